@@ -1,0 +1,113 @@
+"""From labels and a strategy to numbers: how many images of which class to make.
+
+What a strategy means is imbalanced-learn's business, and so are its errors; added
+here are a ratio for several classes and a cap. The result counts images *to make*,
+never totals.
+"""
+
+from collections.abc import Callable, Hashable, Mapping
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from imblearn.utils import check_sampling_strategy
+
+from balancegan.errors import refusals_as_data_errors
+
+Strategy = str | float | Mapping[Any, int] | Callable[[np.ndarray], Mapping[Any, int]]
+Plan = dict[Any, int]
+
+
+def class_counts(y: np.ndarray) -> dict[Any, int]:
+    """Return how many rows each class has, in the order of the sorted labels.
+
+    Examples
+    --------
+    >>> class_counts(np.array(["shirt", "bag", "shirt"]))
+    {'bag': 1, 'shirt': 2}
+    """
+    classes, counts = np.unique(y, return_counts=True)
+    return dict(zip(classes.tolist(), counts.tolist(), strict=True))
+
+
+def imbalance_ratio(counts: Mapping[Any, int]) -> float:
+    """Return the size of the largest class over that of the smallest.
+
+    Examples
+    --------
+    >>> imbalance_ratio({"bag": 10, "shirt": 40})
+    4.0
+    """
+    return max(counts.values()) / min(counts.values())
+
+
+def plan_synthesis(
+    y: np.ndarray, strategy: Strategy = "auto", max_ratio: float | None = None
+) -> Plan:
+    """Decide how many images of each class to make.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,)
+        The labels of the real images; at least two classes.
+    strategy : str, float, mapping or callable, default="auto"
+        As for imbalanced-learn's over-samplers, with the same errors: 'auto' (the
+        same as 'not majority'), 'minority', 'not minority', 'all'; a mapping from
+        class to the *final* count; a callable that makes such a mapping from `y`.
+        A float in (0, 1] is a share of the largest class that every class is raised
+        to, rounded; with two classes it must not lie below the present share. Unlike
+        imbalanced-learn's, a float may be used with more than two classes.
+    max_ratio : float, default=None
+        At most so many synthetic images per real one of a class; what a class would
+        get beyond is left out. None: no cap.
+
+    Returns
+    -------
+    n_to_generate : dict
+        Every class of `y`, in sorted order, with the number of images to make.
+
+    Raises
+    ------
+    DataError
+        If the strategy names an unknown class, asks for fewer images than there
+        are, or `y` has a single class.
+
+    Examples
+    --------
+    >>> y = np.repeat([0, 1, 2], [100, 40, 3])
+    >>> plan_synthesis(y)
+    {0: 0, 1: 60, 2: 97}
+    >>> plan_synthesis(y, 0.5)
+    {0: 0, 1: 10, 2: 47}
+    >>> plan_synthesis(y, {2: 50}, max_ratio=5)
+    {0: 0, 1: 0, 2: 15}
+    """
+    counts = class_counts(y)
+    with refusals_as_data_errors():
+        if isinstance(strategy, Real) and not isinstance(strategy, bool):
+            wanted = _raise_to_share(y, counts, float(strategy))
+        else:
+            resolved = check_sampling_strategy(strategy, y, "over-sampling")
+            wanted = {plain(label): int(n) for label, n in resolved.items()}
+    plan = {label: wanted.get(label, 0) for label in counts}
+    if max_ratio is None:
+        return plan
+    return {label: min(n, int(max_ratio * counts[label])) for label, n in plan.items()}
+
+
+def _raise_to_share(y: np.ndarray, counts: dict[Any, int], share: float) -> Plan:
+    if len(counts) <= 2:
+        # For its errors; its own numbers are truncated instead of rounded
+        check_sampling_strategy(share, y, "over-sampling")
+    elif not 0 < share <= 1:
+        raise ValueError(
+            "A sampling strategy that is a number must lie in (0, 1]: the share of "
+            f"the largest class. Received: {share}."
+        )
+    target = round(share * max(counts.values()))
+    return {label: max(0, target - n) for label, n in counts.items()}
+
+
+def plain(label: Hashable) -> Hashable:
+    """Return a label of numpy's as the Python value that equals it."""
+    return label.item() if isinstance(label, np.generic) else label

@@ -1,0 +1,84 @@
+"""What one training step sees: which real images, of which classes.
+
+Batch `step` depends on the seed and on `step` alone, so that training can be
+stopped and taken up anywhere. The images stay as the user gave them; only the rows
+of a batch are converted.
+"""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+
+
+class BalancedBatches(keras.utils.PyDataset):
+    """Batches of real images in which rare classes are drawn more often.
+
+    Rows are drawn with replacement: a batch may be larger than the data.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, ...)
+        The user's images, in the user's range.
+    class_indices : ndarray of shape (n,), int
+        The class 0..K-1 of each image; every class has at least one.
+    to_model_range : callable
+        Turns rows of `images` into float32 of shape (m, height, width, channels)
+        in [-1, 1].
+    batch_size : int
+        Images per batch.
+    n_steps : int
+        Number of batches.
+    class_power : float
+        A class of n images is drawn in proportion to n ** class_power.
+    seed : int
+        Seed of the draws.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> images, classes = np.arange(4.0).reshape(4, 1, 1, 1), np.array([0, 0, 0, 1])
+    >>> batches = BalancedBatches(
+    ...     images, classes, lambda rows: rows, batch_size=8, n_steps=3,
+    ...     class_power=0.0, seed=0,
+    ... )
+    >>> len(batches), batches[0][0].shape
+    (3, (8, 1, 1, 1))
+    """
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        class_indices: np.ndarray,
+        to_model_range: Callable[[np.ndarray], np.ndarray],
+        *,
+        batch_size: int,
+        n_steps: int,
+        class_power: float,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.images = images
+        self.to_model_range = to_model_range
+        self.batch_size = batch_size
+        self.n_steps = n_steps
+        self.seed = seed
+        # Rows sorted by class: class c owns rows[first[c] : first[c] + counts[c]]
+        self.rows = np.argsort(class_indices, kind="stable")
+        self.counts = np.bincount(class_indices)
+        self.first = np.cumsum(self.counts) - self.counts
+        weights = self.counts.astype(float) ** class_power
+        self.class_probabilities = weights / weights.sum()
+
+    def __len__(self) -> int:
+        return self.n_steps
+
+    def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the images (float32, [-1, 1]) and classes (int32) of one step."""
+        rng = np.random.default_rng([self.seed, step])
+        classes = rng.choice(
+            len(self.counts), size=self.batch_size, p=self.class_probabilities
+        )
+        within = rng.integers(self.counts[classes])
+        rows = self.rows[self.first[classes] + within]
+        return self.to_model_range(self.images[rows]), classes.astype("int32")

@@ -1,0 +1,30 @@
+"""The three ways in which balancegan refuses or fails.
+
+Anything else that escapes is a defect of ours.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class DataError(ValueError):
+    """The data, the labels or the targets cannot be used as they are."""
+
+
+class SavedModelError(ValueError):
+    """A saved model is missing, damaged, foreign or of another version."""
+
+
+class TrainingFailed(RuntimeError):
+    """Training ended without a usable generator."""
+
+
+@contextmanager
+def refusals_as_data_errors() -> Iterator[None]:
+    """Let another library's refusals of the data leave the block as DataError."""
+    try:
+        yield
+    except DataError:
+        raise
+    except ValueError as error:
+        raise DataError(str(error)) from error

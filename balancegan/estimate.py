@@ -1,0 +1,92 @@
+"""What a run would cost, found out by timing a little of it.
+
+Steps of training and a batch of synthesis are run on the user's own images with the
+user's own settings; what is measured is thrown away but for the figures.
+"""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.base import clone
+
+from balancegan.augmenter import ConditionalGANAugmenter
+from balancegan.gan import STEPS_PER_CALL
+from balancegan.model import BATCH
+from balancegan.monitor import peak_memory_bytes
+from balancegan.presets import choose_preset
+
+TRIAL_CALLS = 4  # of the compiled training function; the first one compiles
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What training and synthesis would cost on this machine.
+
+    Parameters
+    ----------
+    steps : int
+        Training steps.
+    training_seconds, synthesis_seconds : float
+        How long each would take.
+    peak_memory_bytes : int or None
+        Largest resident memory of the process. None where the system does not tell.
+    """
+
+    steps: int
+    training_seconds: float
+    synthesis_seconds: float
+    peak_memory_bytes: int | None
+
+
+def estimate_cost(
+    augmenter: ConditionalGANAugmenter, X: np.ndarray, y: np.ndarray, n_images: int
+) -> Estimate:
+    """Estimate what it would cost to train and to make `n_images`.
+
+    Parameters
+    ----------
+    augmenter : ConditionalGANAugmenter
+        The settings; it is not trained itself.
+    X, y : ndarray
+        What it would be trained on.
+    n_images : int
+        How many images would be made.
+
+    Returns
+    -------
+    estimate : Estimate
+    """
+    trial = clone(augmenter).set_params(
+        steps=TRIAL_CALLS * STEPS_PER_CALL, max_minutes=None, verbose=0
+    )
+    trial.fit(X, y)
+    step, seconds = trial.history_["step"], trial.history_["seconds"]
+    compiling = seconds[0]
+    seconds_per_step = (seconds[-1] - compiling) / (step[-1] - step[0])
+    if augmenter.max_minutes is None:
+        preset = choose_preset(
+            augmenter.preset, steps=augmenter.steps, batch_size=augmenter.batch_size
+        )
+        steps = preset.n_steps(len(X))
+        training_seconds = compiling + steps * seconds_per_step
+    else:
+        training_seconds = 60 * augmenter.max_minutes
+        steps = int((training_seconds - compiling) / seconds_per_step)
+
+    # The first batch compiles
+    trial.sample(trial.classes_[0], BATCH)
+    started = time.monotonic()
+    trial.sample(trial.classes_[0], BATCH, first=BATCH)
+    seconds_per_image = (time.monotonic() - started) / BATCH
+
+    # The new rows, and then all rows joined into one array
+    row_bytes = X.nbytes / len(X)
+    extra = int(row_bytes * (2 * n_images + len(X)))
+    memory = peak_memory_bytes()
+    return Estimate(
+        steps=max(1, steps),
+        training_seconds=training_seconds,
+        synthesis_seconds=n_images * seconds_per_image,
+        peak_memory_bytes=None if memory is None else memory + extra,
+    )

@@ -1,0 +1,292 @@
+"""The conditional GAN: two networks and the step that trains them.
+
+The only module that knows TensorFlow. It sees images in [-1, 1] and class indices,
+never labels, files or targets. ``batches`` says what a step sees, ``losses`` what
+it minimises, ``monitor`` watches from outside. Two final classes, one for each way
+of taking turns; :func:`build_gan` chooses by the preset.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from balancegan.losses import LOSSES
+from balancegan.networks import DISCRIMINATORS, GENERATORS, ImageShape
+from balancegan.presets import Preset
+
+if keras.backend.backend() != "tensorflow":
+    raise ImportError(
+        "balancegan trains with TensorFlow, but Keras is set to another backend. "
+        f"Received: keras.backend.backend()={keras.backend.backend()!r}. "
+        "Set the environment variable KERAS_BACKEND=tensorflow before Keras is "
+        "imported."
+    )
+
+Tensor = Any
+Batch = tuple[Tensor, Tensor]
+STEPS_PER_CALL = 10  # steps between two returns to Python
+
+
+class ConditionalGAN(keras.Model):
+    """Generator, discriminator and the moving average of the generator.
+
+    Parameters
+    ----------
+    image_shape : tuple of int
+        (height, width, channels).
+    n_classes : int
+        Number of classes.
+    preset : Preset
+        Networks, loss and optimiser settings.
+    seed : int
+        Seed of the initial weights, of the latents and of the dropout.
+    """
+
+    def __init__(
+        self, image_shape: ImageShape, n_classes: int, preset: Preset, seed: int
+    ) -> None:
+        super().__init__(name="conditional_gan")
+        self.preset = preset
+        self.n_classes = n_classes
+        weights_seed, latent_seed = (
+            int(s) for s in np.random.SeedSequence(seed).generate_state(2) // 2
+        )
+        self.generator = GENERATORS[preset.networks](
+            image_shape, n_classes, preset.latent_dim, weights_seed
+        )
+        self.discriminator = DISCRIMINATORS[preset.networks](
+            image_shape, n_classes, weights_seed + 1_000
+        )
+        self.averaged_generator = keras.models.clone_model(self.generator)
+        self.averaged_generator.set_weights(self.generator.get_weights())
+        self.averaged_generator.trainable = False
+        self.seed_generator = keras.random.SeedGenerator(latent_seed)
+        self.step = self.add_weight(
+            shape=(), initializer="zeros", dtype="int64", trainable=False, name="step"
+        )
+        self.discriminator_loss = keras.metrics.Mean("discriminator_loss")
+        self.generator_loss = keras.metrics.Mean("generator_loss")
+        self.adversarial_loss = LOSSES[preset.loss]
+        self.compile_for_training()
+        self.built = True
+
+    def compile_for_training(self) -> None:
+        """Give each network its Adam, and compile several steps into one call."""
+        settings = {
+            "learning_rate": self.preset.learning_rate,
+            "beta_1": self.preset.beta_1,
+            "beta_2": self.preset.beta_2,
+        }
+        self.generator_optimizer = keras.optimizers.Adam(**settings)
+        self.generator_optimizer.build(self.generator.trainable_variables)
+        self.discriminator_optimizer = keras.optimizers.Adam(**settings)
+        self.discriminator_optimizer.build(self.discriminator.trainable_variables)
+        # XLA is slower than oneDNN for these convolutions on CPUs
+        self.compile(
+            optimizer=self.generator_optimizer,
+            jit_compile=False,
+            steps_per_execution=STEPS_PER_CALL,
+        )
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The running means that one call of the training function reports."""
+        return [self.discriminator_loss, self.generator_loss]
+
+    @property
+    def sampling_generator(self) -> keras.Model:
+        """The generator that images are taken from: the average, if one is kept."""
+        if self.preset.ema_half_life is None:
+            return self.generator
+        return self.averaged_generator
+
+    @abstractmethod
+    def train_step(self, data: Batch) -> dict[str, Tensor]:
+        """Update both networks once."""
+
+    def latents(self, n: int) -> Tensor:
+        """Draw `n` latent vectors for training."""
+        shape = (n, self.preset.latent_dim)
+        return keras.random.normal(shape, seed=self.seed_generator)
+
+    def finish_step(self, d_loss: Tensor, g_loss: Tensor) -> dict[str, Tensor]:
+        """Average the generator, count the step, report the losses."""
+        if self.preset.ema_half_life is not None:
+            self.update_average(self.preset.ema_half_life)
+        self.step.assign_add(1)
+        self.discriminator_loss.update_state(d_loss)
+        self.generator_loss.update_state(g_loss)
+        return {metric.name: metric.result() for metric in self.metrics}
+
+    def update_average(self, half_life: int) -> None:
+        """Move the averaged weights towards the generator's.
+
+        Karras et al. 2018, https://arxiv.org/abs/1710.10196, section 3; the average
+        is short at first, so that the initial weights are soon forgotten.
+        """
+        step = ops.cast(self.step, "float32")
+        longest = 0.5 ** (self.preset.batch_size / half_life)
+        decay = ops.minimum(longest, (1.0 + step) / (10.0 + step))
+        for average, weight in zip(
+            self.averaged_generator.weights, self.generator.weights, strict=True
+        ):
+            if weight.dtype == "float32":
+                average.assign(weight + decay * (average - weight))
+
+
+class AlternatingGAN(ConditionalGAN):
+    """The tutorials' turns: real half batch, generated half batch, generator.
+
+    Final. Classes of generated images are drawn uniformly. One pass of the
+    generator serves both sides: the discriminator is shown half of the batch that
+    the generator is then updated on.
+    """
+
+    def train_step(self, data: Batch) -> dict[str, Tensor]:
+        """Update the discriminator on each half batch, then the generator."""
+        real_images, real_classes = data
+        half, full = self.preset.batch_size // 2, self.preset.batch_size
+        latents, classes = self.latents(full), self.uniform_classes(full)
+
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([v.value for v in self.generator.trainable_variables])
+            images = self.generator([latents, classes], training=True)
+            with tape.stop_recording():
+                real_loss = self.update_discriminator(
+                    real_images, real_classes, is_real=True
+                )
+                fake_loss = self.update_discriminator(
+                    images[:half], classes[:half], is_real=False
+                )
+            logits = self.discriminator([images, classes], training=True)
+            _, losses = self.adversarial_loss(logits, logits)
+            g_loss = ops.mean(losses)
+        gradients = _gradients(tape, g_loss, self.generator.trainable_variables)
+        self.generator_optimizer.apply(gradients, self.generator.trainable_variables)
+
+        return self.finish_step((real_loss + fake_loss) / 2, g_loss)
+
+    def update_discriminator(
+        self, images: Tensor, classes: Tensor, *, is_real: bool
+    ) -> Tensor:
+        """Take one step on images that are all real or all generated."""
+        with tf.GradientTape() as tape:
+            logits = self.discriminator([images, classes], training=True)
+            # For one kind of image the cross-entropy of the discriminator is the
+            # generator's with the sign of the logits that makes the label right
+            _, losses = self.adversarial_loss(logits, logits if is_real else -logits)
+            loss = ops.mean(losses)
+        variables = self.discriminator.trainable_variables
+        self.discriminator_optimizer.apply(_gradients(tape, loss, variables), variables)
+        return loss
+
+    def uniform_classes(self, n: int) -> Tensor:
+        """Draw `n` class indices, every class equally likely."""
+        return keras.random.randint(
+            (n,), 0, self.n_classes, dtype="int32", seed=self.seed_generator
+        )
+
+
+class SharedPassGAN(ConditionalGAN):
+    """One pass of the generator serves one update of both networks. Final.
+
+    Each generated image is of the class of the real image that it is paired with.
+    """
+
+    def train_step(self, data: Batch) -> dict[str, Tensor]:
+        """Update both networks from the same logits."""
+        real_images, classes = data
+        latents = self.latents(self.preset.batch_size)
+        penalised = ops.equal(self.step % self.preset.penalty_interval, 0)
+
+        with tf.GradientTape(persistent=True) as tape:
+            fake_images = self.generator([latents, classes], training=True)
+            real_logits = self.discriminator([real_images, classes], training=True)
+            fake_logits = self.discriminator([fake_images, classes], training=True)
+            d_losses, g_losses = self.adversarial_loss(real_logits, fake_logits)
+            d_loss, g_loss = ops.mean(d_losses), ops.mean(g_losses)
+        d_variables = self.discriminator.trainable_variables
+        g_variables = self.generator.trainable_variables
+        d_gradients = _gradients(tape, d_loss, d_variables)
+        g_gradients = _gradients(tape, g_loss, g_variables)
+        del tape
+
+        # Lazy regularisation: Karras et al. 2020, https://arxiv.org/abs/1912.04958
+        if self.preset.penalty_weight:
+            d_gradients = tf.cond(
+                penalised,
+                lambda: self.add_penalty(
+                    d_gradients, real_images, fake_images, classes
+                ),
+                lambda: d_gradients,
+            )
+        self.discriminator_optimizer.apply(d_gradients, d_variables)
+        self.generator_optimizer.apply(g_gradients, g_variables)
+        return self.finish_step(d_loss, g_loss)
+
+    def add_penalty(
+        self,
+        gradients: list[Tensor],
+        real_images: Tensor,
+        fake_images: Tensor,
+        classes: Tensor,
+    ) -> list[Tensor]:
+        """Add the gradients of R1 and R2, scaled for the steps without them."""
+        images = ops.concatenate([real_images, tf.stop_gradient(fake_images)])
+        classes = ops.concatenate([classes, classes])
+        with tf.GradientTape() as tape:
+            penalties = gradient_penalty(self.discriminator, images, classes)
+            # The sum of two means over half of the rows each
+            penalty = 2 * ops.mean(penalties)
+            penalty *= self.preset.penalty_weight * self.preset.penalty_interval
+        extra = _gradients(tape, penalty, self.discriminator.trainable_variables)
+        return [g + e for g, e in zip(gradients, extra, strict=True)]
+
+
+def gradient_penalty(critic: Callable, images: Tensor, classes: Tensor) -> Tensor:
+    """Return half the squared norm of the critic's gradient at each image.
+
+    Mescheder et al. 2018, https://arxiv.org/abs/1801.04406, equation 9 without its
+    weight: R1 at real images, R2 at generated ones.
+
+    Parameters
+    ----------
+    critic : callable
+        ([images, class indices], training=True) to logits of shape (n,).
+    images : tensor of shape (n, height, width, channels)
+        Where the gradient is taken.
+    classes : tensor of shape (n,)
+        Their classes.
+
+    Returns
+    -------
+    penalties : tensor of shape (n,)
+    """
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(images)
+        logits = critic([images, classes], training=True)
+    gradients = tape.gradient(logits, images)
+    return ops.sum(ops.square(gradients), axis=(1, 2, 3)) / 2
+
+
+def build_gan(
+    image_shape: ImageShape, n_classes: int, preset: Preset, seed: int
+) -> ConditionalGAN:
+    """Build the GAN that `preset` asks for, with untrained networks."""
+    kind = AlternatingGAN if preset.alternating else SharedPassGAN
+    return kind(image_shape, n_classes, preset, seed)
+
+
+def _gradients(tape: tf.GradientTape, loss: Tensor, variables: list) -> list[Tensor]:
+    """Return dense gradients, zeros for variables that the loss does not touch."""
+    gradients = tape.gradient(
+        loss,
+        [v.value for v in variables],
+        unconnected_gradients=tf.UnconnectedGradients.ZERO,
+    )
+    return [tf.convert_to_tensor(g) for g in gradients]

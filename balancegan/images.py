@@ -1,0 +1,222 @@
+"""The one place for image layout and value range.
+
+User space is whatever the user gave: rows flat, without or with a channel axis, of
+any dtype and range. Model space is float32 of shape (n, height, width, channels) in
+[-1, 1]. :class:`ImageFormat` remembers the first and converts both ways; nothing
+else in the package divides by 127.5 or adds an axis.
+"""
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from balancegan.errors import DataError
+
+MIN_SIDE = 4  # pixels
+# Images looked at per turn when a set is searched for bad values: bounds memory
+CHUNK = 4096
+
+
+@dataclass(frozen=True)
+class ImageFormat:
+    """How the user's images are laid out, and what their values mean.
+
+    Parameters
+    ----------
+    row_shape : tuple of int
+        Shape of one image as the user holds it: (height * width * channels,),
+        (height, width) or (height, width, channels).
+    image_shape : tuple of int
+        (height, width, channels).
+    dtype : str
+        Name of the user's dtype.
+    low, high : float
+        The values that stand for black and for white.
+
+    Examples
+    --------
+    >>> images = np.zeros((2, 4, 4), dtype="uint8")
+    >>> image_format = find_format(images)
+    >>> image_format.to_model_range(images).shape
+    (2, 4, 4, 1)
+    >>> back = image_format.from_model_range(image_format.to_model_range(images))
+    >>> back.shape, back.dtype, bool((back == images).all())
+    ((2, 4, 4), dtype('uint8'), True)
+    """
+
+    row_shape: tuple[int, ...]
+    image_shape: tuple[int, int, int]
+    dtype: str
+    low: float
+    high: float
+
+    def to_model_range(self, images: np.ndarray) -> np.ndarray:
+        """Convert rows as the user holds them to float32 NHWC in [-1, 1]."""
+        images = np.asarray(images).reshape(-1, *self.image_shape)
+        scale = np.float32(2 / (self.high - self.low))
+        # Wide integers and float64 lose nothing that matters: 24 bits remain
+        shifted = images.astype(np.float32) - np.float32(self.low)
+        return shifted * scale - np.float32(1)
+
+    def from_model_range(self, images: np.ndarray) -> np.ndarray:
+        """Convert float32 NHWC in [-1, 1] to rows as the user holds them."""
+        share = (np.clip(images, -1, 1).astype(np.float64) + 1) / 2
+        values = self.low + share * (self.high - self.low)
+        if np.dtype(self.dtype).kind in "iub":
+            values = np.rint(values)
+        return values.astype(self.dtype).reshape(-1, *self.row_shape)
+
+    def to_uint8(self, images: np.ndarray) -> np.ndarray:
+        """Convert rows as the user holds them to uint8 NHWC, for pictures."""
+        share = (self.to_model_range(images) + 1) / 2
+        return np.rint(np.clip(share, 0, 1) * 255).astype(np.uint8)
+
+
+def find_format(
+    images: np.ndarray,
+    image_shape: tuple[int, ...] | None = None,
+    value_range: tuple[float, float] | None = None,
+) -> ImageFormat:
+    """Check images and find out their layout and range.
+
+    Parameters
+    ----------
+    images : ndarray
+        Shape (n, height, width), (n, height, width, channels), or, with
+        `image_shape`, flat (n, height * width * channels). Integers, booleans or
+        finite floats.
+    image_shape : tuple of int, default=None
+        (height, width) or (height, width, channels) of flat images. None: read off
+        `images`.
+    value_range : tuple of float, default=None
+        The values of black and white. None: for floats 0 to 1 or -1 to 1 where that
+        holds all values; 0 to 255 where the values lie within it and exceed 127;
+        else the least and the greatest value that occur.
+
+    Returns
+    -------
+    image_format : ImageFormat
+
+    Raises
+    ------
+    DataError
+        If the array is no set of images, is empty, holds NaN or infinity, or leaves
+        `value_range`.
+    """
+    if images.dtype.kind not in "iufb":
+        raise DataError(
+            "Images must be numbers (integers, booleans or floats). "
+            f"Received: images of dtype {images.dtype}."
+        )
+    row_shape = images.shape[1:]
+    shape = _image_shape(row_shape, image_shape)
+    if not len(images):
+        raise DataError(
+            "There must be at least one image. "
+            f"Received: an array of shape {images.shape}."
+        )
+    low, high = _extremes(images)
+    if value_range is None:
+        black, white = _detect_range(images.dtype, low, high)
+    else:
+        black, white = (float(value) for value in value_range)
+        if not black < white:
+            raise DataError(
+                "value_range must be (black, white) with black below white. "
+                f"Received: value_range={value_range!r}."
+            )
+        if low < black or high > white:
+            raise DataError(
+                f"Every value must lie in value_range=({black:g}, {white:g}). "
+                f"Received: images with values from {low:g} to {high:g}. Give the "
+                "range of the data, or leave value_range out to have it detected."
+            )
+    return ImageFormat(row_shape, shape, str(images.dtype), black, white)
+
+
+def check_format(images: np.ndarray, expected: ImageFormat) -> np.ndarray:
+    """Return images as an array after checking them against a known format.
+
+    Raises
+    ------
+    DataError
+        If shape, dtype or range are not those of `expected`.
+    """
+    if images.shape[1:] != expected.row_shape or str(images.dtype) != expected.dtype:
+        raise DataError(
+            "The images differ from those that the model was trained on. Expected: "
+            f"rows of shape {expected.row_shape}, {expected.dtype}. Received: rows "
+            f"of shape {images.shape[1:]}, {images.dtype}."
+        )
+    low, high = _extremes(images)
+    if low < expected.low or high > expected.high:
+        raise DataError(
+            "The images leave the range of those that the model was trained on. "
+            f"Expected: values in [{expected.low:g}, {expected.high:g}]. Received: "
+            f"values from {low:g} to {high:g}."
+        )
+    return images
+
+
+def _image_shape(
+    row_shape: tuple[int, ...], declared: tuple[int, ...] | None
+) -> tuple[int, int, int]:
+    """Return (height, width, channels) of rows of `row_shape`, checked."""
+    shape: tuple[Any, ...] = row_shape if declared is None else tuple(declared)
+    if len(shape) == 2:
+        shape = (*shape, 1)
+    if len(shape) != 3:
+        raise DataError(
+            "Images must have shape (n, height, width) or (n, height, width, "
+            f"channels). Received: rows of shape {row_shape}, image_shape={declared}. "
+            "For flat rows of (n, height * width * channels) give image_shape, for "
+            "instance image_shape=(28, 28)."
+        )
+    if prod(shape) != prod(row_shape):
+        raise DataError(
+            f"image_shape={declared} needs {prod(shape)} values an image. "
+            f"Received: rows of shape {row_shape}, {prod(row_shape)} values."
+        )
+    height, width, channels = (int(side) for side in shape)
+    if min(height, width) < MIN_SIDE or channels < 1:
+        hint = ""
+        if declared is None and height in (1, 3) and channels >= MIN_SIDE:
+            hint = " If the channels come first, move them last: np.moveaxis(X, 1, -1)."
+        raise DataError(
+            f"Height and width must be at least {MIN_SIDE} pixels, with at least one "
+            f"channel. Received: height={height}, width={width}, channels={channels}."
+            + hint
+        )
+    return height, width, channels
+
+
+def _extremes(images: np.ndarray) -> tuple[float, float]:
+    """Return the least and the greatest value, all being finite."""
+    low, high = np.inf, -np.inf
+    for start in range(0, len(images), CHUNK):
+        part = images[start : start + CHUNK]
+        if part.dtype.kind == "f" and not np.isfinite(part).all():
+            bad = ~np.isfinite(part.reshape(len(part), -1)).all(axis=1)
+            row = start + int(np.argmax(bad))
+            raise DataError(
+                "Images must not hold NaN or infinity. "
+                f"Received: image {row} is the first with such a value."
+            )
+        low, high = min(low, float(part.min())), max(high, float(part.max()))
+    return low, high
+
+
+def _detect_range(dtype: np.dtype, low: float, high: float) -> tuple[float, float]:
+    if dtype.kind == "b":
+        return 0.0, 1.0
+    if dtype.kind == "f":
+        for black, white in ((0.0, 1.0), (-1.0, 1.0)):
+            if black <= low and high <= white:
+                return black, white
+    if low >= 0 and 127 < high <= 255:
+        return 0.0, 255.0
+    if low == high:
+        return low, low + 1
+    return low, high

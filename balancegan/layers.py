@@ -1,0 +1,110 @@
+"""Two Keras layers computed in ways that a CPU is fast at.
+
+Each has the parameters and, up to rounding, the results of the Keras layer that it
+derives from; only the arithmetic is arranged anew. Measured reasons stand in
+``docs/decisions/0002-own-layers.md``.
+"""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+Tensor = Any
+
+
+@keras.saving.register_keras_serializable("balancegan")
+class FusedBatchNormalization(keras.layers.BatchNormalization):
+    """Batch normalisation over the last axis of feature maps, in one kernel.
+
+    Keras computes moments, scale and shift one after the other; one fused kernel
+    reads the feature maps a third as often.
+    """
+
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+        """Normalise (n, height, width, channels); learn the moments in training."""
+        channels = inputs.shape[-1]
+        gamma = self.gamma.value if self.scale else tf.ones(channels)
+        beta = self.beta.value if self.center else tf.zeros(channels)
+        if not training:
+            outputs, _, _ = tf.compat.v1.nn.fused_batch_norm(
+                inputs,
+                gamma,
+                beta,
+                mean=self.moving_mean.value,
+                variance=self.moving_variance.value,
+                epsilon=self.epsilon,
+                is_training=False,
+            )
+            return outputs
+        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+            inputs, gamma, beta, epsilon=self.epsilon, is_training=True
+        )
+        for moving, seen in (
+            (self.moving_mean, mean),
+            (self.moving_variance, variance),
+        ):
+            moving.assign(moving * self.momentum + seen * (1.0 - self.momentum))
+        return outputs
+
+
+@keras.saving.register_keras_serializable("balancegan")
+class FewFilterConv2D(keras.layers.Conv2D):
+    """A convolution of stride 1 with few filters, as one matrix product.
+
+    Convolution kernels vectorise over filters, of which an image has one or three.
+    Here each position of the kernel is one row of a matrix product over the input
+    channels, and the resulting maps are shifted and added.
+    """
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """Convolve (n, height, width, channels) with zero padding."""
+        outputs = _correlate(inputs, tf.convert_to_tensor(self.kernel.value))
+        return self.activation(outputs + self.bias.value)
+
+
+@tf.custom_gradient
+def _correlate(x: Tensor, kernel: Tensor) -> tuple[Tensor, Any]:
+    """Correlate x (n, h, w, c) with an odd kernel (k, k, c, f), "same" padding."""
+    size, _, channels, filters = kernel.shape
+    n, height, width = tf.shape(x)[0], x.shape[1], x.shape[2]
+    pixels = tf.reshape(x, (-1, channels))  # (n * h * w, c)
+    offsets = [(i, j) for i in range(size) for j in range(size)]
+    radius = size // 2
+
+    # (k, k, c, f) -> (k * k * f, c)
+    rows = tf.reshape(tf.transpose(kernel, (0, 1, 3, 2)), (-1, channels))
+    maps = tf.matmul(rows, pixels, transpose_b=True)
+    maps = tf.reshape(maps, (size * size, filters, n, height, width))
+    padded = tf.pad(maps, [[0, 0]] * 3 + [[radius, radius]] * 2)
+    y = tf.add_n(
+        [
+            padded[position, :, :, i : i + height, j : j + width]
+            for position, (i, j) in enumerate(offsets)
+        ]
+    )
+    y = tf.transpose(y, (1, 2, 3, 0))
+
+    def gradient(dy: Tensor) -> tuple[Tensor, Tensor]:
+        dy = tf.pad(
+            tf.transpose(dy, (3, 0, 1, 2)), [[0, 0]] * 2 + [[radius, radius]] * 2
+        )
+        # At position (i, j) of the kernel, y is touched by x from (-i, -j) away
+        shifted = tf.stack(
+            [
+                dy[
+                    :,
+                    :,
+                    2 * radius - i : 2 * radius - i + height,
+                    2 * radius - j : 2 * radius - j + width,
+                ]
+                for i, j in offsets
+            ]
+        )
+        shifted = tf.reshape(shifted, (size * size * filters, -1))
+        dx = tf.matmul(shifted, rows, transpose_a=True)
+        dx = tf.reshape(dx, tf.shape(x))
+        d_rows = tf.reshape(tf.matmul(shifted, pixels), (size, size, filters, channels))
+        return dx, tf.transpose(d_rows, (0, 1, 3, 2))
+
+    return y, gradient

@@ -1,0 +1,74 @@
+"""Options that several commands share, each named as the argument that it sets."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+
+def training_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that set the augmenter's parameters, under their names."""
+    options = (
+        click.option(
+            "--preset",
+            type=click.Choice(["default", "tutorial"]),
+            default="default",
+            show_default=True,
+            help="Networks and recipe.",
+        ),
+        click.option("--steps", type=click.IntRange(1), help="Training steps."),
+        click.option(
+            "--minutes",
+            "max_minutes",
+            type=click.FloatRange(0, min_open=True),
+            help="End training after so many minutes.",
+        ),
+        click.option("--batch-size", type=click.IntRange(2), help="Images per step."),
+        click.option(
+            "--learning-rate",
+            type=click.FloatRange(0, min_open=True),
+            help="Adam's, for both networks.",
+        ),
+        click.option(
+            "--seed",
+            "random_state",
+            type=click.IntRange(0, 2**32 - 1),
+            help="Makes the result repeatable.  [default: another one every time]",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say where the images are in DATA."""
+    options = (
+        click.option("--images-key", metavar="KEY", help="Array of DATA with images."),
+        click.option("--labels-key", metavar="KEY", help="Array of DATA with labels."),
+        click.option(
+            "--value-range",
+            nargs=2,
+            type=float,
+            metavar="BLACK WHITE",
+            help="Values of black and white.  [default: found out]",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --json and --quiet."""
+    command = click.option("--quiet", is_flag=True, help="Say nothing on stderr.")(
+        command
+    )
+    return click.option(
+        "--json", "as_json", is_flag=True, help="Print one JSON object on stdout."
+    )(command)
+
+
+overwrite_option = click.option(
+    "--overwrite", is_flag=True, help="Replace what a run before has written."
+)

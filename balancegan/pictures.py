@@ -1,0 +1,108 @@
+"""Pictures to look at: grids of images, and real beside synthetic ones.
+
+Everything here takes uint8 images of shape (n, height, width, channels) and ends in
+a PNG file.
+"""
+
+import os
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+GAP = 2  # pixels between images
+TEXT_HEIGHT = 14
+LEAST_SIDE = 32  # smaller images are shown enlarged
+
+
+def compare_real_and_synthetic(
+    names: list[str], real: list[np.ndarray], synthetic: list[np.ndarray]
+) -> np.ndarray:
+    """Lay out a row per class: its name, real images, synthetic ones.
+
+    Parameters
+    ----------
+    names : list of str
+        Names of the classes.
+    real, synthetic : list of ndarray of shape (m, height, width, channels), uint8
+        Images of each class; their numbers may differ.
+
+    Returns
+    -------
+    picture : ndarray of shape (picture height, picture width, 3), uint8
+    """
+    left, right = tile_grid(real), tile_grid(synthetic)
+    row_height = left.shape[0] // len(names)
+    font = ImageFont.load_default(TEXT_HEIGHT - 3)
+    margin = int(max(font.getlength(name[:20]) for name in names)) + 8
+    gutter = 4 * GAP
+    width = margin + left.shape[1] + gutter + right.shape[1]
+    canvas = Image.new("RGB", (width, TEXT_HEIGHT + left.shape[0]), "white")
+    canvas.paste(Image.fromarray(left), (margin, TEXT_HEIGHT))
+    start_of_right = margin + left.shape[1] + gutter
+    canvas.paste(Image.fromarray(right), (start_of_right, TEXT_HEIGHT))
+    draw = ImageDraw.Draw(canvas)
+    draw.text((margin, 0), "real", fill="black", font=font)
+    draw.text((start_of_right, 0), "synthetic", fill="black", font=font)
+    for i, name in enumerate(names):
+        middle = TEXT_HEIGHT + i * row_height + (row_height - TEXT_HEIGHT) // 2
+        draw.text((4, middle), name[:20], fill="black", font=font)
+    return np.asarray(canvas)
+
+
+def tile_grid(rows: list[np.ndarray]) -> np.ndarray:
+    """Lay images out as a picture, one list entry a row.
+
+    Parameters
+    ----------
+    rows : list of ndarray of shape (m, height, width, channels), uint8
+        The images of each row; rows may differ in length. Three channels are shown
+        in colour; of other images the first channel is shown in grey.
+
+    Returns
+    -------
+    picture : ndarray of shape (picture height, picture width, 3), uint8
+        Small images are enlarged by repeating pixels.
+
+    Examples
+    --------
+    >>> tile_grid([np.zeros((3, 40, 50, 1), "uint8")]).shape
+    (44, 158, 3)
+    """
+    factor = ceil(LEAST_SIDE / min(rows[0].shape[1:3]))
+    rows = [row.repeat(factor, axis=1).repeat(factor, axis=2) for row in rows]
+    _, height, width, channels = rows[0].shape
+    n_columns = max(len(row) for row in rows)
+    picture = np.full(
+        (len(rows) * (height + GAP) + GAP, n_columns * (width + GAP) + GAP, 3),
+        255,
+        dtype=np.uint8,
+    )
+    for i, row in enumerate(rows):
+        for j, image in enumerate(row):
+            top, left = GAP + i * (height + GAP), GAP + j * (width + GAP)
+            shown = image if channels == 3 else image[..., :1]
+            picture[top : top + height, left : left + width] = shown
+    return picture
+
+
+def write_png(path: str | os.PathLike[str], image: np.ndarray) -> None:
+    """Write one image as a PNG file, whole or not at all.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    image : ndarray of shape (height, width, channels), uint8
+        One channel is written as grey, three as colour, four as colour with
+        transparency, any other number as the first channel in grey.
+    """
+    path = Path(path)
+    shown = image if image.shape[-1] in (3, 4) else image[..., 0]
+    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    try:
+        Image.fromarray(shown).save(partial, format="PNG")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

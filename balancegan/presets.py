@@ -1,0 +1,125 @@
+"""Tuned settings by name: data, hardly any logic.
+
+A preset names everything that training needs beside the images. The user's own
+settings are put into it once; ``gan`` and ``networks`` read it.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+UNBOUNDED_STEPS = 10**7
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Everything that training needs beside the images and their classes.
+
+    Parameters
+    ----------
+    networks : str
+        Which pair of builders in ``networks.GENERATORS`` and ``DISCRIMINATORS``.
+    loss : str
+        Which adversarial loss in ``losses.LOSSES``.
+    alternating : bool
+        True: the discriminator is updated on a half batch of real images, then on
+        one of generated images, then the generator on a full batch. False: one
+        pass of the generator serves one update of both networks.
+    latent_dim : int
+        Length of the latent vector.
+    batch_size : int
+        Images per step.
+    learning_rate, beta_1, beta_2 : float
+        Adam's, for both networks.
+    class_power : float
+        A class of n images is drawn in proportion to n ** class_power: 1 draws rows
+        as they come, 0 draws every class equally often.
+    ema_half_life : int or None
+        Half-life, in images, of the moving average of the generator's weights.
+        None: no average, the last weights are used.
+    penalty_weight : float
+        Weight of the zero-centred gradient penalties R1 and R2. 0: none.
+    penalty_interval : int
+        Penalties enter every so many steps, scaled by as much.
+    steps : int or None
+        Training steps. None: by ``epochs``.
+    epochs : int or None
+        Passes over the data, ``n // batch_size`` steps each. None: by ``steps``.
+    """
+
+    networks: str
+    loss: str
+    alternating: bool
+    latent_dim: int
+    batch_size: int
+    learning_rate: float
+    beta_1: float
+    beta_2: float
+    class_power: float
+    ema_half_life: int | None
+    penalty_weight: float
+    penalty_interval: int
+    steps: int | None
+    epochs: int | None
+
+    def n_steps(self, n_images: int) -> int:
+        """Return the number of training steps for a set of `n_images`."""
+        if self.steps is not None:
+            return self.steps
+        return (self.epochs or 1) * max(1, n_images // self.batch_size)
+
+
+PRESETS: dict[str, Preset] = {
+    # For small imbalanced sets: rare classes are drawn far more often than they
+    # occur, and what is kept is the moving average of the generator.
+    "default": Preset(
+        networks="projection",
+        loss="relativistic",
+        alternating=False,
+        latent_dim=64,
+        batch_size=64,
+        learning_rate=2e-4,
+        beta_1=0.0,
+        beta_2=0.99,
+        class_power=0.3,
+        ema_half_life=22_000,
+        penalty_weight=1.0,
+        penalty_interval=4,
+        steps=4_000,
+        epochs=None,
+    ),
+    # The conditional GAN of the MNIST tutorials, for comparison and for teaching.
+    "tutorial": Preset(
+        networks="tutorial",
+        loss="binary_cross_entropy",
+        alternating=True,
+        latent_dim=50,
+        batch_size=128,
+        learning_rate=2e-4,
+        beta_1=0.5,
+        beta_2=0.999,
+        class_power=1.0,
+        ema_half_life=None,
+        penalty_weight=0.0,
+        penalty_interval=1,
+        steps=None,
+        epochs=30,
+    ),
+}
+
+
+def choose_preset(
+    name: str,
+    *,
+    steps: int | None = None,
+    max_minutes: float | None = None,
+    **own: Any,
+) -> Preset:
+    """Return the preset of that name with the user's own settings in it.
+
+    A setting that is None is left to the preset. Where `max_minutes` is given and
+    `steps` is not, the steps are not limited.
+    """
+    if steps is None and max_minutes is not None:
+        steps = UNBOUNDED_STEPS
+    own["steps"] = steps
+    return replace(PRESETS[name], **{k: v for k, v in own.items() if v is not None})

@@ -1,0 +1,267 @@
+import pickle
+import random
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+from balancegan import ConditionalGANAugmenter, DataError
+
+from .conftest import make_images
+
+QUICK = {"steps": 2, "random_state": 0, "verbose": 0}
+
+
+def quick(**parameters):
+    return ConditionalGANAugmenter(**{**QUICK, **parameters})
+
+
+@pytest.mark.parametrize("preset", ["default", "tutorial"])
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [
+        ((8, 8), "uint8"),
+        ((9, 7, 1), "float32"),
+        ((12, 16, 3), "uint8"),
+        ((5, 6, 4), "float64"),
+    ],
+)
+def test_what_comes_back_is_of_the_callers_kind(preset, shape, dtype):
+    X, y = make_images(12, shape, dtype), np.repeat([3, 8], [9, 3])
+    augmenter = quick(preset=preset)
+    X_bal, y_bal = augmenter.fit_resample(X, y)
+    assert (X_bal.dtype, X_bal.shape) == (X.dtype, (18, *shape))
+    assert (y_bal.dtype, y_bal.tolist()) == (y.dtype, [*y, *[8] * 6])
+    np.testing.assert_array_equal(X_bal[:12], X)
+    assert augmenter.is_synthetic_.tolist() == [False] * 12 + [True] * 6
+    assert X_bal.min() >= 0
+    assert X_bal.max() <= (255 if dtype == "uint8" else 1)
+
+
+def test_resample_after_fit_takes_counts_and_names(trained, small_set):
+    X, y = small_set
+    X_bal, y_bal = trained.resample({"boot": 9, "shirt": 13})
+    assert y_bal[len(y) :].tolist() == ["boot"] * 5 + ["shirt"]
+    assert trained.n_to_generate_ == {"bag": 0, "boot": 5, "shirt": 1}
+    np.testing.assert_array_equal(X_bal[:36], X)
+    np.testing.assert_array_equal(X_bal[36:41], trained.sample("boot", 5))
+    _, y_bal = trained.resample("minority")
+    assert np.unique(y_bal, return_counts=True)[1].tolist() == [20, 20, 12]
+    _, y_bal = trained.resample(0.5)
+    assert np.unique(y_bal, return_counts=True)[1].tolist() == [20, 10, 12]
+
+
+def test_sample_is_prefix_stable(trained):
+    many = trained.sample("boot", 90)
+    np.testing.assert_array_equal(trained.sample("boot", 7), many[:7])
+    np.testing.assert_array_equal(trained.sample("boot", 20, first=60), many[60:80])
+    assert trained.sample("boot", 0).shape == (0, 8, 8)
+    assert trained.sample("boot", 0).dtype == np.uint8
+
+
+def test_asked_label_is_the_label_fed(trained, monkeypatch):
+    fed = []
+    predict = trained.model_.generator.predict_on_batch
+
+    def spy(inputs):
+        fed.append(set(np.asarray(inputs[1]).tolist()))
+        return predict(inputs)
+
+    monkeypatch.setattr(trained.model_.generator, "predict_on_batch", spy)
+    for index, label in enumerate(["bag", "boot", "shirt"]):
+        trained.sample(label, 3)
+        assert fed[-1] == {index}
+
+
+def test_other_names_for_the_classes_change_nothing_else(small_set):
+    X, y = small_set
+    renamed = np.array([{"bag": 10, "boot": 20, "shirt": 30}[label] for label in y])
+    by_name, by_number = quick().fit(X, y), quick().fit(X, renamed)
+    np.testing.assert_array_equal(by_name.sample("boot", 5), by_number.sample(20, 5))
+
+
+@pytest.mark.compiled
+def test_same_seed_same_images_and_another_seed_others(small_set):
+    first, second = (quick().fit(*small_set).sample("bag", 3) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    assert (quick(random_state=1).fit(*small_set).sample("bag", 3) != first).any()
+    unseeded = quick(random_state=None).fit(*small_set)
+    assert unseeded.model_.seed != quick(random_state=None).fit(*small_set).model_.seed
+
+
+def test_global_random_states_are_neither_used_nor_changed(small_set):
+    images = []
+    for seed in (1, 2):
+        random.seed(seed)
+        np.random.seed(seed)
+        before = random.getstate(), np.random.get_state()[1].copy()
+        images.append(quick().fit(*small_set).sample("bag", 3))
+        assert random.getstate() == before[0]
+        np.testing.assert_array_equal(np.random.get_state()[1], before[1])
+    np.testing.assert_array_equal(*images)
+
+
+@pytest.mark.compiled
+def test_same_images_in_another_process(small_set, tmp_path):
+    X, y = small_set
+    np.savez(tmp_path / "set.npz", X=X, y=y)
+    script = (
+        "import sys, numpy as np\n"
+        "from balancegan import ConditionalGANAugmenter\n"
+        "data = np.load(sys.argv[1])\n"
+        f"augmenter = ConditionalGANAugmenter(**{QUICK})\n"
+        "images = augmenter.fit(data['X'], data['y']).sample('bag', 9)\n"
+        "np.save(sys.argv[2], images)\n"
+    )
+    arguments = [str(tmp_path / "set.npz"), str(tmp_path / "images.npy")]
+    subprocess.run([sys.executable, "-c", script, *arguments], check=True)
+    expected = quick().fit(X, y).sample("bag", 9)
+    np.testing.assert_array_equal(np.load(tmp_path / "images.npy"), expected)
+
+
+def test_flat_images_and_containers(small_set):
+    X, y = small_set
+    flat = X.reshape(36, -1)
+    frame = pd.DataFrame(flat, columns=[f"pixel{i}" for i in range(64)])
+    series = pd.Series(y, name="garment")
+    X_bal, y_bal = quick(image_shape=(8, 8)).fit_resample(frame, series)
+    assert isinstance(X_bal, pd.DataFrame)
+    assert list(X_bal.columns) == list(frame.columns)
+    assert (X_bal.dtypes == np.uint8).all()
+    assert isinstance(y_bal, pd.Series)
+    assert y_bal.name == "garment"
+    expected, _ = quick().fit_resample(X, y)
+    np.testing.assert_array_equal(X_bal.to_numpy(), expected.reshape(len(expected), -1))
+    X_bal, y_bal = quick(image_shape=(8, 8)).fit_resample(flat.tolist(), y.tolist())
+    assert isinstance(X_bal, list)
+    assert isinstance(y_bal, list)
+
+
+def test_one_hot_labels_come_back_one_hot(small_set):
+    X, y = small_set
+    one_hot = (y[:, None] == np.unique(y)).astype(int)
+    _, y_bal = quick().fit_resample(X, one_hot)
+    assert y_bal.shape == (60, 3)
+    assert y_bal.sum(axis=0).tolist() == [20, 20, 20]
+
+
+def test_a_class_of_one_image_and_a_batch_larger_than_the_data():
+    X, y = make_images(6), np.array([0, 0, 0, 0, 0, 1])
+    augmenter = quick(batch_size=32)
+    _, y_bal = augmenter.fit_resample(X, y)
+    assert y_bal.tolist() == [0] * 5 + [1] * 5
+
+
+def test_max_ratio_caps(small_set):
+    _, y_bal = quick(max_ratio=1).fit_resample(*small_set)
+    assert np.unique(y_bal, return_counts=True)[1].tolist() == [20, 8, 20]
+
+
+@pytest.mark.compiled
+def test_time_ends_training(small_set):
+    augmenter = quick(steps=None, max_minutes=0.01).fit(*small_set)
+    assert 0 < augmenter.model_.n_steps < 5000
+    assert augmenter.history_["step"][-1] == augmenter.model_.n_steps
+
+
+@pytest.mark.compiled
+def test_steps_are_counted_one_by_one(small_set):
+    augmenter = quick(steps=13).fit(*small_set)
+    assert augmenter.model_.n_steps == 13
+    assert augmenter.history_["step"] == [10, 13]
+
+
+def test_history_has_the_losses(trained):
+    assert trained.history_["step"] == [10, 20]
+    assert np.isfinite(trained.history_["generator_loss"]).all()
+    assert trained.model_.n_steps == 20
+
+
+EVERY_PARAMETER = {
+    "sampling_strategy": {"boot": 5},
+    "max_ratio": 3.0,
+    "image_shape": (8, 8),
+    "value_range": (0, 255),
+    "preset": "tutorial",
+    "steps": 1,
+    "max_minutes": 5.0,
+    "batch_size": 6,
+    "learning_rate": 1e-3,
+    "random_state": 5,
+    "verbose": 0,
+}
+
+
+def test_clone_and_fit_keep_every_parameter(small_set):
+    defaults = ConditionalGANAugmenter().get_params()
+    assert defaults.keys() == EVERY_PARAMETER.keys()
+    assert all(defaults[name] != EVERY_PARAMETER[name] for name in defaults)
+    augmenter = clone(ConditionalGANAugmenter(**EVERY_PARAMETER))
+    assert augmenter.get_params() == EVERY_PARAMETER
+    augmenter.fit(*small_set)
+    assert augmenter.get_params() == EVERY_PARAMETER
+    assert augmenter.model_.preset.batch_size == 6
+    assert augmenter.model_.preset.learning_rate == 1e-3
+
+
+def test_a_fitted_augmenter_survives_pickling(trained):
+    again = pickle.loads(pickle.dumps(trained))
+    np.testing.assert_array_equal(again.sample("bag", 3), trained.sample("bag", 3))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"preset": "none"}, "preset"),
+        ({"steps": 0}, "steps"),
+        ({"max_minutes": 0}, "max_minutes"),
+        ({"sampling_strategy": {"sock": 9}}, "sock"),
+        ({"sampling_strategy": {"bag": 9}}, "Originally"),
+        ({"value_range": (0, 1)}, "value_range"),
+        ({"image_shape": (3, 3)}, "9 values"),
+    ],
+)
+def test_bad_parameters_are_refused_before_training(small_set, parameters, message):
+    augmenter = quick(**parameters)
+    with pytest.raises(ValueError, match=message):
+        augmenter.fit(*small_set)
+    with pytest.raises(NotFittedError):
+        augmenter.sample("bag", 1)
+
+
+def bad_sets():
+    X, y = make_images(6), np.repeat([0, 1], [4, 2])
+    with_nan = X.astype(float)
+    with_nan[3, 2, 2] = np.nan
+    yield "nan", with_nan, y, "NaN"
+    yield "length", X, y[:5], "inconsistent"
+    yield "one class", X, np.zeros(6, int), "more than 1 class"
+    yield "regression", X, np.linspace(0, 1, 6), "continuous"
+    yield "shapes", [*X[:5], X[5, :5]], y, "inhomogeneous"
+    yield "labels", X, np.array([0, 0, 0, 1, 1, np.nan]), "NaN"
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "message"), [pytest.param(*s[1:], id=s[0]) for s in bad_sets()]
+)
+def test_bad_data_are_refused(X, y, message):
+    with pytest.raises(DataError, match=message):
+        quick().fit(X, y)
+
+
+def test_bad_requests_are_refused(trained, small_set):
+    X, y = small_set
+    with pytest.raises(DataError, match="sock"):
+        trained.sample("sock", 1)
+    with pytest.raises(DataError, match="negative"):
+        trained.sample("bag", -1)
+    with pytest.raises(DataError, match="sock"):
+        trained.resample("auto", X, np.where(y == "bag", "sock", y))
+    with pytest.raises(DataError, match="both"):
+        trained.resample("auto", X)
+    with pytest.raises(DataError, match="differ"):
+        trained.resample("auto", X.astype(float), y)

@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from imblearn.over_sampling import RandomOverSampler
+
+from balancegan.balance import class_counts, imbalance_ratio, plan_synthesis
+from balancegan.errors import DataError
+
+Y = np.repeat(["a", "b", "c"], [10, 4, 1])
+
+
+@pytest.mark.parametrize(
+    ("strategy", "expected"),
+    [
+        ("auto", {"a": 0, "b": 6, "c": 9}),
+        ("not majority", {"a": 0, "b": 6, "c": 9}),
+        ("not minority", {"a": 0, "b": 6, "c": 0}),
+        ("minority", {"a": 0, "b": 0, "c": 9}),
+        ("all", {"a": 0, "b": 6, "c": 9}),
+        ({"c": 5}, {"a": 0, "b": 0, "c": 4}),
+        ({"a": 12, "b": 4}, {"a": 2, "b": 0, "c": 0}),
+        (lambda y: {"b": (y == "a").sum()}, {"a": 0, "b": 6, "c": 0}),
+        (1.0, {"a": 0, "b": 6, "c": 9}),
+        (0.5, {"a": 0, "b": 1, "c": 4}),
+        (0.25, {"a": 0, "b": 0, "c": 1}),
+    ],
+)
+def test_strategies(strategy, expected):
+    assert plan_synthesis(Y, strategy) == expected
+
+
+@pytest.mark.parametrize(
+    ("strategy", "message"),
+    [
+        ("majority", "majority"),
+        ("nonsense", "nonsense"),
+        ({"d": 5}, "'d'"),
+        ({"a": 9}, "Originally"),
+        ({"a": -1}, "negative"),
+        (0.0, r"\(0, 1\]"),
+        (1.5, r"\(0, 1\]"),
+        (["a"], "list"),
+    ],
+)
+def test_bad_strategies_are_refused(strategy, message):
+    with pytest.raises(DataError, match=message):
+        plan_synthesis(Y, strategy)
+
+
+def test_one_class_is_refused():
+    with pytest.raises(DataError, match="more than 1 class"):
+        plan_synthesis(np.zeros(5, dtype=int))
+
+
+def test_share_of_two_classes_may_not_lie_below_the_present_one():
+    y = np.repeat([0, 1], [10, 8])
+    with pytest.raises(DataError, match="remove samples"):
+        plan_synthesis(y, 0.5)
+
+
+def test_share_is_rounded_where_truncation_would_lose_an_image():
+    # 0.29 * 100 is 28.999999999999996 in floats
+    y = np.repeat([0, 1], [100, 5])
+    assert plan_synthesis(y, 0.29) == {0: 0, 1: 24}
+
+
+def test_max_ratio_caps_each_class_by_its_own_size():
+    assert plan_synthesis(Y, "auto", max_ratio=2) == {"a": 0, "b": 6, "c": 2}
+    assert plan_synthesis(Y, "auto", max_ratio=0) == {"a": 0, "b": 0, "c": 0}
+    assert plan_synthesis(Y, "auto", max_ratio=1.25) == {"a": 0, "b": 5, "c": 1}
+
+
+@given(
+    st.lists(st.integers(1, 60), min_size=2, max_size=8),
+    st.sampled_from(["auto", "minority", "not minority", "not majority", "all"]),
+)
+def test_names_mean_what_they_mean_to_imbalanced_learn(counts, strategy):
+    y = np.repeat(np.arange(len(counts)), counts)
+    plan = plan_synthesis(y, strategy)
+    sampler = RandomOverSampler(sampling_strategy=strategy, random_state=0)
+    _, y_resampled = sampler.fit_resample(y[:, None], y)
+    totals = {label: n + plan[label] for label, n in class_counts(y).items()}
+    assert totals == class_counts(y_resampled)
+
+
+@given(
+    st.lists(st.integers(1, 400), min_size=3, max_size=8),
+    st.floats(0.01, 1),
+    st.one_of(st.none(), st.floats(0, 20)),
+)
+def test_share_raises_every_class_and_never_past_the_cap(counts, share, max_ratio):
+    y = np.repeat(np.arange(len(counts)), counts)
+    plan = plan_synthesis(y, share, max_ratio)
+    assert list(plan) == list(range(len(counts)))
+    for label, n in enumerate(counts):
+        wanted = max(0, round(share * max(counts)) - n)
+        if max_ratio is None:
+            assert plan[label] == wanted
+        else:
+            assert plan[label] <= min(wanted, max_ratio * n)
+            assert plan[label] == wanted or plan[label] + 1 > max_ratio * n
+
+
+def test_counts_and_ratio():
+    assert class_counts(Y) == {"a": 10, "b": 4, "c": 1}
+    assert imbalance_ratio({"a": 10, "b": 4}) == 2.5

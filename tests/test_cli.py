@@ -1,0 +1,402 @@
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from balancegan import ConditionalGANAugmenter
+from balancegan.cli import main
+
+from .conftest import load_npz, make_images
+from .help_texts import COMMANDS, FOLDER, help_text
+
+X, Y = make_images(36), np.repeat([0, 1, 2], [20, 12, 4])
+QUICK = ["--steps", "2", "--seed", "0"]
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Keras's layout with a test part, class names and an array of row notes."""
+    path = tmp_path / "data.npz"
+    np.savez(
+        path,
+        x_train=X,
+        y_train=Y,
+        x_test=make_images(5, seed=9),
+        y_test=np.arange(5),
+        class_names=np.array(["bag", "shirt", "boot"]),
+        slides=np.arange(36),
+    )
+    return path
+
+
+def run(*arguments):
+    result = CliRunner().invoke(main, [str(a) for a in arguments])
+    unexpected = result.exception and not isinstance(result.exception, SystemExit)
+    assert not unexpected, result.exc_info
+    return result
+
+
+def pixels(path):
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def test_balance_does_the_main_job(data, tmp_path):
+    out, picture = tmp_path / "balanced.npz", tmp_path / "picture.png"
+    before = data.read_bytes()
+    result = run("balance", data, "--out", out, "--picture", picture, *QUICK)
+    assert result.exit_code == 0, result.output
+    assert result.stdout == ""
+    assert "shirt" in result.stderr
+    assert "slides has a row for each real image" in result.stderr
+    source, balanced = load_npz(data), load_npz(out)
+    assert np.bincount(balanced["y_train"]).tolist() == [20, 20, 20]
+    np.testing.assert_array_equal(balanced["x_train"][:36], X)
+    assert balanced["x_train"].dtype == np.uint8
+    assert balanced["is_synthetic"].sum() == 24
+    assert not balanced["is_synthetic"][:36].any()
+    for key in ("x_test", "y_test", "class_names", "slides"):
+        np.testing.assert_array_equal(balanced[key], source[key])
+    assert data.read_bytes() == before
+    assert pixels(picture).ndim == 3
+
+
+def test_balance_speaks_json(data, tmp_path):
+    out = tmp_path / "balanced.npz"
+    result = run("balance", data, "--out", out, "--json", "--quiet", *QUICK)
+    report = json.loads(result.stdout)
+    assert result.stderr == ""
+    assert report["classes"][2] == {
+        "label": 2,
+        "name": "boot",
+        "real": 4,
+        "synthetic": 16,
+    }
+    assert report["steps"] == 2
+    assert report["seed"] == 0
+    assert report["peak_memory_bytes"] > 1e8
+    assert report["arrays_not_extended"] == ["slides"]
+
+
+@pytest.mark.parametrize(
+    ("targets", "counts"),
+    [
+        (["boot=9", "1=13"], [20, 13, 9]),
+        (["not-minority"], [20, 20, 4]),
+        (["0.5"], [20, 12, 10]),
+        (["minority"], [20, 12, 20]),
+    ],
+)
+def test_targets(data, tmp_path, targets, counts):
+    out = tmp_path / "balanced.npz"
+    options = [word for target in targets for word in ("--target", target)]
+    result = run("balance", data, "--out", out, *options, *QUICK)
+    assert result.exit_code == 0, result.output
+    assert np.bincount(load_npz(out)["y_train"]).tolist() == counts
+
+
+def test_max_ratio_caps(data, tmp_path):
+    out = tmp_path / "balanced.npz"
+    run("balance", data, "--out", out, "--max-ratio", "1", *QUICK)
+    assert np.bincount(load_npz(out)["y_train"]).tolist() == [20, 20, 8]
+
+
+def test_nothing_to_make_trains_nothing(data, tmp_path):
+    out = tmp_path / "balanced.npz"
+    result = run("balance", data, "--out", out, "--target", "boot=4", "--json")
+    assert "nothing to make" in result.stderr
+    assert "steps" not in json.loads(result.stdout)
+    assert load_npz(out)["is_synthetic"].tolist() == [False] * 36
+
+
+def test_dry_run_says_what_would_happen_and_writes_nothing(data, tmp_path):
+    before = sorted(tmp_path.iterdir())
+    result = run("balance", data, "--dry-run", "--json", "--steps", "5000")
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert report["steps"] == 5000
+    assert report["training_seconds"] > 1
+    assert report["synthesis_seconds"] > 0
+    assert report["peak_memory_bytes"] > 1e8
+    assert "nothing was written" in result.stderr
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_train_then_generate_and_balance(data, tmp_path):
+    model = tmp_path / "model"
+    result = run("train", data, "--model", model, "--json", *QUICK)
+    assert json.loads(result.stdout)["steps"] == 2
+    loaded = ConditionalGANAugmenter.load(model)
+
+    out = tmp_path / "boots"
+    result = run(
+        "generate",
+        model,
+        "--class",
+        "2",
+        "--n",
+        "3",
+        "--first",
+        "5",
+        "--out",
+        out,
+        "--json",
+    )
+    files = [Path(file) for file in json.loads(result.stdout)["files"]]
+    assert [file.name for file in files] == [
+        f"synthetic_2_{k:06d}.png" for k in (5, 6, 7)
+    ]
+    expected = loaded.sample(2, 3, first=5)
+    for file, image in zip(files, expected, strict=True):
+        np.testing.assert_array_equal(pixels(file), image)
+
+    run("generate", model, "--class", "2", "--n", "3", "--out", tmp_path / "b.npz")
+    boots = load_npz(tmp_path / "b.npz")
+    np.testing.assert_array_equal(boots["X"], loaded.sample(2, 3))
+    assert boots["y"].tolist() == [2, 2, 2]
+    run("generate", model, "--class", "2", "--n", "30", "--out", tmp_path / "b.png")
+    assert pixels(tmp_path / "b.png").shape == (3 * 34 + 2, 10 * 34 + 2, 3)
+
+    balanced = tmp_path / "balanced.npz"
+    run("balance", data, "--model", model, "--out", balanced)
+    rows = load_npz(balanced)
+    np.testing.assert_array_equal(
+        rows["x_train"][rows["is_synthetic"] & (rows["y_train"] == 2)],
+        loaded.sample(2, 16),
+    )
+
+
+def test_inspect(data):
+    result = run("inspect", data, "--json")
+    facts = json.loads(result.stdout)
+    assert facts["imbalance_ratio"] == 5
+    assert [c["images"] for c in facts["classes"]] == [20, 12, 4]
+    assert "█" in result.stderr
+    assert "warning: class boot has 4 images" in result.stderr
+    assert run("inspect", data, "--quiet").stderr == ""
+
+
+def test_demo(tmp_path):
+    out = tmp_path / "demo"
+    result = run("demo", "--out", out, "--json", *QUICK)
+    assert result.exit_code == 0, result.output
+    counts = [c["real"] + c["synthetic"] for c in json.loads(result.stdout)["classes"]]
+    assert counts == [100] * 10
+    assert sorted(path.name for path in out.iterdir()) == [
+        "digits-balanced.npz",
+        "digits-imbalanced.npz",
+        "real-and-synthetic.png",
+    ]
+    again = run("demo", "--out", out, *QUICK)
+    assert (again.exit_code, "exists already" in again.stderr) == (2, True)
+    assert run("demo", "--out", out, "--overwrite", *QUICK).exit_code == 0
+
+
+def bad_inputs():
+    """Yield a name, a function that makes the file, options, and words expected."""
+    save = np.savez
+
+    def text(path):
+        path.write_text("image,label\n")
+
+    def truncated(path):
+        save(path, X=X, y=Y)
+        path.write_bytes(path.read_bytes()[:900])
+
+    def mixed(path):
+        images = np.empty(36, dtype=object)
+        images[:] = [np.zeros((8 + i % 2, 8)) for i in range(36)]
+        save(path, X=images, y=Y)
+
+    with_nan = X.astype(float)
+    with_nan[3, 2, 2] = np.nan
+    with_infinity = np.where(np.isnan(with_nan), np.inf, with_nan)
+    texts = Y.astype(object)
+    names = np.array(["bag", "shirt", "boot", "sock"])
+    yield "missing file", lambda p: None, [], "no file"
+    yield "text file", text, [], "not an .npz"
+    yield "truncated", truncated, [], "cut short"
+    yield "object labels", lambda p: save(p, X=X, y=texts), [], "Python objects"
+    yield "differing shapes", mixed, [], "differing shapes"
+    yield "other length", lambda p: save(p, X=X, y=Y[:9]), [], "one label an image"
+    yield "NaN", lambda p: save(p, X=with_nan, y=Y), [], "image 3"
+    yield "infinity", lambda p: save(p, X=with_infinity, y=Y), [], "image 3"
+    yield "one class", lambda p: save(p, X=X, y=0 * Y), [], "more than 1 class"
+    yield "empty class", lambda p: save(p, X=X, y=Y, class_names=names), [], "sock"
+
+    def good(path):
+        save(path, X=X, y=Y)
+
+    yield "unknown class", good, ["--target", "7=30"], "There is no class '7'"
+    yield "target below", good, ["--target", "0=3"], "20 samples and 3"
+    yield "bad target", good, ["--target", "most"], "--target most"
+    yield "bad share", good, ["--target", "1.5"], "(0, 1]"
+    yield "bad range", good, ["--value-range", "0", "1"], "value_range"
+    yield "no such array", good, ["--images-key", "A"], "'A'"
+    yield "no such model", good, ["--model", "nowhere"], "nowhere"
+    yield "flat", lambda p: save(p, X=X.reshape(36, -1), y=Y), [], "image_shape"
+    yield "fractions", lambda p: save(p, X=X, y=Y + 0.5), [], "continuous"
+
+
+@pytest.mark.parametrize(
+    ("make", "options", "words"),
+    [pytest.param(*case[1:], id=case[0]) for case in bad_inputs()],
+)
+def test_bad_input_is_one_line_and_exit_code_2(tmp_path, make, options, words):
+    source, out = tmp_path / "data.npz", tmp_path / "out.npz"
+    make(source)
+    before = sorted(tmp_path.iterdir())
+    result = run("balance", source, "--out", out, "--quiet", *QUICK, *options)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith("Error: ")
+    assert result.stderr.count("\n") == 1
+    assert words in result.stderr
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("out", "words"),
+    [
+        ("missing/out.npz", "no folder"),
+        ("/proc/out.npz", "cannot be written"),
+        ("existing.npz", "exists already"),
+        ("data.npz", "input itself"),
+        ("out.txt", "must be an .npz"),
+    ],
+)
+def test_bad_outputs_are_refused_before_anything_is_read(data, tmp_path, out, words):
+    (tmp_path / "existing.npz").write_text("precious")
+    before = data.read_bytes()
+    result = run("balance", data, "--out", tmp_path / out, *QUICK)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert words in result.stderr
+    assert (tmp_path / "existing.npz").read_text() == "precious"
+    assert data.read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_existing_output_is_replaced_when_asked(data, tmp_path):
+    out = tmp_path / "out.npz"
+    out.write_text("old")
+    result = run("balance", data, "--out", out, "--overwrite", *QUICK)
+    assert result.exit_code == 0
+    assert len(load_npz(out)["y_train"]) == 60
+
+
+def test_other_refusals(data, tmp_path):
+    assert run("balance", data).exit_code == 2
+    result = run("generate", tmp_path / "none", "--class", "a", "--out", tmp_path / "o")
+    assert (result.exit_code, "there is none" in result.stderr) == (2, True)
+    (tmp_path / "model").mkdir()
+    result = run("train", data, "--model", tmp_path / "model", "--overwrite", *QUICK)
+    assert (result.exit_code, "Only a saved model" in result.stderr) == (2, True)
+
+
+def test_a_synthetic_set_is_not_balanced_again(data, tmp_path):
+    out = tmp_path / "balanced.npz"
+    run("balance", data, "--out", out, *QUICK)
+    result = run("balance", out, "--out", tmp_path / "twice.npz", *QUICK)
+    assert (result.exit_code, "synthetic images already" in result.stderr) == (2, True)
+
+
+def test_failure_of_the_work_is_exit_code_1(data, tmp_path, monkeypatch):
+    from balancegan import jobs
+
+    def fail(*arguments, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(jobs, "write_npz", fail)
+    result = run("balance", data, "--out", tmp_path / "out.npz", *QUICK)
+    assert result.exit_code == 1
+    assert "No space left on device" in result.stderr.splitlines()[-1]
+
+
+def test_divergence_is_exit_code_1(data, tmp_path):
+    result = run(
+        "balance",
+        data,
+        "--out",
+        tmp_path / "out.npz",
+        "--steps",
+        "200",
+        "--learning-rate",
+        "1e20",
+    )
+    assert result.exit_code == 1, result.output
+    assert "diverged" in result.stderr.splitlines()[-1]
+    assert not (tmp_path / "out.npz").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [("balance", ["DATA"]), ("train", ["DATA", "--model", "M"]), ("demo", [])],
+)
+def test_defaults_are_those_of_the_class(command, arguments):
+    defaults = ConditionalGANAugmenter().get_params()
+    help_names = {"help_option_names": ["-h", "--help"]}  # click caches the first
+    parsed = main.commands[command].make_context(command, arguments, **help_names)
+    parsed = parsed.params
+    shared = parsed.keys() & defaults.keys()
+    assert shared >= {"preset", "steps", "max_minutes", "batch_size", "random_state"}
+    assert {k: parsed[k] for k in shared} == {k: defaults[k] for k in shared}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_texts_are_the_committed_ones(command):
+    committed = (FOLDER / f"{command or 'balancegan'}.txt").read_text()
+    assert help_text(command) == committed, "make help-texts writes them anew"
+
+
+@pytest.fixture
+def installed():
+    command = shutil.which("balancegan", path=Path(sys.executable).parent)
+    assert command, "the package is not installed"
+    return command
+
+
+def test_the_installed_command_keeps_its_streams_apart(installed, data, tmp_path):
+    out = tmp_path / "out.npz"
+    arguments = ["balance", data, "--out", out, "--json", *QUICK]
+    done = subprocess.run(
+        [installed, *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["out"] == str(out)
+    # No terminal: plain lines, no bars, and none of TensorFlow's noise
+    assert "\x1b" not in done.stderr
+    assert not re.search(r"tensorflow|oneDNN|cuda|absl", done.stderr, re.IGNORECASE)
+
+
+def test_interrupting_leaves_nothing_and_exits_with_130(installed, data, tmp_path):
+    out = tmp_path / "out.npz"
+    before = sorted(tmp_path.iterdir())
+    process = subprocess.Popen(
+        [installed, "balance", data, "--out", out, "--minutes", "10"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    # Once it says how far training is, it is in the midst of it
+    for line in process.stderr:
+        if line.startswith("Training: "):
+            break
+    process.send_signal(signal.SIGINT)
+    started = time.monotonic()
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert stdout == ""
+    assert stderr.strip().splitlines() == ["Interrupted: nothing was written."]
+    assert time.monotonic() - started < 30
+    assert sorted(tmp_path.iterdir()) == before

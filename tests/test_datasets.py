@@ -1,0 +1,234 @@
+import zipfile
+
+import numpy as np
+import pytest
+
+from balancegan.datasets import (
+    LAYOUTS,
+    check_output,
+    read_npz,
+    save_demo_digits,
+    write_arrays,
+    write_npz,
+)
+from balancegan.errors import DataError
+
+from .conftest import load_npz, make_images
+
+X, Y = make_images(6), np.array([0, 0, 0, 0, 1, 1])
+
+
+@pytest.fixture
+def save(tmp_path):
+    def save(**arrays):
+        np.savez(tmp_path / "data.npz", **arrays)
+        return tmp_path / "data.npz"
+
+    return save
+
+
+@pytest.mark.parametrize(("images", "labels"), LAYOUTS)
+def test_layouts_are_recognised(save, images, labels):
+    data = read_npz(save(**{images: X, labels: Y, "other": np.ones(3)}))
+    assert (data.images_key, data.labels_key) == (images, labels)
+    np.testing.assert_array_equal(data.images, X)
+    np.testing.assert_array_equal(data.labels, Y)
+
+
+def test_the_training_part_is_taken_where_there_are_splits(save):
+    path = save(
+        val_images=X[:1],
+        val_labels=Y[:1],
+        train_images=X,
+        train_labels=Y[:, None],
+        test_images=X[:2],
+        test_labels=Y[:2],
+    )
+    data = read_npz(path)
+    assert data.images_key == "train_images"
+    np.testing.assert_array_equal(data.labels, Y)
+
+
+def test_named_keys(save):
+    path = save(pictures=X, classes=Y, X=X[:2], y=Y[:2])
+    data = read_npz(path, "pictures", "classes")
+    assert len(data.images) == 6
+    with pytest.raises(DataError, match="'nothing'.*pictures, classes"):
+        read_npz(path, "nothing", "classes")
+    assert read_npz(save(pictures=X, y=Y), images_key="pictures").labels_key == "y"
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [Y, Y[:, None], np.eye(2, dtype="float32")[Y], Y.astype("uint8"), Y.astype(str)],
+    ids=["row", "column", "one-hot", "uint8", "text"],
+)
+def test_labels_go_back_in_the_shape_they_came_in(save, tmp_path, stored):
+    data = read_npz(save(X=X, y=stored))
+    assert data.labels.shape == (6,)
+    more = np.concatenate([data.labels, data.labels[-1:]])
+    rows = np.concatenate([X, X[:1]])
+    out = tmp_path / "out.npz"
+    write_npz(out, data, rows, more, np.arange(7) == 6)
+    written = load_npz(out)
+    assert written["y"].dtype == stored.dtype
+    np.testing.assert_array_equal(written["y"], [*stored, stored[-1]])
+    assert written["is_synthetic"].tolist() == [False] * 6 + [True]
+
+
+@pytest.mark.parametrize("savez", [np.savez, np.savez_compressed])
+def test_everything_else_passes_through_byte_for_byte(tmp_path, rng, savez):
+    others = {
+        "x_test": make_images(3),
+        "notes": np.array(["a", "bc"]),
+        "slides": rng.normal(size=6),
+    }
+    source, out = tmp_path / "data.npz", tmp_path / "out.npz"
+    savez(source, x_train=X, y_train=Y, **others)
+    data = read_npz(source)
+    assert data.aligned_keys == ["slides"]
+    write_npz(out, data, X, Y, np.zeros(6, bool))
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(out) as new:
+        for key in others:
+            assert old.read(f"{key}.npy") == new.read(f"{key}.npy")
+        types = {member.compress_type for member in new.infolist()}
+        assert types == {old.getinfo("x_train.npy").compress_type}
+    assert set(load_npz(out)) == {*others, "x_train", "y_train", "is_synthetic"}
+
+
+def test_class_names_belong_to_labels(save):
+    data = read_npz(save(X=X, y=Y, class_names=np.array(["bag", "shirt"])))
+    assert data.name(1) == "shirt"
+    assert data.find_label("shirt") == 1
+    assert data.find_label("1") == 1
+    with pytest.raises(DataError, match="'sock'.*bag, shirt"):
+        data.find_label("sock")
+
+
+def test_class_names_that_do_not_belong_are_left_alone(save):
+    data = read_npz(save(X=X, y=Y + 5, class_names=np.array(["bag", "shirt"])))
+    assert data.class_names is None
+    assert data.name(5) == "5"
+
+
+def test_text_labels_need_no_names(save):
+    data = read_npz(save(X=X, y=np.where(Y, "shirt", "bag")))
+    assert data.find_label("shirt") == "shirt"
+
+
+def mixed_shapes():
+    images = np.empty(6, dtype=object)
+    images[:] = [np.zeros((4 + i, 4)) for i in range(6)]
+    return images
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"X": X, "y": Y[:5]}, "one label an image"),
+        ({"X": X, "y": np.array(list("aabbcc"), dtype=object)}, "'y'.*Python objects"),
+        ({"X": mixed_shapes(), "y": Y}, "'X'.*differing shapes"),
+        ({"X": X, "y": Y, "extra": np.array([{}])}, "'extra'.*Python objects"),
+        ({"X": X[:0], "y": Y[:0]}, "must be images"),
+        ({"X": X, "y": np.ones((6, 3))}, "one-hot"),
+        ({"X": X, "y": np.array([0, 0, 0, 1, 1, np.nan])}, "NaN"),
+        ({"A": X, "B": Y}, "It holds: A, B"),
+        ({"X": X, "y": Y, "class_names": np.array(["a", "b", "sock"])}, "none of sock"),
+        ({"X": X, "y": Y, "is_synthetic": Y == 1}, "synthetic images already"),
+    ],
+)
+def test_bad_contents_are_refused(save, arrays, message):
+    with pytest.raises(DataError, match=message):
+        read_npz(save(**arrays))
+
+
+def test_bad_files_are_refused(save, tmp_path):
+    with pytest.raises(DataError, match="no file"):
+        read_npz(tmp_path / "missing.npz")
+    with pytest.raises(DataError, match="is a folder"):
+        read_npz(tmp_path)
+    text = tmp_path / "text.npz"
+    text.write_text("image,label\n")
+    with pytest.raises(DataError, match="not an .npz file"):
+        read_npz(text)
+    path = save(X=X, y=Y)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match="cut short"):
+        read_npz(path)
+    damaged = bytearray(whole)
+    damaged[200:220] = bytes(20)
+    path.write_bytes(damaged)
+    with pytest.raises(DataError, match="damaged"):
+        read_npz(path)
+
+
+def test_a_foreign_file_in_the_zip_passes_through(save, tmp_path):
+    path, out = save(X=X, y=Y), tmp_path / "out.npz"
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr("readme.txt", "hello")
+    write_npz(out, read_npz(path), X, Y, np.zeros(6, bool))
+    with zipfile.ZipFile(out) as file:
+        assert file.read("readme.txt") == b"hello"
+
+
+def test_outputs_that_may_not_be_written(save, tmp_path):
+    source = save(X=X, y=Y)
+    check_output(tmp_path / "new.npz", source, overwrite=False)
+    other = tmp_path / "other.npz"
+    other.touch()
+    check_output(other, source, overwrite=True)
+    for path, overwrite, message in [
+        (other, False, "exists already"),
+        (source, True, "input itself"),
+        (tmp_path / "new.zip", False, "must be an .npz"),
+        (tmp_path / "missing" / "new.npz", False, "no folder"),
+    ]:
+        with pytest.raises(DataError, match=message):
+            check_output(path, source, overwrite=overwrite)
+    (tmp_path / "folder.npz").mkdir()
+    with pytest.raises(DataError, match="is a folder"):
+        check_output(tmp_path / "folder.npz", source, overwrite=True)
+    # No file can be made there, whoever tries
+    with pytest.raises(DataError, match="cannot be written"):
+        check_output("/proc/new.npz", source, overwrite=False)
+
+
+def test_nothing_is_left_behind_when_writing_fails(save, tmp_path, monkeypatch):
+    data, out = read_npz(save(X=X, y=Y)), tmp_path / "out.npz"
+    out.write_text("before")
+
+    def fail(*arguments, **options):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(np.lib.format, "write_array", fail)
+    with pytest.raises(OSError, match="No space"):
+        write_npz(out, data, X, Y, np.zeros(6, bool))
+    assert out.read_text() == "before"
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["data.npz", "out.npz"]
+
+
+def test_arrays_can_be_read_back(tmp_path):
+    write_arrays(tmp_path / "a.npz", {"X": X, "names": np.array(["a"])})
+    np.testing.assert_array_equal(load_npz(tmp_path / "a.npz")["X"], X)
+
+
+def test_demo_digits_hold_out_a_third(tmp_path):
+    save_demo_digits(tmp_path / "digits.npz")
+    data = load_npz(tmp_path / "digits.npz")
+    assert np.bincount(data["y_train"]).tolist() == [
+        100,
+        80,
+        60,
+        50,
+        40,
+        30,
+        25,
+        20,
+        15,
+        10,
+    ]
+    assert len(data["x_test"]) == 599
+    known = {image.tobytes() for image in data["x_train"]}
+    assert not any(image.tobytes() in known for image in data["x_test"])

@@ -1,0 +1,153 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from balancegan.gan import build_gan, gradient_penalty
+from balancegan.presets import PRESETS
+
+SHAPE = (8, 8, 1)
+
+
+def small_gan(name, **settings):
+    preset = replace(PRESETS[name], batch_size=8, **settings)
+    return build_gan(SHAPE, 3, preset, seed=1)
+
+
+def real_batch(gan, seed=0):
+    n = 4 if gan.preset.alternating else 8
+    rng = np.random.default_rng(seed)
+    images = rng.uniform(-1, 1, size=(n, *SHAPE)).astype("float32")
+    return tf.constant(images), tf.constant(rng.integers(3, size=n), tf.int32)
+
+
+def values(network):
+    return [w.numpy() for w in network.trainable_variables]
+
+
+def moved(before, network):
+    return any((a != b).any() for a, b in zip(before, values(network), strict=True))
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_step_moves_both_networks_and_counts(name):
+    gan = small_gan(name)
+    generator, discriminator = values(gan.generator), values(gan.discriminator)
+    losses = gan.train_step(real_batch(gan))
+    assert moved(generator, gan.generator)
+    assert moved(discriminator, gan.discriminator)
+    assert int(gan.step) == 1
+    assert set(losses) == {"discriminator_loss", "generator_loss"}
+
+
+def test_the_discriminators_turn_leaves_the_generator_alone():
+    gan = small_gan("tutorial")
+    generator, discriminator = values(gan.generator), values(gan.discriminator)
+    images, classes = real_batch(gan)
+    gan.update_discriminator(images, classes, is_real=True)
+    assert moved(discriminator, gan.discriminator)
+    assert not moved(generator, gan.generator)
+
+
+@pytest.mark.parametrize("is_real", [True, False])
+def test_the_discriminators_turn_is_the_cross_entropy_of_its_images(is_real):
+    gan = small_gan("tutorial")
+    images, classes = real_batch(gan)
+    for _ in range(30):
+        gan.update_discriminator(images, classes, is_real=is_real)
+    before = gan.discriminator([images, classes], training=False)
+    for _ in range(30):
+        gan.update_discriminator(images, classes, is_real=is_real)
+    after = gan.discriminator([images, classes], training=False)
+    sign = 1 if is_real else -1
+    assert np.mean(sign * np.asarray(after)) > np.mean(sign * np.asarray(before))
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_generator_is_asked_for_the_classes_that_the_discriminator_is_told(name):
+    gan = small_gan(name)
+    asked, told = [], []
+
+    def spy(network, seen):
+        call = network.call
+
+        def record(inputs, *args, **kwargs):
+            seen.append(np.asarray(inputs[1]).tolist())
+            return call(inputs, *args, **kwargs)
+
+        network.call = record
+
+    spy(gan.generator, asked)
+    spy(gan.discriminator, told)
+    images, classes = real_batch(gan)
+    gan.train_step((images, classes))
+    assert len(asked) == 1  # one pass serves both sides
+    if name == "tutorial":
+        assert told == [classes.numpy().tolist(), asked[0][:4], asked[0]]
+    else:
+        assert asked[0] == classes.numpy().tolist()
+        assert told[:2] == [asked[0], asked[0]]
+
+
+def test_uniform_classes_are_uniform():
+    drawn = np.asarray(small_gan("tutorial").uniform_classes(6000))
+    np.testing.assert_allclose(np.bincount(drawn) / 6000, 1 / 3, atol=0.03)
+
+
+def test_gradient_penalty_of_a_linear_critic_is_known():
+    weights = np.random.default_rng(0).normal(size=SHAPE).astype("float32")
+
+    def critic(inputs, training):
+        images, classes = inputs
+        return tf.reduce_sum(images * weights, axis=(1, 2, 3)) * tf.cast(
+            classes, tf.float32
+        )
+
+    images = tf.random.stateless_normal((3, *SHAPE), seed=(0, 1))
+    penalties = gradient_penalty(critic, images, tf.constant([0, 1, 2]))
+    norm = (weights**2).sum() / 2
+    np.testing.assert_allclose(penalties, [0, norm, 4 * norm], rtol=1e-5)
+
+
+def test_penalties_enter_only_every_so_many_steps(monkeypatch):
+    gan = small_gan("default", penalty_interval=3)
+    penalised = []
+
+    def record(gradients, *_):
+        penalised.append(int(gan.step))
+        return gradients
+
+    monkeypatch.setattr(gan, "add_penalty", record)
+    for _ in range(7):
+        gan.train_step(real_batch(gan))
+    assert penalised == [0, 3, 6]
+
+
+def test_lazy_penalties_are_scaled_for_the_steps_without_them():
+    added = []
+    for interval in (1, 3):
+        gan = small_gan("default", penalty_interval=interval)
+        images, classes = real_batch(gan)
+        zeros = [np.zeros(v.shape) for v in gan.discriminator.trainable_variables]
+        added.append(gan.add_penalty(zeros, images, images, classes))
+    assert any(np.abs(g).max() > 0 for g in added[0])
+    for every_step, every_third in zip(*added, strict=True):
+        np.testing.assert_allclose(every_third, 3 * every_step, rtol=1e-4, atol=1e-9)
+
+
+def test_average_follows_the_generator_by_its_half_life():
+    gan = small_gan("default", ema_half_life=8)  # one batch: half of the way a step
+    gan.step.assign(10**6)
+    start = [w.numpy() for w in gan.averaged_generator.weights]
+    for weight in gan.generator.weights:
+        weight.assign_add(np.ones(weight.shape, "float32"))
+    gan.update_average(8)
+    for before, after in zip(start, gan.averaged_generator.weights, strict=True):
+        np.testing.assert_allclose(after.numpy(), before + 0.5, rtol=1e-4, atol=1e-5)
+
+
+def test_which_generator_is_sampled():
+    averaged, last = small_gan("default"), small_gan("tutorial")
+    assert averaged.sampling_generator is averaged.averaged_generator
+    assert last.sampling_generator is last.generator

@@ -1,0 +1,124 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from balancegan.errors import DataError
+from balancegan.images import check_format, find_format
+
+SHAPES = st.one_of(
+    st.tuples(st.integers(1, 5), st.integers(4, 9), st.integers(4, 9)),
+    st.tuples(
+        st.integers(1, 5), st.integers(4, 9), st.integers(4, 9), st.integers(1, 5)
+    ),
+)
+
+
+@given(hnp.arrays(np.uint8, SHAPES))
+def test_uint8_survives_the_round_trip_bit_for_bit(images):
+    image_format = find_format(images)
+    model_space = image_format.to_model_range(images)
+    assert model_space.dtype == np.float32
+    assert model_space.ndim == 4
+    assert abs(model_space).max() <= 1
+    back = image_format.from_model_range(model_space)
+    assert back.dtype == images.dtype
+    np.testing.assert_array_equal(back, images)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize(("low", "high"), [(0, 1), (-1, 1), (0, 255), (-3, 900)])
+def test_floats_survive_the_round_trip(rng, dtype, low, high):
+    images = rng.uniform(low, high, size=(6, 5, 4, 2)).astype(dtype)
+    image_format = find_format(images)
+    back = image_format.from_model_range(image_format.to_model_range(images))
+    assert (back.dtype, back.shape) == (images.dtype, images.shape)
+    tolerance = (high - low) * max(1e-6, np.finfo(dtype).eps)
+    np.testing.assert_allclose(back, images, atol=tolerance)
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "expected"),
+    [
+        ([0, 255], "uint8", (0, 255)),
+        ([3, 130], "uint8", (0, 255)),
+        ([0, 1], "uint8", (0, 1)),
+        ([0, 16], "float64", (0, 16)),
+        ([0, 4000], "uint16", (0, 4000)),
+        ([0, 255], "int64", (0, 255)),
+        ([0.0, 0.7], "float32", (0, 1)),
+        ([-0.2, 0.7], "float32", (-1, 1)),
+        ([0.0, 200.5], "float32", (0, 255)),
+        ([7, 7], "int32", (7, 8)),
+        ([0, 1], "bool", (0, 1)),
+    ],
+)
+def test_detected_range(values, dtype, expected):
+    images = np.resize(np.array(values, dtype=dtype), (2, 4, 4))
+    image_format = find_format(images)
+    assert (image_format.low, image_format.high) == expected
+
+
+def test_black_and_white_are_the_ends_of_model_space():
+    images = np.stack([np.zeros((4, 4)), np.full((4, 4), 9.0)])
+    image_format = find_format(images, value_range=(0, 9))
+    model_space = image_format.to_model_range(images)
+    assert (model_space[0] == -1).all()
+    assert (model_space[1] == 1).all()
+
+
+def test_flat_rows_are_read_row_by_row_channels_last(rng):
+    images = rng.integers(0, 256, size=(3, 5, 6, 2), dtype=np.uint8)
+    flat = images.reshape(3, -1)
+    image_format = find_format(flat, image_shape=(5, 6, 2))
+    expected = find_format(images).to_model_range(images)
+    np.testing.assert_array_equal(image_format.to_model_range(flat), expected)
+    back = image_format.from_model_range(image_format.to_model_range(flat))
+    np.testing.assert_array_equal(back, flat)
+
+
+def test_values_outside_are_clipped_when_going_back():
+    image_format = find_format(np.full((1, 4, 4), 255, np.uint8))
+    images = image_format.from_model_range(np.array([-2.0, 2.0] * 8))
+    assert set(images.ravel()) == {0, 255}
+
+
+@pytest.mark.parametrize(
+    ("images", "options", "message"),
+    [
+        (np.zeros((2, 4, 4), "U1"), {}, "numbers"),
+        (np.zeros((0, 4, 4)), {}, "at least one image"),
+        (np.zeros((2, 16)), {}, "image_shape"),
+        (np.zeros((2, 16)), {"image_shape": (4, 5)}, "20 values"),
+        (np.zeros((2, 3, 4)), {}, "at least 4 pixels"),
+        (np.zeros((2, 3, 32, 32)), {}, "moveaxis"),
+        (np.zeros((2, 4, 4, 1, 1)), {}, "height, width"),
+        (np.full((2, 4, 4), np.nan), {}, "image 0"),
+        (np.array([np.zeros((4, 4)), np.full((4, 4), np.inf)]), {}, "image 1"),
+        (np.full((2, 4, 4), 5.0), {"value_range": (0, 1)}, "value_range"),
+        (np.full((2, 4, 4), 5.0), {"value_range": (1, 0)}, "below white"),
+    ],
+)
+def test_bad_images_are_refused(images, options, message):
+    with pytest.raises(DataError, match=message):
+        find_format(images, **options)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (np.zeros((2, 5, 4), np.uint8), "differ"),
+        (np.zeros((2, 4, 4), np.int16), "differ"),
+    ],
+)
+def test_images_of_another_format_are_refused(other, message):
+    known = find_format(np.full((2, 4, 4), 255, np.uint8))
+    with pytest.raises(DataError, match=message):
+        check_format(other, known)
+
+
+def test_images_of_another_range_are_refused():
+    known = find_format(np.ones((2, 4, 4)))
+    with pytest.raises(DataError, match="leave the range"):
+        check_format(np.full((2, 4, 4), 255.0), known)

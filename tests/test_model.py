@@ -1,0 +1,30 @@
+import numpy as np
+import pytest
+
+from balancegan.model import BATCH
+
+
+def numbered(model, first, n, class_index=1):
+    parts = list(model.make_images(class_index, first, n))
+    assert all(len(part) <= BATCH for part in parts)
+    return np.concatenate(parts)
+
+
+@pytest.mark.parametrize(
+    ("first", "n"), [(0, 1), (0, BATCH), (3, 2), (BATCH - 1, 2), (10, 2 * BATCH)]
+)
+def test_image_k_is_the_same_whoever_asks(trained, first, n):
+    many = numbered(trained.model_, 0, 3 * BATCH)
+    np.testing.assert_array_equal(
+        numbered(trained.model_, first, n), many[first : first + n]
+    )
+
+
+def test_images_of_a_class_differ_from_each_other_and_from_other_classes(trained):
+    images = numbered(trained.model_, 0, 30)
+    assert len(np.unique(images.reshape(30, -1), axis=0)) == 30
+    assert (numbered(trained.model_, 0, 30, class_index=2) != images).any()
+
+
+def test_asking_for_none_gives_none(trained):
+    assert list(trained.model_.make_images(0, 0, 0)) == []

@@ -1,0 +1,49 @@
+import random
+
+import numpy as np
+import pytest
+
+from balancegan.networks import DISCRIMINATORS, GENERATORS
+
+SHAPES = [(8, 8, 1), (28, 28, 1), (25, 40, 1), (32, 32, 3), (5, 4, 4), (64, 64, 3)]
+
+
+@pytest.mark.parametrize("kind", GENERATORS)
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda s: "x".join(map(str, s)))
+def test_networks_fit_images_of_any_size(kind, shape):
+    generator = GENERATORS[kind](shape, 3, 10, 0)
+    discriminator = DISCRIMINATORS[kind](shape, 3, 0)
+    latents, classes = np.ones((2, 10), "float32"), np.array([0, 2], "int32")
+    images = np.asarray(generator([latents, classes], training=False))
+    assert images.shape == (2, *shape)
+    assert abs(images).max() <= 1
+    assert discriminator([images, classes], training=False).shape == (2,)
+
+
+def test_tutorial_networks_have_the_tutorials_parameter_counts():
+    generator = GENERATORS["tutorial"]((28, 28, 1), 10, 50, 0)
+    discriminator = DISCRIMINATORS["tutorial"]((28, 28, 1), 10, 0)
+    assert generator.count_params() == 856_760
+    assert discriminator.count_params() == 196_773
+
+
+@pytest.mark.parametrize("kind", GENERATORS)
+def test_a_network_depends_on_its_seed_alone(kind):
+    state, numpy_state = random.getstate(), np.random.get_state()[1].copy()
+    for builders, arguments in ((GENERATORS, (3, 10)), (DISCRIMINATORS, (3,))):
+        first, second, other = (
+            builders[kind]((8, 8, 1), *arguments, seed).get_weights()
+            for seed in (1, 1, 2)
+        )
+        for a, b in zip(first, second, strict=True):
+            np.testing.assert_array_equal(a, b)
+        assert any((a != c).any() for a, c in zip(first, other, strict=True))
+    assert random.getstate() == state
+    np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)
+
+
+def test_no_two_layers_share_their_initial_weights():
+    generator = GENERATORS["projection"]((64, 64, 3), 3, 10, 0)
+    kernels = [w for w in generator.get_weights() if w.ndim == 4]
+    starts = {tuple(kernel.ravel()[:4] / kernel.std()) for kernel in kernels}
+    assert len(starts) == len(kernels)

@@ -1,0 +1,149 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from balancegan import ConditionalGANAugmenter, DataError, SavedModelError
+from balancegan.persistence import FACTS_FILE, FORMAT_VERSION, GENERATOR_FILE
+
+from .conftest import make_images
+
+
+@pytest.fixture(scope="module")
+def saved(trained, tmp_path_factory):
+    path = tmp_path_factory.mktemp("models") / "bags.balancegan"
+    trained.save(path)
+    return path
+
+
+@pytest.fixture
+def copy(saved, tmp_path):
+    return shutil.copytree(saved, tmp_path / "copy.balancegan")
+
+
+def test_a_loaded_model_makes_the_same_images(trained, saved):
+    loaded = ConditionalGANAugmenter.load(saved)
+    np.testing.assert_array_equal(loaded.sample("boot", 70), trained.sample("boot", 70))
+    assert loaded.get_params() == trained.get_params()
+    assert loaded.classes_.tolist() == ["bag", "boot", "shirt"]
+    assert loaded.class_counts_ == trained.class_counts_
+
+
+def test_a_loaded_model_resamples_data_that_it_is_given(trained, saved, small_set):
+    loaded = ConditionalGANAugmenter.load(saved)
+    with pytest.raises(DataError, match="Give both"):
+        loaded.resample({"boot": 9})
+    X_bal, y_bal = loaded.resample({"boot": 9}, *small_set)
+    expected, _ = trained.resample({"boot": 9})
+    np.testing.assert_array_equal(X_bal, expected)
+    assert y_bal[-5:].tolist() == ["boot"] * 5
+
+
+def test_a_model_is_weights_and_json_and_nothing_else(saved):
+    assert sorted(file.name for file in saved.iterdir()) == [
+        FACTS_FILE,
+        GENERATOR_FILE,
+    ]
+    facts = json.loads((saved / FACTS_FILE).read_text())
+    assert facts["format_version"] == FORMAT_VERSION
+    assert {"keras", "tensorflow", "balancegan"} <= set(facts["library_versions"])
+    assert facts["parameters"]["steps"] == 20
+    assert facts["preset"]["learning_rate"] == 2e-4
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"sampling_strategy": {1: 5}, "value_range": (0, 255)},
+        {"sampling_strategy": 0.75, "image_shape": (8, 8, 1)},
+        {"random_state": np.random.RandomState(3), "max_ratio": np.float64(2)},
+    ],
+)
+def test_parameters_survive(tmp_path, parameters):
+    X, y = make_images(6), np.array([0, 0, 0, 0, 1, 1])
+    augmenter = ConditionalGANAugmenter(steps=1, verbose=0, **parameters).fit(X, y)
+    augmenter.save(tmp_path / "model")
+    loaded = ConditionalGANAugmenter.load(tmp_path / "model").get_params()
+    if "random_state" in parameters:
+        assert loaded.pop("random_state") is None
+        parameters = {"max_ratio": 2.0}
+    assert loaded.items() >= parameters.items()
+
+
+def test_a_function_cannot_be_saved(tmp_path):
+    X, y = make_images(6), np.array([0, 0, 0, 0, 1, 1])
+    augmenter = ConditionalGANAugmenter(
+        sampling_strategy=lambda y: {1: 4}, steps=1, verbose=0
+    )
+    with pytest.raises(SavedModelError, match="function"):
+        augmenter.fit(X, y).save(tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_a_model_is_overwritten_and_only_when_asked(trained, copy, tmp_path):
+    with pytest.raises(SavedModelError, match="exists already"):
+        trained.save(copy)
+    trained.save(copy, overwrite=True)
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    with pytest.raises(SavedModelError, match="Only a saved model"):
+        trained.save(folder, overwrite=True)
+    with pytest.raises(SavedModelError, match="no folder"):
+        trained.save(tmp_path / "missing" / "model")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "copy.balancegan",
+        "photos",
+    ]
+
+
+def test_nothing_is_left_behind_when_saving_fails(trained, tmp_path, monkeypatch):
+    def fail(path):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(trained.model_.generator, "save_weights", fail)
+    with pytest.raises(OSError, match="No space"):
+        trained.save(tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
+
+
+def change(facts, *keys, value):
+    for key in keys[:-1]:
+        facts = facts[key]
+    facts[keys[-1]] = value
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "message"),
+    [
+        (["format"], "other", "does not describe"),
+        (["format_version"], 99, "format 99"),
+        (["preset", "networks"], "unknown", "damaged"),
+        (["preset", "extra"], 1, "damaged"),
+        (["image_format"], None, "damaged"),
+        (["classes", "labels"], ["bag"], "do not fit"),
+        (["parameters", "extra"], 1, "parameters"),
+        (["image_format", "image_shape"], [12, 12, 1], "do not fit"),
+    ],
+)
+def test_damaged_facts_are_refused(copy, keys, value, message):
+    facts = json.loads((copy / FACTS_FILE).read_text())
+    change(facts, *keys, value=value)
+    (copy / FACTS_FILE).write_text(json.dumps(facts))
+    with pytest.raises(SavedModelError, match=message):
+        ConditionalGANAugmenter.load(copy)
+
+
+def test_missing_and_cut_files_are_refused(copy, tmp_path):
+    with pytest.raises(SavedModelError, match="there is none"):
+        ConditionalGANAugmenter.load(tmp_path / "nowhere")
+    whole = (copy / GENERATOR_FILE).read_bytes()
+    (copy / GENERATOR_FILE).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(SavedModelError, match="do not fit"):
+        ConditionalGANAugmenter.load(copy)
+    (copy / GENERATOR_FILE).unlink()
+    with pytest.raises(SavedModelError, match="do not fit"):
+        ConditionalGANAugmenter.load(copy)
+    (copy / FACTS_FILE).write_text("{")
+    with pytest.raises(SavedModelError, match="cannot be read"):
+        ConditionalGANAugmenter.load(copy)
