@@ -1,0 +1,74 @@
+"""What README and examples promise is run."""
+
+import re
+import runpy
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from balancegan import presets
+from balancegan.cli import main
+
+from .conftest import make_images
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.fixture
+def quick(monkeypatch, tmp_path):
+    for name, preset in presets.PRESETS.items():
+        monkeypatch.setitem(presets.PRESETS, name, replace(preset, steps=1))
+    monkeypatch.chdir(tmp_path)
+
+
+def test_python_blocks_of_the_readme_run(quick):
+    y = np.repeat(["bag", "shirt", "boot"], [20, 8, 6])
+    names = {"X": make_images(34), "y": y, "classifier": LogisticRegression()}
+    for block in blocks("python"):
+        counts = block.replace("1000", "25")
+        exec(compile(counts, "README.md", "exec"), names)
+    assert names["augmenter"].is_synthetic_.any()
+
+
+def commands():
+    for block in blocks("sh"):
+        for line in block.splitlines():
+            words = shlex.split(line, comments=True)
+            if words[:1] == ["balancegan"]:
+                yield words[1:]
+
+
+@pytest.mark.parametrize("words", list(commands()), ids=" ".join)
+def test_commands_of_the_readme_parse(words):
+    help_names = {"help_option_names": ["-h", "--help"]}
+    main.commands[words[0]].make_context(words[0], words[1:], **help_names)
+
+
+def test_the_readme_makes_the_targets_that_exist():
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"^make (\S+)", README, re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("examples/*.py")), ids=lambda p: p.stem
+)
+def test_examples_run_and_are_short(quick, monkeypatch, path, tmp_path, capsys):
+    assert path.read_text().count("\n") < 60
+    X, y = make_images(120, (28, 28)), np.arange(120) % 10
+    np.savez("mnist.npz", x_train=X, y_train=y)
+    takes_source = "mnist.npz" in path.read_text()
+    arguments = [*(["mnist.npz"] if takes_source else []), "--steps", "1"]
+    monkeypatch.setattr("sys.argv", [str(path), *arguments])
+    runpy.run_path(str(path), run_name="__main__")
+    assert capsys.readouterr().out
+    assert list(tmp_path.glob("*.png"))
