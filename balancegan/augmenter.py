@@ -13,7 +13,6 @@ import numpy as np
 from imblearn.over_sampling.base import BaseOverSampler
 from imblearn.utils import check_target_type
 from imblearn.utils._validation import ArraysTransformer
-from sklearn.preprocessing import label_binarize
 from sklearn.utils import assert_all_finite
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
@@ -218,10 +217,10 @@ class ConditionalGANAugmenter(BaseOverSampler):
         if sampling_strategy is None:
             sampling_strategy = self.sampling_strategy
         arrays = ArraysTransformer(X, y)
-        images, labels, one_vs_all = self._check_X_y(X, y, reset=False)
+        images, labels, one_hot_width = self._check_X_y(X, y, reset=False)
         check_format(images, self.model_.image_format)
         extended = self._extend(images, labels, sampling_strategy)
-        return self._restore(arrays, *extended, one_vs_all)
+        return self._restore(arrays, *extended, one_hot_width)
 
     def fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:
         """Train the GAN, then return the real images followed by synthetic ones.
@@ -232,10 +231,10 @@ class ConditionalGANAugmenter(BaseOverSampler):
         """
         self._validate_params()
         arrays = ArraysTransformer(X, y)
-        images, labels, one_vs_all = self._check_X_y(X, y)
+        images, labels, one_hot_width = self._check_X_y(X, y)
         extended = self._fit_resample(images, labels)
         self._training_data = (X, y)
-        return self._restore(arrays, *extended, one_vs_all)
+        return self._restore(arrays, *extended, one_hot_width)
 
     def sample(self, label: Any, n: int, *, first: int = 0) -> np.ndarray:
         """Return synthetic images of one class.
@@ -327,16 +326,17 @@ class ConditionalGANAugmenter(BaseOverSampler):
 
     def _check_X_y(
         self, X: Any, y: Any, reset: bool = True
-    ) -> tuple[np.ndarray, np.ndarray, bool]:
-        """Return images and labels as arrays, and whether labels were one-hot."""
+    ) -> tuple[np.ndarray, np.ndarray, int]:
+        """Return images and labels as arrays, and the width of one-hot labels or 0."""
         with refusals_as_data_errors():
-            assert_all_finite(np.asarray(y), input_name="y")
+            given = np.asarray(y)
+            assert_all_finite(given, input_name="y")
             check_classification_targets(y)
-            y, one_vs_all = check_target_type(y, indicate_one_vs_all=True)
+            y, is_one_hot = check_target_type(y, indicate_one_vs_all=True)
             images, labels = validate_data(
                 self, X=X, y=y, reset=reset, allow_nd=True, ensure_min_samples=2
             )
-        return images, labels, one_vs_all
+        return images, labels, given.shape[1] if is_one_hot else 0
 
     def _fit_resample(
         self, X: np.ndarray, y: np.ndarray
@@ -392,9 +392,9 @@ class ConditionalGANAugmenter(BaseOverSampler):
         arrays: ArraysTransformer,
         X: np.ndarray,
         y: np.ndarray,
-        one_vs_all: bool,
+        one_hot_width: int,
     ) -> tuple[Any, Any]:
         """Give back the containers that the user came with."""
-        if one_vs_all:
-            y = label_binarize(y, classes=self.classes_)
+        if one_hot_width:
+            y = np.eye(one_hot_width, dtype=int)[y]
         return arrays.transform(X, y)

@@ -5,17 +5,19 @@ here are a ratio for several classes and a cap. The result counts images *to mak
 never totals.
 """
 
-from collections.abc import Callable, Hashable, Mapping
+import re
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
 import numpy as np
 from imblearn.utils import check_sampling_strategy
 
-from balancegan.errors import refusals_as_data_errors
+from balancegan.errors import DataError, refusals_as_data_errors
 
 Strategy = str | float | Mapping[Any, int] | Callable[[np.ndarray], Mapping[Any, int]]
 Plan = dict[Any, int]
+STRATEGIES = ("auto", "minority", "not minority", "not majority", "all")
 
 
 def class_counts(y: np.ndarray) -> dict[Any, int]:
@@ -93,6 +95,51 @@ def plan_synthesis(
     if max_ratio is None:
         return plan
     return {label: min(n, int(max_ratio * counts[label])) for label, n in plan.items()}
+
+
+def parse_strategy(
+    texts: Sequence[str], find_label: Callable[[str], Any]
+) -> str | float | dict[Any, int]:
+    """Turn the texts of targets, as people type them, into a strategy.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        Either one name of a strategy (with spaces or hyphens), or one number, or any
+        number of CLASS=COUNT. None at all: "auto".
+    find_label : callable
+        Returns the label of a class by what people call it.
+
+    Raises
+    ------
+    DataError
+        If a text is none of these.
+
+    Examples
+    --------
+    >>> parse_strategy(["bag=1000", "boot=500"], str)
+    {'bag': 1000, 'boot': 500}
+    >>> parse_strategy(["not-majority"], str), parse_strategy(["0.5"], str)
+    ('not majority', 0.5)
+    """
+    if not texts:
+        return "auto"
+    only = texts[0].replace("-", " ") if len(texts) == 1 else ""
+    if only in STRATEGIES:
+        return only
+    if re.fullmatch(r"\d*\.?\d+", only):
+        return float(only)
+    counts = {}
+    for text in texts:
+        name, _, count = text.rpartition("=")
+        if not name or not re.fullmatch("[0-9]+", count):
+            known = ", ".join(s.replace(" ", "-") for s in STRATEGIES)
+            raise DataError(
+                f"A target is CLASS=COUNT, a number in (0, 1], or one of {known}. "
+                f"Received: {text!r}."
+            )
+        counts[find_label(name)] = int(count)
+    return counts
 
 
 def _raise_to_share(y: np.ndarray, counts: dict[Any, int], share: float) -> Plan:

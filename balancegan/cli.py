@@ -7,15 +7,17 @@ modules are imported in the commands, so that --help is quick.
 
 import json
 import os
-import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from balancegan.errors import DataError, SavedModelError, TrainingFailed
+from balancegan.files import check_folder
 from balancegan.options import (
+    TRAINING_PARAMETERS,
     data_options,
     output_options,
     overwrite_option,
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from balancegan.images import ImageFormat
 
 PATH = click.Path(path_type=Path)
-STRATEGIES = ("auto", "minority", "not minority", "not majority", "all")
 
 
 class InputRefused(click.ClickException):
@@ -49,7 +50,7 @@ class CommandGroup(click.Group):
             reason = _one_line(error) or type(error).__name__
             raise click.ClickException(reason) from error
         except KeyboardInterrupt:
-            click.echo("\nInterrupted: nothing was written.", err=True)
+            click.echo("\nInterrupted: nothing unfinished is left behind.", err=True)
             ctx.exit(130)
 
 
@@ -145,12 +146,14 @@ def balance(
     **options: Any,
 ) -> None:
     """Write a balanced copy of DATA, with synthetic images in its training part."""
-    from balancegan.balance import class_counts, plan_synthesis
+    from balancegan.balance import class_counts, parse_strategy, plan_synthesis
     from balancegan.datasets import check_output
     from balancegan.display import Display, describe_format
 
     # What can be refused is refused before any training
     display = Display(quiet=quiet)
+    if model is not None:
+        _refuse_training_options()
     if out is not None:
         check_output(out, data, overwrite=overwrite)
     elif not dry_run:
@@ -158,7 +161,7 @@ def balance(
     if picture is not None:
         _check_folder(picture)
     labelled, image_format = _read(data, options["value_range"], images_key, labels_key)
-    strategy = _parse_targets(targets, labelled)
+    strategy = parse_strategy(targets, labelled.find_label)
     plan = plan_synthesis(labelled.labels, strategy, max_ratio)
     counts = class_counts(labelled.labels)
     display.show_plan(counts, plan, labelled.name)
@@ -168,7 +171,7 @@ def balance(
     from balancegan.jobs import balance_file, estimate_file
 
     if out is None or dry_run:
-        facts = estimate_file(labelled, plan, {**settings, "verbose": 0})
+        facts = estimate_file(labelled, plan, {**settings, "verbose": 0}, model)
         display.say_estimate(facts, sum(plan.values()))
     else:
         facts = balance_file(
@@ -365,33 +368,25 @@ def _read(
     return labelled, find_format(labelled.images, value_range=value_range)
 
 
-def _parse_targets(targets: tuple[str, ...], labelled: "LabelledImages") -> Any:
-    """Turn the texts of --target into a sampling strategy."""
-    if not targets:
-        return "auto"
-    first = targets[0].replace("-", " ")
-    if len(targets) == 1 and first in STRATEGIES:
-        return first
-    counts = {}
-    for target in targets:
-        name, equals, count = target.rpartition("=")
-        if equals and count.isdecimal():
-            counts[labelled.find_label(name)] = int(count)
-        elif len(targets) == 1 and re.fullmatch(r"\d*\.?\d+", target):
-            return float(target)
-        else:
-            raise InputRefused(
-                "--target takes CLASS=COUNT, a number in (0, 1], or one of "
-                f"{', '.join(s.replace(' ', '-') for s in STRATEGIES)}. "
-                f"Received: --target {target}."
-            )
-    return counts
+def _refuse_training_options() -> None:
+    """Refuse options that a saved model leaves without effect."""
+    ctx = click.get_current_context()
+    given = [
+        name
+        for name in TRAINING_PARAMETERS
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise InputRefused(
+            "A saved model is not trained again, so these options have no effect "
+            f"with --model: {', '.join(given)}. Leave them out, or leave out --model."
+        )
 
 
 def _check_folder(path: Path) -> None:
-    folder = path.absolute().parent
-    if not folder.is_dir():
-        raise InputRefused(f"There is no folder {folder} to write {path.name} into.")
+    reason = check_folder(path)
+    if reason is not None:
+        raise InputRefused(f"{path} cannot be written: {reason}.")
 
 
 def _one_line(error: BaseException) -> str:

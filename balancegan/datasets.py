@@ -1,25 +1,22 @@
 """Labelled images on disk: reading, and writing the balanced copy.
 
 One file of named arrays (.npz) in the layouts that people have. Nothing is ever
-unpickled. A copy is written beside its final place and renamed, so that it is there
-whole or not at all; what is not the training images or their labels passes through
-as it is.
+unpickled. In the balanced copy, what is not the training images or their labels passes
+through as it is.
 """
 
 import os
-import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from balancegan.balance import plain
 from balancegan.errors import DataError
+from balancegan.files import check_folder, whole_file
 
 # (images, labels) of the training part, the most telling names first
 LAYOUTS = (
@@ -172,11 +169,11 @@ def check_output(
         Whether another file there may be replaced.
     """
     path = Path(path)
-    folder = path.absolute().parent
     if path.suffix != ".npz":
         raise DataError(f"The output must be an .npz file. Received: {path}.")
-    if not folder.is_dir():
-        raise DataError(f"There is no folder {folder} to write {path.name} into.")
+    reason = check_folder(path)
+    if reason is not None:
+        raise DataError(f"{path} cannot be written: {reason}.")
     if path.is_dir():
         raise DataError(f"{path} is a folder.")
     if path.exists():
@@ -187,14 +184,6 @@ def check_output(
                 f"{path} exists already. Allow it to be overwritten (--overwrite), or "
                 "choose another name."
             )
-    # Permissions do not tell (of a read-only disk, say): trying does
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise DataError(
-            f"The folder {folder} cannot be written: {error.strerror}."
-        ) from error
 
 
 def write_npz(
@@ -226,7 +215,7 @@ def write_npz(
         data.labels_key: data.encode(labels),
         MASK_KEY: is_synthetic,
     }
-    with zipfile.ZipFile(data.path) as old, _whole_or_not_at_all(Path(path)) as file:
+    with zipfile.ZipFile(data.path) as old, whole_file(Path(path)) as file:
         members = {member.filename: member for member in old.infolist()}
         how = members[f"{data.images_key}.npy"].compress_type
         with zipfile.ZipFile(file, "w", compression=how) as out:
@@ -238,7 +227,7 @@ def write_npz(
 def write_arrays(path: str | os.PathLike[str], arrays: dict[str, np.ndarray]) -> None:
     """Write named arrays as an .npz file, whole or not at all."""
     with (
-        _whole_or_not_at_all(Path(path)) as file,
+        whole_file(Path(path)) as file,
         zipfile.ZipFile(file, "w", compression=zipfile.ZIP_DEFLATED) as out,
     ):
         _write_members(out, arrays)
@@ -265,23 +254,6 @@ def save_demo_digits(path: str | os.PathLike[str]) -> None:
     rows = np.concatenate(kept)
     arrays = {"x_train": x_train[rows], "y_train": y_train[rows]}
     write_arrays(path, {**arrays, "x_test": x_test, "y_test": y_test})
-
-
-@contextmanager
-def _whole_or_not_at_all(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that takes its place only when the block ends well."""
-    handle, partial = tempfile.mkstemp(dir=path.absolute().parent, suffix=".partial")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(partial, 0o666 & ~_umask())
-        os.replace(partial, path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(partial)
-        raise
 
 
 def _write_members(out: zipfile.ZipFile, arrays: dict[str, np.ndarray]) -> None:
@@ -391,10 +363,3 @@ def _check_class_names(
             "and number the labels anew."
         )
     return texts
-
-
-def _umask() -> int:
-    """Return the process's mask for new files, which can only be read by setting."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

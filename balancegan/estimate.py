@@ -47,7 +47,8 @@ def estimate_cost(
     Parameters
     ----------
     augmenter : ConditionalGANAugmenter
-        The settings; it is not trained itself.
+        A trained one, which costs no training, or the settings of one to be trained;
+        it is left as it is.
     X, y : ndarray
         What it would be trained on.
     n_images : int
@@ -57,27 +58,15 @@ def estimate_cost(
     -------
     estimate : Estimate
     """
-    trial = clone(augmenter).set_params(
-        steps=TRIAL_CALLS * STEPS_PER_CALL, max_minutes=None, verbose=0
-    )
-    trial.fit(X, y)
-    step, seconds = trial.history_["step"], trial.history_["seconds"]
-    compiling = seconds[0]
-    seconds_per_step = (seconds[-1] - compiling) / (step[-1] - step[0])
-    if augmenter.max_minutes is None:
-        preset = choose_preset(
-            augmenter.preset, steps=augmenter.steps, batch_size=augmenter.batch_size
-        )
-        steps = preset.n_steps(len(X))
-        training_seconds = compiling + steps * seconds_per_step
-    else:
-        training_seconds = 60 * augmenter.max_minutes
-        steps = int((training_seconds - compiling) / seconds_per_step)
+    steps, training_seconds = 0, 0.0
+    if not hasattr(augmenter, "model_"):
+        augmenter, steps, training_seconds = _try_training(augmenter, X, y)
 
     # The first batch compiles
-    trial.sample(trial.classes_[0], BATCH)
+    label = augmenter.classes_[0]
+    augmenter.sample(label, BATCH)
     started = time.monotonic()
-    trial.sample(trial.classes_[0], BATCH, first=BATCH)
+    augmenter.sample(label, BATCH, first=BATCH)
     seconds_per_image = (time.monotonic() - started) / BATCH
 
     # The new rows, and then all rows joined into one array
@@ -85,8 +74,29 @@ def estimate_cost(
     extra = int(row_bytes * (2 * n_images + len(X)))
     memory = peak_memory_bytes()
     return Estimate(
-        steps=max(1, steps),
+        steps=steps,
         training_seconds=training_seconds,
         synthesis_seconds=n_images * seconds_per_image,
         peak_memory_bytes=None if memory is None else memory + extra,
     )
+
+
+def _try_training(
+    augmenter: ConditionalGANAugmenter, X: np.ndarray, y: np.ndarray
+) -> tuple[ConditionalGANAugmenter, int, float]:
+    """Return a copy trained for a moment, the steps and seconds of all training."""
+    trial = clone(augmenter).set_params(
+        steps=TRIAL_CALLS * STEPS_PER_CALL, max_minutes=None, verbose=0
+    )
+    trial.fit(X, y)
+    step, seconds = trial.history_["step"], trial.history_["seconds"]
+    compiling = seconds[0]
+    seconds_per_step = (seconds[-1] - compiling) / (step[-1] - step[0])
+    if augmenter.max_minutes is not None:
+        budget = 60 * augmenter.max_minutes
+        return trial, max(1, int((budget - compiling) / seconds_per_step)), budget
+    preset = choose_preset(
+        augmenter.preset, steps=augmenter.steps, batch_size=augmenter.batch_size
+    )
+    steps = preset.n_steps(len(X))
+    return trial, steps, compiling + steps * seconds_per_step

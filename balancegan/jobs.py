@@ -8,14 +8,14 @@ can be refused; the functions that train come after.
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from balancegan.augmenter import ConditionalGANAugmenter
-from balancegan.balance import Plan, Strategy
+from balancegan.balance import Plan, Strategy, plain
 from balancegan.datasets import LabelledImages, write_arrays, write_npz
 from balancegan.estimate import estimate_cost
 from balancegan.monitor import peak_memory_bytes
@@ -92,14 +92,20 @@ def balance_file(
 
 
 def estimate_file(
-    labelled: LabelledImages, plan: Plan, settings: Mapping[str, Any]
+    labelled: LabelledImages,
+    plan: Plan,
+    settings: Mapping[str, Any],
+    model: Path | None,
 ) -> dict[str, Any]:
-    """Find out by a few timed steps what balancing a file would cost.
+    """Find out by a little work what balancing a file would cost.
 
     Parameters are those of `balance_file`; the facts are those of
     :class:`balancegan.estimate.Estimate`.
     """
-    augmenter = ConditionalGANAugmenter(**settings)
+    if model is None:
+        augmenter = ConditionalGANAugmenter(**settings)
+    else:
+        augmenter = ConditionalGANAugmenter.load(model)
     n_images = sum(plan.values())
     return asdict(estimate_cost(augmenter, labelled.images, labelled.labels, n_images))
 
@@ -113,7 +119,10 @@ def train_file(
 ) -> dict[str, Any]:
     """Train on a file's images and save the model; return how it was trained."""
     augmenter = ConditionalGANAugmenter(**settings)
-    augmenter.fit(labelled.images, labelled.labels).save(model, overwrite=overwrite)
+    augmenter.fit(labelled.images, labelled.labels)
+    names = [labelled.name(label) for label in augmenter.classes_.tolist()]
+    augmenter.model_ = replace(augmenter.model_, class_names=names)
+    augmenter.save(model, overwrite=overwrite)
     return training_facts(augmenter)
 
 
@@ -127,7 +136,7 @@ def generate_files(
     model : Path
         The saved model.
     class_name : str
-        The class, as text.
+        The class, by its name in the data or by its label.
     n, first : int
         How many images, and the number of the first.
     out : Path
@@ -140,8 +149,8 @@ def generate_files(
         The label and the files written.
     """
     augmenter = ConditionalGANAugmenter.load(model)
-    labels = augmenter.classes_.tolist()
-    label = next((c for c in labels if str(c) == class_name), class_name)
+    class_index = augmenter.model_.find_named_class(class_name)
+    label = augmenter.classes_[class_index]
     images = augmenter.sample(label, n, first=first)
     pixels = augmenter.model_.image_format.to_uint8(images)
     if out.suffix == ".npz":
@@ -160,7 +169,7 @@ def generate_files(
         files = [out / f"synthetic_{name}_{number:06d}.png" for number in numbers]
         for file, image in zip(files, pixels, strict=True):
             write_png(file, image)
-    return {"class": label, "files": [str(file) for file in files]}
+    return {"class": plain(label), "files": [str(file) for file in files]}
 
 
 def training_facts(augmenter: ConditionalGANAugmenter) -> dict[str, Any]:

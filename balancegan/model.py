@@ -34,6 +34,8 @@ class TrainedModel:
         Layout and range of the user's images.
     classes : ndarray of shape (n_classes,)
         The user's labels in the order of the class indices.
+    class_names : list of str or None
+        What people call them. None: as the labels' own texts.
     counts : list of int
         Real images of each class.
     seed : int
@@ -48,6 +50,7 @@ class TrainedModel:
     preset: Preset
     image_format: ImageFormat
     classes: np.ndarray
+    class_names: list[str] | None
     counts: list[int]
     seed: int
     n_steps: int
@@ -68,6 +71,21 @@ class TrainedModel:
                 f"Received: {label!r}."
             )
         return int(found[0])
+
+    def find_named_class(self, name: str) -> int:
+        """Return the index of a class by its name, or by its label as text.
+
+        Raises
+        ------
+        DataError
+            If no class is called so.
+        """
+        texts = [str(label) for label in self.classes.tolist()]
+        for names in (self.class_names or [], texts):
+            if name in names:
+                return names.index(name)
+        known = ", ".join(self.class_names or texts)
+        raise DataError(f"There is no class {name!r}. The classes are: {known}.")
 
     def make_images(self, class_index: int, first: int, n: int) -> Iterator[np.ndarray]:
         """Make images first..first + n - 1 of one class, a batch at a time.

@@ -5,6 +5,15 @@ from typing import Any
 
 import click
 
+TRAINING_PARAMETERS = (
+    "preset",
+    "steps",
+    "max_minutes",
+    "batch_size",
+    "learning_rate",
+    "random_state",
+)
+
 
 def training_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that set the augmenter's parameters, under their names."""

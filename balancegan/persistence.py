@@ -1,13 +1,11 @@
 """Saved models: a directory of weights and one JSON file of facts.
 
 Nothing in it is executed: the network is rebuilt by our own code from the facts,
-then given its weights. A directory is written beside its final place and renamed,
-so that it is there whole or not at all.
+then given its weights.
 """
 
 import json
 import os
-import shutil
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -19,6 +17,7 @@ import numpy as np
 
 from balancegan.balance import plain
 from balancegan.errors import SavedModelError
+from balancegan.files import check_folder, whole_folder
 from balancegan.images import ImageFormat
 from balancegan.model import TrainedModel
 from balancegan.networks import GENERATORS
@@ -68,34 +67,25 @@ def save_model(
         "classes": {
             "dtype": str(model.classes.dtype),
             "labels": model.classes.tolist(),
+            "names": model.class_names,
             "counts": model.counts,
         },
         "seed": model.seed,
         "n_steps": model.n_steps,
         "seconds": model.seconds,
     }
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    try:
-        partial.mkdir()
-        model.generator.save_weights(partial / GENERATOR_FILE)
-        text = json.dumps(facts, indent=2, ensure_ascii=False)
-        (partial / FACTS_FILE).write_text(text + "\n", encoding="utf-8")
-        if path.exists():
-            shutil.rmtree(path)
-        partial.rename(path)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+    text = json.dumps(facts, indent=2, ensure_ascii=False)
+    with whole_folder(path) as folder:
+        model.generator.save_weights(folder / GENERATOR_FILE)
+        (folder / FACTS_FILE).write_text(text + "\n", encoding="utf-8")
 
 
 def check_destination(path: str | os.PathLike[str], *, overwrite: bool) -> None:
     """Raise SavedModelError unless a model may be written to `path`."""
     path = Path(path)
-    if not path.absolute().parent.is_dir():
-        raise SavedModelError(
-            f"The folder of the model must exist. Received: {path}, but there is no "
-            f"folder {path.absolute().parent}."
-        )
+    reason = check_folder(path)
+    if reason is not None:
+        raise SavedModelError(f"{path} cannot be written: {reason}.")
     if not path.exists():
         return
     if not overwrite:
@@ -144,6 +134,7 @@ def load_model(
             preset=preset,
             image_format=image_format,
             classes=labels,
+            class_names=classes["names"],
             counts=classes["counts"],
             seed=facts["seed"],
             n_steps=facts["n_steps"],

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from balancegan.files import whole_file
+
 GAP = 2  # pixels between images
 TEXT_HEIGHT = 14
 LEAST_SIDE = 32  # smaller images are shown enlarged
@@ -98,11 +100,6 @@ def write_png(path: str | os.PathLike[str], image: np.ndarray) -> None:
         One channel is written as grey, three as colour, four as colour with
         transparency, any other number as the first channel in grey.
     """
-    path = Path(path)
     shown = image if image.shape[-1] in (3, 4) else image[..., 0]
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    try:
-        Image.fromarray(shown).save(partial, format="PNG")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(Path(path)) as file:
+        Image.fromarray(shown).save(file, format="PNG")

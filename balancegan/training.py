@@ -73,6 +73,7 @@ def train(
         preset=preset,
         image_format=image_format,
         classes=classes,
+        class_names=None,
         counts=np.bincount(class_indices).tolist(),
         seed=seed,
         n_steps=monitor.steps_done,

@@ -141,12 +141,12 @@ def test_flat_images_and_containers(small_set):
     assert isinstance(y_bal, list)
 
 
-def test_one_hot_labels_come_back_one_hot(small_set):
-    X, y = small_set
-    one_hot = (y[:, None] == np.unique(y)).astype(int)
-    _, y_bal = quick().fit_resample(X, one_hot)
-    assert y_bal.shape == (60, 3)
-    assert y_bal.sum(axis=0).tolist() == [20, 20, 20]
+@pytest.mark.parametrize("width", [2, 3, 4])
+def test_one_hot_labels_come_back_one_hot(width):
+    X, y = make_images(9), np.array([0, 0, 0, 0, 0, 0, 1, 1, 1])
+    _, y_bal = quick().fit_resample(X, np.eye(width, dtype=int)[y])
+    assert y_bal.shape == (12, width)
+    assert y_bal.sum(axis=0).tolist() == [6, 6, 0, 0][:width]
 
 
 def test_a_class_of_one_image_and_a_batch_larger_than_the_data():

@@ -4,7 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from imblearn.over_sampling import RandomOverSampler
 
-from balancegan.balance import class_counts, imbalance_ratio, plan_synthesis
+from balancegan.balance import (
+    STRATEGIES,
+    class_counts,
+    imbalance_ratio,
+    parse_strategy,
+    plan_synthesis,
+)
 from balancegan.errors import DataError
 
 Y = np.repeat(["a", "b", "c"], [10, 4, 1])
@@ -105,3 +111,25 @@ def test_share_raises_every_class_and_never_past_the_cap(counts, share, max_rati
 def test_counts_and_ratio():
     assert class_counts(Y) == {"a": 10, "b": 4, "c": 1}
     assert imbalance_ratio({"a": 10, "b": 4}) == 2.5
+
+
+@given(st.dictionaries(st.text(min_size=1), st.integers(0, 10**9), min_size=1))
+def test_any_class_can_be_named_in_a_target(counts):
+    texts = [f"{name}={count}" for name, count in counts.items()]
+    assert parse_strategy(texts, str) == counts
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_names_of_strategies_may_have_hyphens(name):
+    assert parse_strategy([name.replace(" ", "-")], str) == name
+    assert parse_strategy([name], str) == name
+
+
+@given(st.lists(st.text(), max_size=3))
+def test_other_texts_are_refused_and_nothing_else_happens(texts):
+    try:
+        strategy = parse_strategy(texts, str)
+    except DataError as error:
+        assert "CLASS=COUNT" in str(error)
+    else:
+        assert isinstance(strategy, dict | float) or strategy in STRATEGIES

@@ -164,7 +164,7 @@ def test_train_then_generate_and_balance(data, tmp_path):
     boots = load_npz(tmp_path / "b.npz")
     np.testing.assert_array_equal(boots["X"], loaded.sample(2, 3))
     assert boots["y"].tolist() == [2, 2, 2]
-    run("generate", model, "--class", "2", "--n", "30", "--out", tmp_path / "b.png")
+    run("generate", model, "--class", "boot", "--n", "30", "--out", tmp_path / "b.png")
     assert pixels(tmp_path / "b.png").shape == (3 * 34 + 2, 10 * 34 + 2, 3)
 
     balanced = tmp_path / "balanced.npz"
@@ -174,6 +174,22 @@ def test_train_then_generate_and_balance(data, tmp_path):
         rows["x_train"][rows["is_synthetic"] & (rows["y_train"] == 2)],
         loaded.sample(2, 16),
     )
+
+
+def test_a_saved_model_is_found_by_name_and_takes_no_training_options(data, tmp_path):
+    model, out = tmp_path / "model", tmp_path / "boots.npz"
+    run("train", data, "--model", model, "--quiet", *QUICK)
+    run("generate", model, "--class", "boot", "--n", "2", "--out", out)
+    assert load_npz(out)["y"].tolist() == [2, 2]
+    result = run("generate", model, "--class", "sock", "--out", tmp_path / "s.npz")
+    assert (result.exit_code, "bag, shirt, boot" in result.stderr) == (2, True)
+
+    result = run("balance", data, "--model", tmp_path / "nowhere", "--dry-run")
+    assert (result.exit_code, "there is none" in result.stderr) == (2, True)
+    result = run("balance", data, "--model", model, "--steps", "9", "--dry-run")
+    assert (result.exit_code, "--model: steps" in result.stderr) == (2, True)
+    result = run("balance", data, "--model", model, "--dry-run", "--json", "--quiet")
+    assert json.loads(result.stdout)["steps"] == 0
 
 
 def test_inspect(data):
@@ -239,11 +255,10 @@ def bad_inputs():
 
     yield "unknown class", good, ["--target", "7=30"], "There is no class '7'"
     yield "target below", good, ["--target", "0=3"], "20 samples and 3"
-    yield "bad target", good, ["--target", "most"], "--target most"
+    yield "bad target", good, ["--target", "most"], "Received: 'most'"
     yield "bad share", good, ["--target", "1.5"], "(0, 1]"
     yield "bad range", good, ["--value-range", "0", "1"], "value_range"
     yield "no such array", good, ["--images-key", "A"], "'A'"
-    yield "no such model", good, ["--model", "nowhere"], "nowhere"
     yield "flat", lambda p: save(p, X=X.reshape(36, -1), y=Y), [], "image_shape"
     yield "fractions", lambda p: save(p, X=X, y=Y + 0.5), [], "continuous"
 
@@ -397,6 +412,8 @@ def test_interrupting_leaves_nothing_and_exits_with_130(installed, data, tmp_pat
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
     assert stdout == ""
-    assert stderr.strip().splitlines() == ["Interrupted: nothing was written."]
+    assert stderr.strip().splitlines() == [
+        "Interrupted: nothing unfinished is left behind."
+    ]
     assert time.monotonic() - started < 30
     assert sorted(tmp_path.iterdir()) == before

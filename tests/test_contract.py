@@ -18,7 +18,9 @@ from balancegan import ConditionalGANAugmenter, augmenter, images
 
 from .conftest import make_images
 
-EXPECTED_FAILURES: dict[str, str] = {}  # none
+EXPECTED_FAILURES = {
+    "check_samplers_pandas_sparse": "images are dense: sparse columns are refused",
+}
 
 
 @pytest.fixture(autouse=True)
