@@ -345,7 +345,7 @@ def _start_tensorflow() -> None:
             import keras
 
             keras.ops.zeros(())  # starts the devices, with more noise
-        except BaseException:
+        except Exception:
             os.dup2(stderr, 2)
             noise.seek(0)
             click.echo(noise.read().decode(errors="replace"), err=True)
