@@ -138,10 +138,10 @@ def build_projection_generator(
     widths = [_width(i) for i in range(n_doublings, -1, -1)]
     latent, class_index = _generator_inputs(latent_dim)
 
-    # A class embedding as long, on average, as a latent vector
+    # Of length 1 beside a latent of length 8: as long as the latent, the class would
+    # drown it, and all images of a class would be alike
     dim = EMBEDDING_DIM["projection"]
     label = layers.UnitNormalization()(_embedding(class_index, n_classes, dim, seeds))
-    label = layers.Rescaling(math.sqrt(dim))(label)
 
     x = layers.Concatenate()([latent, label])
     x = _dense(x, base[0] * base[1] * widths[0], seeds)

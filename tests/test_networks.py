@@ -47,3 +47,16 @@ def test_no_two_layers_share_their_initial_weights():
     kernels = [w for w in generator.get_weights() if w.ndim == 4]
     starts = {tuple(kernel.ravel()[:4] / kernel.std()) for kernel in kernels}
     assert len(starts) == len(kernels)
+
+
+def test_the_latent_outweighs_the_class_at_the_start():
+    # As long as the latent, the class embedding makes all images of a class alike
+    generator = GENERATORS["projection"]((28, 28, 1), 10, 64, 0)
+    rng = np.random.default_rng(0)
+    latents = rng.standard_normal((200, 64)).astype("float32")
+    classes = np.repeat(np.arange(10, dtype="int32"), 20)
+    images = np.asarray(generator([latents, classes], training=False))
+    images = images.reshape(10, 20, -1)
+    within = images.var(axis=1).mean()
+    between = images.mean(axis=1).var(axis=0).mean()
+    assert within > 5 * between
