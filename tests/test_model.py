@@ -21,9 +21,10 @@ def test_image_k_is_the_same_whoever_asks(trained, first, n):
 
 
 def test_images_of_a_class_differ_from_each_other_and_from_other_classes(trained):
-    images = numbered(trained.model_, 0, 30)
-    assert len(np.unique(images.reshape(30, -1), axis=0)) == 30
-    assert (numbered(trained.model_, 0, 30, class_index=2) != images).any()
+    n = 2 * BATCH + 5  # batches must not repeat each other either
+    images = numbered(trained.model_, 0, n)
+    assert len(np.unique(images.reshape(n, -1), axis=0)) == n
+    assert (numbered(trained.model_, 0, n, class_index=2) != images).any()
 
 
 def test_asking_for_none_gives_none(trained):
