@@ -124,7 +124,7 @@ def read_npz(
     arrays = _load_arrays(path)
     images_key, labels_key = _find_keys(path, list(arrays), images_key, labels_key)
     images, stored_labels = arrays[images_key], arrays[labels_key]
-    if images.ndim == 0 or len(images) != len(stored_labels):
+    if images.shape[:1] != stored_labels.shape[:1] or not images.ndim:
         raise DataError(
             f"There must be one label an image. Received: {images_key} of shape "
             f"{images.shape} and {labels_key} of shape {stored_labels.shape} in {path}."
@@ -132,7 +132,7 @@ def read_npz(
     if not len(images):
         raise DataError(f"There must be images. Received: {images_key} without rows.")
     mask = arrays.get(MASK_KEY)
-    if mask is not None and mask.any():
+    if mask is not None and mask.dtype.kind in "biu" and mask.any():
         raise DataError(
             f"{path} holds synthetic images already ({int(mask.sum())} rows of "
             f"{MASK_KEY}). Balance the real images that it was made from."
@@ -220,8 +220,10 @@ def write_npz(
         how = members[f"{data.images_key}.npy"].compress_type
         with zipfile.ZipFile(file, "w", compression=how) as out:
             _write_members(out, new)
-            for name in members.keys() - {f"{key}.npy" for key in new}:
-                out.writestr(members[name], old.read(name))
+            written = {f"{key}.npy" for key in new}
+            for name, member in members.items():
+                if name not in written:
+                    out.writestr(member, old.read(name))
 
 
 def write_arrays(path: str | os.PathLike[str], arrays: dict[str, np.ndarray]) -> None:

@@ -91,6 +91,8 @@ def test_everything_else_passes_through_byte_for_byte(tmp_path, rng, savez):
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(out) as new:
         for key in others:
             assert old.read(f"{key}.npy") == new.read(f"{key}.npy")
+        order = [name for name in new.namelist() if name[:-4] in others]
+        assert order == [f"{key}.npy" for key in others]
         types = {member.compress_type for member in new.infolist()}
         assert types == {old.getinfo("x_train.npy").compress_type}
     assert set(load_npz(out)) == {*others, "x_train", "y_train", "is_synthetic"}
@@ -129,6 +131,8 @@ def mixed_shapes():
         ({"X": X, "y": np.array(list("aabbcc"), dtype=object)}, "'y'.*Python objects"),
         ({"X": mixed_shapes(), "y": Y}, "'X'.*differing shapes"),
         ({"X": X, "y": Y, "extra": np.array([{}])}, "'extra'.*Python objects"),
+        ({"X": X, "y": np.array(3)}, "one label an image"),
+        ({"X": np.array(3), "y": np.array(3)}, "one label an image"),
         ({"X": X[:0], "y": Y[:0]}, "must be images"),
         ({"X": X, "y": np.ones((6, 3))}, "one-hot"),
         ({"X": X, "y": np.array([0, 0, 0, 1, 1, np.nan])}, "NaN"),
