@@ -372,9 +372,10 @@ def _refuse_training_options() -> None:
     """Refuse options that a saved model leaves without effect."""
     ctx = click.get_current_context()
     given = [
-        name
-        for name in TRAINING_PARAMETERS
-        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        option.opts[0]
+        for option in ctx.command.params
+        if option.name in TRAINING_PARAMETERS
+        and ctx.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
     ]
     if given:
         raise InputRefused(

@@ -1,7 +1,7 @@
 """Writing so that nothing half-done is ever found: whole, or not at all.
 
 A file or a folder is made under another name beside its place and renamed once it is
-complete. Whatever interrupts that leaves what was there before.
+complete. What interrupts the making leaves what was there before.
 """
 
 import os

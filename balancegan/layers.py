@@ -86,6 +86,7 @@ def _correlate(x: Tensor, kernel: Tensor) -> tuple[Tensor, Any]:
     y = tf.transpose(y, (1, 2, 3, 0))
 
     def gradient(dy: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the gradients of input and kernel, as matrix products too."""
         dy = tf.pad(
             tf.transpose(dy, (3, 0, 1, 2)), [[0, 0]] * 2 + [[radius, radius]] * 2
         )

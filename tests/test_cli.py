@@ -187,7 +187,7 @@ def test_a_saved_model_is_found_by_name_and_takes_no_training_options(data, tmp_
     result = run("balance", data, "--model", tmp_path / "nowhere", "--dry-run")
     assert (result.exit_code, "there is none" in result.stderr) == (2, True)
     result = run("balance", data, "--model", model, "--steps", "9", "--dry-run")
-    assert (result.exit_code, "--model: steps" in result.stderr) == (2, True)
+    assert (result.exit_code, "--model: --steps" in result.stderr) == (2, True)
     result = run("balance", data, "--model", model, "--dry-run", "--json", "--quiet")
     assert json.loads(result.stdout)["steps"] == 0
 
