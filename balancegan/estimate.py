@@ -4,6 +4,7 @@ Steps of training and a batch of synthesis are run on the user's own images with
 user's own settings; what is measured is thrown away but for the figures.
 """
 
+import sys
 import time
 from dataclasses import dataclass
 
@@ -13,7 +14,6 @@ from sklearn.base import clone
 from balancegan.augmenter import ConditionalGANAugmenter
 from balancegan.gan import STEPS_PER_CALL
 from balancegan.model import BATCH
-from balancegan.monitor import peak_memory_bytes
 from balancegan.presets import choose_preset
 
 TRIAL_CALLS = 4  # of the compiled training function; the first one compiles
@@ -100,3 +100,13 @@ def _try_training(
     )
     steps = preset.n_steps(len(X))
     return trial, steps, compiling + steps * seconds_per_step
+
+
+def peak_memory_bytes() -> int | None:
+    """Return the largest resident memory of this process so far, if known."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak if sys.platform == "darwin" else peak * 1024)

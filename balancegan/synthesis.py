@@ -8,7 +8,7 @@ import numpy as np
 
 from balancegan.balance import Plan
 from balancegan.model import TrainedModel
-from balancegan.monitor import show_progress
+from balancegan.progress import show_progress
 
 
 def synthesize(

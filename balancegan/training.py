@@ -10,8 +10,9 @@ from balancegan.batches import BalancedBatches
 from balancegan.gan import build_gan
 from balancegan.images import ImageFormat
 from balancegan.model import TrainedModel
-from balancegan.monitor import TrainingMonitor, show_progress
+from balancegan.monitor import TrainingMonitor
 from balancegan.presets import Preset
+from balancegan.progress import show_progress
 
 
 def train(
