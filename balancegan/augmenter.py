@@ -1,8 +1,8 @@
 """The class that users hold: an over-sampler that makes images with a GAN.
 
 It orchestrates and contains no mathematics: ``balance`` decides how many images are
-made, ``training`` learns, ``model`` makes them, ``persistence`` keeps. The rest is
-imbalanced-learn's contract.
+made, ``training`` learns, ``model`` makes them, ``persistence`` keeps. What may be
+handed in and what comes back is ``sampler``'s.
 """
 
 import os
@@ -10,25 +10,23 @@ from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
-from imblearn.over_sampling.base import BaseOverSampler
-from imblearn.utils import check_target_type
-from imblearn.utils._validation import ArraysTransformer
-from sklearn.utils import assert_all_finite
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from balancegan.balance import Strategy, plan_synthesis
-from balancegan.errors import DataError, SavedModelError, refusals_as_data_errors
+from balancegan.errors import DataError, SavedModelError
+from balancegan.history import History
 from balancegan.images import check_format, find_format
 from balancegan.model import TrainedModel
+from balancegan.networks import DiscriminatorBuilder, GeneratorBuilder
 from balancegan.persistence import load_model, save_model
 from balancegan.presets import PRESETS, choose_preset
+from balancegan.sampler import ImageOverSampler
 from balancegan.synthesis import synthesize
-from balancegan.training import draw_seed, train
+from balancegan.training import TrainingRun, draw_seed
 
 
-class ConditionalGANAugmenter(BaseOverSampler):
+class ConditionalGANAugmenter(ImageOverSampler):
     """Over-sample images with a conditional GAN trained on the set itself.
 
     A sampler of imbalanced-learn and a step of its pipelines, for images. Whether
@@ -53,10 +51,12 @@ class ConditionalGANAugmenter(BaseOverSampler):
     preset : {"default", "tutorial"}, default="default"
         Networks and recipe. "default" is for small imbalanced sets. "tutorial" is
         the conditional GAN of the MNIST tutorials: slower, and poor at rare classes.
-    steps : int, default=None
+    steps : int or "auto", default=None
         Training steps. More take longer and make better images, with less and less
-        gain. None: the preset's own number (4,000; for "tutorial" 30 passes over the
-        data), or no limit where `max_minutes` is given.
+        gain. "auto": until the images of the few-shot classes become no better, at
+        most 20,000 or as many as `max_minutes` allows. None: the preset's own number
+        (4,000; for "tutorial" 30 passes over the data), or no limit where
+        `max_minutes` is given.
     max_minutes : float, default=None
         Training ends after so many minutes. None: when the steps are done.
     batch_size : int, default=None
@@ -64,6 +64,18 @@ class ConditionalGANAugmenter(BaseOverSampler):
         for "tutorial" 128).
     learning_rate : float, default=None
         Adam's, for both networks. None: the preset's, 2e-4.
+    generator, discriminator : callable, default=None
+        Builders of networks of your own, called as
+        :func:`balancegan.networks.build_projection_generator` and
+        :func:`balancegan.networks.build_projection_discriminator` are. They are not
+        saved: `load` asks for the generator's again. None: the preset's networks.
+    log_dir : path-like, default=None
+        Every `fit` makes a folder `run-1`, `run-2`, ... in it and writes there, as
+        training goes on, `history.jsonl` and grids of sample images. None: nothing
+        is written.
+    tensorboard : bool, default=False
+        Write TensorBoard's event files to that folder too. Needs the package
+        tensorboard.
     random_state : int, RandomState or None, default=None
         With an int, the same data give the same images. None: other ones at every
         `fit`.
@@ -84,8 +96,12 @@ class ConditionalGANAugmenter(BaseOverSampler):
         Which rows of the last resampling are synthetic.
     model_ : TrainedModel
         The generator with its settings, seed, image format and cost.
-    history_ : dict of list
-        Step, seconds, and mean losses since the record before.
+    history_ : DataFrame
+        Training as it went: step, seconds, mean losses since the record before, and,
+        where the images were looked at, agreement, diversity and distance, the means
+        over the few-shot classes; see :class:`balancegan.quality.QualityMeter`.
+    class_history_ : DataFrame
+        The same three figures for each few-shot class: one row a look and class.
 
     References
     ----------
@@ -105,19 +121,25 @@ class ConditionalGANAugmenter(BaseOverSampler):
     (3, 8, 8)
     """
 
-    _parameter_constraints: dict = BaseOverSampler._parameter_constraints | {
+    _parameter_constraints: dict = ImageOverSampler._parameter_constraints | {
         "max_ratio": [Interval(Real, 0, None, closed="left"), None],
         "image_shape": [tuple, list, None],
         "value_range": [tuple, list, None],
         "preset": [StrOptions(set(PRESETS))],
-        "steps": [Interval(Integral, 1, None, closed="left"), None],
+        "steps": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({"auto"}),
+            None,
+        ],
         "max_minutes": [Interval(Real, 0, None, closed="neither"), None],
         "batch_size": [Interval(Integral, 2, None, closed="left"), None],
         "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
+        "generator": [callable, None],
+        "discriminator": [callable, None],
+        "log_dir": [str, os.PathLike, None],
+        "tensorboard": ["boolean"],
         "verbose": ["verbose"],
     }
-
-    _training_data: tuple[Any, Any] | None
 
     def __init__(
         self,
@@ -127,10 +149,14 @@ class ConditionalGANAugmenter(BaseOverSampler):
         image_shape: tuple[int, ...] | None = None,
         value_range: tuple[float, float] | None = None,
         preset: str = "default",
-        steps: int | None = None,
+        steps: int | str | None = None,
         max_minutes: float | None = None,
         batch_size: int | None = None,
         learning_rate: float | None = None,
+        generator: GeneratorBuilder | None = None,
+        discriminator: DiscriminatorBuilder | None = None,
+        log_dir: str | os.PathLike[str] | None = None,
+        tensorboard: bool = False,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 1,
     ) -> None:
@@ -143,98 +169,12 @@ class ConditionalGANAugmenter(BaseOverSampler):
         self.max_minutes = max_minutes
         self.batch_size = batch_size
         self.learning_rate = learning_rate
+        self.generator = generator
+        self.discriminator = discriminator
+        self.log_dir = log_dir
+        self.tensorboard = tensorboard
         self.random_state = random_state
         self.verbose = verbose
-
-    def fit(self, X: Any, y: Any) -> Self:
-        """Train the GAN on an imbalanced set.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, height, width[, channels]) or (n, n_values)
-            Real images. They are referred to, not copied, for a later `resample`.
-        y : array-like of shape (n,)
-            Their labels.
-
-        Returns
-        -------
-        self : ConditionalGANAugmenter
-
-        Raises
-        ------
-        DataError
-            If images, labels or targets cannot be used.
-        TrainingFailed
-            If the losses cease to be numbers.
-        """
-        self._validate_params()
-        images, labels, _ = self._check_X_y(X, y)
-        self._train(images, labels)
-        self._training_data = (X, y)
-        return self
-
-    def resample(
-        self,
-        sampling_strategy: Strategy | None = None,
-        X: Any = None,
-        y: Any = None,
-    ) -> tuple[Any, Any]:
-        """Return the real images followed by synthetic ones.
-
-        Parameters
-        ----------
-        sampling_strategy : str, float, dict or callable, default=None
-            Final counts per class, or the name of a strategy. None: the
-            constructor's.
-        X, y : array-like, default=None
-            The images to add to, of the kind that the model was trained on; their
-            classes must be among `classes_`. None: those that were given to `fit`,
-            which a loaded model does not have.
-
-        Returns
-        -------
-        X_resampled : of the type, dtype and range of `X`
-            Originals first, unchanged and in their order. `is_synthetic_` marks the
-            others. Image k of a class is the same whatever the counts.
-        y_resampled : of the type of `y`
-
-        Raises
-        ------
-        DataError
-            If the targets or the data cannot be used.
-        """
-        check_is_fitted(self, "model_")
-        if X is None and y is None:
-            if self._training_data is None:
-                raise DataError(
-                    "A loaded model does not hold the images that it was trained on. "
-                    "Received: resample without X and y. Give both: "
-                    "resample(sampling_strategy, X, y)."
-                )
-            X, y = self._training_data
-        if X is None or y is None:
-            raise DataError("resample needs both X and y, or neither.")
-        if sampling_strategy is None:
-            sampling_strategy = self.sampling_strategy
-        arrays = ArraysTransformer(X, y)
-        images, labels, one_hot_width = self._check_X_y(X, y, reset=False)
-        check_format(images, self.model_.image_format)
-        extended = self._extend(images, labels, sampling_strategy)
-        return self._restore(arrays, *extended, one_hot_width)
-
-    def fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:
-        """Train the GAN, then return the real images followed by synthetic ones.
-
-        The same as ``fit(X, y).resample()``; imbalanced-learn's contract.
-
-        Parameters and errors are those of `fit`, what is returned that of `resample`.
-        """
-        self._validate_params()
-        arrays = ArraysTransformer(X, y)
-        images, labels, one_hot_width = self._check_X_y(X, y)
-        extended = self._fit_resample(images, labels)
-        self._training_data = (X, y)
-        return self._restore(arrays, *extended, one_hot_width)
 
     def sample(self, label: Any, n: int, *, first: int = 0) -> np.ndarray:
         """Return synthetic images of one class.
@@ -290,13 +230,20 @@ class ConditionalGANAugmenter(BaseOverSampler):
         save_model(path, self.model_, self.get_params(), overwrite=overwrite)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        generator: GeneratorBuilder | None = None,
+    ) -> Self:
         """Load a saved model. It samples at once; `resample` needs the data again.
 
         Parameters
         ----------
         path : path-like
             A directory that `save` made.
+        generator : callable, default=None
+            The builder that the model was trained with, where that was your own.
 
         Returns
         -------
@@ -307,49 +254,23 @@ class ConditionalGANAugmenter(BaseOverSampler):
         SavedModelError
             If there is no model, or it is damaged or of another format version.
         """
-        model, parameters = load_model(path)
+        model, parameters = load_model(path, generator)
+        parameters["generator"] = generator
         try:
             augmenter = cls(**parameters)
         except TypeError as error:
             raise SavedModelError(
                 f"The parameters of the model in {path} are damaged: {error!r}"
             ) from error
-        augmenter._adopt(model, {})
+        augmenter._adopt(model, History())
         return augmenter
-
-    def __sklearn_tags__(self) -> Any:
-        """Return scikit-learn's tags: images, dense ones."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = False
-        tags.input_tags.three_d_array = True
-        return tags
-
-    def _check_X_y(
-        self, X: Any, y: Any, reset: bool = True
-    ) -> tuple[np.ndarray, np.ndarray, int]:
-        """Return images and labels as arrays, and the width of one-hot labels or 0."""
-        with refusals_as_data_errors():
-            given = np.asarray(y)
-            assert_all_finite(given, input_name="y")
-            check_classification_targets(y)
-            y, is_one_hot = check_target_type(y, indicate_one_vs_all=True)
-            images, labels = validate_data(
-                self, X=X, y=y, reset=reset, allow_nd=True, ensure_min_samples=2
-            )
-        return images, labels, given.shape[1] if is_one_hot else 0
-
-    def _fit_resample(
-        self, X: np.ndarray, y: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        self._train(X, y)
-        return self._extend(X, y, self.sampling_strategy)
 
     def _train(self, images: np.ndarray, labels: np.ndarray) -> None:
         """Learn everything that sampling needs from checked arrays."""
         # What can be refused is refused before any training
         plan = plan_synthesis(labels, self.sampling_strategy, self.max_ratio)
         image_format = find_format(images, self.image_shape, self.value_range)
-        model, history = train(
+        run = TrainingRun(
             images,
             labels,
             image_format,
@@ -362,13 +283,25 @@ class ConditionalGANAugmenter(BaseOverSampler):
             ),
             draw_seed(self.random_state),
             max_seconds=None if self.max_minutes is None else 60 * self.max_minutes,
-            show=bool(self.verbose),
+            generator=self.generator,
+            discriminator=self.discriminator,
         )
         self.sampling_strategy_ = {label: n for label, n in plan.items() if n}
-        self._adopt(model, history)
+        try:
+            run.fit(
+                show=bool(self.verbose),
+                log_dir=self.log_dir,
+                tensorboard=self.tensorboard,
+            )
+        except KeyboardInterrupt:
+            if run.has_learned:
+                self._adopt(run.result(), run.history)
+            raise
+        self._adopt(run.result(), run.history)
 
-    def _adopt(self, model: TrainedModel, history: dict[str, list[float]]) -> None:
-        self.model_, self.history_ = model, history
+    def _adopt(self, model: TrainedModel, history: History) -> None:
+        self.model_ = model
+        self.history_, self.class_history_ = history.frame(), history.class_frame()
         self._training_data = None
         self.classes_ = model.classes
         self.class_counts_ = dict(
@@ -379,6 +312,7 @@ class ConditionalGANAugmenter(BaseOverSampler):
         self, images: np.ndarray, labels: np.ndarray, strategy: Strategy
     ) -> tuple[np.ndarray, np.ndarray]:
         """Append to checked arrays what the strategy says is missing."""
+        check_format(images, self.model_.image_format)
         plan = plan_synthesis(labels, strategy, self.max_ratio)
         new_images, new_labels = synthesize(self.model_, plan, show=bool(self.verbose))
         self.n_to_generate_ = plan
@@ -386,15 +320,3 @@ class ConditionalGANAugmenter(BaseOverSampler):
         new_labels = new_labels.astype(labels.dtype)  # the model's may be wider
         images = np.concatenate([images, new_images])
         return images, np.concatenate([labels, new_labels])
-
-    def _restore(
-        self,
-        arrays: ArraysTransformer,
-        X: np.ndarray,
-        y: np.ndarray,
-        one_hot_width: int,
-    ) -> tuple[Any, Any]:
-        """Give back the containers that the user came with."""
-        if one_hot_width:
-            y = np.eye(one_hot_width, dtype=int)[y]
-        return arrays.transform(X, y)

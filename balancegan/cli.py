@@ -239,11 +239,14 @@ def train(
     settings = {**options, "verbose": int(not quiet)}
     facts = train_file(labelled, settings, model, overwrite=overwrite)
     Display(quiet=quiet).say(
-        f"{model}: {facts['steps']} steps in {facts['training_seconds']:.0f} s, seed "
-        f"{facts['seed']}"
+        f"{model}: {facts['steps']} steps in {facts['training_seconds']:.0f} s, of "
+        f"which the state of step {facts['kept_step']} is kept, seed {facts['seed']}"
     )
     if as_json:
         click.echo(json.dumps({"data": str(data), "model": str(model), **facts}))
+    if facts["interrupted"]:
+        click.echo(f"Interrupted: {model} holds the best state so far.", err=True)
+        click.get_current_context().exit(130)
 
 
 @main.command()

@@ -105,6 +105,24 @@ def describe_format(image_format: ImageFormat) -> str:
     return f"{size} {image_format.dtype} in {image_format.low:g}..{image_format.high:g}"
 
 
+def describe_quality(event: Mapping[str, Any]) -> str | None:
+    """Return what a look at the images has shown in words; None for other events.
+
+    Examples
+    --------
+    >>> bag = {"class": "bag", "agreement": 0.931, "diversity": 0.88, "distance": 0.1}
+    >>> describe_quality({"event": "quality", "step": 500, "classes": [bag]})
+    'step 500, agreement/diversity: bag 0.93/0.88'
+    """
+    if event["event"] != "quality":
+        return None
+    classes = [
+        f"{row['class']} {row['agreement']:.2f}/{row['diversity']:.2f}"
+        for row in event["classes"]
+    ]
+    return f"step {event['step']}, agreement/diversity: {', '.join(classes)}"
+
+
 def format_seconds(seconds: float) -> str:
     """Return a duration as people say it.
 

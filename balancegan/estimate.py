@@ -89,9 +89,9 @@ def _try_training(
         steps=TRIAL_CALLS * STEPS_PER_CALL, max_minutes=None, verbose=0
     )
     trial.fit(X, y)
-    step, seconds = trial.history_["step"], trial.history_["seconds"]
-    compiling = seconds[0]
-    seconds_per_step = (seconds[-1] - compiling) / (step[-1] - step[0])
+    first, last = trial.history_.iloc[0], trial.history_.iloc[-1]
+    compiling = first["seconds"]
+    seconds_per_step = (last["seconds"] - compiling) / (last["step"] - first["step"])
     if augmenter.max_minutes is not None:
         budget = 60 * augmenter.max_minutes
         return trial, max(1, int((budget - compiling) / seconds_per_step)), budget

@@ -16,7 +16,15 @@ import tensorflow as tf
 from keras import ops
 
 from balancegan.losses import LOSSES
-from balancegan.networks import DISCRIMINATORS, GENERATORS, ImageShape
+from balancegan.networks import (
+    DISCRIMINATORS,
+    GENERATORS,
+    DiscriminatorBuilder,
+    GeneratorBuilder,
+    ImageShape,
+    check_discriminator,
+    check_generator,
+)
 from balancegan.presets import Preset
 
 if keras.backend.backend() != "tensorflow":
@@ -45,10 +53,19 @@ class ConditionalGAN(keras.Model):
         Networks, loss and optimiser settings.
     seed : int
         Seed of the initial weights, of the latents and of the dropout.
+    generator, discriminator : callable or None, default=None
+        Builders of the networks, with the arguments and results of those in
+        ``networks``. None: the preset's.
     """
 
     def __init__(
-        self, image_shape: ImageShape, n_classes: int, preset: Preset, seed: int
+        self,
+        image_shape: ImageShape,
+        n_classes: int,
+        preset: Preset,
+        seed: int,
+        generator: GeneratorBuilder | None = None,
+        discriminator: DiscriminatorBuilder | None = None,
     ) -> None:
         super().__init__(name="conditional_gan")
         self.preset = preset
@@ -56,13 +73,22 @@ class ConditionalGAN(keras.Model):
         weights_seed, latent_seed = (
             int(s) for s in np.random.SeedSequence(seed).generate_state(2) // 2
         )
-        self.generator = GENERATORS[preset.networks](
-            image_shape, n_classes, preset.latent_dim, weights_seed
+        build_generator = generator or GENERATORS[preset.networks]
+        build_discriminator = discriminator or DISCRIMINATORS[preset.networks]
+        self.generator, self.averaged_generator = (
+            check_generator(
+                build_generator(
+                    image_shape, n_classes, preset.latent_dim, weights_seed
+                ),
+                image_shape,
+                preset.latent_dim,
+            )
+            for _ in range(2)
         )
-        self.discriminator = DISCRIMINATORS[preset.networks](
-            image_shape, n_classes, weights_seed + 1_000
+        self.discriminator = check_discriminator(
+            build_discriminator(image_shape, n_classes, weights_seed + 1_000),
+            image_shape,
         )
-        self.averaged_generator = keras.models.clone_model(self.generator)
         self.averaged_generator.set_weights(self.generator.get_weights())
         self.averaged_generator.trainable = False
         self.seed_generator = keras.random.SeedGenerator(latent_seed)
@@ -275,11 +301,24 @@ def gradient_penalty(critic: Callable, images: Tensor, classes: Tensor) -> Tenso
 
 
 def build_gan(
-    image_shape: ImageShape, n_classes: int, preset: Preset, seed: int
+    image_shape: ImageShape,
+    n_classes: int,
+    preset: Preset,
+    seed: int,
+    generator: GeneratorBuilder | None = None,
+    discriminator: DiscriminatorBuilder | None = None,
 ) -> ConditionalGAN:
-    """Build the GAN that `preset` asks for, with untrained networks."""
+    """Build the GAN that `preset` asks for, with untrained networks.
+
+    Parameters are those of :class:`ConditionalGAN`.
+
+    Raises
+    ------
+    DataError
+        If a builder of the user's own returns something that cannot be trained.
+    """
     kind = AlternatingGAN if preset.alternating else SharedPassGAN
-    return kind(image_shape, n_classes, preset, seed)
+    return kind(image_shape, n_classes, preset, seed, generator, discriminator)
 
 
 def _gradients(tape: tf.GradientTape, loss: Tensor, variables: list) -> list[Tensor]:

@@ -116,13 +116,23 @@ def train_file(
     *,
     overwrite: bool,
 ) -> dict[str, Any]:
-    """Train on a file's images and save the model; return how it was trained."""
+    """Train on a file's images and save the model; return how it was trained.
+
+    Where training is interrupted, the best state so far is saved, and `facts` says
+    so under "interrupted".
+    """
     augmenter = ConditionalGANAugmenter(**settings)
-    augmenter.fit(labelled.images, labelled.labels)
+    interrupted = False
+    try:
+        augmenter.fit(labelled.images, labelled.labels)
+    except KeyboardInterrupt:
+        if not hasattr(augmenter, "model_"):
+            raise
+        interrupted = True
     names = [labelled.name(label) for label in augmenter.classes_.tolist()]
     augmenter.model_ = replace(augmenter.model_, class_names=names)
     augmenter.save(model, overwrite=overwrite)
-    return training_facts(augmenter)
+    return {**training_facts(augmenter), "interrupted": interrupted}
 
 
 def generate_files(
@@ -176,6 +186,7 @@ def training_facts(augmenter: ConditionalGANAugmenter) -> dict[str, Any]:
     model = augmenter.model_
     return {
         "steps": model.n_steps,
+        "kept_step": model.kept_step,
         "training_seconds": round(model.seconds, 1),
         "seed": model.seed,
         "preset": asdict(model.preset),

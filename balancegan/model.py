@@ -28,6 +28,8 @@ class TrainedModel:
     ----------
     generator : keras.Model
         (latents, class indices) to images in [-1, 1].
+    own_generator : bool
+        Whether a builder of the user's own built it.
     preset : Preset
         The settings that training used.
     image_format : ImageFormat
@@ -42,11 +44,14 @@ class TrainedModel:
         Where training and sampling start from.
     n_steps : int
         Training steps taken.
+    kept_step : int
+        The step after which the generator was as it is now.
     seconds : float
         How long they took.
     """
 
     generator: keras.Model
+    own_generator: bool
     preset: Preset
     image_format: ImageFormat
     classes: np.ndarray
@@ -54,6 +59,7 @@ class TrainedModel:
     counts: list[int]
     seed: int
     n_steps: int
+    kept_step: int
     seconds: float
 
     def find_class(self, label: Any) -> int:

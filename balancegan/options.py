@@ -11,8 +11,24 @@ TRAINING_PARAMETERS = (
     "max_minutes",
     "batch_size",
     "learning_rate",
+    "log_dir",
+    "tensorboard",
     "random_state",
 )
+
+
+class StepsType(click.ParamType):
+    """A number of steps, or "auto"."""
+
+    name = "number|auto"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | str:
+        """Return the number, or "auto"."""
+        if value == "auto":
+            return "auto"
+        return click.IntRange(1).convert(value, param, ctx)
 
 
 def training_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -25,7 +41,12 @@ def training_options(command: Callable[..., Any]) -> Callable[..., Any]:
             show_default=True,
             help="Networks and recipe.",
         ),
-        click.option("--steps", type=click.IntRange(1), help="Training steps."),
+        click.option(
+            "--steps",
+            type=StepsType(),
+            help="Training steps, or auto: until the images become no better.  "
+            "[default: the preset's]",
+        ),
         click.option(
             "--minutes",
             "max_minutes",
@@ -37,6 +58,16 @@ def training_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--learning-rate",
             type=click.FloatRange(0, min_open=True),
             help="Adam's, for both networks.",
+        ),
+        click.option(
+            "--log-dir",
+            type=click.Path(file_okay=False),
+            help="Write losses, image quality and sample grids to a new folder here.",
+        ),
+        click.option(
+            "--tensorboard",
+            is_flag=True,
+            help="Write TensorBoard's event files there too.",
         ),
         click.option(
             "--seed",

@@ -20,10 +20,10 @@ from balancegan.errors import SavedModelError
 from balancegan.files import check_folder, whole_folder
 from balancegan.images import ImageFormat
 from balancegan.model import TrainedModel
-from balancegan.networks import GENERATORS
+from balancegan.networks import GENERATORS, GeneratorBuilder, check_generator
 from balancegan.presets import Preset
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 FACTS_FILE = "augmenter.json"
 GENERATOR_FILE = "generator.weights.h5"
 LIBRARIES = ("balancegan", "tensorflow", "keras", "numpy", "scikit-learn")
@@ -70,8 +70,10 @@ def save_model(
             "names": model.class_names,
             "counts": model.counts,
         },
+        "own_generator": model.own_generator,
         "seed": model.seed,
         "n_steps": model.n_steps,
+        "kept_step": model.kept_step,
         "seconds": model.seconds,
     }
     text = json.dumps(facts, indent=2, ensure_ascii=False)
@@ -101,9 +103,16 @@ def check_destination(path: str | os.PathLike[str], *, overwrite: bool) -> None:
 
 
 def load_model(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str], generator: GeneratorBuilder | None = None
 ) -> tuple[TrainedModel, dict[str, Any]]:
     """Read a model directory.
+
+    Parameters
+    ----------
+    path : path-like
+        The directory.
+    generator : callable or None, default=None
+        The builder of the generator, where it is the user's own.
 
     Returns
     -------
@@ -114,9 +123,18 @@ def load_model(
     Raises
     ------
     SavedModelError
-        If there is no model, or it is damaged or of another format version.
+        If there is no model, it is damaged or of another format version, or
+        `generator` is missing or not wanted.
     """
     facts = _load_facts(Path(path))
+    if bool(facts.get("own_generator")) != (generator is not None):
+        raise SavedModelError(
+            f"The generator in {path} was built by a function of your own, which is "
+            "not saved. Give it again: load(path, generator=...)."
+            if generator is None
+            else f"The generator in {path} was built by balancegan. "
+            f"Received: generator={generator!r}. Leave it out."
+        )
     try:
         classes = facts["classes"]
         preset = Preset(**facts["preset"])
@@ -126,11 +144,19 @@ def load_model(
             | {key: tuple(as_saved[key]) for key in ("row_shape", "image_shape")}
         )
         labels = np.asarray(classes["labels"], dtype=classes["dtype"])
-        generator = GENERATORS[preset.networks](
-            image_format.image_shape, len(labels), preset.latent_dim, facts["seed"]
-        )
+        build_generator = generator or GENERATORS[preset.networks]
         model = TrainedModel(
-            generator=generator,
+            generator=check_generator(
+                build_generator(
+                    image_format.image_shape,
+                    len(labels),
+                    preset.latent_dim,
+                    facts["seed"],
+                ),
+                image_format.image_shape,
+                preset.latent_dim,
+            ),
+            own_generator=generator is not None,
             preset=preset,
             image_format=image_format,
             classes=labels,
@@ -138,6 +164,7 @@ def load_model(
             counts=classes["counts"],
             seed=facts["seed"],
             n_steps=facts["n_steps"],
+            kept_step=facts["kept_step"],
             seconds=facts["seconds"],
         )
         parameters = _parameters_from_json(facts["parameters"])
@@ -165,6 +192,8 @@ def _parameters_to_json(parameters: dict[str, Any]) -> dict[str, Any]:
     if isinstance(random_state, np.random.RandomState):
         random_state = None
     own = {"sampling_strategy": strategy, "random_state": random_state}
+    # What concerns training alone, and is of this program or this machine alone
+    own |= dict.fromkeys(("generator", "discriminator", "log_dir"))
     return {name: plain(value) for name, value in (parameters | own).items()}
 
 

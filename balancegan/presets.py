@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 UNBOUNDED_STEPS = 10**7
+AUTO_STEPS = 20_000  # at most, where training ends by itself
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ class Preset:
         Training steps. None: by ``epochs``.
     epochs : int or None
         Passes over the data, ``n // batch_size`` steps each. None: by ``steps``.
+    keep_best : bool
+        Whether the best state seen is kept, or the last one.
+    until_flat : bool
+        Whether training ends when the images become no better, the steps being a
+        limit only.
     """
 
     networks: str
@@ -60,6 +66,8 @@ class Preset:
     penalty_interval: int
     steps: int | None
     epochs: int | None
+    keep_best: bool
+    until_flat: bool = False
 
     def n_steps(self, n_images: int) -> int:
         """Return the number of training steps for a set of `n_images`."""
@@ -86,6 +94,7 @@ PRESETS: dict[str, Preset] = {
         penalty_interval=4,
         steps=4_000,
         epochs=None,
+        keep_best=True,
     ),
     # The conditional GAN of the MNIST tutorials, for comparison and for teaching.
     "tutorial": Preset(
@@ -103,6 +112,7 @@ PRESETS: dict[str, Preset] = {
         penalty_interval=1,
         steps=None,
         epochs=30,
+        keep_best=False,
     ),
 }
 
@@ -110,16 +120,20 @@ PRESETS: dict[str, Preset] = {
 def choose_preset(
     name: str,
     *,
-    steps: int | None = None,
+    steps: int | str | None = None,
     max_minutes: float | None = None,
     **own: Any,
 ) -> Preset:
     """Return the preset of that name with the user's own settings in it.
 
     A setting that is None is left to the preset. Where `max_minutes` is given and
-    `steps` is not, the steps are not limited.
+    `steps` is not a number, the steps are not limited. "auto" steps without
+    `max_minutes` are limited to `AUTO_STEPS`.
     """
-    if steps is None and max_minutes is not None:
+    if steps == "auto":
+        own["until_flat"] = True
+        steps = AUTO_STEPS if max_minutes is None else UNBOUNDED_STEPS
+    elif steps is None and max_minutes is not None:
         steps = UNBOUNDED_STEPS
     own["steps"] = steps
     return replace(PRESETS[name], **{k: v for k, v in own.items() if v is not None})

@@ -66,6 +66,11 @@ class ProgressDisplay:
         self.console.out(f"{line}, about {format_seconds(left)} left {note}".rstrip())
         self.last_line = now
 
+    def say(self, line: str | None) -> None:
+        """Show a line that stays, above the bar; nothing where it is None."""
+        if line is not None:
+            self.console.out(line, highlight=False)
+
 
 @contextmanager
 def show_progress(

@@ -1,31 +1,32 @@
 """From images and class indices to a trained model: the parts put together.
 
-``gan`` has the step, ``batches`` what a step sees, ``monitor`` the budget; here they
-meet. Nothing is decided here and nothing is learned that is not in the result.
+``gan`` has the step, ``batches`` what a step sees, ``monitor`` what is watched; here
+they meet. Nothing is learned that is not in the result.
 """
+
+import os
+from dataclasses import replace
 
 import numpy as np
 
 from balancegan.batches import BalancedBatches
+from balancegan.budget import Budget
+from balancegan.display import describe_quality
+from balancegan.errors import DataError
 from balancegan.gan import build_gan
+from balancegan.history import History
 from balancegan.images import ImageFormat
 from balancegan.model import TrainedModel
-from balancegan.monitor import TrainingMonitor
+from balancegan.monitor import LossMonitor, QualityMonitor
+from balancegan.networks import DiscriminatorBuilder, GeneratorBuilder
 from balancegan.presets import Preset
 from balancegan.progress import show_progress
+from balancegan.quality import QualityMeter
+from balancegan.runlog import RunLog
 
 
-def train(
-    images: np.ndarray,
-    labels: np.ndarray,
-    image_format: ImageFormat,
-    preset: Preset,
-    seed: int,
-    *,
-    max_seconds: float | None,
-    show: bool,
-) -> tuple[TrainedModel, dict[str, list[float]]]:
-    """Train a conditional GAN.
+class TrainingRun:
+    """One training of a conditional GAN; a usable model at any moment of it.
 
     Parameters
     ----------
@@ -39,48 +40,136 @@ def train(
         The recipe.
     seed : int
         Seed of weights, batches, latents and dropout.
-    max_seconds : float or None
+    max_seconds : float or None, default=None
         Training ends after so many seconds. None: when the steps are done.
-    show : bool
-        Whether to show progress on stderr.
+    generator, discriminator : callable or None, default=None
+        Builders of the user's own. None: the preset's networks.
 
-    Returns
-    -------
-    model : TrainedModel
-    history : dict of list
-        Step, seconds and mean losses since the record before.
+    Raises
+    ------
+    DataError
+        If the user's own networks cannot be used.
     """
-    classes, class_indices = np.unique(labels, return_inverse=True)
-    gan = build_gan(image_format.image_shape, len(classes), preset, seed)
-    batches = BalancedBatches(
-        images,
-        class_indices,
-        image_format.to_model_range,
-        # Taking turns, a step shows the discriminator half a batch of real images
-        batch_size=preset.batch_size // (2 if preset.alternating else 1),
-        n_steps=preset.n_steps(len(images)),
-        class_power=preset.class_power,
-        seed=seed,
-    )
 
-    total = len(batches) if max_seconds is None else max(1, int(max_seconds))
-    unit = "steps" if max_seconds is None else "seconds"
-    with show_progress("Training", total, unit, visible=show) as display:
-        monitor = TrainingMonitor(display, max_seconds)
-        gan.fit(batches, verbose=0, shuffle=False, callbacks=[monitor])
+    def __init__(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        image_format: ImageFormat,
+        preset: Preset,
+        seed: int,
+        *,
+        max_seconds: float | None = None,
+        generator: GeneratorBuilder | None = None,
+        discriminator: DiscriminatorBuilder | None = None,
+    ) -> None:
+        classes, class_indices = np.unique(labels, return_inverse=True)
+        shape = image_format.image_shape
+        self.gan = build_gan(
+            shape, len(classes), preset, seed, generator, discriminator
+        )
+        self.batches = BalancedBatches(
+            images,
+            class_indices,
+            image_format.to_model_range,
+            # Taking turns, a step shows the discriminator half a batch of real images
+            batch_size=preset.batch_size // (2 if preset.alternating else 1),
+            n_steps=preset.n_steps(len(images)),
+            class_power=preset.class_power,
+            seed=seed,
+        )
+        self.model = TrainedModel(
+            generator=self.gan.sampling_generator,
+            own_generator=generator is not None,
+            preset=preset,
+            image_format=image_format,
+            classes=classes,
+            class_names=None,
+            counts=np.bincount(class_indices).tolist(),
+            seed=seed,
+            n_steps=0,
+            kept_step=0,
+            seconds=0.0,
+        )
+        self.history = History()
+        self.budget = Budget(len(self.batches), max_seconds)
+        self.losses = LossMonitor(self.history, self.budget)
+        self.quality = QualityMonitor(
+            QualityMeter(images, class_indices, self.model),
+            self.history,
+            self.budget,
+            until_flat=preset.until_flat,
+        )
 
-    model = TrainedModel(
-        generator=gan.sampling_generator,
-        preset=preset,
-        image_format=image_format,
-        classes=classes,
-        class_names=None,
-        counts=np.bincount(class_indices).tolist(),
-        seed=seed,
-        n_steps=monitor.steps_done,
-        seconds=monitor.seconds,
-    )
-    return model, monitor.history
+    def fit(
+        self,
+        *,
+        show: bool = False,
+        log_dir: str | os.PathLike[str] | None = None,
+        tensorboard: bool = False,
+    ) -> None:
+        """Train until the budget is used up.
+
+        Parameters
+        ----------
+        show : bool, default=False
+            Whether to show progress on stderr.
+        log_dir : path-like or None, default=None
+            Where a folder with history and sample grids is made. None: nowhere.
+        tensorboard : bool, default=False
+            Whether TensorBoard's event files are written there too.
+
+        Raises
+        ------
+        TrainingFailed
+            If the losses cease to be numbers.
+        DataError
+            If `log_dir` cannot be used, or is missing.
+        """
+        if tensorboard and log_dir is None:
+            raise DataError(
+                "tensorboard=True writes to log_dir. Received: log_dir=None. Give a "
+                "folder."
+            )
+        log = None
+        if log_dir is not None:
+            log = RunLog(log_dir, self.model, tensorboard=tensorboard)
+            self.history.listeners.append(log)
+        total, unit = self.budget.steps, "steps"
+        if self.budget.max_seconds is not None:
+            total, unit = max(1, int(self.budget.max_seconds)), "seconds"
+        try:
+            with show_progress("Training", total, unit, visible=show) as display:
+                if display is not None:
+                    self.history.listeners.append(
+                        lambda event: display.say(describe_quality(event))
+                    )
+                self.losses.display = display
+                self.gan.fit(
+                    self.batches,
+                    verbose=0,
+                    shuffle=False,
+                    callbacks=[self.losses, self.quality],
+                )
+        finally:
+            if log is not None:
+                log.close()
+
+    @property
+    def has_learned(self) -> bool:
+        """Whether a step of training was taken."""
+        return bool(self.gan.step > 0)
+
+    def result(self) -> TrainedModel:
+        """Return the model in the best state so far, or the last as the preset says."""
+        last_step = int(self.gan.step)
+        keep_best = self.model.preset.keep_best
+        return replace(
+            self.model,
+            n_steps=last_step,
+            kept_step=self.quality.restore_best() if keep_best else last_step,
+            seconds=self.losses.seconds,
+        )
 
 
 def draw_seed(random_state: int | np.random.RandomState | None) -> int:

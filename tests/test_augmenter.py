@@ -10,6 +10,8 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from balancegan import ConditionalGANAugmenter, DataError
+from balancegan.gan import ConditionalGAN
+from balancegan.networks import build_tutorial_discriminator, build_tutorial_generator
 
 from .conftest import make_images
 
@@ -165,20 +167,64 @@ def test_max_ratio_caps(small_set):
 def test_time_ends_training(small_set):
     augmenter = quick(steps=None, max_minutes=0.01).fit(*small_set)
     assert 0 < augmenter.model_.n_steps < 5000
-    assert augmenter.history_["step"][-1] == augmenter.model_.n_steps
+    assert augmenter.history_["step"].iloc[-1] == augmenter.model_.n_steps
 
 
 @pytest.mark.compiled
 def test_steps_are_counted_one_by_one(small_set):
     augmenter = quick(steps=13).fit(*small_set)
     assert augmenter.model_.n_steps == 13
-    assert augmenter.history_["step"] == [10, 13]
+    assert augmenter.history_["step"].tolist() == [10, 13]
 
 
 def test_history_has_the_losses(trained):
-    assert trained.history_["step"] == [10, 20]
+    assert trained.history_["step"].tolist() == [10, 20]
     assert np.isfinite(trained.history_["generator_loss"]).all()
     assert trained.model_.n_steps == 20
+
+
+@pytest.mark.parametrize("method", ["fit", "fit_resample"])
+def test_an_interrupted_fit_leaves_a_usable_model(small_set, monkeypatch, method):
+    finish_step = ConditionalGAN.finish_step
+
+    def interrupt(self, *losses):
+        if int(self.step) == 15:
+            raise KeyboardInterrupt
+        return finish_step(self, *losses)
+
+    monkeypatch.setattr(ConditionalGAN, "finish_step", interrupt)
+    augmenter = quick(steps=30)
+    with pytest.raises(KeyboardInterrupt):
+        getattr(augmenter, method)(*small_set)
+    assert augmenter.model_.n_steps == 15
+    X_bal, _ = augmenter.resample({"boot": 9})
+    assert len(X_bal) == 41
+
+
+def test_an_interruption_before_the_first_step_leaves_nothing(small_set, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ConditionalGAN, "finish_step", interrupt)
+    augmenter = quick()
+    with pytest.raises(KeyboardInterrupt):
+        augmenter.fit(*small_set)
+    with pytest.raises(NotFittedError):
+        augmenter.sample("bag", 1)
+
+
+def test_networks_of_the_users_own_take_the_place_of_the_presets(small_set):
+    calls = []
+
+    def generator(image_shape, n_classes, latent_dim, seed):
+        calls.append((image_shape, n_classes, latent_dim))
+        return build_tutorial_generator(image_shape, n_classes, latent_dim, seed)
+
+    augmenter = quick(generator=generator).fit(*small_set)
+    assert set(calls) == {((8, 8, 1), 3, 64)}
+    own = build_tutorial_generator((8, 8, 1), 3, 64, 0).count_params()
+    assert augmenter.model_.generator.count_params() == own
+    assert augmenter.sample("boot", 2).shape == (2, 8, 8)
 
 
 EVERY_PARAMETER = {
@@ -191,12 +237,18 @@ EVERY_PARAMETER = {
     "max_minutes": 5.0,
     "batch_size": 6,
     "learning_rate": 1e-3,
+    "generator": build_tutorial_generator,
+    "discriminator": build_tutorial_discriminator,
+    "log_dir": "runs",
+    "tensorboard": True,
     "random_state": 5,
     "verbose": 0,
 }
 
 
-def test_clone_and_fit_keep_every_parameter(small_set):
+def test_clone_and_fit_keep_every_parameter(small_set, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pytest.importorskip("tensorboard")
     defaults = ConditionalGANAugmenter().get_params()
     assert defaults.keys() == EVERY_PARAMETER.keys()
     assert all(defaults[name] != EVERY_PARAMETER[name] for name in defaults)
@@ -218,7 +270,11 @@ def test_a_fitted_augmenter_survives_pickling(trained):
     [
         ({"preset": "none"}, "preset"),
         ({"steps": 0}, "steps"),
+        ({"steps": "some"}, "steps"),
         ({"max_minutes": 0}, "max_minutes"),
+        ({"log_dir": "no/such/folder"}, "no folder"),
+        ({"tensorboard": True}, "log_dir=None"),
+        ({"generator": lambda *_: "network"}, "must return a keras.Model"),
         ({"sampling_strategy": {"sock": 9}}, "sock"),
         ({"sampling_strategy": {"bag": 9}}, "Originally"),
         ({"value_range": (0, 1)}, "value_range"),

@@ -417,3 +417,24 @@ def test_interrupting_leaves_nothing_and_exits_with_130(installed, data, tmp_pat
     ]
     assert time.monotonic() - started < 30
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_interrupting_train_saves_the_best_state_so_far(installed, data, tmp_path):
+    model = tmp_path / "early.balancegan"
+    process = subprocess.Popen(
+        [installed, "train", data, "--model", model, "--minutes", "10"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    for line in process.stderr:
+        if line.startswith("Training: "):
+            break
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert stdout == ""
+    last = stderr.strip().splitlines()[-1]
+    assert last == f"Interrupted: {model} holds the best state so far."
+    assert ConditionalGANAugmenter.load(model).model_.n_steps >= 10

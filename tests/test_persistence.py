@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from balancegan import ConditionalGANAugmenter, DataError, SavedModelError
+from balancegan.networks import build_projection_generator, build_tutorial_generator
 from balancegan.persistence import FACTS_FILE, FORMAT_VERSION, GENERATOR_FILE
 
 from .conftest import make_images
@@ -50,6 +51,26 @@ def test_a_model_is_weights_and_json_and_nothing_else(saved):
     assert {"keras", "tensorflow", "balancegan"} <= set(facts["library_versions"])
     assert facts["parameters"]["steps"] == 20
     assert facts["preset"]["learning_rate"] == 2e-4
+
+
+def test_a_generator_of_the_users_own_is_asked_for_again(small_set, tmp_path, saved):
+    augmenter = ConditionalGANAugmenter(
+        generator=build_tutorial_generator, steps=1, random_state=0, verbose=0
+    ).fit(*small_set)
+    augmenter.save(tmp_path / "own")
+    with pytest.raises(SavedModelError, match="generator="):
+        ConditionalGANAugmenter.load(tmp_path / "own")
+    with pytest.raises(SavedModelError, match="do not fit"):
+        ConditionalGANAugmenter.load(
+            tmp_path / "own", generator=build_projection_generator
+        )
+    with pytest.raises(SavedModelError, match="built by balancegan"):
+        ConditionalGANAugmenter.load(saved, generator=build_tutorial_generator)
+    loaded = ConditionalGANAugmenter.load(
+        tmp_path / "own", generator=build_tutorial_generator
+    )
+    np.testing.assert_array_equal(loaded.sample("bag", 3), augmenter.sample("bag", 3))
+    assert loaded.generator is build_tutorial_generator
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,51 @@
+"""When training ends: so many steps, so many minutes, whichever comes first.
+
+Owns the clock of a training run. Everything that depends on how far training has
+come (progress, schedules, when to look at the images) asks here.
+"""
+
+import time
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Budget:
+    """Steps and seconds that training may take.
+
+    Parameters
+    ----------
+    steps : int
+        At most so many training steps.
+    max_seconds : float or None
+        At most so many seconds from `start` on. None: no limit.
+
+    Examples
+    --------
+    >>> budget = Budget(steps=200, max_seconds=None)
+    >>> budget.share_used(50), budget.is_used_up(199), budget.is_used_up(200)
+    (0.25, False, True)
+    """
+
+    steps: int
+    max_seconds: float | None
+    started: float = field(default_factory=time.monotonic, repr=False)
+
+    def start(self) -> None:
+        """Start the clock anew."""
+        self.started = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self.started
+
+    def share_used(self, step: int) -> float:
+        """Return how much of the budget `step` steps have used: 1 or more is all."""
+        shares = [step / self.steps]
+        if self.max_seconds is not None:
+            shares.append(self.seconds / self.max_seconds)
+        return max(shares)
+
+    def is_used_up(self, step: int) -> bool:
+        """Return whether training ends now."""
+        return self.share_used(step) >= 1

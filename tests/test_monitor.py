@@ -1,0 +1,173 @@
+import json
+
+import numpy as np
+import pytest
+
+from balancegan import ConditionalGANAugmenter, monitor
+from balancegan.budget import Budget
+from balancegan.errors import TrainingFailed
+from balancegan.history import History
+from balancegan.monitor import LossMonitor, QualityMonitor
+
+
+class ScriptedMeter:
+    """Measures what it was told to, one distance a look."""
+
+    def __init__(self, distances):
+        self.distances = list(distances)
+
+    def measure(self):
+        distance = self.distances.pop(0)
+        return [{"class": 0, "agreement": 1, "diversity": 1, "distance": distance}]
+
+
+class FakeGenerator:
+    """One weight, which is the number of the step."""
+
+    def __init__(self, gan):
+        self.gan, self.restored = gan, None
+
+    def get_weights(self):
+        return [self.gan.step]
+
+    def set_weights(self, weights):
+        self.restored = weights[0]
+
+
+class FakeGAN:
+    def __init__(self):
+        self.step, self.stop_training = 0, False
+        self.sampling_generator = FakeGenerator(self)
+
+    def reset_metrics(self):
+        pass
+
+
+def run(distances, steps, *, until_flat=False):
+    """Train a fake for at most `steps` steps, ten a call."""
+    gan, history = FakeGAN(), History()
+    watching = QualityMonitor(
+        ScriptedMeter(distances), history, Budget(steps, None), until_flat=until_flat
+    )
+    watching.set_model(gan)
+    while gan.step < steps and not gan.stop_training:
+        gan.step += 10
+        watching.on_train_batch_end(0)
+    watching.on_train_end()
+    return gan, watching, history
+
+
+def test_looks_are_spread_over_the_budget():
+    _, _, history = run([0.5] * 12, 1200)
+    assert history.frame()["step"].tolist() == list(range(200, 1201, 100))
+
+
+def test_short_training_is_not_looked_at():
+    gan, watching, history = run([], 190)
+    assert len(history.frame()) == 0
+    assert watching.restore_best() == 190
+    assert gan.sampling_generator.restored is None
+
+
+def test_the_best_state_is_kept():
+    distances = [0.5, 0.3, 0.1, 0.2, 0.3, 0.4, 0.5, 0.5, 0.5, 0.5, 0.5]
+    gan, watching, _ = run(distances, 1200)
+    assert watching.restore_best() == 400
+    assert gan.sampling_generator.restored == 400
+
+
+def test_of_states_equally_good_the_latest_is_kept():
+    distances = [0.5, 0.3, 0.1, 0.2, 0.3, 0.4, 0.104, 0.2, 0.2, 0.2, 0.2]
+    _, watching, _ = run(distances, 1200)
+    assert watching.restore_best() == 800
+
+
+def test_auto_ends_when_images_become_no_better():
+    falling = [0.5, 0.4, 0.3, 0.2, 0.1]
+    gan, watching, _ = run(falling + [0.1] * 99, 20_000, until_flat=True)
+    assert gan.step == 500 * 10
+    assert watching.restore_best() == gan.step
+
+
+def test_auto_goes_on_while_images_become_better():
+    gan, _, _ = run([0.9**k for k in range(40)], 20_000, until_flat=True)
+    assert gan.step == 20_000
+
+
+def test_losses_that_are_no_numbers_end_training():
+    watching = LossMonitor(History(), Budget(100, None))
+    watching.set_model(FakeGAN())
+    with pytest.raises(TrainingFailed, match="generator loss is nan"):
+        watching.on_train_batch_end(0, {"generator_loss": float("nan")})
+
+
+@pytest.fixture
+def looking_early(monkeypatch):
+    """Look at the images from the first call on, with a judge of few steps."""
+    monkeypatch.setattr(monitor, "FIRST_LOOK", 1)
+    monkeypatch.setattr("balancegan.judge.JUDGE_STEPS", 2)
+
+
+def fit(small_set, **parameters):
+    settings = {"steps": 30, "random_state": 0, "verbose": 0, **parameters}
+    return ConditionalGANAugmenter(**settings).fit(*small_set)
+
+
+def test_watching_does_not_change_what_is_learned(small_set, looking_early, tmp_path):
+    unwatched = fit(small_set, log_dir=None)
+    watched = fit(small_set, log_dir=tmp_path, verbose=1)
+    np.testing.assert_array_equal(
+        unwatched.sample("boot", 9), watched.sample("boot", 9)
+    )
+
+
+def test_history_has_a_row_a_look_and_few_shot_class(small_set, looking_early):
+    augmenter = fit(small_set)
+    frame = augmenter.class_history_
+    assert set(frame["class"]) == {"bag", "boot", "shirt"}
+    assert frame["step"].unique().tolist() == [10, 20, 30]
+    assert augmenter.history_["distance"].notna().sum() == 3
+    assert augmenter.model_.kept_step in (10, 20, 30)
+
+
+def test_the_kept_state_is_the_one_that_was_seen(small_set, looking_early, monkeypatch):
+    seen = {}
+    look = QualityMonitor.look
+
+    def record(self, step):
+        look(self, step)
+        # The first look wins, whatever the images are
+        self.best_step, self.best_distance = 10, -1.0
+        if step == 10:
+            self.best_weights = self.model.sampling_generator.get_weights()
+        seen[step] = np.concatenate(list(self.meter.model.make_images(1, 0, 4)))
+
+    monkeypatch.setattr(QualityMonitor, "look", record)
+    augmenter = fit(small_set)
+    assert augmenter.model_.kept_step == 10
+    np.testing.assert_array_equal(augmenter.sample("boot", 4), seen[10])
+    assert (seen[10] != seen[30]).any()
+
+
+def test_a_run_writes_lines_grids_and_event_files(small_set, looking_early, tmp_path):
+    pytest.importorskip("tensorboard")
+    for _ in range(2):
+        fit(small_set, log_dir=tmp_path / "runs", tensorboard=True)
+    for run_folder in (tmp_path / "runs" / "run-1", tmp_path / "runs" / "run-2"):
+        lines = (run_folder / "history.jsonl").read_text().splitlines()
+        events = [json.loads(line) for line in lines]
+        assert [e["step"] for e in events if e["event"] == "quality"] == [10, 20, 30]
+        assert [e["step"] for e in events if e["event"] == "losses"] == [10, 30]
+        assert sorted(file.name for file in (run_folder / "samples").iterdir()) == [
+            "step_000010.png",
+            "step_000020.png",
+            "step_000030.png",
+        ]
+        assert list(run_folder.glob("events.out.tfevents.*"))
+
+
+def test_progress_names_the_few_shot_classes(small_set, looking_early, capsys):
+    fit(small_set, verbose=1)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "step 10, agreement/diversity: boot " in shown.err

@@ -1,0 +1,103 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from balancegan import judge, quality
+from balancegan.quality import (
+    QualityMeter,
+    diversity_ratio,
+    energy_coefficient,
+    few_shot_classes,
+)
+
+
+def stripes(n_per_class, seed=0):
+    """Three classes that anyone tells apart: a bright third, left to right."""
+    rng = np.random.default_rng(seed)
+    classes = np.repeat([0, 1, 2], n_per_class)
+    images = rng.integers(0, 60, size=(len(classes), 9, 9))
+    for image, class_index in zip(images, classes, strict=True):
+        image[:, 3 * class_index : 3 * class_index + 3] += 150
+    return images.astype("uint8"), classes
+
+
+class PerfectModel:
+    """Stands for a trained model: draws `images_of`(class, how many)."""
+
+    def __init__(self, trained, images_of):
+        self.image_format = replace(
+            trained.model_.image_format, row_shape=(9, 9), image_shape=(9, 9, 1)
+        )
+        self.classes, self.seed = np.array(["left", "middle", "right"]), 0
+        self.images_of = images_of
+
+    def make_images(self, class_index, first, n):
+        yield self.images_of(class_index, n)
+
+
+def measure(trained, images_of, monkeypatch):
+    monkeypatch.setattr(judge, "JUDGE_STEPS", 60)
+    images, classes = stripes([150, 40, 30])
+    meter = QualityMeter(images, classes, PerfectModel(trained, images_of))
+    return {row["class"]: row for row in meter.measure()}
+
+
+def fresh(class_index, n):
+    counts = [0, 0, 0]
+    counts[class_index] = n
+    return stripes(counts, seed=9)[0]
+
+
+def test_real_images_are_of_their_class_varied_and_near(trained, monkeypatch):
+    rows = measure(trained, fresh, monkeypatch)
+    assert set(rows) == {"left", "middle", "right"}
+    for row in rows.values():
+        assert row["agreement"] > 0.95
+        assert 0.9 < row["diversity"] < 1.1
+        assert row["distance"] < 0.1
+
+
+def test_images_of_another_class_are_seen(trained, monkeypatch):
+    rows = measure(trained, lambda c, n: fresh((c + 1) % 3, n), monkeypatch)
+    for row in rows.values():
+        assert row["agreement"] < 0.05
+        assert row["distance"] > 0.3
+
+
+def test_images_all_alike_are_seen(trained, monkeypatch):
+    one = lambda c, n: fresh(c, 1).repeat(n, axis=0)  # noqa: E731
+    for row in measure(trained, one, monkeypatch).values():
+        assert row["diversity"] == 0
+        assert row["distance"] > 0.2
+
+
+def test_only_few_shot_classes_are_measured(trained, monkeypatch):
+    monkeypatch.setattr(quality, "FEW_SHOT", 40)
+    assert set(measure(trained, fresh, monkeypatch)) == {"middle", "right"}
+
+
+@given(st.lists(st.integers(1, 5000), min_size=2, max_size=50))
+def test_the_rarest_classes_are_watched_and_there_is_one(counts):
+    watched = few_shot_classes(np.array(counts))
+    assert 1 <= len(watched) <= quality.MAX_WATCHED
+    assert min(counts) == counts[watched[0]]
+    left_out = [n for c, n in enumerate(counts) if c not in watched]
+    assert all(counts[c] <= n for c in watched for n in left_out)
+
+
+def test_distance_of_a_class_of_one_image_is_a_number():
+    rows = np.random.default_rng(0).normal(size=(20, 5))
+    assert 0 < energy_coefficient(rows[:1], rows) < 1
+    assert energy_coefficient(rows[:1], rows[:1].repeat(3, axis=0)) == 0
+    assert np.isnan(diversity_ratio(rows[:1], rows))
+
+
+@pytest.mark.parametrize("shift", [0.5, 1, 2, 4])
+def test_distance_grows_with_the_shift_and_not_with_the_scale(shift):
+    first, second = np.random.default_rng(0).normal(size=(2, 300, 4))
+    nearer = energy_coefficient(first, second + shift)
+    assert nearer < energy_coefficient(first, second + 2 * shift)
+    assert energy_coefficient(9 * first, 9 * (second + shift)) == pytest.approx(nearer)
