@@ -58,7 +58,7 @@ class BalancedBatches(keras.utils.PyDataset):
         seed: int,
     ) -> None:
         super().__init__()
-        self.images = images
+        self.images, self.class_indices = images, class_indices
         self.to_model_range = to_model_range
         self.batch_size = batch_size
         self.n_steps = n_steps

@@ -46,6 +46,12 @@ class Budget:
             shares.append(self.seconds / self.max_seconds)
         return max(shares)
 
+    def end_at_share(self, share: float, step: int) -> None:
+        """Shorten the budget so that `step` steps are `share` of it."""
+        self.steps = min(self.steps, max(step, round(step / share)))
+        if self.max_seconds is not None:
+            self.max_seconds = min(self.max_seconds, self.seconds / share)
+
     def is_used_up(self, step: int) -> bool:
         """Return whether training ends now."""
         return self.share_used(step) >= 1

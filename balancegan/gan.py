@@ -56,6 +56,9 @@ class ConditionalGAN(keras.Model):
     generator, discriminator : callable or None, default=None
         Builders of the networks, with the arguments and results of those in
         ``networks``. None: the preset's.
+    features : keras.Model or None, default=None
+        What the preset's discriminator sees beside the pixels; see
+        :func:`balancegan.networks.build_projection_discriminator`. None: nothing.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class ConditionalGAN(keras.Model):
         seed: int,
         generator: GeneratorBuilder | None = None,
         discriminator: DiscriminatorBuilder | None = None,
+        features: keras.Model | None = None,
     ) -> None:
         super().__init__(name="conditional_gan")
         self.preset = preset
@@ -85,8 +89,9 @@ class ConditionalGAN(keras.Model):
             )
             for _ in range(2)
         )
+        seen = {} if features is None else {"features": features}
         self.discriminator = check_discriminator(
-            build_discriminator(image_shape, n_classes, weights_seed + 1_000),
+            build_discriminator(image_shape, n_classes, weights_seed + 1_000, **seen),
             image_shape,
         )
         self.averaged_generator.set_weights(self.generator.get_weights())
@@ -139,6 +144,11 @@ class ConditionalGAN(keras.Model):
         """Draw `n` latent vectors for training."""
         shape = (n, self.preset.latent_dim)
         return keras.random.normal(shape, seed=self.seed_generator)
+
+    def set_learning_rate(self, rate: float) -> None:
+        """Set the rate of both networks from the next call on."""
+        self.generator_optimizer.learning_rate = rate
+        self.discriminator_optimizer.learning_rate = rate
 
     def finish_step(self, d_loss: Tensor, g_loss: Tensor) -> dict[str, Tensor]:
         """Average the generator, count the step, report the losses."""
@@ -307,6 +317,7 @@ def build_gan(
     seed: int,
     generator: GeneratorBuilder | None = None,
     discriminator: DiscriminatorBuilder | None = None,
+    features: keras.Model | None = None,
 ) -> ConditionalGAN:
     """Build the GAN that `preset` asks for, with untrained networks.
 
@@ -318,7 +329,9 @@ def build_gan(
         If a builder of the user's own returns something that cannot be trained.
     """
     kind = AlternatingGAN if preset.alternating else SharedPassGAN
-    return kind(image_shape, n_classes, preset, seed, generator, discriminator)
+    return kind(
+        image_shape, n_classes, preset, seed, generator, discriminator, features
+    )
 
 
 def _gradients(tape: tf.GradientTape, loss: Tensor, variables: list) -> list[Tensor]:

@@ -1,7 +1,7 @@
-"""Two Keras layers computed in ways that a CPU is fast at.
+"""Keras layers computed in ways that a CPU is fast at, and one that Keras lacks.
 
-Each has the parameters and, up to rounding, the results of the Keras layer that it
-derives from; only the arithmetic is arranged anew. Measured reasons stand in
+The first two have the parameters and, up to rounding, the results of the Keras layer
+that they derive from; only the arithmetic is arranged anew. Measured reasons stand in
 ``docs/decisions/0002-own-layers.md``.
 """
 
@@ -61,6 +61,20 @@ class FewFilterConv2D(keras.layers.Conv2D):
         """Convolve (n, height, width, channels) with zero padding."""
         outputs = _correlate(inputs, tf.convert_to_tensor(self.kernel.value))
         return self.activation(outputs + self.bias.value)
+
+
+@keras.saving.register_keras_serializable("balancegan")
+class DepthToSpace(keras.layers.Layer):
+    """Four channels of a pixel become the channel of four pixels.
+
+    Enlarges feature maps twofold (Shi et al. 2016, https://arxiv.org/abs/1609.05158,
+    section 2.2): the convolution before it works at half the size, which an
+    enlargement before the convolution does not.
+    """
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """Turn (n, height, width, 4c) into (n, 2 height, 2 width, c)."""
+        return tf.nn.depth_to_space(inputs, 2)
 
 
 @tf.custom_gradient

@@ -49,10 +49,6 @@ class LossMonitor(keras.callbacks.Callback):
         self.unrecorded: dict[str, float] = {}
         self.steps_done, self.seconds = 0, 0.0
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Start the clock."""
-        self.budget.start()
-
     def on_train_batch_end(
         self, batch: int, logs: dict[str, Any] | None = None
     ) -> None:
@@ -75,10 +71,11 @@ class LossMonitor(keras.callbacks.Callback):
         if self.budget.is_used_up(self.steps_done):
             self.model.stop_training = True
         if self.display is not None:
-            by_time = self.budget.max_seconds is not None
-            done = int(self.seconds) if by_time else self.steps_done
+            done, total = self.steps_done, self.budget.steps
+            if self.budget.max_seconds is not None:
+                done, total = int(self.seconds), int(self.budget.max_seconds)
             note = "  ".join(f"{k.split('_')[0]} {v:.2f}" for k, v in losses.items())
-            self.display.update(done, note)
+            self.display.update(done, note, total=max(1, total))
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Record what the last full interval left over."""
@@ -103,9 +100,10 @@ class QualityMonitor(keras.callbacks.Callback):
         Where the figures are recorded.
     budget : Budget
         Looks are spread evenly over it.
-    until_flat : bool
-        Look every 500 steps instead, and end training when the images have not
-        become better in the last five looks.
+    until_flat_at : float or None
+        Look every 500 steps instead, and when the images have not become better in
+        the last five looks, take what was used of the budget for this share of it.
+        None: the budget stays as it is.
     """
 
     def __init__(
@@ -114,12 +112,12 @@ class QualityMonitor(keras.callbacks.Callback):
         history: History,
         budget: Budget,
         *,
-        until_flat: bool,
+        until_flat_at: float | None,
     ) -> None:
         super().__init__()
         self.meter, self.history, self.budget = meter, history, budget
-        self.until_flat = until_flat
-        self.looks_due = 0
+        self.until_flat_at = until_flat_at
+        self.looks_due, self.ending = 0, False
         self.distances: list[float] = []
         self.last_step = 0
         self.best_step, self.best_distance = 0, math.inf
@@ -131,7 +129,7 @@ class QualityMonitor(keras.callbacks.Callback):
     ) -> None:
         """Look at the images if it is time to."""
         step = int(self.model.step)
-        if self.until_flat:
+        if self.until_flat_at is not None:
             due = step // AUTO_INTERVAL
         else:
             due = int(LOOKS * self.budget.share_used(step))
@@ -162,8 +160,10 @@ class QualityMonitor(keras.callbacks.Callback):
             self.best_step = step
             self.best_distance = min(self.best_distance, means["distance"])
             self.best_weights = self.model.sampling_generator.get_weights()
-        if self.until_flat and self.is_flat():
-            self.model.stop_training = True
+        if self.until_flat_at is not None and not self.ending and self.is_flat():
+            self.ending = True
+            self.budget.end_at_share(self.until_flat_at, step)
+            self.model.stop_training = self.budget.is_used_up(step)
 
     def is_flat(self) -> bool:
         """Return whether the last looks have shown no improvement on those before."""

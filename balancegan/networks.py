@@ -16,14 +16,27 @@ import keras
 from keras import layers
 
 from balancegan.errors import DataError
-from balancegan.layers import FewFilterConv2D, FusedBatchNormalization
+from balancegan.layers import (
+    DepthToSpace,
+    FewFilterConv2D,
+    FusedBatchNormalization,
+)
 
 ImageShape = tuple[int, int, int]
 GeneratorBuilder = Callable[[ImageShape, int, int, int], keras.Model]
-DiscriminatorBuilder = Callable[[ImageShape, int, int], keras.Model]
+DiscriminatorBuilder = Callable[..., keras.Model]
 Tensor = Any
 
 EMBEDDING_DIM = {"tutorial": 50, "projection": 64}
+HIDDEN_UNITS = 256  # of the discriminator's last layer
+# Channels of the generator's maps by the number of doublings, from a map of about
+# 7 pixels on the shorter side to the image: 2 for 20 to 39 pixels, 3 for 40 to 79
+GENERATOR_WIDTHS = {
+    1: (128, 32),
+    2: (128, 64, 16),
+    3: (128, 64, 32, 16),
+    4: (128, 128, 64, 32, 16),
+}
 LEAK = 0.2
 
 
@@ -127,17 +140,17 @@ def build_projection_generator(
 ) -> keras.Model:
     """Build a generator with class-conditional batch normalisation.
 
-    Nearest-neighbour enlargement and 3x3 convolutions; the class enters beside the
-    latent vector and, as a scale and a shift of every normalised channel, at each
-    resolution (Dumoulin et al. 2017, https://arxiv.org/abs/1610.07629; Miyato and
-    Koyama 2018, https://arxiv.org/abs/1802.05637). Parameters and return value are
-    those of :func:`build_tutorial_generator`.
+    3x3 convolutions, each followed by the enlargement of its maps; the class enters
+    beside the latent vector and, as a scale and a shift of every normalised channel,
+    at each resolution (Dumoulin et al. 2017, https://arxiv.org/abs/1610.07629; Miyato
+    and Koyama 2018, https://arxiv.org/abs/1802.05637). Parameters and return value
+    are those of :func:`build_tutorial_generator`.
     """
     seeds = itertools.count(seed)
     n_doublings = _n_doublings(image_shape)
     height, width, channels = image_shape
     base = (math.ceil(height / 2**n_doublings), math.ceil(width / 2**n_doublings))
-    widths = [_width(i) for i in range(n_doublings, -1, -1)]
+    base_width, *widths = _widths(n_doublings)
     latent, class_index = _generator_inputs(latent_dim)
 
     # Of length 1 beside a latent of length 8: as long as the latent, the class would
@@ -146,13 +159,12 @@ def build_projection_generator(
     label = layers.UnitNormalization()(_embedding(class_index, n_classes, dim, seeds))
 
     x = layers.Concatenate()([latent, label])
-    x = _dense(x, base[0] * base[1] * widths[0], seeds)
-    x = layers.Reshape((*base, widths[0]))(x)
+    x = _dense(x, base[0] * base[1] * base_width, seeds)
+    x = layers.Reshape((*base, base_width))(x)
     x = _conditional_norm(x, label)
-    for resolution, filters in enumerate(widths):
-        if resolution:
-            x = layers.UpSampling2D()(x)
-        x = _conv(x, filters, 3, seeds)
+    for filters in widths:
+        x = _conv(x, 4 * filters, 3, seeds)
+        x = DepthToSpace()(x)
         x = _conditional_norm(x, label)
     x = _to_image(x, channels, 3, seeds)
     full_size = (base[0] * 2**n_doublings, base[1] * 2**n_doublings)
@@ -161,14 +173,35 @@ def build_projection_generator(
 
 
 def build_projection_discriminator(
-    image_shape: ImageShape, n_classes: int, seed: int
+    image_shape: ImageShape,
+    n_classes: int,
+    seed: int,
+    features: keras.Model | None = None,
 ) -> keras.Model:
     """Build a projection discriminator.
 
     Strided 4x4 convolutions; the class enters as the inner product of its embedding
     with the image's features (Miyato and Koyama 2018,
-    https://arxiv.org/abs/1802.05637, equation 3). Parameters and return value are
-    those of :func:`build_tutorial_discriminator`.
+    https://arxiv.org/abs/1802.05637, equation 3).
+
+    Parameters
+    ----------
+    image_shape : tuple of int
+        (height, width, channels) of the images judged.
+    n_classes : int
+        Number of classes.
+    seed : int
+        Seed of the initial weights.
+    features : keras.Model or None, default=None
+        Images to a list of feature maps, of a network that is not trained further
+        here. A second judgement is made of them and added to that of the pixels
+        (Sauer et al. 2021, https://arxiv.org/abs/2111.01007, section 3, where the
+        network comes from elsewhere and takes the place of the pixels).
+
+    Returns
+    -------
+    discriminator : keras.Model
+        (images, class indices) to logits of shape (n,).
     """
     seeds = itertools.count(seed)
     image, class_index = _discriminator_inputs(image_shape)
@@ -177,12 +210,12 @@ def build_projection_discriminator(
         x = _conv(x, min(32 * 2**i, 128), 4, seeds, strides=2)
         x = layers.LeakyReLU(LEAK)(x)
     x = layers.Flatten()(x)
-    features = layers.LeakyReLU(LEAK)(_dense(x, 256, seeds))
-
-    label = _embedding(class_index, n_classes, 256, seeds)
-    projection = layers.Dot(axes=1)([features, label])
-    logit = layers.Add()([_dense(features, 1, seeds), projection])
-    logit = layers.Reshape(())(logit)
+    logit = _projection_head(x, class_index, n_classes, seeds)
+    if features is not None:
+        maps = [layers.Flatten()(m) for m in features(image)]
+        x = layers.Concatenate()(maps)
+        second = _projection_head(x, class_index, n_classes, seeds)
+        logit = layers.Add()([logit, second])
     return keras.Model([image, class_index], logit, name="discriminator")
 
 
@@ -319,11 +352,23 @@ def _crop(x: Tensor, size: tuple[int, int], image_shape: ImageShape) -> Tensor:
     return layers.Cropping2D([(e // 2, e - e // 2) for e in excess])(x)
 
 
+def _projection_head(
+    x: Tensor, class_index: Tensor, n_classes: int, seeds: Iterator[int]
+) -> Tensor:
+    """Return a logit for each row: one part for all classes, one of its own class."""
+    features = layers.LeakyReLU(LEAK)(_dense(x, HIDDEN_UNITS, seeds))
+    label = _embedding(class_index, n_classes, HIDDEN_UNITS, seeds)
+    projection = layers.Dot(axes=1)([features, label])
+    logit = layers.Add()([_dense(features, 1, seeds), projection])
+    return layers.Reshape(())(logit)
+
+
 def _n_doublings(image_shape: ImageShape) -> int:
     """Return how often a map of about 7 pixels doubles to reach the image."""
     return max(1, round(math.log2(min(image_shape[:2]) / 7)))
 
 
-def _width(n_halvings: int) -> int:
-    """Return the channels of a map `n_halvings` times smaller than the image."""
-    return int(min(32 * 2**n_halvings, 128))
+def _widths(n_doublings: int) -> tuple[int, ...]:
+    """Return the channels of the generator's maps, from the smallest to the image."""
+    known = GENERATOR_WIDTHS.get(n_doublings)
+    return known or (*[128] * (n_doublings - 3), 64, 32, 16, 16)

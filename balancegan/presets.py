@@ -45,6 +45,12 @@ class Preset:
         Training steps. None: by ``epochs``.
     epochs : int or None
         Passes over the data, ``n // batch_size`` steps each. None: by ``steps``.
+    judge_features : bool
+        Whether the discriminator also sees the features of a classifier that was
+        trained on the same images before.
+    decay_from : float
+        From this share of the budget on, the learning rate falls linearly to 0. 1:
+        it is constant.
     keep_best : bool
         Whether the best state seen is kept, or the last one.
     until_flat : bool
@@ -66,6 +72,8 @@ class Preset:
     penalty_interval: int
     steps: int | None
     epochs: int | None
+    judge_features: bool
+    decay_from: float
     keep_best: bool
     until_flat: bool = False
 
@@ -77,23 +85,26 @@ class Preset:
 
 
 PRESETS: dict[str, Preset] = {
-    # For small imbalanced sets: rare classes are drawn far more often than they
-    # occur, and what is kept is the moving average of the generator.
+    # For small imbalanced sets: all classes are drawn equally often, and what is kept
+    # is the moving average of the generator. The figures behind each setting are in
+    # benchmarks/LOG.md.
     "default": Preset(
         networks="projection",
         loss="relativistic",
         alternating=False,
         latent_dim=64,
         batch_size=64,
-        learning_rate=2e-4,
+        learning_rate=1e-3,
         beta_1=0.0,
         beta_2=0.99,
-        class_power=0.3,
+        class_power=0.0,
         ema_half_life=22_000,
-        penalty_weight=1.0,
+        penalty_weight=0.3,
         penalty_interval=4,
         steps=4_000,
         epochs=None,
+        judge_features=True,
+        decay_from=0.4,
         keep_best=True,
     ),
     # The conditional GAN of the MNIST tutorials, for comparison and for teaching.
@@ -112,6 +123,8 @@ PRESETS: dict[str, Preset] = {
         penalty_interval=1,
         steps=None,
         epochs=30,
+        judge_features=False,
+        decay_from=1.0,
         keep_best=False,
     ),
 }

@@ -54,9 +54,10 @@ class ProgressDisplay:
         )
         self.task = self.bar.add_task(description, total=total, note="")
 
-    def update(self, done: int, note: str = "") -> None:
-        """Show that `done` units of all are done."""
-        self.bar.update(self.task, completed=done, note=note)
+    def update(self, done: int, note: str = "", total: int | None = None) -> None:
+        """Show that `done` units are done of all, or of a `total` that has changed."""
+        self.total = total or self.total
+        self.bar.update(self.task, completed=done, total=self.total, note=note)
         now = time.monotonic()
         due = now - self.last_line >= SECONDS_BETWEEN_LINES
         if self.console.is_terminal or not due or not done:

@@ -10,13 +10,14 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from balancegan.balance import plain
-from balancegan.judge import Judge, train_judge
+from balancegan.judge import Judge
 from balancegan.model import TrainedModel
 
 FEW_SHOT = 200  # images: classes with at most so many are looked at
 MAX_WATCHED = 10  # classes
 SYNTHETIC_PER_CLASS = 64
 MAX_REAL_PER_CLASS = 500
+JUDGE_SEED_OFFSET = 7_919
 
 
 def diversity_ratio(real: np.ndarray, synthetic: np.ndarray) -> float:
@@ -122,13 +123,14 @@ class QualityMeter:
         return [self._measure_class(self.judge, index) for index in self.watched]
 
     def _train_judge(self) -> Judge:
-        judge = train_judge(
-            self.images,
-            self.class_indices,
-            self.model.image_format.to_model_range,
+        judge = Judge(
             self.model.image_format.image_shape,
-            self.model.seed,
+            len(self.model.classes),
+            self.model.image_format.to_model_range,
+            # Not the judge whose features the generator may be trained on
+            self.model.seed + JUDGE_SEED_OFFSET,
         )
+        judge.train(self.images, self.class_indices)
         for index in self.watched:
             self.real_features[index], _ = judge.look_at(self._real_images(index))
         return judge

@@ -16,6 +16,7 @@ from balancegan.errors import DataError
 from balancegan.gan import build_gan
 from balancegan.history import History
 from balancegan.images import ImageFormat
+from balancegan.judge import Judge
 from balancegan.model import TrainedModel
 from balancegan.monitor import LossMonitor, QualityMonitor
 from balancegan.networks import DiscriminatorBuilder, GeneratorBuilder
@@ -23,6 +24,7 @@ from balancegan.presets import Preset
 from balancegan.progress import show_progress
 from balancegan.quality import QualityMeter
 from balancegan.runlog import RunLog
+from balancegan.schedule import LinearDecay
 
 
 class TrainingRun:
@@ -64,14 +66,23 @@ class TrainingRun:
         discriminator: DiscriminatorBuilder | None = None,
     ) -> None:
         classes, class_indices = np.unique(labels, return_inverse=True)
-        shape = image_format.image_shape
+        shape, to_model_range = image_format.image_shape, image_format.to_model_range
+        self.judge: Judge | None = None
+        if preset.judge_features and discriminator is None:
+            self.judge = Judge(shape, len(classes), to_model_range, seed)
         self.gan = build_gan(
-            shape, len(classes), preset, seed, generator, discriminator
+            shape,
+            len(classes),
+            preset,
+            seed,
+            generator,
+            discriminator,
+            features=None if self.judge is None else self.judge.feature_network,
         )
         self.batches = BalancedBatches(
             images,
             class_indices,
-            image_format.to_model_range,
+            to_model_range,
             # Taking turns, a step shows the discriminator half a batch of real images
             batch_size=preset.batch_size // (2 if preset.alternating else 1),
             n_steps=preset.n_steps(len(images)),
@@ -94,11 +105,14 @@ class TrainingRun:
         self.history = History()
         self.budget = Budget(len(self.batches), max_seconds)
         self.losses = LossMonitor(self.history, self.budget)
+        self.schedule = LinearDecay(
+            self.budget, preset.learning_rate, preset.decay_from
+        )
         self.quality = QualityMonitor(
             QualityMeter(images, class_indices, self.model),
             self.history,
             self.budget,
-            until_flat=preset.until_flat,
+            until_flat_at=preset.decay_from if preset.until_flat else None,
         )
 
     def fit(
@@ -145,11 +159,14 @@ class TrainingRun:
                         lambda event: display.say(describe_quality(event))
                     )
                 self.losses.display = display
+                self.budget.start()
+                if self.judge is not None:
+                    self.judge.train(self.batches.images, self.batches.class_indices)
                 self.gan.fit(
                     self.batches,
                     verbose=0,
                     shuffle=False,
-                    callbacks=[self.losses, self.quality],
+                    callbacks=[self.losses, self.quality, self.schedule],
                 )
         finally:
             if log is not None:

@@ -47,6 +47,14 @@ def trained(small_set):
     return ConditionalGANAugmenter(steps=20, random_state=7, verbose=0).fit(*small_set)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def train_judges_briefly():
+    """Judges that have learned nothing: their training would take most of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("balancegan.judge.JUDGE_STEPS", 1)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def run_eagerly(request):
     """Run without compiling, which costs seconds, unless marked `compiled`."""

@@ -35,6 +35,7 @@ MAY_IMPORT = {
     "history": set(),
     "judge": {"batches"},
     "quality": {"balance", "judge", "model"},
+    "schedule": {"budget"},
     "monitor": {"budget", "errors", "history", "progress", "quality"},
     "runlog": {"errors", "files", "history", "model", "pictures"},
     "model": {"errors", "images", "presets"},
@@ -47,6 +48,7 @@ MAY_IMPORT = {
         "gan",
         "history",
         "images",
+        "judge",
         "model",
         "monitor",
         "networks",
@@ -54,6 +56,7 @@ MAY_IMPORT = {
         "progress",
         "quality",
         "runlog",
+        "schedule",
     },
     "persistence": {
         "balance",

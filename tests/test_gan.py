@@ -1,10 +1,14 @@
 from dataclasses import replace
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from balancegan.errors import DataError
 from balancegan.gan import build_gan, gradient_penalty
+from balancegan.judge import Judge
+from balancegan.networks import GENERATORS
 from balancegan.presets import PRESETS
 
 SHAPE = (8, 8, 1)
@@ -151,3 +155,66 @@ def test_which_generator_is_sampled():
     averaged, last = small_gan("default"), small_gan("tutorial")
     assert averaged.sampling_generator is averaged.averaged_generator
     assert last.sampling_generator is last.generator
+
+
+def test_frozen_features_are_seen_and_not_trained():
+    frozen = Judge(SHAPE, 3, lambda rows: rows, seed=0).feature_network
+    preset = replace(PRESETS["default"], batch_size=8)
+    gan = build_gan(SHAPE, 3, preset, seed=1, features=frozen)
+    images, classes = real_batch(gan)
+    before = gan.discriminator([images, classes])
+    weights = [w.numpy() for w in frozen.weights]
+    gan.train_step((images, classes))
+    for old, new in zip(weights, frozen.weights, strict=True):
+        np.testing.assert_array_equal(old, new.numpy())
+    trained = {id(v) for v in gan.discriminator.trainable_variables}
+    assert not trained & {id(v) for v in frozen.weights}
+    # Another judge, and the same image gets another logit
+    for weight in frozen.weights:
+        weight.assign(weight + 1.0)
+    assert np.abs(gan.discriminator([images, classes]) - before).max() > 0
+
+
+def test_an_images_logit_is_of_the_class_asked():
+    gan = small_gan("default")
+    images, _ = real_batch(gan)
+    first, second = (
+        gan.discriminator([images, tf.fill((8,), index)]) for index in (0, 1)
+    )
+    assert np.abs(first - second).min() > 0
+
+
+OF_ONE_INPUT = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(1)])
+
+
+class WithoutClasses(keras.Model):
+    def call(self, inputs):
+        return keras.ops.zeros((keras.ops.shape(inputs[0])[0], 1))
+
+
+@pytest.mark.parametrize(
+    ("built", "message"),
+    [
+        (None, "must return a keras.Model"),
+        (lambda inputs: inputs, "must return a keras.Model"),
+        (
+            keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(1)]),
+            "refuses",
+        ),
+        (WithoutClasses(), r"logits of shape \(n,\). Received: \(n, 1\)"),
+    ],
+)
+def test_a_discriminator_that_cannot_be_trained_is_refused(built, message):
+    preset = replace(PRESETS["default"], batch_size=8)
+    with pytest.raises(DataError, match=message):
+        build_gan(SHAPE, 3, preset, seed=1, discriminator=lambda *_: built)
+
+
+def test_a_generator_of_another_size_is_refused():
+    preset = replace(PRESETS["default"], batch_size=8)
+
+    def too_large(image_shape, n_classes, latent_dim, seed):
+        return GENERATORS["tutorial"]((12, 12, 1), n_classes, latent_dim, seed)
+
+    with pytest.raises(DataError, match=r"n, 8, 8, 1\). Received: \(n, 12, 12, 1\)"):
+        build_gan(SHAPE, 3, preset, seed=1, generator=too_large)

@@ -43,14 +43,15 @@ class FakeGAN:
         pass
 
 
-def run(distances, steps, *, until_flat=False):
+def run(distances, steps, *, until_flat_at=None):
     """Train a fake for at most `steps` steps, ten a call."""
     gan, history = FakeGAN(), History()
+    budget = Budget(steps, None)
     watching = QualityMonitor(
-        ScriptedMeter(distances), history, Budget(steps, None), until_flat=until_flat
+        ScriptedMeter(distances), history, budget, until_flat_at=until_flat_at
     )
     watching.set_model(gan)
-    while gan.step < steps and not gan.stop_training:
+    while not budget.is_used_up(gan.step) and not gan.stop_training:
         gan.step += 10
         watching.on_train_batch_end(0)
     watching.on_train_end()
@@ -84,13 +85,20 @@ def test_of_states_equally_good_the_latest_is_kept():
 
 def test_auto_ends_when_images_become_no_better():
     falling = [0.5, 0.4, 0.3, 0.2, 0.1]
-    gan, watching, _ = run(falling + [0.1] * 99, 20_000, until_flat=True)
+    gan, watching, _ = run(falling + [0.1] * 99, 20_000, until_flat_at=1.0)
     assert gan.step == 500 * 10
     assert watching.restore_best() == gan.step
 
 
+def test_auto_leaves_the_rest_of_the_budget_to_the_falling_rate():
+    falling = [0.5, 0.4, 0.3, 0.2, 0.1]
+    gan, _, history = run(falling + [0.1] * 99, 20_000, until_flat_at=0.4)
+    assert gan.step == 500 * 10 / 0.4
+    assert history.frame()["step"].iloc[-1] == gan.step
+
+
 def test_auto_goes_on_while_images_become_better():
-    gan, _, _ = run([0.9**k for k in range(40)], 20_000, until_flat=True)
+    gan, _, _ = run([0.9**k for k in range(40)], 20_000, until_flat_at=0.4)
     assert gan.step == 20_000
 
 
@@ -105,12 +113,13 @@ def test_losses_that_are_no_numbers_end_training():
 def looking_early(monkeypatch):
     """Look at the images from the first call on, with a judge of few steps."""
     monkeypatch.setattr(monitor, "FIRST_LOOK", 1)
+    monkeypatch.setattr("balancegan.gan.STEPS_PER_CALL", 1)
     monkeypatch.setattr("balancegan.judge.JUDGE_STEPS", 2)
 
 
 def fit(small_set, **parameters):
-    settings = {"steps": 30, "random_state": 0, "verbose": 0, **parameters}
-    return ConditionalGANAugmenter(**settings).fit(*small_set)
+    settings = {"steps": 3, "batch_size": 4, "random_state": 0, "verbose": 0}
+    return ConditionalGANAugmenter(**{**settings, **parameters}).fit(*small_set)
 
 
 def test_watching_does_not_change_what_is_learned(small_set, looking_early, tmp_path):
@@ -125,9 +134,9 @@ def test_history_has_a_row_a_look_and_few_shot_class(small_set, looking_early):
     augmenter = fit(small_set)
     frame = augmenter.class_history_
     assert set(frame["class"]) == {"bag", "boot", "shirt"}
-    assert frame["step"].unique().tolist() == [10, 20, 30]
+    assert frame["step"].unique().tolist() == [1, 2, 3]
     assert augmenter.history_["distance"].notna().sum() == 3
-    assert augmenter.model_.kept_step in (10, 20, 30)
+    assert augmenter.model_.kept_step in (1, 2, 3)
 
 
 def test_the_kept_state_is_the_one_that_was_seen(small_set, looking_early, monkeypatch):
@@ -137,16 +146,16 @@ def test_the_kept_state_is_the_one_that_was_seen(small_set, looking_early, monke
     def record(self, step):
         look(self, step)
         # The first look wins, whatever the images are
-        self.best_step, self.best_distance = 10, -1.0
-        if step == 10:
+        self.best_step, self.best_distance = 1, -1.0
+        if step == 1:
             self.best_weights = self.model.sampling_generator.get_weights()
         seen[step] = np.concatenate(list(self.meter.model.make_images(1, 0, 4)))
 
     monkeypatch.setattr(QualityMonitor, "look", record)
     augmenter = fit(small_set)
-    assert augmenter.model_.kept_step == 10
-    np.testing.assert_array_equal(augmenter.sample("boot", 4), seen[10])
-    assert (seen[10] != seen[30]).any()
+    assert augmenter.model_.kept_step == 1
+    np.testing.assert_array_equal(augmenter.sample("boot", 4), seen[1])
+    assert (seen[1] != seen[3]).any()
 
 
 def test_a_run_writes_lines_grids_and_event_files(small_set, looking_early, tmp_path):
@@ -156,12 +165,12 @@ def test_a_run_writes_lines_grids_and_event_files(small_set, looking_early, tmp_
     for run_folder in (tmp_path / "runs" / "run-1", tmp_path / "runs" / "run-2"):
         lines = (run_folder / "history.jsonl").read_text().splitlines()
         events = [json.loads(line) for line in lines]
-        assert [e["step"] for e in events if e["event"] == "quality"] == [10, 20, 30]
-        assert [e["step"] for e in events if e["event"] == "losses"] == [10, 30]
+        assert [e["step"] for e in events if e["event"] == "quality"] == [1, 2, 3]
+        assert [e["step"] for e in events if e["event"] == "losses"] == [1, 3]
         assert sorted(file.name for file in (run_folder / "samples").iterdir()) == [
-            "step_000010.png",
-            "step_000020.png",
-            "step_000030.png",
+            "step_000001.png",
+            "step_000002.png",
+            "step_000003.png",
         ]
         assert list(run_folder.glob("events.out.tfevents.*"))
 
@@ -170,4 +179,4 @@ def test_progress_names_the_few_shot_classes(small_set, looking_early, capsys):
     fit(small_set, verbose=1)
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert "step 10, agreement/diversity: boot " in shown.err
+    assert "step 1, agreement/diversity: boot " in shown.err

@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ def test_a_loaded_model_resamples_data_that_it_is_given(trained, saved, small_se
     assert y_bal[-5:].tolist() == ["boot"] * 5
 
 
-def test_a_model_is_weights_and_json_and_nothing_else(saved):
+def test_a_model_is_weights_and_json_and_nothing_else(trained, saved):
     assert sorted(file.name for file in saved.iterdir()) == [
         FACTS_FILE,
         GENERATOR_FILE,
@@ -50,7 +51,7 @@ def test_a_model_is_weights_and_json_and_nothing_else(saved):
     assert facts["format_version"] == FORMAT_VERSION
     assert {"keras", "tensorflow", "balancegan"} <= set(facts["library_versions"])
     assert facts["parameters"]["steps"] == 20
-    assert facts["preset"]["learning_rate"] == 2e-4
+    assert facts["preset"] == asdict(trained.model_.preset)
 
 
 def test_a_generator_of_the_users_own_is_asked_for_again(small_set, tmp_path, saved):
