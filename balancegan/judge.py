@@ -64,7 +64,7 @@ class Judge:
             class_power=0.0,
             seed=self.seed,
         )
-        self.network.trainable = True
+        self._set_trainable(True)
         classifier = keras.Model(self.network.input, self.network.output[-1])
         classifier.compile(
             keras.optimizers.Adam(1e-3),
@@ -73,14 +73,18 @@ class Judge:
             steps_per_execution=10,
         )
         classifier.fit(batches, verbose=0, shuffle=False)
-        self.network.trainable = False
+        self._set_trainable(False)
+
+    def _set_trainable(self, trainable: bool) -> None:
+        # Layer by layer: the models that share them each have a switch of their own
+        for layer in self.network.layers:
+            layer.trainable = trainable
 
     @property
     def feature_network(self) -> keras.Model:
         """Images to a list of feature maps: those of the last layers before logits."""
-        network = keras.Model(self.network.input, self.network.output[:-1])
-        network.trainable = False
-        return network
+        self._set_trainable(False)
+        return keras.Model(self.network.input, self.network.output[:-1])
 
     def look_at(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return what the judge sees in images.
