@@ -64,7 +64,7 @@ class ConditionalGANAugmenter(ImageOverSampler):
         for "tutorial" 128).
     learning_rate : float, default=None
         Adam's, for both networks. None: the preset's (1e-3, falling to 0 over the
-        last 60 % of the budget; for "tutorial" 2e-4).
+        last 30 % of the budget; for "tutorial" 2e-4).
     generator, discriminator : callable, default=None
         Builders of networks of your own, called as
         :func:`balancegan.networks.build_projection_generator` and

@@ -140,11 +140,12 @@ def build_projection_generator(
 ) -> keras.Model:
     """Build a generator with class-conditional batch normalisation.
 
-    3x3 convolutions, each followed by the enlargement of its maps; the class enters
-    beside the latent vector and, as a scale and a shift of every normalised channel,
-    at each resolution (Dumoulin et al. 2017, https://arxiv.org/abs/1610.07629; Miyato
-    and Koyama 2018, https://arxiv.org/abs/1802.05637). Parameters and return value
-    are those of :func:`build_tutorial_generator`.
+    3x3 convolutions, each followed by the enlargement of its maps. Class and latent
+    vector enter together: before the first maps and, as a scale and a shift of every
+    normalised channel, at each resolution (Dumoulin et al. 2017,
+    https://arxiv.org/abs/1610.07629; with the latent, Brock et al. 2019,
+    https://arxiv.org/abs/1809.11096, appendix B). Parameters and return value are
+    those of :func:`build_tutorial_generator`.
     """
     seeds = itertools.count(seed)
     n_doublings = _n_doublings(image_shape)
@@ -158,14 +159,14 @@ def build_projection_generator(
     dim = EMBEDDING_DIM["projection"]
     label = layers.UnitNormalization()(_embedding(class_index, n_classes, dim, seeds))
 
-    x = layers.Concatenate()([latent, label])
-    x = _dense(x, base[0] * base[1] * base_width, seeds)
+    condition = layers.Concatenate()([latent, label])
+    x = _dense(condition, base[0] * base[1] * base_width, seeds)
     x = layers.Reshape((*base, base_width))(x)
-    x = _conditional_norm(x, label)
+    x = _conditional_norm(x, condition)
     for filters in widths:
         x = _conv(x, 4 * filters, 3, seeds)
         x = DepthToSpace()(x)
-        x = _conditional_norm(x, label)
+        x = _conditional_norm(x, condition)
     x = _to_image(x, channels, 3, seeds)
     full_size = (base[0] * 2**n_doublings, base[1] * 2**n_doublings)
     image = _crop(x, full_size, image_shape)
@@ -332,15 +333,15 @@ def _embedding(
     )
 
 
-def _conditional_norm(x: Tensor, label: Tensor) -> Tensor:
-    """Normalise each channel, then scale and shift it by the class; activate."""
+def _conditional_norm(x: Tensor, condition: Tensor) -> Tensor:
+    """Normalise each channel, then scale and shift it by `condition`; activate."""
     # Zero kernels: training starts from one generator that all classes share
     filters = x.shape[-1]
     scale = layers.Dense(filters, kernel_initializer="zeros", bias_initializer="ones")
     shift = layers.Dense(filters, kernel_initializer="zeros")
     x = FusedBatchNormalization(center=False, scale=False)(x)
-    x = layers.Multiply()([x, layers.Reshape((1, 1, filters))(scale(label))])
-    x = layers.Add()([x, layers.Reshape((1, 1, filters))(shift(label))])
+    x = layers.Multiply()([x, layers.Reshape((1, 1, filters))(scale(condition))])
+    x = layers.Add()([x, layers.Reshape((1, 1, filters))(shift(condition))])
     return layers.LeakyReLU(LEAK)(x)
 
 

@@ -104,7 +104,7 @@ PRESETS: dict[str, Preset] = {
         steps=4_000,
         epochs=None,
         judge_features=True,
-        decay_from=0.4,
+        decay_from=0.7,
         keep_best=True,
     ),
     # The conditional GAN of the MNIST tutorials, for comparison and for teaching.
