@@ -100,7 +100,8 @@ class ConditionalGANAugmenter(ImageOverSampler):
     history_ : DataFrame
         Training as it went: step, seconds, mean losses since the record before, and,
         where the images were looked at, agreement, diversity and distance, the means
-        over the few-shot classes; see :class:`balancegan.quality.QualityMeter`.
+        over the few-shot classes (see :class:`balancegan.quality.QualityMeter`), and
+        the seconds that looking took.
     class_history_ : DataFrame
         The same three figures for each few-shot class: one row a look and class.
 

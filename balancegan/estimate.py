@@ -86,7 +86,11 @@ def _try_training(
 ) -> tuple[ConditionalGANAugmenter, int, float]:
     """Return a copy trained for a moment, the steps and seconds of all training."""
     trial = clone(augmenter).set_params(
-        steps=TRIAL_CALLS * STEPS_PER_CALL, max_minutes=None, verbose=0
+        steps=TRIAL_CALLS * STEPS_PER_CALL,
+        max_minutes=None,
+        log_dir=None,
+        tensorboard=False,
+        verbose=0,
     )
     trial.fit(X, y)
     first, last = trial.history_.iloc[0], trial.history_.iloc[-1]

@@ -57,7 +57,7 @@ class History:
         classes : list of dict
             "class", the user's label, and the figures of one class.
         means : dict
-            The figures' means over these classes.
+            The figures' means over these classes, and what the look cost.
         """
         self.class_rows += [{"step": step, **row} for row in classes]
         self._record("quality", step, seconds, means, classes=classes)

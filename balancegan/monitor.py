@@ -122,7 +122,6 @@ class QualityMonitor(keras.callbacks.Callback):
         self.last_step = 0
         self.best_step, self.best_distance = 0, math.inf
         self.best_weights: list[np.ndarray] | None = None
-        self.seconds = 0.0  # spent on looking
 
     def on_train_batch_end(
         self, batch: int, logs: dict[str, Any] | None = None
@@ -149,7 +148,7 @@ class QualityMonitor(keras.callbacks.Callback):
         rows = self.meter.measure()
         names = ("agreement", "diversity", "distance")
         means = {name: _mean([row[name] for row in rows]) for name in names}
-        self.seconds += self.budget.seconds - started
+        means["look_seconds"] = self.budget.seconds - started
         self.history.record_quality(step, self.budget.seconds, rows, means)
 
         self.distances.append(means["distance"])

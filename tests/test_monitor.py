@@ -136,6 +136,7 @@ def test_history_has_a_row_a_look_and_few_shot_class(small_set, looking_early):
     assert set(frame["class"]) == {"bag", "boot", "shirt"}
     assert frame["step"].unique().tolist() == [1, 2, 3]
     assert augmenter.history_["distance"].notna().sum() == 3
+    assert (augmenter.history_["look_seconds"].dropna() > 0).all()
     assert augmenter.model_.kept_step in (1, 2, 3)
 
 
