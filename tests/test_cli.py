@@ -394,11 +394,10 @@ def test_the_installed_command_keeps_its_streams_apart(installed, data, tmp_path
     assert not re.search(r"tensorflow|oneDNN|cuda|absl", done.stderr, re.IGNORECASE)
 
 
-def test_interrupting_leaves_nothing_and_exits_with_130(installed, data, tmp_path):
-    out = tmp_path / "out.npz"
-    before = sorted(tmp_path.iterdir())
+def interrupt_in_training(installed, *words):
+    """Run a command, interrupt it in the midst of training, return what it said."""
     process = subprocess.Popen(
-        [installed, "balance", data, "--out", out, "--minutes", "10"],
+        [installed, *words, "--minutes", "10"],
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -411,31 +410,23 @@ def test_interrupting_leaves_nothing_and_exits_with_130(installed, data, tmp_pat
     process.send_signal(signal.SIGINT)
     started = time.monotonic()
     stdout, stderr = process.communicate(timeout=60)
+    assert time.monotonic() - started < 30
     assert process.returncode == 130
     assert stdout == ""
-    assert stderr.strip().splitlines() == [
-        "Interrupted: nothing unfinished is left behind."
-    ]
-    assert time.monotonic() - started < 30
+    return stderr.strip().splitlines()
+
+
+def test_interrupting_leaves_nothing_and_exits_with_130(installed, data, tmp_path):
+    before = sorted(tmp_path.iterdir())
+    said = interrupt_in_training(
+        installed, "balance", data, "--out", tmp_path / "out.npz"
+    )
+    assert said == ["Interrupted: nothing unfinished is left behind."]
     assert sorted(tmp_path.iterdir()) == before
 
 
 def test_interrupting_train_saves_the_best_state_so_far(installed, data, tmp_path):
     model = tmp_path / "early.balancegan"
-    process = subprocess.Popen(
-        [installed, "train", data, "--model", model, "--minutes", "10"],
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
-    for line in process.stderr:
-        if line.startswith("Training: "):
-            break
-    process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert stdout == ""
-    last = stderr.strip().splitlines()[-1]
-    assert last == f"Interrupted: {model} holds the best state so far."
+    said = interrupt_in_training(installed, "train", data, "--model", model)
+    assert said[-1] == f"Interrupted: {model} holds the best state so far."
     assert ConditionalGANAugmenter.load(model).model_.n_steps >= 10
