@@ -21,9 +21,10 @@ LOOKS = 12  # at the images, over a whole budget
 FIRST_LOOK = 200  # steps; before, there is nothing to see and no time to lose
 AUTO_INTERVAL = 500  # steps between two looks where they decide when to stop
 PATIENCE = 5  # looks without an improvement before training stops by itself
-# A later state is as good as the best one within this share of its distance, which
-# differs by as much between two equally good states
-TOLERANCE = 0.05
+LEAST_IMPROVEMENT = 0.05  # share of the distance; less is none
+# Distances of 64 images differ by as much between two equally good states. Of these
+# the later one has learned more, in what this measure cannot see
+NOISE = 0.01
 
 
 class LossMonitor(keras.callbacks.Callback):
@@ -153,9 +154,7 @@ class QualityMonitor(keras.callbacks.Callback):
 
         self.distances.append(means["distance"])
         self.last_step = step
-        if means["distance"] <= self.best_distance + TOLERANCE * abs(
-            self.best_distance
-        ):
+        if means["distance"] <= self.best_distance + NOISE:
             self.best_step = step
             self.best_distance = min(self.best_distance, means["distance"])
             self.best_weights = self.model.sampling_generator.get_weights()
@@ -167,7 +166,9 @@ class QualityMonitor(keras.callbacks.Callback):
     def is_flat(self) -> bool:
         """Return whether the last looks have shown no improvement on those before."""
         before, recent = self.distances[:-PATIENCE], self.distances[-PATIENCE:]
-        return bool(before) and min(recent) >= (1 - TOLERANCE) * min(before)
+        if not before:
+            return False
+        return min(recent) >= (1 - LEAST_IMPROVEMENT) * min(before)
 
     def restore_best(self) -> int:
         """Give the generator its best state; return the step it is of."""
