@@ -9,7 +9,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from balancegan import ConditionalGANAugmenter, DataError
+from balancegan import ConditionalGANAugmenter, DataError, judge
 from balancegan.gan import ConditionalGAN
 from balancegan.networks import build_tutorial_discriminator, build_tutorial_generator
 
@@ -113,7 +113,8 @@ def test_same_images_in_another_process(small_set, tmp_path):
     np.savez(tmp_path / "set.npz", X=X, y=y)
     script = (
         "import sys, numpy as np\n"
-        "from balancegan import ConditionalGANAugmenter\n"
+        "from balancegan import ConditionalGANAugmenter, judge\n"
+        f"judge.JUDGE_STEPS = {judge.JUDGE_STEPS}\n"
         "data = np.load(sys.argv[1])\n"
         f"augmenter = ConditionalGANAugmenter(**{QUICK})\n"
         "images = augmenter.fit(data['X'], data['y']).sample('bag', 9)\n"

@@ -402,6 +402,8 @@ def interrupt_in_training(installed, *words):
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        # A job in the background has it ignored, and so would its children
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     # Once it says how far training is, it is in the midst of it
     for line in process.stderr:
