@@ -22,9 +22,11 @@ def build_dense_generator(image_shape, n_classes, latent_dim, seed):
     """Build three dense layers: enough for digits of 8x8 pixels."""
     latent = layers.Input((latent_dim,))
     class_index = layers.Input((), dtype="int32")
-    x = layers.Concatenate()([latent, layers.Embedding(n_classes, 16)(class_index)])
+    # Initial weights with seeds of their own: training can be repeated
+    start = keras.initializers.RandomUniform(seed=seed + 3)
+    label = layers.Embedding(n_classes, 16, embeddings_initializer=start)(class_index)
+    x = layers.Concatenate()([latent, label])
     for i, units in enumerate((256, 256, prod(image_shape))):
-        # Seeds of its own make training repeatable
         start = keras.initializers.GlorotUniform(seed=seed + i)
         activation = "leaky_relu" if i < 2 else "tanh"
         x = layers.Dense(units, activation, kernel_initializer=start)(x)
