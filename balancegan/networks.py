@@ -29,11 +29,13 @@ Tensor = Any
 
 EMBEDDING_DIM = {"tutorial": 50, "projection": 64}
 HIDDEN_UNITS = 256  # of the discriminator's last layer
+# What convolutions at the full size of the image have: texture is made, and seen, there
+FULL_SIZE_WIDTH = {"generator": 32, "discriminator": 16}
 # Channels of the generator's maps by the number of doublings, from a map of about
 # 7 pixels on the shorter side to the image: 2 for 20 to 39 pixels, 3 for 40 to 79
 GENERATOR_WIDTHS = {
     1: (128, 32),
-    2: (128, 64, 16),
+    2: (128, 64, 32),
     3: (128, 64, 32, 16),
     4: (128, 128, 64, 32, 16),
 }
@@ -140,12 +142,12 @@ def build_projection_generator(
 ) -> keras.Model:
     """Build a generator with class-conditional batch normalisation.
 
-    3x3 convolutions, each followed by the enlargement of its maps. Class and latent
-    vector enter together: before the first maps and, as a scale and a shift of every
-    normalised channel, at each resolution (Dumoulin et al. 2017,
-    https://arxiv.org/abs/1610.07629; with the latent, Brock et al. 2019,
-    https://arxiv.org/abs/1809.11096, appendix B). Parameters and return value are
-    those of :func:`build_tutorial_generator`.
+    3x3 convolutions, each followed by the enlargement of its maps, and one at the
+    size of the image. Class and latent vector enter together: before the first maps
+    and, as a scale and a shift of every normalised channel, at each resolution
+    (Dumoulin et al. 2017, https://arxiv.org/abs/1610.07629; with the latent, Brock et
+    al. 2019, https://arxiv.org/abs/1809.11096, appendix B). Parameters and return
+    value are those of :func:`build_tutorial_generator`.
     """
     seeds = itertools.count(seed)
     n_doublings = _n_doublings(image_shape)
@@ -167,6 +169,8 @@ def build_projection_generator(
         x = _conv(x, 4 * filters, 3, seeds)
         x = DepthToSpace()(x)
         x = _conditional_norm(x, condition)
+    x = _conv(x, FULL_SIZE_WIDTH["generator"], 3, seeds)
+    x = _conditional_norm(x, condition)
     x = _to_image(x, channels, 3, seeds)
     full_size = (base[0] * 2**n_doublings, base[1] * 2**n_doublings)
     image = _crop(x, full_size, image_shape)
@@ -181,9 +185,9 @@ def build_projection_discriminator(
 ) -> keras.Model:
     """Build a projection discriminator.
 
-    Strided 4x4 convolutions; the class enters as the inner product of its embedding
-    with the image's features (Miyato and Koyama 2018,
-    https://arxiv.org/abs/1802.05637, equation 3).
+    A 3x3 convolution at the size of the image, then strided 4x4 ones; the class
+    enters as the inner product of its embedding with the image's features (Miyato and
+    Koyama 2018, https://arxiv.org/abs/1802.05637, equation 3).
 
     Parameters
     ----------
@@ -206,7 +210,7 @@ def build_projection_discriminator(
     """
     seeds = itertools.count(seed)
     image, class_index = _discriminator_inputs(image_shape)
-    x = image
+    x = layers.LeakyReLU(LEAK)(_conv(image, FULL_SIZE_WIDTH["discriminator"], 3, seeds))
     for i in range(_n_doublings(image_shape) + 1):
         x = _conv(x, min(32 * 2**i, 128), 4, seeds, strides=2)
         x = layers.LeakyReLU(LEAK)(x)

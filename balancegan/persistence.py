@@ -23,7 +23,7 @@ from balancegan.model import TrainedModel
 from balancegan.networks import GENERATORS, GeneratorBuilder, check_generator
 from balancegan.presets import Preset
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 FACTS_FILE = "augmenter.json"
 GENERATOR_FILE = "generator.weights.h5"
 LIBRARIES = ("balancegan", "tensorflow", "keras", "numpy", "scikit-learn")

@@ -2,12 +2,14 @@
 
     python benchmarks/make_lt.py fashion_mnist.npz fashion-lt-0.npz --draw 0
     python benchmarks/time_to_quality.py fashion-lt-0.npz --reference fashion.keras \
-        --name fashion_lt_0 --minutes 8
+        --name fashion_lt_0 --rival
 
-One training per budget and seed, with default settings; 300 images a class are scored
-against the test images (see scoring.py). Adds a run to results/NAME.json and draws
-results/NAME.png. States the work, in multiply-adds, and the rate of a plain
-convolution on the same machine beside the seconds.
+One training with default settings and a budget of as many minutes as the last mark;
+at every mark the weights that a user who stops would get are copied. 300 images a
+class are scored against the test images (see scoring.py). With --rival the tutorials'
+own loop is then trained on the same rows for as long. Writes
+results/quality_NAME.json and, of the final images, results/quality_NAME.png. States
+the work, in multiply-adds, and the rate of a plain convolution in the same run beside
 """
 
 import argparse
@@ -23,11 +25,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 from scoring import Scorer
+from tutorial_loop import BATCH_SIZE, TutorialLoop
 
-from balancegan import ConditionalGANAugmenter
 from balancegan.gan import build_gan
+from balancegan.images import find_format
 from balancegan.judge import Judge
 from balancegan.pictures import tile_grid, write_png
+from balancegan.presets import choose_preset
+from balancegan.training import TrainingRun
 
 RESULTS = Path(__file__).parent / "results"
 PER_CLASS = 300
@@ -86,13 +91,84 @@ def convolution_rate(seconds=3.0):
     return work / (time.perf_counter() - started)
 
 
+class Snapshots:
+    """Copies what a training that is stopped at each mark would leave."""
+
+    def __init__(self, run, seconds):
+        self.run, self.due, self.taken = run, list(seconds), []
+
+    def __call__(self, event):
+        # Within one record of the mark, or it would be of another time
+        while len(self.due) > 1 and event["seconds"] >= self.due[0]:
+            self.due.pop(0)
+            weights = self.run.gan.sampling_generator.get_weights()
+            self.taken.append((event["step"], event["seconds"], weights))
+
+
+def train_ours(train, minutes, seed):
+    """Yield (step, seconds, multiply-adds, images by class) for each mark."""
+    images, labels = train
+    preset = choose_preset("default", max_minutes=minutes[-1])
+    seconds = [60 * m for m in minutes]
+    run = TrainingRun(
+        images, labels, find_format(images), preset, seed, max_seconds=seconds[-1]
+    )
+    snapshots = Snapshots(run, seconds)
+    run.history.listeners.append(snapshots)
+    run.fit()
+    model = run.result()
+    final = model.generator.get_weights()
+    work = work_per_step(model)
+    for step, at, weights in [*snapshots.taken, (model.n_steps, model.seconds, final)]:
+        model.generator.set_weights(weights)
+        made = {
+            c: np.concatenate(list(model.make_images(c, 0, PER_CLASS)))
+            for c in range(len(model.classes))
+        }
+        yield step, at, step * work, made
+
+
+def train_rival(train, minutes, seed):
+    """Yield the same of the tutorials' own loop."""
+    images, labels = train
+    rows = images[..., None].astype("float32") / 127.5 - 1
+    loop, step, started = TutorialLoop(rows, labels, seed), 0, time.perf_counter()
+    rng = np.random.default_rng(seed)
+    halted = 0.0
+    for mark in minutes:
+        while (at := time.perf_counter() - started - halted) < 60 * mark:
+            loop.step()
+            step += 1
+        before = time.perf_counter()
+        made = {}
+        for c in range(10):
+            latents = rng.standard_normal((PER_CLASS, 50)).astype("float32")
+            classes = np.full((PER_CLASS, 1), c)
+            drawn = loop.generator.predict([latents, classes], verbose=0)[..., 0]
+            made[c] = np.round((drawn + 1) * 127.5).astype("uint8")
+        halted += time.perf_counter() - before
+        yield step, at, step * rival_work_per_step(loop), made
+
+
+def rival_work_per_step(loop):
+    """Multiply-adds of a step of the tutorials' loop.
+
+    The discriminator: half a batch twice, forward and backward (3 each), and a full
+    batch forward and backward to its inputs (2). The generator: half a batch forward
+    (1), a full batch forward and backward (3).
+    """
+    g, d = multiply_adds(loop.generator), multiply_adds(loop.discriminator)
+    return BATCH_SIZE * (3 * d + 2 * d + g / 2 + 3 * g)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("source", help="x_train, y_train, x_test, y_test; classes 0..")
     parser.add_argument("--reference", required=True, help="a Keras classifier")
     parser.add_argument("--name", required=True, help="of the result")
-    parser.add_argument("--minutes", type=float, required=True)
+    parser.add_argument("--minutes", type=float, nargs="+", default=[1, 2, 4, 8])
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rival", action="store_true")
     options = parser.parse_args()
     with np.load(options.source, allow_pickle=False) as file:
         data = dict(file)
@@ -100,39 +176,47 @@ def main():
     scorer = Scorer(
         options.reference, train, (data["x_test"], data["y_test"].astype(int))
     )
+    few = np.flatnonzero(np.bincount(train[1]) <= FEW_SHOT).tolist()
 
-    rate = convolution_rate()
-    augmenter = ConditionalGANAugmenter(
-        max_minutes=options.minutes, random_state=options.seed
-    ).fit(*train)
-    images = {int(c): augmenter.sample(c, PER_CLASS) for c in augmenter.classes_}
-    scores = {c: scorer.score(rows, c) for c, rows in images.items()}
-    few = [c for c, n in augmenter.class_counts_.items() if n <= FEW_SHOT]
-    model = augmenter.model_
-    work = model.n_steps * work_per_step(model)
-    run = {
+    marks, rates = [], [convolution_rate()]
+    for who, trained in (("balancegan", train_ours), ("tutorial", train_rival)):
+        if who == "tutorial" and not options.rival:
+            continue
+        for step, seconds, work, made in trained(train, options.minutes, options.seed):
+            scores = {c: scorer.score(rows, c) for c, rows in made.items()}
+            mark = {
+                "who": who,
+                "steps": step,
+                "seconds": round(seconds, 1),
+                "multiply_adds": work,
+                "mean": mean_of(scores, list(scores)),
+                "few_shot": mean_of(scores, few),
+                "classes": scores,
+            }
+            marks.append(mark)
+            print(json.dumps({k: v for k, v in mark.items() if k != "classes"}))
+        rates.append(convolution_rate())
+        if who == "balancegan":
+            rows = [drawn[:20] for drawn in made.values()]
+            rows = [row.reshape(*row.shape[:3], -1) for row in rows]
+            RESULTS.mkdir(exist_ok=True)
+            picture = RESULTS / f"quality_{options.name}.png"
+            write_png(picture, tile_grid(rows))
+
+    result = {
         "command": f"python benchmarks/time_to_quality.py {Path(options.source).name} "
-        f"--reference REFERENCE --name {options.name} --minutes {options.minutes:g} "
-        f"--seed {options.seed}",
+        f"--reference {Path(options.reference).name} --name {options.name} "
+        f"--minutes {' '.join(f'{m:g}' for m in options.minutes)} "
+        f"--seed {options.seed}" + " --rival" * options.rival,
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "steps": model.n_steps,
-        "kept_step": model.kept_step,
-        "seconds": round(model.seconds, 1),
-        "multiply_adds": work,
-        "convolution_multiply_adds_per_second": rate,
-        "share_of_convolution_rate": round(work / model.seconds / rate, 3),
-        "mean": mean_of(scores, list(scores)),
-        "few_shot": mean_of(scores, few),
-        "classes": scores,
+        "convolution_multiply_adds_per_second": rates,
+        "marks": marks,
     }
-    RESULTS.mkdir(exist_ok=True)
-    file = RESULTS / f"{options.name}.json"
-    runs = json.loads(file.read_text()) if file.exists() else []
-    file.write_text(json.dumps([*runs, run], indent=1) + "\n")
-    print(json.dumps(run, indent=1))
-    rows = [drawn[:20] for drawn in images.values()]
-    rows = [row.reshape(*row.shape[:3], -1) for row in rows]
-    write_png(RESULTS / f"{options.name}.png", tile_grid(rows))
+    for mark in marks:
+        share = mark["multiply_adds"] / mark["seconds"] / np.mean(rates)
+        mark["share_of_convolution_rate"] = round(float(share), 3)
+    file = RESULTS / f"quality_{options.name}.json"
+    file.write_text(json.dumps(result, indent=1) + "\n")
 
 
 def mean_of(scores, classes):
