@@ -55,7 +55,7 @@ class ConditionalGANAugmenter(ImageOverSampler):
         Training steps. More take longer and make better images, with less and less
         gain. "auto": until the images of the few-shot classes become no better, at
         most 20,000 or as many as `max_minutes` allows. None: the preset's own number
-        (4,000; for "tutorial" 30 passes over the data), or no limit where
+        (3,000; for "tutorial" 30 passes over the data), or no limit where
         `max_minutes` is given.
     max_minutes : float, default=None
         Training ends after so many minutes. None: when the steps are done.
@@ -64,7 +64,7 @@ class ConditionalGANAugmenter(ImageOverSampler):
         for "tutorial" 128).
     learning_rate : float, default=None
         Adam's, for both networks. None: the preset's (1e-3, falling to 0 over the
-        last 30 % of the budget; for "tutorial" 2e-4).
+        last 40 % of the budget; for "tutorial" 2e-4).
     generator, discriminator : callable, default=None
         Builders of networks of your own, called as
         :func:`balancegan.networks.build_projection_generator` and

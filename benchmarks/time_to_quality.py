@@ -46,6 +46,9 @@ def multiply_adds(network):
         if isinstance(layer, keras.layers.Conv2D):
             positions = np.prod(layer.output.shape[1:3])
             total += int(positions * np.prod(layer.kernel.shape))
+        elif isinstance(layer, keras.layers.Conv2DTranspose):
+            positions = np.prod(layer.input.shape[1:3])
+            total += int(positions * np.prod(layer.kernel.shape))
         elif isinstance(layer, keras.layers.Dense):
             total += int(np.prod(layer.kernel.shape))
     return total
