@@ -1,5 +1,6 @@
 import random
 
+import keras
 import numpy as np
 import pytest
 
@@ -60,3 +61,19 @@ def test_the_latent_outweighs_the_class_at_the_start():
     within = images.var(axis=1).mean()
     between = images.mean(axis=1).var(axis=0).mean()
     assert within > 5 * between
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda s: "x".join(map(str, s)))
+def test_texture_is_made_and_seen_at_the_size_of_the_image(shape):
+    # Without it, images are grainy: sub-pixels alone make them, strides see them
+    generator = GENERATORS["projection"](shape, 3, 10, 0)
+    discriminator = DISCRIMINATORS["projection"](shape, 3, 0)
+    for network in (generator, discriminator):
+        full_size = [
+            layer.filters
+            for layer in network.layers
+            if isinstance(layer, keras.layers.Conv2D)
+            and layer.output.shape[1] >= shape[0]
+            and layer.output.shape[2] >= shape[1]
+        ]
+        assert max(full_size) >= 16
