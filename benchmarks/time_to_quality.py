@@ -109,7 +109,7 @@ class Snapshots:
 
 
 def train_ours(train, minutes, seed):
-    """Yield (step, seconds, multiply-adds, images by class) for each mark."""
+    """Yield (steps, step kept, seconds, multiply-adds, images) for each mark."""
     images, labels = train
     preset = choose_preset("default", max_minutes=minutes[-1])
     seconds = [60 * m for m in minutes]
@@ -120,15 +120,16 @@ def train_ours(train, minutes, seed):
     run.history.listeners.append(snapshots)
     run.fit()
     model = run.result()
-    final = model.generator.get_weights()
+    final = model.n_steps, model.seconds, model.generator.get_weights()
     work = work_per_step(model)
-    for step, at, weights in [*snapshots.taken, (model.n_steps, model.seconds, final)]:
+    for step, at, weights in [*snapshots.taken, final]:
         model.generator.set_weights(weights)
         made = {
             c: np.concatenate(list(model.make_images(c, 0, PER_CLASS)))
             for c in range(len(model.classes))
         }
-        yield step, at, step * work, made
+        kept = model.kept_step if step == model.n_steps else step
+        yield step, kept, at, step * work, made
 
 
 def train_rival(train, minutes, seed):
@@ -150,7 +151,7 @@ def train_rival(train, minutes, seed):
             drawn = loop.generator.predict([latents, classes], verbose=0)[..., 0]
             made[c] = np.round((drawn + 1) * 127.5).astype("uint8")
         halted += time.perf_counter() - before
-        yield step, at, step * rival_work_per_step(loop), made
+        yield step, step, at, step * rival_work_per_step(loop), made
 
 
 def rival_work_per_step(loop):
@@ -185,11 +186,13 @@ def main():
     for who, trained in (("balancegan", train_ours), ("tutorial", train_rival)):
         if who == "tutorial" and not options.rival:
             continue
-        for step, seconds, work, made in trained(train, options.minutes, options.seed):
+        marks_of_run = trained(train, options.minutes, options.seed)
+        for step, kept_step, seconds, work, made in marks_of_run:
             scores = {c: scorer.score(rows, c) for c, rows in made.items()}
             mark = {
                 "who": who,
                 "steps": step,
+                "kept_step": kept_step,
                 "seconds": round(seconds, 1),
                 "multiply_adds": work,
                 "mean": mean_of(scores, list(scores)),
