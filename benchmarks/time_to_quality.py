@@ -5,11 +5,12 @@
         --name fashion_lt_0 --rival
 
 One training with default settings and a budget of as many minutes as the last mark;
-at every mark the weights that a user who stops would get are copied. 300 images a
+at every mark the averaged weights are copied as they are. 300 images a
 class are scored against the test images (see scoring.py). With --rival the tutorials'
 own loop is then trained on the same rows for as long. Writes
 results/quality_NAME.json and, of the final images, results/quality_NAME.png. States
 the work, in multiply-adds, and the rate of a plain convolution in the same run beside
+the seconds.
 """
 
 import argparse
@@ -95,7 +96,7 @@ def convolution_rate(seconds=3.0):
 
 
 class Snapshots:
-    """Copies what a training that is stopped at each mark would leave."""
+    """Copies the weights that images would be made with, at each mark but the last."""
 
     def __init__(self, run, seconds):
         self.run, self.due, self.taken = run, list(seconds), []
