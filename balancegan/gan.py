@@ -265,6 +265,10 @@ class SharedPassGAN(ConditionalGAN):
         self.generator_optimizer.apply(g_gradients, g_variables)
         return self.finish_step(d_loss, g_loss)
 
+    # Not inlined: TensorFlow's memory optimiser would put temporary variables for large
+    # sums into the branch, and on steps that do not take it they are made and never
+    # removed (https://github.com/tensorflow/tensorflow/issues/23780)
+    @tf.function(experimental_attributes={"_noinline": True})
     def add_penalty(
         self,
         gradients: list[Tensor],

@@ -140,6 +140,18 @@ def test_lazy_penalties_are_scaled_for_the_steps_without_them():
         np.testing.assert_allclose(every_third, 3 * every_step, rtol=1e-4, atol=1e-9)
 
 
+@pytest.mark.compiled
+def test_lazy_penalties_train_in_calls_of_several_steps():
+    # So large that TensorFlow's memory optimiser works on the sums of the penalties
+    shape = (28, 28, 1)
+    frozen = Judge(shape, 3, lambda rows: rows, seed=0).feature_network
+    gan = build_gan(shape, 3, PRESETS["default"], seed=1, features=frozen)
+    images = np.zeros((64 * 20, *shape), "float32")
+    classes = np.zeros(len(images), "int32")
+    gan.fit(images, classes, batch_size=64, verbose=0, shuffle=False)
+    assert int(gan.step) == 20
+
+
 def test_average_follows_the_generator_by_its_half_life():
     gan = small_gan("default", ema_half_life=8)  # one batch: half of the way a step
     gan.step.assign(10**6)
