@@ -7,7 +7,7 @@ of taking turns; :func:`build_gan` chooses by the preset.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from balancegan.layers import RandomShift
 from balancegan.losses import LOSSES
 from balancegan.networks import (
     DISCRIMINATORS,
@@ -47,8 +48,8 @@ class ConditionalGAN(keras.Model):
     ----------
     image_shape : tuple of int
         (height, width, channels).
-    n_classes : int
-        Number of classes.
+    class_counts : sequence of int
+        Real images of each class.
     preset : Preset
         Networks, loss and optimiser settings.
     seed : int
@@ -64,7 +65,7 @@ class ConditionalGAN(keras.Model):
     def __init__(
         self,
         image_shape: ImageShape,
-        n_classes: int,
+        class_counts: Sequence[int],
         preset: Preset,
         seed: int,
         generator: GeneratorBuilder | None = None,
@@ -73,9 +74,9 @@ class ConditionalGAN(keras.Model):
     ) -> None:
         super().__init__(name="conditional_gan")
         self.preset = preset
-        self.n_classes = n_classes
-        weights_seed, latent_seed = (
-            int(s) for s in np.random.SeedSequence(seed).generate_state(2) // 2
+        self.n_classes = n_classes = len(class_counts)
+        weights_seed, latent_seed, shift_seed = (
+            int(s) for s in np.random.SeedSequence(seed).generate_state(3) // 2
         )
         build_generator = generator or GENERATORS[preset.networks]
         build_discriminator = discriminator or DISCRIMINATORS[preset.networks]
@@ -94,6 +95,13 @@ class ConditionalGAN(keras.Model):
             build_discriminator(image_shape, n_classes, weights_seed + 1_000, **seen),
             image_shape,
         )
+        self.random_shift: RandomShift | None = None
+        if preset.shift:
+            self.random_shift = RandomShift(
+                max(1, round(preset.shift * min(image_shape[:2]))),
+                preset.shift_probabilities(class_counts),
+                shift_seed,
+            )
         self.averaged_generator.set_weights(self.generator.get_weights())
         self.averaged_generator.trainable = False
         self.seed_generator = keras.random.SeedGenerator(latent_seed)
@@ -144,6 +152,13 @@ class ConditionalGAN(keras.Model):
         """Draw `n` latent vectors for training."""
         shape = (n, self.preset.latent_dim)
         return keras.random.normal(shape, seed=self.seed_generator)
+
+    def criticise(self, batch: Batch, *, training: bool = True) -> Tensor:
+        """Return the discriminator's logits, of images moved at random if so set."""
+        images, classes = batch
+        if self.random_shift is not None:
+            images = self.random_shift(images, classes)
+        return self.discriminator([images, classes], training=training)
 
     def set_learning_rate(self, rate: float) -> None:
         """Set the rate of both networks from the next call on."""
@@ -199,7 +214,7 @@ class AlternatingGAN(ConditionalGAN):
                 fake_loss = self.update_discriminator(
                     images[:half], classes[:half], is_real=False
                 )
-            logits = self.discriminator([images, classes], training=True)
+            logits = self.criticise((images, classes))
             _, losses = self.adversarial_loss(logits, logits)
             g_loss = ops.mean(losses)
         gradients = _gradients(tape, g_loss, self.generator.trainable_variables)
@@ -212,7 +227,7 @@ class AlternatingGAN(ConditionalGAN):
     ) -> Tensor:
         """Take one step on images that are all real or all generated."""
         with tf.GradientTape() as tape:
-            logits = self.discriminator([images, classes], training=True)
+            logits = self.criticise((images, classes))
             # For one kind of image the cross-entropy of the discriminator is the
             # generator's with the sign of the logits that makes the label right
             _, losses = self.adversarial_loss(logits, logits if is_real else -logits)
@@ -242,8 +257,8 @@ class SharedPassGAN(ConditionalGAN):
 
         with tf.GradientTape(persistent=True) as tape:
             fake_images = self.generator([latents, classes], training=True)
-            real_logits = self.discriminator([real_images, classes], training=True)
-            fake_logits = self.discriminator([fake_images, classes], training=True)
+            real_logits = self.criticise((real_images, classes))
+            fake_logits = self.criticise((fake_images, classes))
             d_losses, g_losses = self.adversarial_loss(real_logits, fake_logits)
             d_loss, g_loss = ops.mean(d_losses), ops.mean(g_losses)
         d_variables = self.discriminator.trainable_variables
@@ -280,7 +295,7 @@ class SharedPassGAN(ConditionalGAN):
         images = ops.concatenate([real_images, tf.stop_gradient(fake_images)])
         classes = ops.concatenate([classes, classes])
         with tf.GradientTape() as tape:
-            penalties = gradient_penalty(self.discriminator, images, classes)
+            penalties = gradient_penalty(self.criticise, images, classes)
             # The sum of two means over half of the rows each
             penalty = 2 * ops.mean(penalties)
             penalty *= self.preset.penalty_weight * self.preset.penalty_interval
@@ -297,7 +312,7 @@ def gradient_penalty(critic: Callable, images: Tensor, classes: Tensor) -> Tenso
     Parameters
     ----------
     critic : callable
-        ([images, class indices], training=True) to logits of shape (n,).
+        ((images, class indices), training=True) to logits of shape (n,).
     images : tensor of shape (n, height, width, channels)
         Where the gradient is taken.
     classes : tensor of shape (n,)
@@ -309,14 +324,14 @@ def gradient_penalty(critic: Callable, images: Tensor, classes: Tensor) -> Tenso
     """
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(images)
-        logits = critic([images, classes], training=True)
+        logits = critic((images, classes), training=True)
     gradients = tape.gradient(logits, images)
     return ops.sum(ops.square(gradients), axis=(1, 2, 3)) / 2
 
 
 def build_gan(
     image_shape: ImageShape,
-    n_classes: int,
+    class_counts: Sequence[int],
     preset: Preset,
     seed: int,
     generator: GeneratorBuilder | None = None,
@@ -334,7 +349,7 @@ def build_gan(
     """
     kind = AlternatingGAN if preset.alternating else SharedPassGAN
     return kind(
-        image_shape, n_classes, preset, seed, generator, discriminator, features
+        image_shape, class_counts, preset, seed, generator, discriminator, features
     )
 
 

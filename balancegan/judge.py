@@ -13,8 +13,10 @@ from keras import layers
 
 from balancegan.batches import BalancedBatches
 
-JUDGE_STEPS = 400
+JUDGE_STEPS = 1_200
 JUDGE_BATCH = 64
+JUDGE_LEARNING_RATE = 1e-3  # at first; it falls to 0 as a cosine
+SHIFT = 1 / 14  # of the side: how far images are moved at most while it learns
 FEATURES = 64
 SMALLEST_SIDE = 4  # pixels; feature maps are halved down to about it
 
@@ -45,8 +47,15 @@ class Judge:
         self.network = build_judge(image_shape, n_classes, seed)
         self.to_model_range, self.seed = to_model_range, seed
 
-    def train(self, images: np.ndarray, class_indices: np.ndarray) -> None:
+    def train(
+        self,
+        images: np.ndarray,
+        class_indices: np.ndarray,
+        n_steps: int | None = None,
+    ) -> None:
         """Train on rows drawn class-balanced; afterwards the network stays as it is.
+
+        Images are moved at random, or it would know the rare classes by heart.
 
         Parameters
         ----------
@@ -54,20 +63,28 @@ class Judge:
             Real images, in the user's layout and range.
         class_indices : ndarray of shape (n,), int
             The class 0..K-1 of each image.
+        n_steps : int or None, default=None
+            Steps of training. None: ``JUDGE_STEPS``.
         """
+        n_steps = n_steps or JUDGE_STEPS
         batches = BalancedBatches(
             images,
             class_indices,
             self.to_model_range,
             batch_size=JUDGE_BATCH,
-            n_steps=JUDGE_STEPS,
+            n_steps=n_steps,
             class_power=0.0,
             seed=self.seed,
         )
         self._set_trainable(True)
-        classifier = keras.Model(self.network.input, self.network.output[-1])
+        image = layers.Input(self.network.input.shape[1:])
+        moved = layers.RandomTranslation(
+            SHIFT, SHIFT, "nearest", "nearest", seed=self.seed
+        )(image)
+        classifier = keras.Model(image, self.network(moved)[-1])
+        rate = keras.optimizers.schedules.CosineDecay(JUDGE_LEARNING_RATE, n_steps)
         classifier.compile(
-            keras.optimizers.Adam(1e-3),
+            keras.optimizers.Adam(rate),
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             jit_compile=False,
             steps_per_execution=10,

@@ -1,10 +1,11 @@
-"""Keras layers computed in ways that a CPU is fast at, and one that Keras lacks.
+"""Keras layers computed in ways that a CPU is fast at, and two that Keras lacks.
 
 The first two have the parameters and, up to rounding, the results of the Keras layer
 that they derive from; only the arithmetic is arranged anew. Measured reasons stand in
 ``docs/decisions/0002-own-layers.md``.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -75,6 +76,47 @@ class DepthToSpace(keras.layers.Layer):
     def call(self, inputs: Tensor) -> Tensor:
         """Turn (n, height, width, 4c) into (n, 2 height, 2 width, c)."""
         return tf.nn.depth_to_space(inputs, 2)
+
+
+class RandomShift(keras.layers.Layer):
+    """Images moved by whole pixels, each by its own draw, some classes more often.
+
+    What a discriminator sees through it, real or generated, it does not know by heart
+    so soon, and the generator does not learn to make shifted images (differentiable
+    augmentation, Zhao et al. 2020, https://arxiv.org/abs/2006.10738, section 3.2).
+    Mirrored pixels fill what is moved into view. Gradients of any order flow through.
+
+    Parameters
+    ----------
+    largest : int
+        Every shift from -largest to largest, in height and in width, is equally likely.
+    probabilities : sequence of float
+        How often an image of each class is moved, 0 to 1.
+    seed : int
+        Seed of the draws.
+    """
+
+    def __init__(self, largest: int, probabilities: Sequence[float], seed: int) -> None:
+        super().__init__(name="random_shift")
+        self.largest, self.probabilities = largest, list(probabilities)
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def call(self, images: Tensor, class_index: Tensor) -> Tensor:
+        """Move images (n, height, width, channels) of classes (n,)."""
+        n, (height, width) = tf.shape(images)[0], images.shape[1:3]
+        draws = keras.random.uniform((n,), seed=self.seed_generator)
+        moved = draws < tf.gather(tf.constant(self.probabilities), class_index)
+        # Where each image starts in its padded self; `largest` leaves it in its place
+        starts = keras.random.randint(
+            (2, n), 0, 2 * self.largest + 1, dtype="int32", seed=self.seed_generator
+        )
+        top, left = tf.unstack(tf.where(moved, starts, self.largest))
+        border = [self.largest, self.largest]
+        padded = tf.pad(images, [[0, 0], border, border, [0, 0]], "SYMMETRIC")
+        rows = top[:, None] + tf.range(height)
+        columns = left[:, None] + tf.range(width)
+        padded = tf.gather(padded, rows, axis=1, batch_dims=1)
+        return tf.gather(padded, columns, axis=2, batch_dims=1)
 
 
 @tf.custom_gradient

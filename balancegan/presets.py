@@ -4,6 +4,8 @@ A preset names everything that training needs beside the images. The user's own
 settings are put into it once; ``gan`` and ``networks`` read it.
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -51,6 +53,12 @@ class Preset:
     decay_from : float
         From this share of the budget on, the learning rate falls linearly to 0. 1:
         it is constant.
+    shift : float
+        The images that the discriminator sees, real and generated, are moved at random
+        by up to this share of their shorter side, at least a pixel. 0: not moved.
+    shift_class_size : int
+        Images of a class of n are moved in a share min(1, sqrt(shift_class_size / n))
+        of the cases: the fewer real images, the sooner they are known by heart.
     keep_best : bool
         Whether the best state seen is kept, or the last one.
     until_flat : bool
@@ -76,12 +84,18 @@ class Preset:
     decay_from: float
     keep_best: bool
     until_flat: bool = False
+    shift: float = 0.0
+    shift_class_size: int = 200
 
     def n_steps(self, n_images: int) -> int:
         """Return the number of training steps for a set of `n_images`."""
         if self.steps is not None:
             return self.steps
         return (self.epochs or 1) * max(1, n_images // self.batch_size)
+
+    def shift_probabilities(self, class_counts: Sequence[int]) -> list[float]:
+        """Return how often an image of each class is moved, 0 to 1."""
+        return [min(1.0, math.sqrt(self.shift_class_size / n)) for n in class_counts]
 
 
 PRESETS: dict[str, Preset] = {
@@ -106,6 +120,7 @@ PRESETS: dict[str, Preset] = {
         judge_features=True,
         decay_from=0.6,
         keep_best=True,
+        shift=1 / 14,
     ),
     # The conditional GAN of the MNIST tutorials, for comparison and for teaching.
     "tutorial": Preset(

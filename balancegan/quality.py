@@ -18,6 +18,9 @@ MAX_WATCHED = 10  # classes
 SYNTHETIC_PER_CLASS = 64
 MAX_REAL_PER_CLASS = 500
 JUDGE_SEED_OFFSET = 7_919
+JUDGE_STEPS = (
+    400  # enough to tell the classes apart; it is trained beside the generator
+)
 
 
 def diversity_ratio(real: np.ndarray, synthetic: np.ndarray) -> float:
@@ -130,7 +133,7 @@ class QualityMeter:
             # Not the judge whose features the generator may be trained on
             self.model.seed + JUDGE_SEED_OFFSET,
         )
-        judge.train(self.images, self.class_indices)
+        judge.train(self.images, self.class_indices, JUDGE_STEPS)
         for index in self.watched:
             self.real_features[index], _ = judge.look_at(self._real_images(index))
         return judge

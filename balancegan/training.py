@@ -66,13 +66,14 @@ class TrainingRun:
         discriminator: DiscriminatorBuilder | None = None,
     ) -> None:
         classes, class_indices = np.unique(labels, return_inverse=True)
+        counts = np.bincount(class_indices).tolist()
         shape, to_model_range = image_format.image_shape, image_format.to_model_range
         self.judge: Judge | None = None
         if preset.judge_features and discriminator is None:
             self.judge = Judge(shape, len(classes), to_model_range, seed)
         self.gan = build_gan(
             shape,
-            len(classes),
+            counts,
             preset,
             seed,
             generator,
@@ -96,7 +97,7 @@ class TrainingRun:
             image_format=image_format,
             classes=classes,
             class_names=None,
-            counts=np.bincount(class_indices).tolist(),
+            counts=counts,
             seed=seed,
             n_steps=0,
             kept_step=0,

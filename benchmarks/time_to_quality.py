@@ -68,7 +68,7 @@ def work_per_step(model):
     preset, image_format = model.preset, model.image_format
     shape, n_classes = image_format.image_shape, len(model.classes)
     judge = Judge(shape, n_classes, image_format.to_model_range, 0)
-    gan = build_gan(shape, n_classes, preset, 0, features=judge.feature_network)
+    gan = build_gan(shape, model.counts, preset, 0, features=judge.feature_network)
     generator, discriminator = map(multiply_adds, (gan.generator, gan.discriminator))
     per_image = 3 * generator + (7 + 12 / preset.penalty_interval) * discriminator
     return preset.batch_size * per_image

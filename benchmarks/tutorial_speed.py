@@ -77,7 +77,7 @@ def main():
     )
     rival = TutorialLoop(image_format.to_model_range(images), labels, seed=0)
     turns = TakeTurns(rival, options.steps)
-    gan = build_gan(image_format.image_shape, 10, preset, seed=0)
+    gan = build_gan(image_format.image_shape, [1] * 10, preset, seed=0)
     gan.fit(batches, verbose=0, shuffle=False, callbacks=[turns])
     rates = turns.rates
     ratios = np.array(rates["ours"]) / np.array(rates["tutorial"])

@@ -52,6 +52,7 @@ def train_judges_briefly():
     """Judges that have learned nothing: their training would take most of the time."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("balancegan.judge.JUDGE_STEPS", 1)
+        patch.setattr("balancegan.quality.JUDGE_STEPS", 1)
         yield
 
 

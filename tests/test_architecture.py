@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "networks": {"errors", "layers"},
     "presets": set(),
     "batches": set(),
-    "gan": {"losses", "networks", "presets"},
+    "gan": {"layers", "losses", "networks", "presets"},
     "progress": {"display"},
     "budget": set(),
     "history": set(),

@@ -12,11 +12,12 @@ from balancegan.networks import GENERATORS
 from balancegan.presets import PRESETS
 
 SHAPE = (8, 8, 1)
+COUNTS = (40, 20, 10)
 
 
 def small_gan(name, **settings):
     preset = replace(PRESETS[name], batch_size=8, **settings)
-    return build_gan(SHAPE, 3, preset, seed=1)
+    return build_gan(SHAPE, COUNTS, preset, seed=1)
 
 
 def real_batch(gan, seed=0):
@@ -145,7 +146,7 @@ def test_lazy_penalties_train_in_calls_of_several_steps():
     # So large that TensorFlow's memory optimiser works on the sums of the penalties
     shape = (28, 28, 1)
     frozen = Judge(shape, 3, lambda rows: rows, seed=0).feature_network
-    gan = build_gan(shape, 3, PRESETS["default"], seed=1, features=frozen)
+    gan = build_gan(shape, COUNTS, PRESETS["default"], seed=1, features=frozen)
     images = np.zeros((64 * 20, *shape), "float32")
     classes = np.zeros(len(images), "int32")
     gan.fit(images, classes, batch_size=64, verbose=0, shuffle=False)
@@ -172,7 +173,7 @@ def test_which_generator_is_sampled():
 def test_frozen_features_are_seen_and_not_trained():
     frozen = Judge(SHAPE, 3, lambda rows: rows, seed=0).feature_network
     preset = replace(PRESETS["default"], batch_size=8)
-    gan = build_gan(SHAPE, 3, preset, seed=1, features=frozen)
+    gan = build_gan(SHAPE, COUNTS, preset, seed=1, features=frozen)
     images, classes = real_batch(gan)
     before = gan.discriminator([images, classes])
     weights = [w.numpy() for w in frozen.weights]
@@ -219,7 +220,7 @@ class WithoutClasses(keras.Model):
 def test_a_discriminator_that_cannot_be_trained_is_refused(built, message):
     preset = replace(PRESETS["default"], batch_size=8)
     with pytest.raises(DataError, match=message):
-        build_gan(SHAPE, 3, preset, seed=1, discriminator=lambda *_: built)
+        build_gan(SHAPE, COUNTS, preset, seed=1, discriminator=lambda *_: built)
 
 
 def test_a_generator_of_another_size_is_refused():
@@ -229,4 +230,48 @@ def test_a_generator_of_another_size_is_refused():
         return GENERATORS["tutorial"]((12, 12, 1), n_classes, latent_dim, seed)
 
     with pytest.raises(DataError, match=r"n, 8, 8, 1\). Received: \(n, 12, 12, 1\)"):
-        build_gan(SHAPE, 3, preset, seed=1, generator=too_large)
+        build_gan(SHAPE, COUNTS, preset, seed=1, generator=too_large)
+
+
+def test_real_and_generated_images_are_shifted_and_never_their_classes():
+    gan = small_gan("default", shift=0.25, penalty_interval=1)
+    gan.random_shift = seen = Recorder(gan.random_shift)
+    images, classes = real_batch(gan)
+    gan.train_step((images, classes))
+    real, fake, penalised = seen.calls
+    np.testing.assert_array_equal(real[0], images)
+    np.testing.assert_array_equal(penalised[0][:8], images)
+    np.testing.assert_array_equal(penalised[0][8:], fake[0])
+    for shown in (real[1], fake[1], penalised[1][:8], penalised[1][8:]):
+        np.testing.assert_array_equal(shown, classes)
+
+
+def test_the_discriminator_sees_what_the_shift_makes():
+    gan = small_gan("default", shift=0.25)
+    images, classes = real_batch(gan)
+    gan.random_shift = lambda images, classes: images[:, ::-1]
+    as_is = gan.discriminator([images[:, ::-1], classes])
+    np.testing.assert_allclose(gan.criticise((images, classes)), as_is, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("size", "shift", "pixels"), [(8, 1 / 14, 1), (28, 1 / 14, 2), (64, 1 / 14, 5)]
+)
+def test_shifts_grow_with_the_image(size, shift, pixels):
+    preset = replace(PRESETS["default"], shift=shift)
+    gan = build_gan((size, size + 7, 1), COUNTS, preset, seed=1)
+    assert gan.random_shift.largest == pixels
+
+
+def test_without_a_shift_nothing_is_moved():
+    assert small_gan("tutorial").random_shift is None
+    assert small_gan("default", shift=0.0).random_shift is None
+
+
+class Recorder:
+    def __init__(self, wrapped):
+        self.wrapped, self.calls = wrapped, []
+
+    def __call__(self, images, classes):
+        self.calls.append((np.asarray(images), np.asarray(classes)))
+        return self.wrapped(images, classes)

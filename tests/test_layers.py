@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from balancegan.layers import FewFilterConv2D, FusedBatchNormalization
+from balancegan.layers import FewFilterConv2D, FusedBatchNormalization, RandomShift
 
 
 def gradients(layer, x, training=None):
@@ -58,3 +58,46 @@ def test_fused_normalisation_equals_keras(affine):
         strict=True,
     ):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-3)
+
+
+def test_shifted_images_are_cut_from_their_mirrored_borders():
+    images = np.arange(2 * 4 * 5, dtype="float32").reshape(2, 4, 5, 1)
+    layer = RandomShift(1, [1.0], seed=0)
+    padded = np.pad(images, [(0, 0), (1, 1), (1, 1), (0, 0)], "symmetric")
+    places = [(i, j) for i in range(3) for j in range(3)]
+    seen = set()
+    for _ in range(60):
+        moved = layer(images, tf.constant([0, 0]))
+        for image, around in zip(np.asarray(moved), padded, strict=True):
+            cuts = [around[i : i + 4, j : j + 5] for i, j in places]
+            equal = [np.array_equal(image, cut) for cut in cuts]
+            assert sum(equal) == 1
+            seen.add(places[equal.index(True)])
+    assert seen == set(places)
+
+
+def test_a_class_is_shifted_as_often_as_asked():
+    images = tf.tile(tf.reshape(tf.range(16.0), (1, 4, 4, 1)), (3_000, 1, 1, 1))
+    classes = tf.repeat([0, 1, 2], 1_000)
+    moved = RandomShift(2, [0.0, 0.5, 1.0], seed=3)(images, classes)
+    changed = np.any(np.asarray(moved != images), axis=(1, 2, 3)).reshape(3, 1_000)
+    # 1 of 25 shifts leaves an image where it is
+    np.testing.assert_allclose(changed.mean(axis=1), [0, 0.48, 0.96], atol=0.05)
+    assert not changed[0].any()
+
+
+def test_gradients_of_any_order_flow_back_through_a_shift():
+    images = keras.random.normal((6, 5, 5, 2), seed=2)
+    layer = RandomShift(1, [1.0], seed=0)
+    with tf.GradientTape() as outer:
+        outer.watch(images)
+        with tf.GradientTape() as inner:
+            inner.watch(images)
+            value = tf.reduce_sum(layer(images, tf.zeros(6, tf.int32)) ** 2)
+        first = inner.gradient(value, images)
+        total = tf.reduce_sum(first)
+    # A pixel that is shown k times has the gradient 2 k x, and that one 2 k
+    shown = np.asarray(outer.gradient(total, images)) / 2
+    np.testing.assert_allclose(first, 2 * shown * images, rtol=1e-5)
+    assert set(np.unique(shown)) <= {0, 1, 2, 4}
+    np.testing.assert_allclose(shown.sum(axis=(1, 2)), 25)

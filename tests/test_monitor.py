@@ -114,7 +114,7 @@ def looking_early(monkeypatch):
     """Look at the images from the first call on, with a judge of few steps."""
     monkeypatch.setattr(monitor, "FIRST_LOOK", 1)
     monkeypatch.setattr("balancegan.gan.STEPS_PER_CALL", 1)
-    monkeypatch.setattr("balancegan.judge.JUDGE_STEPS", 2)
+    monkeypatch.setattr("balancegan.quality.JUDGE_STEPS", 2)
 
 
 def fit(small_set, **parameters):

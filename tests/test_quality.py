@@ -39,7 +39,7 @@ class PerfectModel:
 
 
 def measure(trained, images_of, monkeypatch):
-    monkeypatch.setattr(judge, "JUDGE_STEPS", 60)
+    monkeypatch.setattr(quality, "JUDGE_STEPS", 60)
     images, classes = stripes([150, 40, 30])
     meter = QualityMeter(images, classes, PerfectModel(trained, images_of))
     return {row["class"]: row for row in meter.measure()}
