@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from balancegan import judge, quality
+from balancegan import quality
 from balancegan.quality import (
     QualityMeter,
     diversity_ratio,
