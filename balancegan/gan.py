@@ -298,7 +298,8 @@ class SharedPassGAN(ConditionalGAN):
             penalties = gradient_penalty(self.criticise, images, classes)
             # The sum of two means over half of the rows each
             penalty = 2 * ops.mean(penalties)
-            penalty *= self.preset.penalty_weight * self.preset.penalty_interval
+            penalty *= self.preset.penalty_for(*images.shape[1:3])
+            penalty *= self.preset.penalty_interval
         extra = _gradients(tape, penalty, self.discriminator.trainable_variables)
         return [g + e for g, e in zip(gradients, extra, strict=True)]
 

@@ -11,6 +11,7 @@ from typing import Any
 
 UNBOUNDED_STEPS = 10**7
 AUTO_STEPS = 20_000  # at most, where training ends by itself
+PENALTY_PIXELS = 28 * 28  # of the images that the penalties were weighed on
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ class Preset:
         Half-life, in images, of the moving average of the generator's weights.
         None: no average, the last weights are used.
     penalty_weight : float
-        Weight of the zero-centred gradient penalties R1 and R2. 0: none.
+        Weight of the zero-centred gradient penalties R1 and R2, for images of up to 28x28
+        pixels. 0: none.
     penalty_interval : int
         Penalties enter every so many steps, scaled by as much.
     steps : int or None
@@ -92,6 +94,14 @@ class Preset:
         if self.steps is not None:
             return self.steps
         return (self.epochs or 1) * max(1, n_images // self.batch_size)
+
+    def penalty_for(self, height: int, width: int) -> float:
+        """Return the weight of the penalties for images of that size.
+
+        It grows with the pixels, as each one's share in the squared gradient falls
+        (the rule of Karras et al. 2020, https://arxiv.org/abs/2006.06676, appendix C).
+        """
+        return self.penalty_weight * max(1.0, height * width / PENALTY_PIXELS)
 
     def shift_probabilities(self, class_counts: Sequence[int]) -> list[float]:
         """Return how often an image of each class is moved, 0 to 1."""

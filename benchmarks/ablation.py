@@ -37,6 +37,9 @@ WIDTHS = (128, 64, 32)  # of 7x7, 14x14 and 28x28 maps
 VARIANTS = {
     "all": {},
     "no features of a judge": {"judge_features": False},
+    "judge of 400 steps for 1,200": {"judge_steps": 400},
+    "no image shifted": {"shift": 0.0},
+    "every image shifted": {"shift_class_size": 10**6},
     "binary cross-entropy for the relativistic loss": {"loss": "binary_cross_entropy"},
     "no gradient penalties": {"penalty_weight": 0.0},
     "rows drawn as they come": {"class_power": 1.0},
@@ -91,6 +94,10 @@ def build_strided_discriminator(image_shape, n_classes, seed, features=None):
 
 def register_networks():
     """Give the variants' networks names that a preset can ask for."""
+    arguments = (28, 28, 1), 10, 64, 0
+    whole = build_generator(*arguments).count_params()
+    if whole != networks.build_projection_generator(*arguments).count_params():
+        raise SystemExit("build_generator here is no longer the package's; mend it.")
 
     def variant(**parts):
         return lambda *arguments: build_generator(*arguments, **parts)
@@ -118,11 +125,11 @@ class Clock(keras.callbacks.Callback):
         self.seconds_per_step = (time.perf_counter() - self.first) / steps
 
 
-def train_and_score(images, labels, scorer, preset, seed):
+def train_and_score(images, labels, scorer, preset, seed, judge_steps):
     run = TrainingRun(images, labels, find_format(images), preset, seed)
     clock = Clock()
     if run.judge is not None:
-        run.judge.train(run.batches.images, run.batches.class_indices)
+        run.judge.train(run.batches.images, run.batches.class_indices, judge_steps)
     callbacks = [run.losses, run.schedule, clock]
     run.gan.fit(run.batches, verbose=0, shuffle=False, callbacks=callbacks)
     made = {
@@ -173,8 +180,12 @@ def main():
         }
         if any(key.items() <= row.items() for row in done):
             continue
-        preset = replace(PRESETS["default"], steps=options.steps, **VARIANTS[name])
-        done.append(key | train_and_score(*train, scorer, preset, options.seed))
+        changes = {"steps": options.steps, **VARIANTS[name]}
+        judge_steps = changes.pop("judge_steps", None)
+        preset = replace(PRESETS["default"], **changes)
+        done.append(
+            key | train_and_score(*train, scorer, preset, options.seed, judge_steps)
+        )
         print(json.dumps(done[-1]), flush=True)
         file.write_text(json.dumps(done, indent=1) + "\n")
         keras.backend.clear_session()
