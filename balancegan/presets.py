@@ -41,8 +41,8 @@ class Preset:
         Half-life, in images, of the moving average of the generator's weights.
         None: no average, the last weights are used.
     penalty_weight : float
-        Weight of the zero-centred gradient penalties R1 and R2, for images of up to 28x28
-        pixels. 0: none.
+        Weight of the zero-centred gradient penalties R1 and R2, for images of up to
+        28x28 pixels; see :meth:`penalty_for`. 0: none.
     penalty_interval : int
         Penalties enter every so many steps, scaled by as much.
     steps : int or None
