@@ -4,9 +4,9 @@
 
 Trains on a long-tailed draw (see make_lt.py) for so many steps, scores 300 images a
 class against 1,000 training images a class that are not in the draw, and adds a row to
-results/ablation.json for every variant that has none yet: an interrupted run goes on.
-No test image is used, because the preset is chosen by this. The seconds are of steps
-only, without compiling.
+results/ablation_DRAW.json for every variant that has none yet: an interrupted run goes
+on. No test image is used, because the preset is chosen by this. The milliseconds of a
+step are a median over calls, without compiling and judge.
 """
 
 import argparse
@@ -114,15 +114,17 @@ def register_networks():
 
 
 class Clock(keras.callbacks.Callback):
-    """Seconds from the end of the first call, which compiles, to the end."""
+    """When each call of several steps ended; the first one compiles."""
+
+    def on_train_begin(self, logs=None):
+        self.ends = []  # (step, seconds)
 
     def on_train_batch_end(self, batch, logs=None):
-        if not hasattr(self, "first"):
-            self.first, self.first_step = time.perf_counter(), int(self.model.step)
+        self.ends.append((int(self.model.step), time.perf_counter()))
 
-    def on_train_end(self, logs=None):
-        steps = int(self.model.step) - self.first_step
-        self.seconds_per_step = (time.perf_counter() - self.first) / steps
+    def seconds_per_step(self):
+        steps, seconds = np.diff(self.ends, axis=0).T
+        return float(np.median(seconds / steps))
 
 
 def train_and_score(images, labels, scorer, preset, seed, judge_steps):
@@ -139,7 +141,7 @@ def train_and_score(images, labels, scorer, preset, seed, judge_steps):
     scores = {c: scorer.score(rows, c) for c, rows in made.items()}
     few = [c for c, n in enumerate(run.model.counts) if n <= FEW_SHOT]
     return {
-        "milliseconds_per_step": round(1000 * clock.seconds_per_step, 1),
+        "milliseconds_per_step": round(1000 * clock.seconds_per_step(), 1),
         "mean": mean_of(scores, list(scores)),
         "few_shot": mean_of(scores, few),
     }
@@ -169,7 +171,7 @@ def main():
     scorer = Scorer(options.reference, train, (images[held_out], labels[held_out]))
 
     register_networks()
-    file = RESULTS / "ablation.json"
+    file = RESULTS / f"ablation_{options.draw}.json"
     done = json.loads(file.read_text()) if file.exists() else []
     for name in options.only:
         key = {
