@@ -18,6 +18,8 @@ from balancegan.errors import DataError, refusals_as_data_errors
 Strategy = str | float | Mapping[Any, int] | Callable[[np.ndarray], Mapping[Any, int]]
 Plan = dict[Any, int]
 STRATEGIES = ("auto", "minority", "not minority", "not majority", "all")
+FEW_SHOT = 200  # images: a class with at most so many is few-shot
+MANY_SHOT = 1_000  # a class with more is many-shot, one in between medium-shot
 
 
 def class_counts(y: np.ndarray) -> dict[Any, int]:

@@ -9,18 +9,15 @@ from typing import Any
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from balancegan.balance import plain
+from balancegan.balance import FEW_SHOT, plain
 from balancegan.judge import Judge
 from balancegan.model import TrainedModel
 
-FEW_SHOT = 200  # images: classes with at most so many are looked at
 MAX_WATCHED = 10  # classes
 SYNTHETIC_PER_CLASS = 64
 MAX_REAL_PER_CLASS = 500
 JUDGE_SEED_OFFSET = 7_919
-JUDGE_STEPS = (
-    400  # enough to tell the classes apart; it is trained beside the generator
-)
+JUDGE_STEPS = 400  # enough to tell the classes apart; training waits for it
 
 
 def diversity_ratio(real: np.ndarray, synthetic: np.ndarray) -> float:

@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "networks": {"errors", "layers"},
     "presets": set(),
     "batches": set(),
+    "metrics": {"balance"},
     "gan": {"layers", "losses", "networks", "presets"},
     "progress": {"display"},
     "budget": set(),

@@ -1,0 +1,265 @@
+"""How good predictions are, and whether one method's are better than another's.
+
+Figures are scikit-learn's and imbalanced-learn's own; what is decided here is which
+of them are reported, and when a difference is evidence. Nothing here knows how the
+predictions came about.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from imblearn.metrics import geometric_mean_score
+from scipy.stats import t as student
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+from balancegan.balance import FEW_SHOT, MANY_SHOT
+
+Verdict = Literal["helps", "no evidence", "harms", "not enough runs"]
+
+CALIBRATION_BINS = 15
+ERROR_RATE = 0.05  # of a verdict other than "no evidence" where there is no difference
+
+
+def class_figures(
+    true: np.ndarray, predicted: np.ndarray, n_classes: int
+) -> pd.DataFrame:
+    """Return precision, recall and number of test images of each class.
+
+    Parameters
+    ----------
+    true, predicted : ndarray of shape (n,), int
+        Class indices 0..n_classes-1.
+    n_classes : int
+        Number of classes; some may have no test image.
+
+    Returns
+    -------
+    figures : DataFrame
+        A row per class; columns "precision", "recall" (both in 0..1), "n_test".
+        Recall is NaN for a class without a test image, precision for one that was
+        never predicted.
+
+    Examples
+    --------
+    >>> class_figures(np.array([0, 0, 1]), np.array([0, 1, 1]), 2)
+       precision  recall  n_test
+    0        1.0     0.5       2
+    1        0.5     1.0       1
+    """
+    precision, recall, _, n_test = precision_recall_fscore_support(
+        true, predicted, labels=np.arange(n_classes), zero_division=np.nan
+    )
+    return pd.DataFrame({"precision": precision, "recall": recall, "n_test": n_test})
+
+
+def overall_figures(
+    true: np.ndarray,
+    predicted: np.ndarray,
+    probabilities: np.ndarray | None,
+    train_counts: Sequence[int],
+) -> dict[str, float]:
+    """Return the figures of one classifier over all classes that the test part has.
+
+    Parameters
+    ----------
+    true, predicted : ndarray of shape (n,), int
+        Class indices 0..K-1.
+    probabilities : ndarray of shape (n, K) or None
+        In 0..1. None: the calibration error is NaN.
+    train_counts : sequence of int of length K
+        Real training images of each class, which make it many-, medium- or few-shot.
+
+    Returns
+    -------
+    figures : dict
+        "balanced_accuracy" (the mean recall), "g_mean" (the K-th root of the product
+        of the recalls), "macro_f1", "accuracy", the mean recall of "many_shot" (over
+        1,000 training images), "medium_shot" and "few_shot" classes (at most 200),
+        "calibration_error"; NaN where there is nothing to take a mean of.
+
+    Examples
+    --------
+    >>> true, predicted = np.array([0, 0, 1, 1]), np.array([0, 0, 0, 1])
+    >>> figures = overall_figures(true, predicted, None, [4000, 40])
+    >>> figures["balanced_accuracy"], figures["few_shot"]
+    (0.75, 0.5)
+    """
+    counts = np.asarray(train_counts)
+    labels = np.arange(len(counts))
+    present = np.unique(true)
+    _, recall, f1, _ = precision_recall_fscore_support(
+        true, predicted, labels=labels, zero_division=0
+    )
+    groups = {
+        "many_shot": counts > MANY_SHOT,
+        "medium_shot": (counts > FEW_SHOT) & (counts <= MANY_SHOT),
+        "few_shot": counts <= FEW_SHOT,
+    }
+    means = {
+        name: _mean(recall[np.intersect1d(labels[group], present)])
+        for name, group in groups.items()
+    }
+    return {
+        "balanced_accuracy": _mean(recall[present]),
+        "g_mean": float(
+            geometric_mean_score(true, predicted, labels=present, average="multiclass")
+        ),
+        "macro_f1": _mean(f1[present]),
+        "accuracy": float(np.mean(true == predicted)),
+        **means,
+        "calibration_error": (
+            float("nan")
+            if probabilities is None
+            else expected_calibration_error(true, probabilities)
+        ),
+    }
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(np.mean(values)) if len(values) else float("nan")
+
+
+def expected_calibration_error(
+    true: np.ndarray, probabilities: np.ndarray, n_bins: int = CALIBRATION_BINS
+) -> float:
+    """Return how far confidence is from being right, on average over confidences.
+
+    Guo et al. 2017, https://arxiv.org/abs/1706.04599, equation 3, with the probability
+    of the predicted class as confidence and bins of equal width.
+
+    Parameters
+    ----------
+    true : ndarray of shape (n,), int
+        Class indices.
+    probabilities : ndarray of shape (n, K)
+        In 0..1.
+    n_bins : int, default=15
+        Number of bins.
+
+    Returns
+    -------
+    error : float
+        0: among the images predicted with 70 % confidence 70 % are right, and so on.
+
+    Examples
+    --------
+    >>> probabilities = np.array([[0.8, 0.2]] * 10)
+    >>> round(expected_calibration_error(np.array([0] * 7 + [1] * 3), probabilities), 2)
+    0.1
+    """
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == true
+    # Bins are open below and closed above
+    bins = np.clip(np.ceil(confidence * n_bins).astype(int) - 1, 0, n_bins - 1)
+    surplus = np.bincount(bins, confidence - right, minlength=n_bins)
+    return float(np.abs(surplus).sum() / len(true))
+
+
+def count_confusions(
+    true: np.ndarray, predicted: np.ndarray, n_classes: int
+) -> np.ndarray:
+    """Return how often each true class (row) was taken for each class (column)."""
+    return confusion_matrix(true, predicted, labels=np.arange(n_classes))
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much better one arm is than another, over runs that form pairs.
+
+    Attributes
+    ----------
+    mean, low, high : float
+        Mean of the differences and the bounds of its interval; NaN without runs, the
+        bounds infinite with one.
+    n_pairs : int
+        Runs of both arms on the same split with the same seed.
+    """
+
+    mean: float
+    low: float
+    high: float
+    n_pairs: int
+
+    @property
+    def verdict(self) -> Verdict:
+        """Helps: the whole interval is above 0. Harms: below."""
+        if self.n_pairs < 2:
+            return "not enough runs"
+        if self.low > 0:
+            return "helps"
+        return "harms" if self.high < 0 else "no evidence"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return numbers and verdict."""
+        return {
+            "mean": self.mean,
+            "low": self.low,
+            "high": self.high,
+            "n_pairs": self.n_pairs,
+            "verdict": self.verdict,
+        }
+
+
+def paired_difference(
+    values: Sequence[float] | np.ndarray,
+    others: Sequence[float] | np.ndarray,
+    *,
+    n_chosen_from: int = 1,
+    n_verdicts: int = 1,
+) -> Difference:
+    """Return the mean paired difference and an interval for the true one.
+
+    Student's t over the pairs, at 95 %. Two ways of fooling oneself widen it:
+
+    Parameters
+    ----------
+    values, others : sequence of float, of the same length
+        A figure of two arms, run for run on the same split with the same seed. Pairs
+        with a NaN are left out.
+    n_chosen_from : int, default=1
+        `others` was chosen as the best of so many arms *by these very runs*. The best
+        of several looks better than it is, so that an arm as good as all of them would
+        seem to harm; the upper bound is moved up accordingly (Bonferroni). The lower
+        bound needs no correction: the choice makes it the more cautious.
+    n_verdicts : int, default=1
+        So many verdicts are given side by side, one for each class, say; both bounds
+        are moved (Bonferroni), so that all of them are right together as often.
+
+    Returns
+    -------
+    difference : Difference
+        Positive: `values` are higher.
+
+    Raises
+    ------
+    ValueError
+        If the lengths differ.
+
+    Examples
+    --------
+    >>> paired_difference([0.84, 0.86, 0.85], [0.81, 0.82, 0.81]).verdict
+    'helps'
+    >>> paired_difference([0.84], [0.81]).verdict
+    'not enough runs'
+    """
+    values, others = np.asarray(values, float), np.asarray(others, float)
+    if values.shape != others.shape or values.ndim != 1:
+        raise ValueError(
+            "Pairs need two sequences of the same length. Received: shapes "
+            f"{values.shape} and {others.shape}."
+        )
+    differences = (values - others)[~np.isnan(values - others)]
+    n = len(differences)
+    if n == 0:
+        return Difference(float("nan"), float("nan"), float("nan"), 0)
+    mean = float(differences.mean())
+    if n == 1:
+        return Difference(mean, -np.inf, np.inf, 1)
+    error = float(differences.std(ddof=1) / np.sqrt(n))
+    tail = ERROR_RATE / 2 / n_verdicts
+    below = student.isf(tail, n - 1) * error
+    above = student.isf(tail / n_chosen_from, n - 1) * error
+    return Difference(mean, mean - float(below), mean + float(above), n)

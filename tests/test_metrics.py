@@ -1,0 +1,193 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from imblearn.metrics import geometric_mean_score
+from sklearn.metrics import (
+    balanced_accuracy_score,
+    confusion_matrix,
+    f1_score,
+    precision_score,
+    recall_score,
+)
+
+from balancegan.metrics import (
+    class_figures,
+    count_confusions,
+    expected_calibration_error,
+    overall_figures,
+    paired_difference,
+)
+
+COUNTS = [4000, 1000, 201, 200, 40]
+
+
+@pytest.fixture
+def predictions(rng):
+    true = np.repeat(np.arange(5), [40, 30, 20, 10, 10])
+    probabilities = rng.dirichlet(np.ones(5), size=len(true))
+    probabilities[np.arange(len(true)), true] += 0.5
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    return true, probabilities.argmax(axis=1), probabilities
+
+
+def test_overall_figures_are_scikit_learns_and_imbalanced_learns(predictions):
+    true, predicted, probabilities = predictions
+    figures = overall_figures(true, predicted, probabilities, COUNTS)
+    recall = recall_score(true, predicted, average=None)
+    expected = {
+        "balanced_accuracy": balanced_accuracy_score(true, predicted),
+        "g_mean": geometric_mean_score(true, predicted),
+        "macro_f1": f1_score(true, predicted, average="macro"),
+        "accuracy": (true == predicted).mean(),
+        "many_shot": recall[0],
+        "medium_shot": recall[1:3].mean(),
+        "few_shot": recall[3:].mean(),
+    }
+    assert 0.5 < figures["balanced_accuracy"] < 1
+    for name, value in expected.items():
+        assert figures[name] == pytest.approx(value), name
+
+
+def test_class_figures_and_confusions_are_scikit_learns(predictions):
+    true, predicted, _ = predictions
+    figures = class_figures(true, predicted, 5)
+    np.testing.assert_allclose(
+        figures["precision"], precision_score(true, predicted, average=None)
+    )
+    np.testing.assert_allclose(
+        figures["recall"], recall_score(true, predicted, average=None)
+    )
+    assert figures["n_test"].tolist() == [40, 30, 20, 10, 10]
+    np.testing.assert_array_equal(
+        count_confusions(true, predicted, 5), confusion_matrix(true, predicted)
+    )
+
+
+def test_classes_without_test_images_are_left_out_of_means():
+    true, predicted = np.array([0, 0, 1, 1]), np.array([0, 2, 1, 1])
+    figures = overall_figures(true, predicted, None, [300, 300, 50])
+    assert figures["balanced_accuracy"] == 0.75
+    assert figures["g_mean"] == pytest.approx(np.sqrt(0.5))
+    assert np.isnan(figures["few_shot"])
+    assert np.isnan(figures["many_shot"])
+    assert np.isnan(figures["calibration_error"])
+    of_classes = class_figures(true, predicted, 3)
+    assert of_classes["n_test"].tolist() == [2, 2, 0]
+    assert np.isnan(of_classes["recall"][2])
+    assert len(count_confusions(true, predicted, 3)) == 3
+
+
+def test_a_class_never_found_makes_the_g_mean_zero():
+    true, predicted = np.array([0, 0, 1]), np.array([0, 0, 0])
+    assert overall_figures(true, predicted, None, [9, 9])["g_mean"] == 0
+    assert np.isnan(class_figures(true, predicted, 2)["precision"][1])
+
+
+def test_calibration_error_by_hand():
+    # 0.9: one of two right; 0.6: both right; bins far apart
+    probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [0.4, 0.6]])
+    true = np.array([0, 1, 1, 1])
+    assert expected_calibration_error(true, probabilities) == pytest.approx(
+        0.5 * 0.4 + 0.5 * 0.4
+    )
+    sure = np.eye(2)[[0, 1]]
+    assert expected_calibration_error(np.array([0, 1]), sure) == 0
+
+
+def test_a_bin_is_open_below_and_closed_above():
+    # With two bins 0.5 belongs to the lower one, apart from 0.6
+    probabilities = np.array([[0.5, 0.3, 0.2], [0.6, 0.2, 0.2]])
+    error = expected_calibration_error(np.array([1, 0]), probabilities, n_bins=2)
+    assert error == pytest.approx((0.5 + 0.4) / 2)
+
+
+def test_an_interval_is_students():
+    from scipy.stats import ttest_rel
+
+    first, second = [0.81, 0.86, 0.84, 0.9], [0.8, 0.82, 0.85, 0.83]
+    difference = paired_difference(first, second)
+    expected = ttest_rel(first, second).confidence_interval(0.95)
+    assert (difference.low, difference.high) == pytest.approx(
+        (expected.low, expected.high)
+    )
+    assert difference.n_pairs == 4
+    assert difference.verdict == "no evidence"
+
+
+def test_verdicts():
+    better, worse = [0.84, 0.86, 0.85], [0.80, 0.81, 0.81]
+    assert paired_difference(better, worse).verdict == "helps"
+    assert paired_difference(worse, better).verdict == "harms"
+    assert paired_difference(better, better).verdict == "no evidence"
+    assert paired_difference(better[:1], worse[:1]).verdict == "not enough runs"
+    assert paired_difference([], []).verdict == "not enough runs"
+    holes = [np.nan, 0.9, np.nan]
+    assert paired_difference(holes, worse).verdict == "not enough runs"
+    with pytest.raises(ValueError, match="same length"):
+        paired_difference(better, worse[:2])
+
+
+def test_one_pair_has_no_interval():
+    difference = paired_difference([0.9], [0.1])
+    assert (difference.low, difference.high) == (-np.inf, np.inf)
+    assert difference.as_dict()["n_pairs"] == 1
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=2, max_size=9),
+    st.integers(1, 8),
+    st.integers(1, 10),
+)
+def test_corrections_only_widen_and_sides_mirror(pairs, n_chosen_from, n_verdicts):
+    first, second = np.array(pairs).T
+    plain = paired_difference(first, second)
+    wider = paired_difference(
+        first, second, n_chosen_from=n_chosen_from, n_verdicts=n_verdicts
+    )
+    mirrored = paired_difference(second, first)
+    assert wider.low <= plain.low <= plain.mean <= plain.high <= wider.high
+    assert (mirrored.low, mirrored.high) == pytest.approx((-plain.high, -plain.low))
+
+
+@pytest.mark.parametrize("n_runs", [3, 9])
+def test_no_difference_is_seldom_taken_for_one(n_runs):
+    rng = np.random.default_rng(n_runs)
+    runs = rng.normal(0.85, 0.01, size=(1_000, 2, n_runs))
+    verdicts = [paired_difference(*pair).verdict for pair in runs]
+    wrong = np.mean([verdict != "no evidence" for verdict in verdicts])
+    # 5 % are expected; three standard errors of 1,000 draws are 2 %
+    assert 0.03 < wrong < 0.07
+
+
+@pytest.mark.parametrize("n_runs", [3, 9])
+def test_the_best_of_many_is_no_reason_to_say_harms(n_runs):
+    rng = np.random.default_rng(n_runs)
+    verdicts, uncorrected = [], []
+    for _ in range(1_000):
+        ours = rng.normal(0.85, 0.01, n_runs)
+        rivals = rng.normal(0.85, 0.01, (6, n_runs))
+        best = rivals[rivals.mean(axis=1).argmax()]
+        verdicts.append(paired_difference(ours, best, n_chosen_from=6).verdict)
+        uncorrected.append(paired_difference(ours, best).verdict)
+    assert np.mean([v != "no evidence" for v in verdicts]) <= 0.05
+    assert np.mean([v == "harms" for v in uncorrected]) > 0.05
+
+
+def test_all_verdicts_of_a_table_are_right_together():
+    rng = np.random.default_rng(3)
+    wrong = 0
+    for _ in range(1_000):
+        pairs = rng.normal(0.8, 0.02, size=(10, 2, 3))
+        verdicts = {paired_difference(*p, n_verdicts=10).verdict for p in pairs}
+        wrong += verdicts != {"no evidence"}
+    assert wrong <= 70
+
+
+def test_a_true_effect_is_found():
+    rng = np.random.default_rng(0)
+    runs = rng.normal(0.85, 0.01, size=(1_000, 2, 9))
+    runs[:, 0] += 0.02
+    verdicts = [paired_difference(*pair, n_chosen_from=6).verdict for pair in runs]
+    assert np.mean([verdict == "helps" for verdict in verdicts]) > 0.9
+    assert "harms" not in verdicts
