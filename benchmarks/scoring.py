@@ -7,11 +7,13 @@ stops may use it, or the test images.
 
 import keras
 import numpy as np
-from scipy.linalg import eigvals
-from scipy.spatial.distance import cdist
 
-NEIGHBOURS = 5
-NEAR_COPY_QUANTILE = 0.05  # of held-out images' distances to the training images
+from balancegan.fidelity import (
+    NEAR_COPY_QUANTILE,
+    density_and_coverage,
+    frechet_distance,
+    share_of_near_copies,
+)
 
 
 class Scorer:
@@ -45,40 +47,14 @@ class Scorer:
         real, real_features = self.test[0][of_class], self.test_features[of_class]
         density, coverage = density_and_coverage(real_features, features)
         own = self.train[0][self.train[1] == class_index]
-        limit = np.quantile(nearest(real, own), NEAR_COPY_QUANTILE)
         figures = {
-            "intra_fd": frechet(features, real_features),
+            "intra_fd": frechet_distance(features, real_features),
             "agreement": np.mean(logits.argmax(axis=1) == class_index),
             "real_agreement": self.test_agrees[of_class].mean(),
             "diversity": images.std(axis=0).mean() / real.std(axis=0).mean(),
             "density": density,
             "coverage": coverage,
-            "near_copies": np.mean(nearest(images, own) < limit),
+            "near_copies": share_of_near_copies(images, own, real),
             "real_near_copies": NEAR_COPY_QUANTILE,
         }
         return {name: round(float(value), 3) for name, value in figures.items()}
-
-
-def frechet(a, b):
-    """Fréchet distance of two Gaussians fitted to features a and b (n, f)."""
-    cov_a, cov_b = np.cov(a.T), np.cov(b.T)
-    # The trace of the square root of the product, stable where it is singular
-    root = np.sqrt(np.clip(eigvals(cov_a @ cov_b).real, 0, None)).sum()
-    means = ((a.mean(axis=0) - b.mean(axis=0)) ** 2).sum()
-    return means + np.trace(cov_a) + np.trace(cov_b) - 2 * root
-
-
-def density_and_coverage(real, synthetic):
-    """Naeem et al. 2020, https://arxiv.org/abs/2002.09797, equations 5 and 6."""
-    among_real = np.sort(cdist(real, real), axis=1)
-    radii = among_real[:, NEIGHBOURS]  # column 0 is the image itself
-    between = cdist(real, synthetic)
-    density = (between < radii[:, None]).sum() / (NEIGHBOURS * len(synthetic))
-    coverage = np.mean(between.min(axis=1) < radii)
-    return density, coverage
-
-
-def nearest(images, others):
-    """Distance of each image to the nearest of others, in pixels."""
-    flat = [x.reshape(len(x), -1).astype("float32") for x in (images, others)]
-    return cdist(*flat).min(axis=1)

@@ -36,6 +36,7 @@ MAY_IMPORT = {
     "history": set(),
     "judge": {"batches"},
     "quality": {"balance", "judge", "model"},
+    "fidelity": {"judge", "quality"},
     "schedule": {"budget"},
     "monitor": {"budget", "errors", "history", "progress", "quality"},
     "runlog": {"errors", "files", "history", "model", "pictures"},
