@@ -31,6 +31,8 @@ MAY_IMPORT = {
     "batches": set(),
     "metrics": {"balance"},
     "gan": {"layers", "losses", "networks", "presets"},
+    "transformations": set(),
+    "classifiers": {"batches", "errors", "layers", "transformations"},
     "progress": {"display"},
     "budget": set(),
     "history": set(),
