@@ -33,6 +33,8 @@ MAY_IMPORT = {
     "gan": {"layers", "losses", "networks", "presets"},
     "transformations": set(),
     "classifiers": {"batches", "errors", "layers", "transformations"},
+    "resampling": {"errors"},
+    "arms": {"balance", "errors", "transformations"},
     "progress": {"display"},
     "budget": set(),
     "history": set(),

@@ -1,0 +1,147 @@
+"""What an arm's sampler makes of the training part, and which of it is new.
+
+A sampler is somebody else's code: what it returns is checked before anything is
+learned from it. It is never shown a test image.
+"""
+
+import copy
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils import get_tags
+
+from balancegan.errors import DataError
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """Rows that a classifier learns from.
+
+    Attributes
+    ----------
+    images : ndarray of shape (n, ...)
+        In the user's layout and range.
+    class_indices : ndarray of shape (n,), int
+        Their classes.
+    is_new : ndarray of shape (n,), bool
+        Rows that the sampler added, copies of real ones among them.
+    seconds : float
+        What the sampler took.
+    """
+
+    images: np.ndarray
+    class_indices: np.ndarray
+    is_new: np.ndarray
+    seconds: float
+
+
+def resample(
+    sampler: Any, images: np.ndarray, labels: np.ndarray, classes: np.ndarray, seed: int
+) -> Resampled:
+    """Let a copy of a sampler resample a training part.
+
+    Parameters
+    ----------
+    sampler : object or None
+        Has ``fit_resample``. It is copied, and its parameters called ``random_state``
+        are set to the seed. None: the rows as they are.
+    images, labels : ndarray
+        The training part, as the user gave it.
+    classes : ndarray of shape (n_classes,)
+        The sorted labels.
+    seed : int
+        Seed.
+
+    Returns
+    -------
+    resampled : Resampled
+
+    Raises
+    ------
+    DataError
+        If what comes back is no labelled set of images of these classes.
+    """
+    if sampler is None:
+        indices = np.searchsorted(classes, labels)
+        return Resampled(images, indices, np.zeros(len(images), dtype=bool), 0.0)
+    sampler = _copy_with_seed(sampler, seed)
+    started = time.perf_counter()
+    rows = images.reshape(len(images), -1) if _takes_flat_rows(sampler) else images
+    new_rows, new_labels = (np.asarray(a) for a in sampler.fit_resample(rows, labels))
+    seconds = time.perf_counter() - started
+    _check_rows(sampler, new_rows, new_labels, rows, classes)
+    resampled = new_rows.reshape(-1, *images.shape[1:]).astype(images.dtype, copy=False)
+    indices = np.searchsorted(classes, new_labels)
+    return Resampled(resampled, indices, find_new_rows(images, resampled), seconds)
+
+
+def find_new_rows(images: np.ndarray, resampled: np.ndarray) -> np.ndarray:
+    """Return which rows of a resampled set were added.
+
+    Originals usually come first; where they do not, a row is an original if it equals
+    a real image that has not been found before, so that a copy counts as added.
+
+    Examples
+    --------
+    >>> real = np.array([[1], [2]])
+    >>> find_new_rows(real, np.array([[2], [2], [7]])).tolist()
+    [False, True, True]
+    """
+    is_new = np.ones(len(resampled), dtype=bool)
+    if len(resampled) >= len(images) and np.array_equal(
+        resampled[: len(images)], images
+    ):
+        is_new[: len(images)] = False
+        return is_new
+    left: dict[bytes, int] = {}
+    for row in images:
+        key = row.tobytes()
+        left[key] = left.get(key, 0) + 1
+    for k, row in enumerate(resampled):
+        key = row.tobytes()
+        if left.get(key, 0):
+            left[key] -= 1
+            is_new[k] = False
+    return is_new
+
+
+def _copy_with_seed(sampler: Any, seed: int) -> Any:
+    if not isinstance(sampler, BaseEstimator):
+        return copy.deepcopy(sampler)
+    sampler = clone(sampler)
+    names = [n for n in sampler.get_params() if n.split("__")[-1] == "random_state"]
+    return sampler.set_params(**dict.fromkeys(names, seed))
+
+
+def _takes_flat_rows(sampler: Any) -> bool:
+    return isinstance(sampler, BaseEstimator) and not (
+        get_tags(sampler).input_tags.three_d_array
+    )
+
+
+def _check_rows(
+    sampler: Any,
+    new_rows: np.ndarray,
+    new_labels: np.ndarray,
+    rows: np.ndarray,
+    classes: np.ndarray,
+) -> None:
+    who = type(sampler).__name__
+    if new_rows.shape[1:] != rows.shape[1:] or len(new_rows) != len(new_labels):
+        raise DataError(
+            f"{who}.fit_resample must return images of shape (n, "
+            f"{', '.join(map(str, rows.shape[1:]))}) and n labels. Received: "
+            f"{new_rows.shape} and {new_labels.shape}."
+        )
+    unknown = np.setdiff1d(new_labels, classes)
+    missing = np.setdiff1d(classes, new_labels)
+    if len(unknown) or len(missing):
+        raise DataError(
+            f"{who}.fit_resample must return images of exactly the classes that it was "
+            f"given. Received: unknown {unknown.tolist()}, missing {missing.tolist()}."
+        )
+    if new_rows.dtype.kind == "f" and not np.isfinite(new_rows).all():
+        raise DataError(f"{who}.fit_resample returned values that are not finite.")

@@ -1,0 +1,101 @@
+import numpy as np
+import pytest
+from imblearn.over_sampling import RandomOverSampler
+from imblearn.pipeline import make_pipeline
+from imblearn.under_sampling import RandomUnderSampler
+from sklearn.base import BaseEstimator
+
+from balancegan.errors import DataError
+from balancegan.resampling import find_new_rows, resample
+
+from .conftest import make_images
+
+IMAGES = make_images(30, (6, 5, 2))
+LABELS = np.repeat(["bag", "coat", "shirt"], [18, 9, 3])
+CLASSES = np.unique(LABELS)
+
+
+class Returns:
+    """A sampler that returns what it is told to, and remembers what it was given."""
+
+    def __init__(self, change):
+        self.change, self.calls = change, []
+
+    def fit_resample(self, X, y):
+        self.calls.append((X, y))
+        return self.change(X, y)
+
+
+def test_nothing_is_the_rows_as_they_are():
+    resampled = resample(None, IMAGES, LABELS, CLASSES, 0)
+    np.testing.assert_array_equal(resampled.images, IMAGES)
+    np.testing.assert_array_equal(CLASSES[resampled.class_indices], LABELS)
+    assert not resampled.is_new.any()
+    assert resampled.seconds == 0
+
+
+def test_flat_samplers_get_rows_and_images_come_back():
+    sampler = RandomOverSampler()
+    resampled = resample(sampler, IMAGES, LABELS, CLASSES, 0)
+    assert resampled.images.shape == (54, 6, 5, 2)
+    assert resampled.images.dtype == np.uint8
+    assert np.bincount(resampled.class_indices).tolist() == [18, 18, 18]
+    assert resampled.is_new.tolist() == [False] * 30 + [True] * 24
+    again, other = (
+        resample(sampler, IMAGES, LABELS, CLASSES, seed).images for seed in (0, 1)
+    )
+    np.testing.assert_array_equal(resampled.images, again)
+    assert (other != again).any()
+    assert sampler.random_state is None
+
+
+def test_seeds_reach_samplers_inside_a_pipeline():
+    sampler = make_pipeline(RandomOverSampler(), RandomUnderSampler())
+    first, again = (resample(sampler, IMAGES, LABELS, CLASSES, 3) for _ in range(2))
+    np.testing.assert_array_equal(first.images, again.images)
+
+
+def test_other_samplers_get_images_as_they_are():
+    sampler = Returns(lambda X, y: (X[::-1], y[::-1]))
+    resampled = resample(sampler, IMAGES, LABELS, CLASSES, 0)
+    assert sampler.calls == []  # a copy was asked
+    np.testing.assert_array_equal(resampled.images, IMAGES[::-1])
+    assert not resampled.is_new.any()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda X, y: (X[:, :3], y), "must return images of shape"),
+        (lambda X, y: (X, y[:-1]), "and n labels"),
+        (lambda X, y: (X, np.where(y == "bag", "hat", y)), "unknown.*hat.*bag"),
+        (lambda X, y: (X[y != "shirt"], y[y != "shirt"]), "missing.*shirt"),
+        (lambda X, y: (X * np.nan, y), "not finite"),
+    ],
+)
+def test_what_is_no_labelled_set_is_refused(change, message):
+    with pytest.raises(DataError, match=message):
+        resample(Returns(change), IMAGES, LABELS, CLASSES, 0)
+
+
+def test_rows_are_new_wherever_they_stand(rng):
+    added = make_images(4, (6, 5, 2), seed=9)
+    mixed = np.concatenate([added[:2], IMAGES[10:], added[2:], IMAGES[:12]])
+    is_new = find_new_rows(IMAGES, mixed)
+    assert np.flatnonzero(is_new).tolist() == [0, 1, 22, 23, *range(34, 36)]
+    order = rng.permutation(30)
+    assert not find_new_rows(IMAGES, IMAGES[order]).any()
+    assert find_new_rows(IMAGES, IMAGES[:7]).sum() == 0
+
+
+class Parametrised(BaseEstimator):
+    def __init__(self, random_state=None):
+        self.random_state = random_state
+
+    def fit_resample(self, X, y):
+        assert X.ndim == 2
+        return X, y
+
+
+def test_estimators_without_image_tags_get_flat_rows():
+    resample(Parametrised(), IMAGES, LABELS, CLASSES, 5)
