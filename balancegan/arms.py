@@ -124,6 +124,15 @@ def _generators(augmenter: Any) -> list[Arm]:
 BUILT_IN = tuple(arm.name for arm in [*_rivals(), *_generators(None)])
 DEFAULT_ARMS = BUILT_IN[:-1]
 
+
+def default_augmenter(**settings: Any) -> Any:
+    """Return the sampler of the arms whose name begins with "cgan"."""
+    # TensorFlow is not started for comparing other arms
+    from balancegan.augmenter import ConditionalGANAugmenter
+
+    return ConditionalGANAugmenter(verbose=0, **settings)
+
+
 ArmsGiven = Iterable[str | Arm] | Mapping[str, Any] | None
 
 

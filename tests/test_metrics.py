@@ -191,3 +191,22 @@ def test_a_true_effect_is_found():
     verdicts = [paired_difference(*pair, n_chosen_from=6).verdict for pair in runs]
     assert np.mean([verdict == "helps" for verdict in verdicts]) > 0.9
     assert "harms" not in verdicts
+
+
+def test_equal_differences_of_few_images_are_no_evidence():
+    once_more_right = [0.8] * 3, [0.8 - 1 / 15] * 3
+    assert paired_difference(*once_more_right).verdict == "helps"
+    cautious = paired_difference(*once_more_right, resolution=1 / 15)
+    assert cautious.verdict == "no evidence"
+    assert paired_difference([0.8] * 3, [0.2] * 3, resolution=1 / 15).verdict == "helps"
+    same = paired_difference([0.8] * 3, [0.8] * 3, resolution=1 / 15)
+    assert (same.low, same.high, same.verdict) == (0, 0, "no evidence")
+
+
+def test_folds_widen_the_interval():
+    values, others = [0.84, 0.86, 0.85, 0.88], [0.81, 0.82, 0.81, 0.83]
+    alone = paired_difference(values, others)
+    folds = paired_difference(values, others, test_share=1 / 3)
+    ratio = np.sqrt((1 / 4 + 1 / 3) / (1 / 4))
+    assert folds.high - folds.mean == pytest.approx(ratio * (alone.high - alone.mean))
+    assert folds.mean == alone.mean

@@ -1,0 +1,272 @@
+"""The comparison: arms times splits times seeds, all on equal terms.
+
+Every arm sees the same splits, seeds, classifier and number of optimiser steps. A
+test image reaches nothing that learns or selects: samplers and classifiers are given
+the training part of their split alone (`trials`).
+"""
+
+import platform
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from sklearn.utils.multiclass import check_classification_targets
+
+from balancegan.arms import Arm, ArmsGiven, default_augmenter, find_arms
+from balancegan.balance import class_counts, plain
+from balancegan.classifiers import N_STEPS
+from balancegan.comparison import EvaluationResult
+from balancegan.errors import DataError, refusals_as_data_errors
+from balancegan.images import ImageFormat, check_format, find_format
+from balancegan.progress import show_progress
+from balancegan.runcache import RunCache
+from balancegan.trials import Classifier, Split, Trial, TrialRunner
+
+DEFAULT_FOLDS = 5
+FOLDS_SEED = 0
+
+
+def compare(
+    arms: ArmsGiven,
+    X_train: Any,
+    y_train: Any,
+    X_test: Any = None,
+    y_test: Any = None,
+    *,
+    classifier: Classifier = None,
+    classifier_steps: int | None = None,
+    seeds: int | Sequence[int] = 3,
+    cv: int | None = None,
+    groups: Any = None,
+    image_shape: tuple[int, ...] | None = None,
+    value_range: tuple[float, float] | None = None,
+    n_jobs: int | None = None,
+    cache_dir: str | Path | None = None,
+    verbose: int = 1,
+) -> EvaluationResult:
+    """Find out on real held-out images which way of dealing with imbalance is best.
+
+    Each arm resamples the training part, a classifier learns from the result, always
+    for the same number of steps, and is judged by the test part. Once for each seed,
+    and for each fold where there is no test part.
+
+    Parameters
+    ----------
+    arms : iterable of str or Arm, mapping of str to sampler, or None
+        The arms, see :class:`balancegan.arms.Arm`; "none" is added where it is missing.
+        None: all that are built in but "cgan+augment+mixup". What is no rival gets a
+        verdict.
+    X_train : array-like of shape (n, height, width[, channels]) or (n, n_values)
+        Real images, imbalanced.
+    y_train : array-like of shape (n,)
+        Their labels.
+    X_test, y_test : array-like, default=None
+        Real images that nothing may learn from, of the same classes. None: `cv` folds
+        of the training part take turns.
+    classifier : estimator, callable or None, default=None
+        A scikit-learn classifier, which gets flattened images in [-1, 1]; or a function
+        (image_shape, n_classes) to a Keras model of logits or probabilities. None: a
+        small convolutional network.
+    classifier_steps : int or None, default=None
+        Optimiser steps of 128 images, for networks. None: 1,000. Fewer are quicker and
+        favour arms that show the classifier rare classes early.
+    seeds : int or sequence of int, default=3
+        The seeds, or how many. The more, the narrower the intervals; with one there is
+        no verdict.
+    cv : int or None, default=None
+        Number of stratified folds. None: five, where there is no test part.
+    groups : array-like of shape (n,), default=None
+        The photo, sign or patient that each training image shows: those of one group
+        are never on both sides of a fold.
+    image_shape, value_range : default=None
+        See :func:`balancegan.images.find_format`.
+    n_jobs : int or None, default=None
+        Trials side by side, by joblib. None: one, or as `joblib.parallel_config` says.
+    cache_dir : path-like or None, default=None
+        A folder in which finished runs are kept: an interrupted comparison goes on
+        where it stopped. None: nothing is kept.
+    verbose : int, default=1
+        Whether progress is shown on stderr.
+
+    Returns
+    -------
+    result : EvaluationResult
+
+    Raises
+    ------
+    DataError
+        If images, labels, arms, seeds or folds cannot be used.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> X, y = load_digits(return_X_y=True)
+    >>> result = compare(
+    ...     ["oversample", "smote"], X[:600], y[:600], X[600:], y[600:],
+    ...     image_shape=(8, 8), classifier=LogisticRegression(max_iter=200), seeds=2,
+    ...     verbose=0,
+    ... )
+    >>> list(result.summary().index)
+    ['none', 'oversample', 'smote']
+    """
+    images, labels, image_format = _check_images(
+        X_train, y_train, image_shape, value_range
+    )
+    classes = np.unique(labels)
+    splits = _find_splits(images, labels, image_format, (X_test, y_test), cv, groups)
+    seeds = _check_seeds(seeds)
+    known = find_arms(
+        arms,
+        lambda: default_augmenter(image_shape=image_shape, value_range=value_range),
+    )
+    n_steps = classifier_steps or N_STEPS
+    runner = TrialRunner(
+        splits, classes, image_format, classifier, n_steps, RunCache(cache_dir)
+    )
+    trials = [
+        Trial(sharing, number, seed)
+        for number in range(len(splits))
+        for seed in seeds
+        for sharing in _by_sampler(known)
+    ]
+    runs: list[dict[str, Any]] = []
+    with show_progress("Comparing", len(trials), "trials", visible=verbose > 0) as bar:
+        done = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
+            delayed(runner.run)(trial) for trial in trials
+        )
+        for count, of_trial in enumerate(done, start=1):
+            runs.extend(of_trial)
+            if bar is not None:
+                bar.update(count)
+    order = {arm.name: k for k, arm in enumerate(known)}
+    runs.sort(key=lambda run: (run["split"], run["seed"], order[run["arm"]]))
+    settings = {
+        "arms": [{"name": arm.name, "rival": arm.rival} for arm in known],
+        "classes": [str(plain(label)) for label in classes],
+        "train_counts": np.bincount(np.searchsorted(classes, labels)).tolist(),
+        "image_shape": list(image_format.image_shape),
+        "n_splits": len(splits),
+        "seeds": seeds,
+        "classifier": "network" if classifier is None else str(classifier),
+        "classifier_steps": n_steps,
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("balancegan", "keras", "scikit-learn")},
+        },
+    }
+    return EvaluationResult(settings, runs)
+
+
+def _check_images(
+    X: Any, y: Any, image_shape: Any, value_range: Any
+) -> tuple[np.ndarray, np.ndarray, ImageFormat]:
+    images = np.asarray(X)
+    image_format = find_format(images, image_shape, value_range)
+    labels = _check_labels(y, len(images))
+    if len(class_counts(labels)) < 2:
+        raise DataError(
+            "A comparison needs two classes at least. Received: "
+            f"{class_counts(labels)}."
+        )
+    return images, labels, image_format
+
+
+def _check_labels(y: Any, n_images: int) -> np.ndarray:
+    labels = np.asarray(y)
+    with refusals_as_data_errors():
+        check_classification_targets(labels)
+    if labels.shape != (n_images,):
+        raise DataError(
+            f"There must be one label for each of {n_images} images. Received: labels "
+            f"of shape {labels.shape}."
+        )
+    return labels
+
+
+def _check_seeds(seeds: int | Sequence[int]) -> list[int]:
+    found = list(range(seeds)) if isinstance(seeds, int) else [int(s) for s in seeds]
+    if not found or len(set(found)) < len(found) or min(found) < 0:
+        raise DataError(
+            "seeds must be a positive number of seeds, or different seeds of 0 or "
+            f"more. Received: seeds={seeds!r}."
+        )
+    return found
+
+
+def _find_splits(
+    images: np.ndarray,
+    labels: np.ndarray,
+    image_format: ImageFormat,
+    test: tuple[Any, Any],
+    cv: int | None,
+    groups: Any,
+) -> list[Split]:
+    """Return the given test part as the only split, or folds of the training part."""
+    X_test, y_test = test
+    if (X_test is None) != (y_test is None):
+        raise DataError("X_test and y_test go together. Received: one of them.")
+    if X_test is None:
+        return _fold(images, labels, cv or DEFAULT_FOLDS, groups)
+    if cv is not None or groups is not None:
+        raise DataError(
+            "Folds take the place of a test part. Received: X_test, and cv or groups. "
+            "Leave one of them out."
+        )
+    test_images = check_format(np.asarray(X_test), image_format)
+    test_labels = _check_labels(y_test, len(test_images))
+    unknown = np.setdiff1d(test_labels, labels)
+    if len(unknown):
+        raise DataError(
+            "The test part has classes that the training part lacks: "
+            f"{unknown.tolist()}."
+        )
+    return [Split((images, labels), (test_images, test_labels))]
+
+
+def _fold(
+    images: np.ndarray, labels: np.ndarray, n_folds: int, groups: Any
+) -> list[Split]:
+    if groups is not None and np.shape(groups) != labels.shape:
+        raise DataError(
+            f"groups must have one entry for each of {len(labels)} images. Received: "
+            f"shape {np.shape(groups)}."
+        )
+    too_small = {c: n for c, n in class_counts(labels).items() if n < n_folds}
+    if groups is None and too_small:
+        raise DataError(
+            f"Each class needs an image in each of {n_folds} folds. Received: "
+            f"{too_small}. Give a smaller cv, or a test part."
+        )
+    folds = StratifiedKFold if groups is None else StratifiedGroupKFold
+    with refusals_as_data_errors():
+        rows = list(
+            folds(n_folds, shuffle=True, random_state=FOLDS_SEED).split(
+                labels, labels, groups
+            )
+        )
+    classes = set(class_counts(labels))
+    for train, _ in rows:
+        missing = classes - set(class_counts(labels[train]))
+        if missing:
+            raise DataError(
+                "Every class must be in every training part. Received: all images of "
+                f"{sorted(map(str, missing))} in the groups of one fold. Give a "
+                "smaller cv, or other groups."
+            )
+    return [
+        Split((images[train], labels[train]), (images[test], labels[test]))
+        for train, test in rows
+    ]
+
+
+def _by_sampler(arms: list[Arm]) -> list[list[Arm]]:
+    """Put arms with the same sampler together: what it makes is made once."""
+    together: dict[int, list[Arm]] = {}
+    for arm in arms:
+        together.setdefault(id(arm.sampler), []).append(arm)
+    return list(together.values())

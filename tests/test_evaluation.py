@@ -1,0 +1,383 @@
+import json
+from functools import partial
+
+import joblib
+import keras
+import numpy as np
+import pytest
+from imblearn.ensemble import BalancedRandomForestClassifier
+from sklearn.decomposition import PCA
+from sklearn.ensemble import BaggingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score, recall_score
+from sklearn.pipeline import make_pipeline
+
+from balancegan.arms import Arm
+from balancegan.comparison import EvaluationResult
+from balancegan.errors import DataError
+from balancegan.evaluation import compare
+from balancegan.resampling import resample
+
+from .test_quality import stripes
+
+IMAGES, CLASSES = stripes(40)
+KEPT = np.r_[0:40, 40:60, 80:86]
+X_TRAIN, Y_TRAIN = IMAGES[KEPT], np.array(["left", "middle", "right"])[CLASSES[KEPT]]
+X_TEST, TEST_CLASSES = stripes(15, seed=1)
+Y_TEST = np.array(["left", "middle", "right"])[TEST_CLASSES]
+LINEAR = LogisticRegression(C=0.01, max_iter=500)
+
+compare_quickly = partial(compare, classifier=LINEAR, verbose=0)
+compare_given = partial(
+    compare_quickly, X_train=X_TRAIN, y_train=Y_TRAIN, X_test=X_TEST, y_test=Y_TEST
+)
+
+
+class Appends:
+    """A sampler that appends the same rows whatever it is given."""
+
+    def __init__(self, images, labels):
+        self.images, self.labels = images, labels
+
+    def fit_resample(self, X, y):
+        return np.concatenate([X, self.images]), np.concatenate([y, self.labels])
+
+
+class Remembers:
+    """Keeps what any copy of it was given in a list of the test's."""
+
+    seen: list = []  # noqa: RUF012
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def fit_resample(self, X, y):
+        self.seen.append((X.copy(), y.copy()))
+        return X, y
+
+
+def test_a_row_per_arm_split_seed_and_class():
+    result = compare_given(["oversample", "smote"], seeds=[3, 8])
+    frame = result.frame
+    assert len(frame) == 3 * 2 * 3
+    assert not frame.duplicated(["arm", "split", "seed", "class"]).any()
+    assert list(result.runs_frame["arm"]) == ["none", "oversample", "smote"] * 2
+    assert list(result.runs_frame["seed"]) == [3] * 3 + [8] * 3
+    per_class = frame[(frame["arm"] == "smote") & (frame["seed"] == 8)]
+    assert per_class["n_train"].tolist() == [40, 20, 6]
+    assert per_class["n_added"].tolist() == [0, 20, 34]
+    assert per_class["n_test"].tolist() == [15] * 3
+
+
+def test_figures_are_scikit_learns():
+    result = compare_given(["none"], seeds=1)
+    model = LINEAR.set_params(random_state=0)
+    scale = lambda rows: rows.reshape(len(rows), -1) / 127.5 - 1  # noqa: E731
+    predicted = model.fit(scale(X_TRAIN), Y_TRAIN).predict(scale(X_TEST))
+    run = result.runs_frame.iloc[0]
+    assert run["balanced_accuracy"] == pytest.approx(
+        balanced_accuracy_score(Y_TEST, predicted)
+    )
+    np.testing.assert_allclose(
+        result.frame["recall"], recall_score(Y_TEST, predicted, average=None)
+    )
+    confusion = result.confusion("none")
+    assert confusion.to_numpy().sum() == 45
+    assert confusion.loc["left", "left"] == 15 * result.frame["recall"][0]
+
+
+def test_a_comparison_repeats_itself_and_changes_nothing():
+    before = X_TRAIN.copy(), X_TEST.copy()
+    first, again = (
+        compare_given(["oversample+augment", "smote"], seeds=2) for _ in range(2)
+    )
+    without_seconds = [
+        [{k: v for k, v in run.items() if k != "seconds"} for run in result.runs]
+        for result in (first, again)
+    ]
+    assert without_seconds[0] == without_seconds[1]
+    for old, new in zip(before, (X_TRAIN, X_TEST), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_samplers_and_classifiers_are_given_the_training_part_alone():
+    Remembers.seen.clear()
+    result = compare_quickly({"mine": Remembers()}, X_TRAIN, Y_TRAIN, cv=3, seeds=2)
+    assert len(Remembers.seen) == 6
+    everything = {row.tobytes() for row in X_TRAIN}
+    for fold in range(3):
+        given = Remembers.seen[2 * fold : 2 * fold + 2]
+        np.testing.assert_array_equal(given[0][0], given[1][0])
+        held_out = everything - {row.tobytes() for row in given[0][0]}
+        rows = result.frame.query("split == @fold and seed == 0 and arm == 'mine'")
+        assert rows["n_test"].sum() == len(held_out) == 22
+    together = [row.tobytes() for X, _ in Remembers.seen[::2] for row in X]
+    assert {together.count(row) for row in everything} == {2}
+
+
+def test_groups_are_never_on_both_sides():
+    groups = np.arange(len(Y_TRAIN)) // 2
+    Remembers.seen.clear()
+    compare_quickly(
+        {"mine": Remembers()}, X_TRAIN, Y_TRAIN, cv=2, seeds=1, groups=groups
+    )
+    group_of = {row.tobytes(): g for row, g in zip(X_TRAIN, groups, strict=True)}
+    sides = [{group_of[row.tobytes()] for row in X} for X, _ in Remembers.seen]
+    assert not sides[0] & sides[1]
+    assert len(sides[0] | sides[1]) == 33
+
+
+def hide(images):
+    """Put so much noise over images that a few of them do not suffice."""
+    noise = np.random.default_rng(len(images)).normal(0, 400, size=images.shape)
+    return np.clip(images + noise, 0, 255).astype("uint8")
+
+
+def test_real_held_out_images_help():
+    more, classes = stripes(200, seed=5)
+    labels = np.array(["left", "middle", "right"])[classes]
+    few = np.r_[0:10, 40:44, 60:62]
+    result = compare_quickly(
+        {"real images": Appends(hide(more), labels)},
+        hide(X_TRAIN[few]),
+        Y_TRAIN[few],
+        hide(X_TEST),
+        Y_TEST,
+        classifier=BaggingClassifier(LINEAR, n_estimators=3),
+        seeds=5,
+    )
+    verdict = result.verdict()
+    assert verdict.overall == "helps", verdict
+    assert verdict.sentence.startswith("real images helps: balanced accuracy")
+    assert result.best_rival == "none"
+
+
+def test_mislabelled_images_harm():
+    wrong = np.repeat("right", 120)
+    result = compare_given(
+        {"wrong": Appends(X_TRAIN[:15].repeat(8, axis=0), wrong)},
+        classifier=BaggingClassifier(LINEAR, n_estimators=3),
+        seeds=5,
+    )
+    assert result.verdict().overall == "harms"
+    assert result.verdict().class_verdicts()["left"] == "harms"
+    assert "wrong harms" in result.verdict().sentence
+
+
+def test_images_of_the_test_part_in_training_are_counted():
+    result = compare_given({"smuggler": Appends(X_TEST[:7], Y_TEST[:7])}, seeds=1)
+    by_arm = {run["arm"]: run for run in result.runs}
+    assert by_arm["smuggler"]["n_found_in_test"] == 7
+    assert by_arm["none"]["n_found_in_test"] == 0
+    copier = compare_given({"copier": Appends(X_TRAIN[:9], Y_TRAIN[:9])}, seeds=1)
+    assert copier.runs[1]["n_found_in_train"] == 9
+    assert copier.runs[1]["n_found_in_test"] == 0
+
+
+def test_added_images_of_arms_on_trial_are_measured():
+    fresh, classes = stripes(30, seed=4)
+    labels = np.array(["left", "middle", "right"])[classes]
+    copies = X_TRAIN[:12].repeat(2, axis=0)
+    result = compare_given(
+        {
+            "fresh": Appends(fresh, labels),
+            "copies": Appends(copies, np.repeat("left", 24)),
+            "smote": Arm("smote"),
+        },
+        seeds=1,
+    )
+    frame = result.frame.set_index(["arm", "class"])
+    assert frame.loc[("fresh", "right"), "diversity"] == pytest.approx(1, abs=0.1)
+    assert frame.loc[("copies", "left"), "near_copies"] == 1
+    assert np.isnan(frame.loc[("copies", "right"), "near_copies"])
+    assert frame.loc["none", "near_copies"].isna().all()
+
+
+def test_runs_that_repeat_themselves_are_no_evidence():
+    class_weight = Arm("weighted", weighted=True)
+    result = compare_given([class_weight], seeds=4)
+    difference = result.verdict("weighted").against_none
+    assert difference.n_pairs == 1
+    assert result.verdict("weighted").overall == "not enough runs"
+    folds = compare_quickly([class_weight], X_TRAIN, Y_TRAIN, cv=3, seeds=2)
+    assert folds.verdict("weighted").against_none.n_pairs == 3
+
+
+def test_one_seed_is_not_enough_for_a_verdict():
+    result = compare_given({"mine": Remembers()}, seeds=1)
+    assert result.verdict().overall == "not enough runs"
+    assert set(result.verdict().class_verdicts().values()) == {"not enough runs"}
+    assert "one run each" in result.verdict().sentence
+
+
+CLASSIFIERS = {
+    "pipeline": make_pipeline(PCA(5), LogisticRegression()),
+    "forest": BalancedRandomForestClassifier(n_estimators=5),
+    "builder": lambda shape, n: keras.Sequential(
+        [keras.layers.Input(shape), keras.layers.Flatten(), keras.layers.Dense(n)]
+    ),
+    "default": None,
+}
+
+
+@pytest.mark.parametrize("classifier", CLASSIFIERS.values(), ids=CLASSIFIERS)
+def test_any_classifier_judges(classifier):
+    result = compare(
+        ["class_weight", "oversample+augment"],
+        X_TRAIN,
+        Y_TRAIN,
+        X_TEST,
+        Y_TEST,
+        classifier=classifier,
+        classifier_steps=60,
+        seeds=1,
+        verbose=0,
+    )
+    assert result.runs_frame["balanced_accuracy"].min() > 0.6
+
+
+class Stops(Exception):
+    """What interrupts a comparison in the tests."""
+
+
+class CountsDown(Remembers):
+    """Works so many times, then stops everything; pickles as if it were always new."""
+
+    left = 0
+
+    def __getstate__(self):
+        return {}
+
+    def fit_resample(self, X, y):
+        if CountsDown.left == 0:
+            raise Stops
+        CountsDown.left -= 1
+        return X, y
+
+
+@pytest.mark.parametrize("stop_after", [0, 1, 3])
+def test_an_interrupted_comparison_goes_on(tmp_path, stop_after):
+    ask = partial(compare_given, {"mine": CountsDown()}, seeds=4)
+    CountsDown.left = 4
+    expected = ask()
+    CountsDown.left = stop_after
+    with pytest.raises(Stops):
+        ask(cache_dir=tmp_path / "cache")
+    CountsDown.left = 4 - stop_after  # not one more
+    resumed = ask(cache_dir=tmp_path / "cache")
+    assert CountsDown.left == 0
+    again = ask(cache_dir=tmp_path / "cache")
+    assert again.to_json() == resumed.to_json()
+    columns = expected.frame.columns
+    assert resumed.frame[columns].equals(expected.frame)
+    assert not list((tmp_path / "cache").glob("rows-*"))
+
+
+def test_other_data_or_settings_find_nothing_in_the_cache(tmp_path):
+    ask = partial(compare_given, ["oversample"], cache_dir=tmp_path, seeds=1)
+    ask()
+    n_files = len(list(tmp_path.iterdir()))
+    ask()
+    assert len(list(tmp_path.iterdir())) == n_files == 2
+    ask(seeds=[7])
+    ask(classifier=LogisticRegression(C=0.1))
+    ask(X_test=X_TEST[::-1].copy(), y_test=Y_TEST[::-1].copy())
+    ask(X_train=255 - X_TRAIN, X_test=255 - X_TEST)
+    assert len(list(tmp_path.iterdir())) == 5 * n_files
+
+
+def test_a_half_finished_trial_keeps_what_was_sampled(tmp_path, monkeypatch):
+    sampler = CountsDown()
+    arms = [Arm("plain", sampler), Arm("weighted", sampler, weighted=True)]
+    from balancegan import trials
+
+    learn = trials.train_estimator
+
+    def learn_until_weighted(estimator, rows, *others):
+        if rows.weighted:
+            raise Stops
+        return learn(estimator, rows, *others)
+
+    CountsDown.left = 1
+    monkeypatch.setattr(trials, "train_estimator", learn_until_weighted)
+    with pytest.raises(Stops):
+        compare_given(arms, seeds=1, cache_dir=tmp_path)
+    assert len(list(tmp_path.glob("rows-*"))) == 1
+    monkeypatch.setattr(trials, "train_estimator", learn)
+    compare_given(arms, seeds=1, cache_dir=tmp_path)  # samples no more
+    assert not list(tmp_path.glob("rows-*"))
+
+
+def test_what_cannot_be_told_apart_is_not_cached(tmp_path):
+    arms = [Arm("odd", transform=lambda images, rng: images)]
+    with pytest.raises(DataError, match="lambdas"):
+        compare_given(arms, seeds=1, cache_dir=tmp_path)
+    compare_given(arms, seeds=1)
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="no folder"):
+        compare_given(["none"], seeds=1, cache_dir=tmp_path / "file" / "x")
+
+
+def test_work_in_parallel_is_the_same():
+    ask = partial(compare_given, ["smote"], seeds=2)
+    alone = ask()
+    with joblib.parallel_config("threading"):
+        together = ask(n_jobs=2)
+    assert alone.frame.equals(together.frame)
+
+
+def test_json_says_the_same(tmp_path):
+    result = compare_given({"mine": Remembers()}, seeds=2)
+    text = result.to_json(tmp_path / "result.json")
+    assert (tmp_path / "result.json").read_text() == text
+    json.loads(text, parse_constant=lambda name: pytest.fail(name))
+    read = EvaluationResult.from_json(text)
+    assert read.frame.equals(result.frame)
+    assert read.summary().equals(result.summary())
+    assert read.verdict() == result.verdict()
+    assert json.loads(text)["verdicts"][0]["arm"] == "mine"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"X_test": None}, "go together"),
+        ({"cv": 3}, "Folds take the place of a test part"),
+        ({"seeds": 0}, "seeds=0"),
+        ({"seeds": [1, 1]}, "different seeds"),
+        ({"y_train": Y_TRAIN[:-1]}, "one label for each of 66 images"),
+        ({"y_train": np.repeat("left", 66)}, "two classes"),
+        ({"y_test": np.where(Y_TEST == "left", "hat", Y_TEST)}, "lacks: .'hat'"),
+        ({"X_test": X_TEST[:, :5]}, "shape"),
+        ({"arms": ["oversample+augment+mixup"]}, "mixed labels"),
+        ({"X_test": None, "y_test": None, "cv": 7}, "each of 7 folds.*'right': 6"),
+        (
+            {"X_test": None, "y_test": None, "cv": 2, "groups": np.arange(3)},
+            "one entry for each",
+        ),
+        (
+            {"X_test": None, "y_test": None, "cv": 2, "groups": Y_TRAIN},
+            "in the groups of one fold",
+        ),
+    ],
+)
+def test_bad_input_is_refused(changes, message):
+    with pytest.raises(DataError, match=message):
+        compare_given(**{"arms": ["none"], "seeds": 1, **changes})
+
+
+def test_the_generator_of_the_package_is_an_arm():
+    from balancegan import ConditionalGANAugmenter
+
+    augmenter = ConditionalGANAugmenter(steps=2, verbose=0)
+    arms = [Arm("cgan", augmenter), Arm("cgan, weighted", augmenter, weighted=True)]
+    result = compare_given(arms, seeds=1)
+    frame = result.frame.set_index(["arm", "class"])
+    for arm in ("cgan", "cgan, weighted"):
+        assert frame.loc[arm, "n_added"].tolist() == [0, 20, 34]
+    assert frame.loc[("cgan", "right"), "agreement"] >= 0
+    assert not hasattr(augmenter, "model_")
+    direct = resample(
+        augmenter, X_TRAIN, Y_TRAIN, np.array(["left", "middle", "right"]), 0
+    )
+    assert direct.is_new.sum() == 54
