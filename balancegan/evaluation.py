@@ -7,12 +7,15 @@ the training part of their split alone (`trials`).
 
 import platform
 from collections.abc import Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 from joblib import Parallel, delayed
+from sklearn.base import BaseEstimator
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.utils.multiclass import check_classification_targets
 
@@ -26,6 +29,7 @@ from balancegan.progress import show_progress
 from balancegan.runcache import RunCache
 from balancegan.trials import Classifier, Split, Trial, TrialRunner
 
+PACKAGES = ("balancegan", "tensorflow", "keras", "scikit-learn", "imbalanced-learn")
 DEFAULT_FOLDS = 5
 FOLDS_SEED = 0
 
@@ -129,7 +133,7 @@ def compare(
         splits, classes, image_format, classifier, n_steps, RunCache(cache_dir)
     )
     trials = [
-        Trial(sharing, number, seed)
+        Trial(sharing, number, seed, is_shown=(number, seed) == (0, seeds[0]))
         for number in range(len(splits))
         for seed in seeds
         for sharing in _by_sampler(known)
@@ -146,17 +150,21 @@ def compare(
     order = {arm.name: k for k, arm in enumerate(known)}
     runs.sort(key=lambda run: (run["split"], run["seed"], order[run["arm"]]))
     settings = {
-        "arms": [{"name": arm.name, "rival": arm.rival} for arm in known],
+        "arms": _describe_arms(known),
         "classes": [str(plain(label)) for label in classes],
         "train_counts": np.bincount(np.searchsorted(classes, labels)).tolist(),
         "image_shape": list(image_format.image_shape),
         "n_splits": len(splits),
+        "grouped": groups is not None,
         "seeds": seeds,
-        "classifier": "network" if classifier is None else str(classifier),
-        "classifier_steps": n_steps,
+        "classifier": describe(classifier) or "convolutional network",
+        "classifier_steps": None if isinstance(classifier, BaseEstimator) else n_steps,
+        "leaks": [asdict(split.leaks) for split in splits],
+        "data_hash": joblib.hash([splits[0].train, splits[0].test]),
+        "pictures": runner.show_real(),
         "versions": {
             "python": platform.python_version(),
-            **{name: version(name) for name in ("balancegan", "keras", "scikit-learn")},
+            **{name: version(name) for name in PACKAGES},
         },
     }
     return EvaluationResult(settings, runs)
@@ -262,6 +270,39 @@ def _fold(
         Split((images[train], labels[train]), (images[test], labels[test]))
         for train, test in rows
     ]
+
+
+def _describe_arms(arms: list[Arm]) -> list[dict[str, Any]]:
+    """Return what each arm is, in plain values; `images_of` makes the same images."""
+    first = {id(arm.sampler): arm.name for arm in reversed(arms)}
+    return [
+        {
+            "name": arm.name,
+            "rival": arm.rival,
+            "sampler": describe(arm.sampler),
+            "transform": describe(arm.transform),
+            "mixup": arm.mixup,
+            "weighted": arm.weighted,
+            "images_of": first[id(arm.sampler)],
+        }
+        for arm in arms
+    ]
+
+
+def describe(thing: Any) -> str | None:
+    """Return a text without addresses in memory; None of None.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> describe(LogisticRegression(C=2)), describe(len), describe(object())
+    ('LogisticRegression(C=2)', 'len', 'object')
+    """
+    if thing is None:
+        return None
+    if isinstance(thing, BaseEstimator):
+        return " ".join(repr(thing).split())
+    return str(getattr(thing, "__name__", type(thing).__name__))
 
 
 def _by_sampler(arms: list[Arm]) -> list[list[Arm]]:

@@ -4,6 +4,7 @@ Everything here takes uint8 images of shape (n, height, width, channels) and end
 a PNG file.
 """
 
+import io
 import os
 from math import ceil
 from pathlib import Path
@@ -89,6 +90,36 @@ def tile_grid(rows: list[np.ndarray]) -> np.ndarray:
     return picture
 
 
+def join_images(images: np.ndarray, most_pixels: int) -> np.ndarray:
+    """Put images side by side without gaps.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, height, width, channels), uint8
+        The images.
+    most_pixels : int
+        Larger ones are scaled down until their longer side has so many pixels.
+
+    Returns
+    -------
+    strip : ndarray of shape (height, n * width, 1, 3 or 4), uint8
+
+    Examples
+    --------
+    >>> join_images(np.zeros((3, 100, 50, 1), "uint8"), most_pixels=20).shape
+    (20, 30, 1)
+    """
+    height, width, channels = images.shape[1:]
+    shown = images if channels in (3, 4) else images[..., :1]
+    strip = np.concatenate(list(shown), axis=1)
+    if max(height, width) <= most_pixels:
+        return strip
+    scale = most_pixels / max(height, width)
+    size = len(images) * max(1, round(width * scale)), max(1, round(height * scale))
+    scaled = Image.fromarray(strip if strip.shape[-1] > 1 else strip[..., 0])
+    return np.asarray(scaled.resize(size)).reshape(size[1], size[0], -1)
+
+
 def write_png(path: str | os.PathLike[str], image: np.ndarray) -> None:
     """Write one image as a PNG file, whole or not at all.
 
@@ -97,9 +128,31 @@ def write_png(path: str | os.PathLike[str], image: np.ndarray) -> None:
     path : path-like
         The file.
     image : ndarray of shape (height, width, channels), uint8
+        See :func:`encode_png`.
+    """
+    with whole_file(Path(path)) as file:
+        file.write(encode_png(image))
+
+
+def encode_png(image: np.ndarray) -> bytes:
+    """Return one image as the bytes of a PNG file.
+
+    Parameters
+    ----------
+    image : ndarray of shape (height, width, channels), uint8
         One channel is written as grey, three as colour, four as colour with
         transparency, any other number as the first channel in grey.
+
+    Returns
+    -------
+    png : bytes
+
+    Examples
+    --------
+    >>> encode_png(np.zeros((2, 3, 1), "uint8"))[1:4]
+    b'PNG'
     """
     shown = image if image.shape[-1] in (3, 4) else image[..., 0]
-    with whole_file(Path(path)) as file:
-        Image.fromarray(shown).save(file, format="PNG")
+    buffer = io.BytesIO()
+    Image.fromarray(shown).save(buffer, format="PNG")
+    return buffer.getvalue()

@@ -6,6 +6,7 @@ what they mean is `comparison`'s business. A trial may run in another process.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from time import perf_counter
 from typing import Any, TypeAlias
 
@@ -20,8 +21,10 @@ from balancegan.classifiers import (
     train_network,
 )
 from balancegan.fidelity import FidelityMeter
+from balancegan.gallery import Gallery, Strips
 from balancegan.images import ImageFormat
 from balancegan.judge import Judge
+from balancegan.leakage import Leaks, count_equal, count_near, find_leaks
 from balancegan.metrics import class_figures, count_confusions, overall_figures
 from balancegan.resampling import Resampled, resample
 from balancegan.runcache import RunCache
@@ -33,19 +36,31 @@ Classifier: TypeAlias = BaseEstimator | Callable[..., Any] | None
 
 @dataclass(frozen=True)
 class Split:
-    """Rows to learn from and rows to be judged by: images and labels."""
+    """Rows to learn from and rows to be judged by: images and labels.
+
+    Nothing that learns is given more than `train`.
+    """
 
     train: tuple[np.ndarray, np.ndarray]
     test: tuple[np.ndarray, np.ndarray]
 
+    @cached_property
+    def leaks(self) -> Leaks:
+        """Test images that occur in the training part."""
+        return find_leaks(self.train[0], self.test[0])
+
 
 @dataclass(frozen=True)
 class Trial:
-    """The arms that share what one sampler makes of one split with one seed."""
+    """The arms that share what one sampler makes of one split with one seed.
+
+    Of those that are shown, a few images are kept to look at.
+    """
 
     arms: list[Arm]
     split_number: int
     seed: int
+    is_shown: bool
 
 
 class TrialRunner:
@@ -87,13 +102,14 @@ class TrialRunner:
             "arm", "split", "seed"; "figures" (see
             :func:`balancegan.metrics.overall_figures`); "classes", a dict for each with
             the columns of ``EvaluationResult.frame``; "confusion", counts of shape
-            (n_classes, n_classes); "seconds" by part; "n_found_in_test" and
-            "n_found_in_train", added images that equal a real one there.
+            (n_classes, n_classes); "seconds" by part; "added", how many
+            images the sampler added and how many of them equal a real one; "pictures",
+            strips by class (see :class:`balancegan.gallery.Gallery`).
         """
         split = self.splits[trial.split_number]
         rows_key = (trial.arms[0].sampler, trial.seed, split.train)
         settings = (self.classifier, self.n_steps, self.image_format, split.test)
-        keys = [(rows_key, settings, arm) for arm in trial.arms]
+        keys = [(rows_key, settings, arm, trial.is_shown) for arm in trial.arms]
         found = [self.cache.find(key) for key in keys]
         if None in found:
             resampled = self.cache.resampled(
@@ -146,8 +162,8 @@ class TrialRunner:
             "classes": [_none_for_nan(row) for row in classes],
             "confusion": count_confusions(true, predicted, n_classes).tolist(),
             "seconds": {"resample": resampled.seconds, "classify": seconds},
-            "n_found_in_test": added["n_found_in_test"],
-            "n_found_in_train": added["n_found_in_train"],
+            "added": added["counts"],
+            "pictures": added["pictures"],
         }
 
     def _learn_and_predict(
@@ -175,24 +191,47 @@ class TrialRunner:
 
         The test part is looked at, once the sampler has done its work.
         """
-        added = resampled.images[resampled.is_new]
+        images = resampled.images[resampled.is_new]
         of_class = resampled.class_indices[resampled.is_new]
-        counts = np.bincount(of_class, minlength=len(self.classes))
-        figures: list[dict[str, Any]] = [{} for _ in self.classes]
-        if len(added) and not all(arm.rival for arm in trial.arms):
-            meter = self._new_meter(split, trial.seed)
-            for index in range(len(self.classes)):
-                images = added[of_class == index][:MOST_MEASURED]
-                figures[index] = meter.measure(images, index) or {}
-        found = {
-            f"n_found_in_{part}": _count_known(added, images)
-            for part, (images, _) in (("test", split.test), ("train", split.train))
+        n_classes = len(self.classes)
+        figures: list[dict[str, Any]] = [{} for _ in range(n_classes)]
+        counts = {
+            "n": len(images),
+            "n_equal_train": count_equal(images, split.train[0]),
+            "n_equal_test": count_equal(images, split.test[0]),
+            "n_measured": 0,
+            "n_near_test": 0,
         }
+        pictures: Strips = {}
+        if len(images) and not all(arm.rival for arm in trial.arms):
+            measured = _spread_out(of_class, n_classes, MOST_MEASURED)
+            images, of_class = images[measured], of_class[measured]
+            meter = self._new_meter(split, trial.seed)
+            for index in range(n_classes):
+                of_this = images[of_class == index]
+                figures[index] = meter.measure(of_this, index) or {}
+            counts["n_measured"] = len(images)
+            counts["n_near_test"] = count_near(images, split.test[0], split.leaks.limit)
+            if trial.is_shown:
+                pictures = self._new_gallery(split).show_synthetic(images, of_class)
+        numbers = np.bincount(
+            resampled.class_indices[resampled.is_new], minlength=n_classes
+        )
         classes = [
             {"n_added": int(n), **figures_of_class}
-            for n, figures_of_class in zip(counts, figures, strict=True)
+            for n, figures_of_class in zip(numbers, figures, strict=True)
         ]
-        return {**found, "classes": classes}
+        return {"counts": counts, "classes": classes, "pictures": pictures}
+
+    def show_real(self) -> Strips:
+        """Return strips of real images of the first split."""
+        return self._new_gallery(self.splits[0]).show_real()
+
+    def _new_gallery(self, split: Split) -> Gallery:
+        images, labels = split.train
+        return Gallery(
+            images, self._indices(labels), len(self.classes), self.image_format
+        )
 
     def _new_meter(self, split: Split, seed: int) -> FidelityMeter:
         to_model_range = self.image_format.to_model_range
@@ -210,10 +249,12 @@ class TrialRunner:
         return np.searchsorted(self.classes, labels)
 
 
-def _count_known(images: np.ndarray, others: np.ndarray) -> int:
-    """Return how many images equal one of the others, value for value."""
-    known = {row.tobytes() for row in others.astype(images.dtype, copy=False)}
-    return sum(row.tobytes() in known for row in images)
+def _spread_out(class_indices: np.ndarray, n_classes: int, most: int) -> np.ndarray:
+    """Return rows of each class, at most so many, evenly spread."""
+    rows = [np.flatnonzero(class_indices == index) for index in range(n_classes)]
+    return np.concatenate(
+        [r[np.linspace(0, len(r) - 1, min(most, len(r)), dtype=int)] for r in rows]
+    )
 
 
 def _none_for_nan(facts: dict[str, Any]) -> dict[str, Any]:

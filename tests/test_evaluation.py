@@ -166,12 +166,16 @@ def test_mislabelled_images_harm():
 
 def test_images_of_the_test_part_in_training_are_counted():
     result = compare_given({"smuggler": Appends(X_TEST[:7], Y_TEST[:7])}, seeds=1)
-    by_arm = {run["arm"]: run for run in result.runs}
-    assert by_arm["smuggler"]["n_found_in_test"] == 7
-    assert by_arm["none"]["n_found_in_test"] == 0
+    by_arm = {run["arm"]: run["added"] for run in result.runs}
+    assert by_arm["smuggler"]["n_equal_test"] == 7
+    assert by_arm["none"] == dict.fromkeys(by_arm["none"], 0)
     copier = compare_given({"copier": Appends(X_TRAIN[:9], Y_TRAIN[:9])}, seeds=1)
-    assert copier.runs[1]["n_found_in_train"] == 9
-    assert copier.runs[1]["n_found_in_test"] == 0
+    assert copier.runs[1]["added"]["n_equal_train"] == 9
+    assert copier.runs[1]["added"]["n_equal_test"] == 0
+    changed = Appends(X_TEST[:30] ^ 1, Y_TEST[:30])
+    result = compare_given({"cunning smuggler": changed}, seeds=1)
+    added = result.runs[1]["added"]
+    assert (added["n_equal_test"], added["n_near_test"], added["n"]) == (0, 30, 30)
 
 
 def test_added_images_of_arms_on_trial_are_measured():
