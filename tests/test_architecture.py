@@ -53,6 +53,7 @@ MAY_IMPORT = {
     },
     "comparison": {"files", "metrics"},
     "checks": {"comparison"},
+    "report": {"checks", "comparison", "errors", "files"},
     "evaluation": {
         "arms",
         "balance",

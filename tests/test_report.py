@@ -1,0 +1,155 @@
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from balancegan.comparison import EvaluationResult
+from balancegan.errors import DataError
+from balancegan.report import gather_facts, render_report, write_report
+
+from .test_checks import make_result
+
+EVIL = "<script>alert(1)</script>|*x*"
+
+
+class Reader(HTMLParser):
+    """Checks that elements close in the order in which they open; keeps the text."""
+
+    VOID = ("meta", "link", "img", "br")
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.names, self.text, self.attributes = [], [], "", []
+
+    def handle_starttag(self, tag, attrs):
+        self.names.append(tag)
+        self.attributes += attrs
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def read_html(result):
+    reader = Reader()
+    reader.feed(render_report(result, "html"))
+    reader.close()
+    assert not reader.open
+    return reader
+
+
+def rename(result, old, new):
+    return EvaluationResult.from_json(result.to_json().replace(f'"{old}"', new))
+
+
+def test_the_first_screen_says_the_verdict_and_every_arm():
+    result = make_result()
+    for kind in ("html", "md"):
+        text = render_report(result, kind)
+        start = text.index(result.verdict().sentence[:20])
+        for arm in result.arms:
+            assert arm in text[start : start + 4000]
+    assert "helps" in gather_facts(result)["verdict"]["overall"]
+
+
+def test_numbers_are_those_of_the_result():
+    result = make_result()
+    text = " ".join(read_html(result).text.split())
+    mean = result.summary().loc["ours", "balanced_accuracy"]
+    assert f"{100 * mean:.1f} %" in text
+    difference = result.verdict().classes["shirt"]["against_best_rival"]
+    assert f"{100 * difference.mean:+.1f} ({100 * difference.low:+.1f} to" in text
+    row = next(r for r in gather_facts(result)["classes"] if r["name"] == "shirt")
+    recalls = result.frame.query("arm == 'ours' and `class` == 'shirt'")["recall"]
+    assert row["recalls"]["ours"] == pytest.approx(recalls.mean())
+    assert row["ranges"]["ours"] == (recalls.min(), recalls.max())
+
+
+def test_nothing_is_fetched_and_nothing_runs():
+    reader = read_html(make_result())
+    assert not {"script", "iframe", "object", "form"} & set(reader.names)
+    for name, value in reader.attributes:
+        if name in ("src", "href"):
+            assert value.startswith("data:")
+        assert not name.startswith("on")
+    assert "http" not in re.sub("http-equiv", "", render_report(make_result(), "html"))
+
+
+@pytest.mark.parametrize("old", ["shirt", "ours"])
+def test_names_are_escaped(old):
+    result = rename(make_result(), old, json.dumps(EVIL))
+    reader = read_html(result)
+    assert "script" not in reader.names
+    assert EVIL in reader.text
+    markdown = render_report(result, "md")
+    assert "<script" not in markdown
+    widths = {len(re.findall(r"(?<!\\)\|", line)) for line in table_lines(markdown)[:5]}
+    assert len(widths) == 1
+
+
+def table_lines(markdown):
+    return [line for line in markdown.splitlines() if line.startswith("|")]
+
+
+def test_without_an_arm_on_trial_there_is_no_verdict():
+    result = make_result()
+    for arm in result.settings["arms"]:
+        arm["rival"] = True
+    assert "Of 3 methods ours has the highest" in read_html(result).text
+    assert render_report(result, "md")
+
+
+def test_what_is_missing_is_a_dash():
+    result = make_result(figures={}, seeds=1)
+    reader = read_html(result)
+    assert "–" in reader.text
+    assert "nan" not in reader.text.lower().split()
+    assert "Not enough runs" in reader.text
+
+
+def test_many_classes_get_a_list_of_confusions():
+    result = make_result()
+    n = 30
+    names = [f"class {k}" for k in range(n)]
+    rows = [
+        {
+            "class": name,
+            "n_train": 5,
+            "n_added": 0,
+            "precision": 1,
+            "recall": 1,
+            "n_test": 9,
+        }
+        for name in names
+    ]
+    confusion = (9 * np.eye(n, dtype=int)).tolist()
+    confusion[3][7] = 4
+    result.settings |= {"classes": names, "train_counts": [5] * n}
+    for run in result.runs:
+        run |= {"classes": rows, "confusion": confusion}
+    facts = gather_facts(result)["confusions"][0]
+    assert facts["pairs"][0] == ("class 3", "class 7", pytest.approx(4 / 13))
+    assert "taken for" in read_html(result).text
+
+
+@pytest.mark.parametrize("suffix", ["html", "md", "json"])
+def test_reports_are_written(tmp_path, suffix):
+    path = tmp_path / f"report.{suffix}"
+    result = make_result()
+    write_report(result, path)
+    text = path.read_text()
+    assert text == (
+        result.to_json() if suffix == "json" else render_report(result, suffix)
+    )
+
+
+def test_other_kinds_of_file_are_refused(tmp_path):
+    with pytest.raises(DataError, match="ends in .html"):
+        write_report(make_result(), tmp_path / "report.pdf")
+    assert not list(tmp_path.iterdir())
