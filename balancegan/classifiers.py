@@ -197,6 +197,20 @@ def build_classifier(
     return keras.Model(image, logits(x), name="classifier")
 
 
+def build_linear_classifier(
+    image_shape: tuple[int, int, int], n_classes: int
+) -> keras.Model:
+    """Build a linear model of the pixels, a second opinion beside the default one."""
+    flat = [layers.Input(image_shape), layers.Flatten(), layers.Dense(n_classes)]
+    return keras.Sequential(flat, name="linear")
+
+
+CLASSIFIERS: dict[str, ClassifierBuilder | None] = {
+    "network": None,
+    "linear": build_linear_classifier,
+}
+
+
 def train_estimator(
     estimator: BaseEstimator, rows: TrainingRows, test_images: np.ndarray, seed: int
 ) -> np.ndarray:

@@ -1,57 +1,51 @@
 """The command line: translates options, calls the library, prints, exits.
 
 People read stderr; stdout holds one JSON object with --json and nothing else. Exit
-codes: 0 done, 1 the work failed, 2 wrong usage or bad input, 130 interrupted. Heavy
-modules are imported in the commands, so that --help is quick.
+codes: 0 done, 1 the work failed, 2 wrong usage or bad input, 3 done and found worse
+where that shall fail, 130 interrupted. Heavy modules are imported in the commands, so
+that --help is quick.
 """
 
 import json
-import os
-import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from balancegan.errors import DataError, SavedModelError, TrainingFailed
-from balancegan.files import check_folder
+from balancegan.edge import (
+    PATH,
+    CommandGroup,
+    InputRefused,
+    check_new_file,
+    check_parent,
+    read_data,
+    start_tensorflow,
+)
+from balancegan.evaluate_command import (
+    compare_arms,
+    evaluate,
+    exit_if_worse,
+    refuse_report,
+)
 from balancegan.options import (
+    COMPARISON_PARAMETERS,
     TRAINING_PARAMETERS,
+    comparison_options,
     data_options,
     output_options,
     overwrite_option,
+    target_options,
     training_options,
 )
 
 if TYPE_CHECKING:
+    from balancegan.balance import Plan
     from balancegan.datasets import LabelledImages
-    from balancegan.images import ImageFormat
 
-PATH = click.Path(path_type=Path)
-
-
-class InputRefused(click.ClickException):
-    """Bad input: one line on stderr, exit code 2."""
-
-    exit_code = 2
-
-
-class CommandGroup(click.Group):
-    """Turns every failure that we know of into one line and an exit code."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run a command."""
-        try:
-            return super().invoke(ctx)
-        except (DataError, SavedModelError) as error:
-            raise InputRefused(_one_line(error)) from error
-        except (TrainingFailed, OSError, MemoryError) as error:
-            reason = _one_line(error) or type(error).__name__
-            raise click.ClickException(reason) from error
-        except KeyboardInterrupt:
-            click.echo("\nInterrupted: nothing unfinished is left behind.", err=True)
-            ctx.exit(130)
+# Arguments of the augmenter that the comparison sets itself
+UNCOMPARED = ("random_state", "log_dir", "tensorboard")
 
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -65,6 +59,9 @@ def main() -> None:
     """  # noqa: D301
 
 
+main.add_command(evaluate)
+
+
 @main.command()
 @click.argument("data", type=PATH)
 @data_options
@@ -75,7 +72,7 @@ def inspect(data: Path, as_json: bool, quiet: bool, **options: Any) -> None:
     from balancegan.inspection import inspect_images
 
     value_range = options.pop("value_range")
-    labelled, image_format = _read(data, value_range, **options)
+    labelled, image_format = read_data(data, value_range, **options)
     inspection = inspect_images(
         labelled.images, labelled.labels, image_format, labelled.name
     )
@@ -97,20 +94,7 @@ def inspect(data: Path, as_json: bool, quiet: bool, **options: Any) -> None:
 @main.command()
 @click.argument("data", type=PATH)
 @click.option("--out", type=PATH, help="The .npz file to write.")
-@click.option(
-    "--target",
-    "targets",
-    multiple=True,
-    metavar="CLASS=COUNT|STRATEGY",
-    help="Final count of a class (repeat for others), or one strategy: not-majority, "
-    "minority, not-minority, all, or a share of the largest class such as 0.5.  "
-    "[default: auto, which is not-majority]",
-)
-@click.option(
-    "--max-ratio",
-    type=click.FloatRange(0),
-    help="At most so many synthetic images per real one of a class.",
-)
+@target_options
 @click.option(
     "--model",
     type=PATH,
@@ -126,6 +110,13 @@ def inspect(data: Path, as_json: bool, quiet: bool, **options: Any) -> None:
     is_flag=True,
     help="Say what would be made, how long it would take and how much memory.",
 )
+@click.option(
+    "--evaluate",
+    "evaluated",
+    is_flag=True,
+    help="Then find out whether it helps, as the command evaluate does.",
+)
+@comparison_options
 @data_options
 @training_options
 @overwrite_option
@@ -138,6 +129,7 @@ def balance(
     model: Path | None,
     picture: Path | None,
     dry_run: bool,
+    evaluated: bool,
     images_key: str | None,
     labels_key: str | None,
     overwrite: bool,
@@ -151,23 +143,27 @@ def balance(
     from balancegan.display import Display, describe_format
 
     # What can be refused is refused before any training
-    display = Display(quiet=quiet)
-    if model is not None:
-        _refuse_training_options()
+    comparison = {name: options.pop(name) for name in COMPARISON_PARAMETERS}
+    fail_if_worse = comparison.pop("fail_if_worse")
+    _refuse_idle_options(with_model=model is not None, evaluated=evaluated)
+    refuse_report(comparison["report"], overwrite=overwrite)
     if out is not None:
         check_output(out, data, overwrite=overwrite)
     elif not dry_run:
         raise click.UsageError("Missing option '--out' (or '--dry-run').")
     if picture is not None:
-        _check_folder(picture)
-    labelled, image_format = _read(data, options["value_range"], images_key, labels_key)
+        check_parent(picture)
+    labelled, image_format = read_data(
+        data, options["value_range"], images_key, labels_key
+    )
     strategy = parse_strategy(targets, labelled.find_label)
     plan = plan_synthesis(labelled.labels, strategy, max_ratio)
     counts = class_counts(labelled.labels)
+    display = Display(quiet=quiet)
     display.show_plan(counts, plan, labelled.name)
 
     settings = {**options, "sampling_strategy": strategy, "max_ratio": max_ratio}
-    _start_tensorflow()
+    start_tensorflow()
     from balancegan.jobs import balance_file, estimate_file
 
     if out is None or dry_run:
@@ -184,25 +180,25 @@ def balance(
             picture=picture,
         )
         display.say_cost(out, facts, labelled.aligned_keys)
+    result = None
+    if evaluated and not dry_run:
+        recipe = {k: v for k, v in settings.items() if k not in UNCOMPARED}
+        result = compare_arms(labelled, None, recipe, quiet=quiet, **comparison)
     if as_json:
-        classes = [
-            {
-                "label": label,
-                "name": labelled.name(label),
-                "real": n,
-                "synthetic": plan[label],
-            }
-            for label, n in counts.items()
-        ]
         report = {
             "data": str(data),
             "out": None if out is None else str(out),
             "dry_run": dry_run,
             "images": describe_format(image_format),
-            "classes": classes,
+            "classes": _describe_plan(labelled, plan),
             "arrays_not_extended": labelled.aligned_keys,
+            **facts,
         }
-        click.echo(json.dumps({**report, **facts}))
+        if result is not None:
+            report["evaluation"] = json.loads(result.to_json())
+        click.echo(json.dumps(report))
+    if result is not None:
+        exit_if_worse(result, fail_if_worse)
 
 
 @main.command()
@@ -230,8 +226,8 @@ def train(
     """Train on DATA and save the model, for balance and generate."""
     from balancegan.display import Display
 
-    labelled, _ = _read(data, options["value_range"], images_key, labels_key)
-    _start_tensorflow()
+    labelled, _ = read_data(data, options["value_range"], images_key, labels_key)
+    start_tensorflow()
     from balancegan.jobs import train_file
     from balancegan.persistence import check_destination
 
@@ -281,13 +277,8 @@ def generate(
     """Make images of one class with a saved MODEL."""
     from balancegan.display import Display
 
-    _check_folder(out)
-    if out.exists() and not overwrite:
-        raise InputRefused(
-            f"{out} exists already. Allow it to be overwritten (--overwrite), or "
-            "choose another name."
-        )
-    _start_tensorflow()
+    check_new_file(out, overwrite=overwrite)
+    start_tensorflow()
     from balancegan.jobs import generate_files
 
     facts = generate_files(model, class_name, n, first, out)
@@ -321,7 +312,7 @@ def demo(
     from balancegan.datasets import save_demo_digits
 
     ctx = click.get_current_context()
-    _check_folder(out)
+    check_parent(out)
     out.mkdir(exist_ok=True)
     source = out / "digits-imbalanced.npz"
     save_demo_digits(source)
@@ -338,60 +329,49 @@ def demo(
     )
 
 
-def _start_tensorflow() -> None:
-    """Import TensorFlow without its start-up noise, which ignores all settings."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with tempfile.TemporaryFile() as noise:
-        stderr = os.dup(2)
-        os.dup2(noise.fileno(), 2)
-        try:
-            import keras
+def _describe_plan(labelled: "LabelledImages", plan: "Plan") -> list[dict[str, Any]]:
+    from balancegan.balance import class_counts
 
-            keras.ops.zeros(())  # starts the devices, with more noise
-        except Exception:
-            os.dup2(stderr, 2)
-            noise.seek(0)
-            click.echo(noise.read().decode(errors="replace"), err=True)
-            raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
+    return [
+        {
+            "label": label,
+            "name": labelled.name(label),
+            "real": n,
+            "synthetic": plan[label],
+        }
+        for label, n in class_counts(labelled.labels).items()
+    ]
 
 
-def _read(
-    path: Path,
-    value_range: tuple[float, float] | None,
-    images_key: str | None = None,
-    labels_key: str | None = None,
-) -> "tuple[LabelledImages, ImageFormat]":
-    from balancegan.datasets import read_npz
-    from balancegan.images import find_format
+def _refuse_idle_options(*, with_model: bool, evaluated: bool) -> None:
+    """Refuse options of balance that others leave without effect."""
+    if with_model and evaluated:
+        raise InputRefused(
+            "--evaluate trains generators of its own on each training part; it does "
+            "not judge a saved model. Leave out --model, or --evaluate."
+        )
+    if with_model:
+        _refuse(
+            TRAINING_PARAMETERS,
+            "A saved model is not trained again, so these options have no effect "
+            "with --model",
+            "leave out --model",
+        )
+    if not evaluated:
+        _refuse(
+            COMPARISON_PARAMETERS,
+            "Nothing is compared without --evaluate, so these options have no effect",
+            "add --evaluate",
+        )
 
-    labelled = read_npz(path, images_key, labels_key)
-    return labelled, find_format(labelled.images, value_range=value_range)
 
-
-def _refuse_training_options() -> None:
-    """Refuse options that a saved model leaves without effect."""
+def _refuse(parameters: Sequence[str], why: str, or_else: str) -> None:
     ctx = click.get_current_context()
     given = [
         option.opts[0]
         for option in ctx.command.params
-        if option.name in TRAINING_PARAMETERS
-        and ctx.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
+        if option.name in parameters
+        and ctx.get_parameter_source(str(option.name)) is ParameterSource.COMMANDLINE
     ]
     if given:
-        raise InputRefused(
-            "A saved model is not trained again, so these options have no effect "
-            f"with --model: {', '.join(given)}. Leave them out, or leave out --model."
-        )
-
-
-def _check_folder(path: Path) -> None:
-    reason = check_folder(path)
-    if reason is not None:
-        raise InputRefused(f"{path} cannot be written: {reason}.")
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())
+        raise InputRefused(f"{why}: {', '.join(given)}. Leave them out, or {or_else}.")

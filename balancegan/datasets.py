@@ -7,13 +7,13 @@ through as it is.
 
 import os
 import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from balancegan.archives import load_arrays, write_arrays, write_members
 from balancegan.balance import plain
 from balancegan.errors import DataError
 from balancegan.files import check_folder, whole_file
@@ -28,6 +28,11 @@ LAYOUTS = (
     ("x", "y"),
     ("data", "target"),  # scikit-learn
     ("arr_0", "arr_1"),  # numpy.savez without names
+)
+TEST_LAYOUTS = (
+    ("x_test", "y_test"),
+    ("X_test", "y_test"),
+    ("test_images", "test_labels"),
 )
 CLASS_NAMES_KEYS = ("class_names", "label_names")
 MASK_KEY = "is_synthetic"
@@ -121,7 +126,7 @@ def read_npz(
         arrays, or they do not belong together.
     """
     path = Path(path)
-    arrays = _load_arrays(path)
+    arrays = load_arrays(path)
     images_key, labels_key = _find_keys(path, list(arrays), images_key, labels_key)
     images, stored_labels = arrays[images_key], arrays[labels_key]
     if images.shape[:1] != stored_labels.shape[:1] or not images.ndim:
@@ -152,6 +157,62 @@ def read_npz(
             key for key in others if arrays[key].shape[:1] == images.shape[:1]
         ),
     )
+
+
+def read_test_part(data: LabelledImages) -> tuple[np.ndarray, np.ndarray] | None:
+    """Read the test images and labels of a file, if it has them.
+
+    They are called like the training part, with "test" for "train", or x_test and
+    y_test, X_test and y_test, or test_images and test_labels.
+
+    Parameters
+    ----------
+    data : LabelledImages
+        The training part.
+
+    Returns
+    -------
+    test_part : (images, labels) or None
+    """
+    arrays = load_arrays(data.path)
+    keys = (data.images_key, data.labels_key)
+    renamed = tuple(key.replace("train", "test") for key in keys)
+    pairs = [pair for pair in (renamed, *TEST_LAYOUTS) if not set(pair) & set(keys)]
+    for images_key, labels_key in pairs:
+        if images_key in arrays and labels_key in arrays:
+            labels = _flatten_labels(labels_key, arrays[labels_key])
+            return arrays[images_key], labels
+    return None
+
+
+def read_groups(data: LabelledImages, key: str) -> np.ndarray:
+    """Read the array that says which group each training image belongs to.
+
+    Parameters
+    ----------
+    data : LabelledImages
+        The training part.
+    key : str
+        Name of the array.
+
+    Returns
+    -------
+    groups : ndarray of shape (n,)
+
+    Raises
+    ------
+    DataError
+        If the file has no such array with one entry an image.
+    """
+    groups = load_arrays(data.path).get(key)
+    if groups is None or groups.shape != data.labels.shape:
+        had = "no such array" if groups is None else f"shape {groups.shape}"
+        raise DataError(
+            f"Groups must be an array with one entry for each of {len(data.labels)} "
+            f"training images. Received: {key}, {had}, in {data.path}. Arrays of that "
+            f"length are: {', '.join(data.aligned_keys) or 'none'}."
+        )
+    return groups
 
 
 def check_output(
@@ -219,20 +280,11 @@ def write_npz(
         members = {member.filename: member for member in old.infolist()}
         how = members[f"{data.images_key}.npy"].compress_type
         with zipfile.ZipFile(file, "w", compression=how) as out:
-            _write_members(out, new)
+            write_members(out, new)
             written = {f"{key}.npy" for key in new}
             for name, member in members.items():
                 if name not in written:
                     out.writestr(member, old.read(name))
-
-
-def write_arrays(path: str | os.PathLike[str], arrays: dict[str, np.ndarray]) -> None:
-    """Write named arrays as an .npz file, whole or not at all."""
-    with (
-        whole_file(Path(path)) as file,
-        zipfile.ZipFile(file, "w", compression=zipfile.ZIP_DEFLATED) as out,
-    ):
-        _write_members(out, arrays)
 
 
 def save_demo_digits(path: str | os.PathLike[str]) -> None:
@@ -256,50 +308,6 @@ def save_demo_digits(path: str | os.PathLike[str]) -> None:
     rows = np.concatenate(kept)
     arrays = {"x_train": x_train[rows], "y_train": y_train[rows]}
     write_arrays(path, {**arrays, "x_test": x_test, "y_test": y_test})
-
-
-def _write_members(out: zipfile.ZipFile, arrays: dict[str, np.ndarray]) -> None:
-    for key, array in arrays.items():
-        info = zipfile.ZipInfo(f"{key}.npy")
-        info.compress_type = out.compression
-        with out.open(info, "w", force_zip64=True) as member:
-            np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
-
-
-def _load_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Return all arrays of a file, each one read to its end and found plain."""
-    if not path.exists():
-        raise DataError(f"There is no file {path}.")
-    if path.is_dir():
-        raise DataError(f"{path} is a folder. Expected: an .npz file.")
-    try:
-        is_zip = zipfile.is_zipfile(path)
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
-    if not is_zip:
-        raise DataError(
-            f"{path} is not an .npz file, or is cut short: it has no table of contents."
-        )
-    arrays: dict[str, np.ndarray] = {}
-    key = "?"
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            for key in file.files:
-                array = file[key]
-                if isinstance(array, np.ndarray):  # else a foreign file in the zip
-                    arrays[key] = array
-    except ValueError as error:
-        if "pickle" in str(error).lower():
-            raise DataError(
-                f"The array {key!r} in {path} holds Python objects (texts of dtype "
-                "object, or images of differing shapes), which may run code when "
-                "read. Bring the images to one shape, and save plain arrays: texts by "
-                "np.asarray(y, dtype=str)."
-            ) from error
-        raise DataError(f"The array {key!r} in {path} is damaged: {error}") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
-        raise DataError(f"The array {key!r} in {path} is damaged: {error}") from error
-    return arrays
 
 
 def _find_keys(

@@ -10,6 +10,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from balancegan.checks import run_checks
+from balancegan.comparison import EvaluationResult
 from balancegan.images import ImageFormat
 from balancegan.inspection import Inspection
 
@@ -71,6 +73,37 @@ class Display:
             f"about {format_bytes(facts['peak_memory_bytes'])} of memory; nothing was "
             "written"
         )
+
+    def say_duration(self, facts: Mapping[str, float], n_jobs: int) -> None:
+        """Say how long a comparison would take, and where the time goes."""
+        training, classifying = facts["generator_seconds"], facts["classifier_seconds"]
+        self.say(
+            f"{facts['runs']} runs in about "
+            f"{format_seconds((training + classifying) / n_jobs)}: generators "
+            f"{format_seconds(training)}, classifiers {format_seconds(classifying)}"
+            + (f", {n_jobs} side by side at best" if n_jobs > 1 else "")
+        )
+
+    def show_comparison(self, result: EvaluationResult) -> None:
+        """Show a row for each arm, the verdicts, and what the checks found."""
+        table = Table("arm", box=None, pad_edge=False)
+        for column in ("balanced accuracy", "against none", "few-shot recall"):
+            table.add_column(column, justify="right")
+        for arm, row in result.summary().iterrows():
+            table.add_row(
+                str(arm),
+                f"{100 * row['balanced_accuracy']:.1f} %",
+                f"{100 * row['difference']:+.1f} ({100 * row['low']:+.1f} to "
+                f"{100 * row['high']:+.1f})",
+                f"{100 * row['few_shot']:.1f} %",
+            )
+        self.console.print(table)
+        for verdict in result.verdicts():
+            self.say(verdict.sentence)
+        for check in run_checks(result):
+            if check.outcome in ("issue", "tip"):
+                about = f"{check.arm}: " if check.arm else ""
+                self.say(f"{check.outcome} {check.code}, {about}{check.message}")
 
     def say_cost(
         self, out: Path, facts: Mapping[str, Any], aligned_keys: list[str]

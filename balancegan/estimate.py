@@ -12,10 +12,12 @@ import numpy as np
 from sklearn.base import clone
 
 from balancegan.augmenter import ConditionalGANAugmenter
+from balancegan.classifiers import ClassifierBuilder, TrainingRows, train_network
 from balancegan.gan import STEPS_PER_CALL
 from balancegan.model import BATCH
 from balancegan.presets import choose_preset
 
+CLASSIFIER_TRIAL_STEPS = (10, 30)  # the first ones compile
 TRIAL_CALLS = 4  # of the compiled training function; the first one compiles
 
 
@@ -104,6 +106,26 @@ def _try_training(
     )
     steps = preset.n_steps(len(X))
     return trial, steps, compiling + steps * seconds_per_step
+
+
+def estimate_classifier(
+    build: ClassifierBuilder | None, rows: TrainingRows, n_steps: int
+) -> float:
+    """Return about how many seconds it takes to train a network for so many steps.
+
+    Parameters
+    ----------
+    build, rows, n_steps
+        As in :func:`balancegan.classifiers.train_network`.
+    """
+    seconds = []
+    for trial_steps in CLASSIFIER_TRIAL_STEPS:
+        started = time.monotonic()
+        train_network(build, rows, rows.images[:1], 0, n_steps=trial_steps)
+        seconds.append(time.monotonic() - started)
+    few, more = CLASSIFIER_TRIAL_STEPS
+    per_step = max(0.0, seconds[1] - seconds[0]) / (more - few)
+    return seconds[0] + per_step * max(0, n_steps - few)
 
 
 def peak_memory_bytes() -> int | None:

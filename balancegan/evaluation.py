@@ -20,7 +20,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.utils.multiclass import check_classification_targets
 
 from balancegan.arms import Arm, ArmsGiven, default_augmenter, find_arms
-from balancegan.balance import class_counts, plain
+from balancegan.balance import class_counts
 from balancegan.classifiers import N_STEPS
 from balancegan.comparison import EvaluationResult
 from balancegan.errors import DataError, refusals_as_data_errors
@@ -48,6 +48,7 @@ def compare(
     groups: Any = None,
     image_shape: tuple[int, ...] | None = None,
     value_range: tuple[float, float] | None = None,
+    class_names: Sequence[str] | None = None,
     n_jobs: int | None = None,
     cache_dir: str | Path | None = None,
     verbose: int = 1,
@@ -88,6 +89,8 @@ def compare(
         are never on both sides of a fold.
     image_shape, value_range : default=None
         See :func:`balancegan.images.find_format`.
+    class_names : sequence of str, default=None
+        What the sorted classes are called in tables. None: their labels.
     n_jobs : int or None, default=None
         Trials side by side, by joblib. None: one, or as `joblib.parallel_config` says.
     cache_dir : path-like or None, default=None
@@ -129,8 +132,9 @@ def compare(
         lambda: default_augmenter(image_shape=image_shape, value_range=value_range),
     )
     n_steps = classifier_steps or N_STEPS
+    names = _check_names(class_names, classes)
     runner = TrialRunner(
-        splits, classes, image_format, classifier, n_steps, RunCache(cache_dir)
+        splits, classes, names, image_format, classifier, n_steps, RunCache(cache_dir)
     )
     trials = [
         Trial(sharing, number, seed, is_shown=(number, seed) == (0, seeds[0]))
@@ -151,7 +155,7 @@ def compare(
     runs.sort(key=lambda run: (run["split"], run["seed"], order[run["arm"]]))
     settings = {
         "arms": _describe_arms(known),
-        "classes": [str(plain(label)) for label in classes],
+        "classes": names,
         "train_counts": np.bincount(np.searchsorted(classes, labels)).tolist(),
         "image_shape": list(image_format.image_shape),
         "n_splits": len(splits),
@@ -194,6 +198,16 @@ def _check_labels(y: Any, n_images: int) -> np.ndarray:
             f"of shape {labels.shape}."
         )
     return labels
+
+
+def _check_names(names: Sequence[str] | None, classes: np.ndarray) -> list[str]:
+    found = [str(name) for name in (classes.tolist() if names is None else names)]
+    if len(found) != len(classes) or len(set(found)) < len(found):
+        raise DataError(
+            f"class_names must be a name of its own for each of {len(classes)} classes."
+            f" Received: {found}."
+        )
+    return found
 
 
 def _check_seeds(seeds: int | Sequence[int]) -> list[int]:

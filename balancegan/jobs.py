@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from balancegan.archives import write_arrays
 from balancegan.augmenter import ConditionalGANAugmenter
 from balancegan.balance import Plan, Strategy, plain
-from balancegan.datasets import LabelledImages, write_arrays, write_npz
+from balancegan.datasets import LabelledImages, write_npz
 from balancegan.estimate import estimate_cost, peak_memory_bytes
 from balancegan.pictures import compare_real_and_synthetic, tile_grid, write_png
 

@@ -1,19 +1,33 @@
 """Options that several commands share, each named as the argument that it sets."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
 
-TRAINING_PARAMETERS = (
+RECIPE_PARAMETERS = (
     "preset",
     "steps",
     "max_minutes",
     "batch_size",
     "learning_rate",
+)
+TRAINING_PARAMETERS = (
+    *RECIPE_PARAMETERS,
     "log_dir",
     "tensorboard",
     "random_state",
+)
+
+
+COMPARISON_PARAMETERS = (
+    "report",
+    "seeds",
+    "folds",
+    "group_key",
+    "cache",
+    "fail_if_worse",
 )
 
 
@@ -31,83 +45,141 @@ class StepsType(click.ParamType):
         return click.IntRange(1).convert(value, param, ctx)
 
 
-def training_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that set the augmenter's parameters, under their names."""
-    options = (
-        click.option(
-            "--preset",
-            type=click.Choice(["default", "tutorial"]),
-            default="default",
-            show_default=True,
-            help="Networks and recipe.",
-        ),
-        click.option(
-            "--steps",
-            type=StepsType(),
-            help="Training steps, or auto: until the images become no better.  "
-            "[default: the preset's]",
-        ),
-        click.option(
-            "--minutes",
-            "max_minutes",
-            type=click.FloatRange(0, min_open=True),
-            help="End training after so many minutes.",
-        ),
-        click.option("--batch-size", type=click.IntRange(2), help="Images per step."),
-        click.option(
-            "--learning-rate",
-            type=click.FloatRange(0, min_open=True),
-            help="Adam's, for both networks.",
-        ),
-        click.option(
-            "--log-dir",
-            type=click.Path(file_okay=False),
-            help="Write losses, image quality and sample grids to a new folder here.",
-        ),
-        click.option(
-            "--tensorboard",
-            is_flag=True,
-            help="Write TensorBoard's event files there too.",
-        ),
-        click.option(
-            "--seed",
-            "random_state",
-            type=click.IntRange(0, 2**32 - 1),
-            help="Makes the result repeatable.  [default: another one every time]",
-        ),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+Command = Callable[..., Any]
 
 
-def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say where the images are in DATA."""
-    options = (
-        click.option("--images-key", metavar="KEY", help="Array of DATA with images."),
-        click.option("--labels-key", metavar="KEY", help="Array of DATA with labels."),
-        click.option(
-            "--value-range",
-            nargs=2,
-            type=float,
-            metavar="BLACK WHITE",
-            help="Values of black and white.  [default: found out]",
-        ),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+def add_options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Return a decorator that adds options, which --help lists in this order."""
+
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
 
 
-def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --json and --quiet."""
-    command = click.option("--quiet", is_flag=True, help="Say nothing on stderr.")(
-        command
-    )
-    return click.option(
+# The augmenter's parameters, under their names
+recipe_options = add_options(
+    click.option(
+        "--preset",
+        type=click.Choice(["default", "tutorial"]),
+        default="default",
+        show_default=True,
+        help="Networks and recipe.",
+    ),
+    click.option(
+        "--steps",
+        type=StepsType(),
+        help="Training steps, or auto: until the images become no better.  "
+        "[default: the preset's]",
+    ),
+    click.option(
+        "--minutes",
+        "max_minutes",
+        type=click.FloatRange(0, min_open=True),
+        help="End training after so many minutes.",
+    ),
+    click.option("--batch-size", type=click.IntRange(2), help="Images per step."),
+    click.option(
+        "--learning-rate",
+        type=click.FloatRange(0, min_open=True),
+        help="Adam's, for both networks.",
+    ),
+)
+
+training_options = add_options(
+    recipe_options,
+    click.option(
+        "--log-dir",
+        type=click.Path(file_okay=False),
+        help="Write losses, image quality and sample grids to a new folder here.",
+    ),
+    click.option(
+        "--tensorboard",
+        is_flag=True,
+        help="Write TensorBoard's event files there too.",
+    ),
+    click.option(
+        "--seed",
+        "random_state",
+        type=click.IntRange(0, 2**32 - 1),
+        help="Makes the result repeatable.  [default: another one every time]",
+    ),
+)
+
+target_options = add_options(
+    click.option(
+        "--target",
+        "targets",
+        multiple=True,
+        metavar="CLASS=COUNT|STRATEGY",
+        help="Final count of a class (repeat for others), or one strategy: "
+        "not-majority, minority, not-minority, all, or a share of the largest class "
+        "such as 0.5.  [default: auto, which is not-majority]",
+    ),
+    click.option(
+        "--max-ratio",
+        type=click.FloatRange(0),
+        help="At most so many synthetic images per real one of a class.",
+    ),
+)
+
+data_options = add_options(
+    click.option("--images-key", metavar="KEY", help="Array of DATA with images."),
+    click.option("--labels-key", metavar="KEY", help="Array of DATA with labels."),
+    click.option(
+        "--value-range",
+        nargs=2,
+        type=float,
+        metavar="BLACK WHITE",
+        help="Values of black and white.  [default: found out]",
+    ),
+)
+
+comparison_options = add_options(
+    click.option(
+        "--report",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Write the comparison to a .html, .md or .json file.",
+    ),
+    click.option(
+        "--seeds",
+        type=click.IntRange(1),
+        default=3,
+        show_default=True,
+        help="Runs of each arm. With one there is no verdict.",
+    ),
+    click.option(
+        "--folds",
+        type=click.IntRange(2),
+        help="Compare on folds of the training part.  [default: on the test part, or "
+        "on 5 folds where there is none]",
+    ),
+    click.option(
+        "--group-key",
+        metavar="KEY",
+        help="Array of DATA: images of one group stay in one fold.",
+    ),
+    click.option(
+        "--cache",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Keep finished runs in this folder: an interrupted comparison goes on "
+        "where it stopped.",
+    ),
+    click.option(
+        "--fail-if-worse",
+        is_flag=True,
+        help="Exit with 3 if synthetic images harm.",
+    ),
+)
+
+output_options = add_options(
+    click.option(
         "--json", "as_json", is_flag=True, help="Print one JSON object on stdout."
-    )(command)
-
+    ),
+    click.option("--quiet", is_flag=True, help="Say nothing on stderr."),
+)
 
 overwrite_option = click.option(
     "--overwrite", is_flag=True, help="Replace what a run before has written."

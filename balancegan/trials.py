@@ -14,7 +14,6 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from balancegan.arms import Arm
-from balancegan.balance import plain
 from balancegan.classifiers import (
     TrainingRows,
     train_estimator,
@@ -72,6 +71,8 @@ class TrialRunner:
         The user's images and labels.
     classes : ndarray of shape (n_classes,)
         The sorted labels.
+    class_names : list of str
+        What they are called.
     image_format : ImageFormat
         Of the images.
     classifier, classifier_steps
@@ -84,12 +85,14 @@ class TrialRunner:
         self,
         splits: list[Split],
         classes: np.ndarray,
+        class_names: list[str],
         image_format: ImageFormat,
         classifier: Classifier,
         classifier_steps: int,
         cache: RunCache,
     ) -> None:
-        self.splits, self.classes, self.image_format = splits, classes, image_format
+        self.splits, self.image_format = splits, image_format
+        self.classes, self.class_names = classes, class_names
         self.classifier, self.n_steps = classifier, classifier_steps
         self.cache = cache
 
@@ -108,7 +111,13 @@ class TrialRunner:
         """
         split = self.splits[trial.split_number]
         rows_key = (trial.arms[0].sampler, trial.seed, split.train)
-        settings = (self.classifier, self.n_steps, self.image_format, split.test)
+        settings = (
+            self.classifier,
+            self.n_steps,
+            self.image_format,
+            self.class_names,
+            split.test,
+        )
         keys = [(rows_key, settings, arm, trial.is_shown) for arm in trial.arms]
         found = [self.cache.find(key) for key in keys]
         if None in found:
@@ -144,9 +153,9 @@ class TrialRunner:
         n_train = np.bincount(self._indices(split.train[1]), minlength=n_classes)
         table = class_figures(true, predicted, n_classes)
         classes = [
-            {"class": str(plain(label)), "n_train": int(n), **row, **of_added}
-            for label, n, row, of_added in zip(
-                self.classes,
+            {"class": name, "n_train": int(n), **row, **of_added}
+            for name, n, row, of_added in zip(
+                self.class_names,
                 n_train,
                 table.to_dict(orient="records"),
                 added["classes"],

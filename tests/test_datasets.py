@@ -3,12 +3,14 @@ import zipfile
 import numpy as np
 import pytest
 
+from balancegan.archives import write_arrays
 from balancegan.datasets import (
     LAYOUTS,
     check_output,
+    read_groups,
     read_npz,
+    read_test_part,
     save_demo_digits,
-    write_arrays,
     write_npz,
 )
 from balancegan.errors import DataError
@@ -236,3 +238,41 @@ def test_demo_digits_hold_out_a_third(tmp_path):
     assert len(data["x_test"]) == 599
     known = {image.tobytes() for image in data["x_train"]}
     assert not any(image.tobytes() in known for image in data["x_test"])
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        (("x_train", "y_train"), ("x_test", "y_test")),
+        (("train_images", "train_labels"), ("test_images", "test_labels")),
+        (("images", "labels"), ("test_images", "test_labels")),
+        (("X", "y"), ("X_test", "y_test")),
+        (("my_train", "its_labels"), ("x_test", "y_test")),
+    ],
+)
+def test_the_test_part_is_found(tmp_path, train, test):
+    images = np.arange(5 * 16, dtype="uint8").reshape(5, 4, 4)
+    labels = np.array([0, 1, 1, 0, 1])
+    arrays = dict(zip(train, (images, labels), strict=True))
+    path = tmp_path / "data.npz"
+    write_arrays(path, arrays)
+    keys = train if train[0] == "my_train" else (None, None)
+    assert read_test_part(read_npz(path, *keys)) is None
+    one_hot = np.eye(2)[labels[:3]]
+    write_arrays(path, arrays | dict(zip(test, (images[:3], one_hot), strict=True)))
+    found = read_test_part(read_npz(path, *keys))
+    np.testing.assert_array_equal(found[0], images[:3])
+    np.testing.assert_array_equal(found[1], labels[:3])
+
+
+def test_groups_are_an_entry_for_each_image(tmp_path):
+    path = tmp_path / "data.npz"
+    images, labels = np.zeros((4, 4, 4), "uint8"), np.array([0, 1, 0, 1])
+    write_arrays(
+        path, {"X": images, "y": labels, "photo": labels + 5, "few": labels[:3]}
+    )
+    data = read_npz(path)
+    assert read_groups(data, "photo").tolist() == [5, 6, 5, 6]
+    for key, had in (("few", r"shape \(3,\)"), ("no", "no such array")):
+        with pytest.raises(DataError, match=f"{had}.*length are: photo"):
+            read_groups(data, key)

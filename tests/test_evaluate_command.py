@@ -1,0 +1,148 @@
+import json
+import re
+
+import numpy as np
+import pytest
+
+from balancegan.comparing import Comparison
+from balancegan.comparison import EvaluationResult
+
+from .test_cli import run
+from .test_quality import stripes
+
+QUICK = ["--classifier-steps", "20", "--steps", "2"]
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Three classes that anyone tells apart, with a test part and groups."""
+    images, classes = stripes(30)
+    kept = np.r_[0:30, 30:45, 60:68]
+    test_images, test_classes = stripes(12, seed=1)
+    path = tmp_path / "data.npz"
+    np.savez(
+        path,
+        x_train=images[kept],
+        y_train=classes[kept],
+        x_test=test_images,
+        y_test=test_classes,
+        class_names=np.array(["left", "<b>", "right"]),
+        photo=np.arange(len(kept)) // 2,
+    )
+    return path
+
+
+def test_evaluate_compares_on_the_test_part(data, tmp_path):
+    report = tmp_path / "report.html"
+    arms = "none, class_weight,cgan"
+    options = ["--arms", arms, "--seeds", "2", "--report", report, "--json", *QUICK]
+    result = run("evaluate", data, *options)
+    assert result.exit_code == 0, result.output
+    read = EvaluationResult.from_json(result.stdout)
+    assert read.arms == ["none", "class_weight", "cgan"]
+    assert read.settings["classes"] == ["left", "<b>", "right"]
+    assert read.frame["n_test"].eq(12).all()
+    assert "runs in about" in result.stderr
+    assert read.verdict().sentence.split(":")[0] in " ".join(result.stderr.split())
+    assert "&lt;b&gt;" in report.read_text()
+    assert "<b></b>" not in report.read_text()
+
+
+def test_evaluate_compares_on_folds(data, tmp_path):
+    options = ["--arms", "none", "--seeds", "1", "--quiet", "--json", *QUICK]
+    facts = {}
+    for name, more in (
+        ("folds", ["--folds", "2"]),
+        ("groups", ["--group-key", "photo", "--folds", "3"]),
+    ):
+        result = run("evaluate", data, *options, *more)
+        assert result.stderr == ""
+        facts[name] = json.loads(result.stdout)["settings"]
+    assert (facts["folds"]["n_splits"], facts["folds"]["grouped"]) == (2, False)
+    assert (facts["groups"]["n_splits"], facts["groups"]["grouped"]) == (3, True)
+
+
+def test_a_dry_run_says_how_long_it_takes(data):
+    result = run("evaluate", data, "--dry-run", "--seeds", "5", *QUICK)
+    assert result.exit_code == 0
+    assert "40 runs in about" in result.stderr
+    assert result.stdout == ""
+
+
+def test_finished_runs_are_kept(data, tmp_path):
+    cache = tmp_path / "cache"
+    options = ["--arms", "oversample", "--seeds", "2", "--cache", cache, *QUICK]
+    first, again = (
+        run("evaluate", data, *options, "--json", "--quiet").stdout for _ in range(2)
+    )
+    assert first == again
+    assert len(list(cache.glob("run-*"))) == 4
+
+
+@pytest.mark.parametrize(("overall", "code"), [("harms", 3), ("helps", 0)])
+def test_fail_if_worse_is_an_exit_code(data, monkeypatch, overall, code):
+    from .test_checks import make_result
+
+    made = make_result(accuracy=0.5 if overall == "harms" else 0.95)
+    assert made.verdict().overall == overall
+    monkeypatch.setattr(Comparison, "run", lambda self, **how: made)
+    monkeypatch.setattr(Comparison, "estimate", lambda self: ESTIMATE)
+    assert run("evaluate", data, "--fail-if-worse").exit_code == code
+    assert run("evaluate", data).exit_code == 0
+
+
+ESTIMATE = {"runs": 3, "generator_seconds": 60.0, "classifier_seconds": 30.0}
+
+
+def test_balance_evaluates_in_one_go(data, tmp_path, monkeypatch):
+    from .test_checks import make_result
+
+    asked = []
+    monkeypatch.setattr(
+        Comparison, "run", lambda self, **how: asked.append(self) or make_result()
+    )
+    monkeypatch.setattr(Comparison, "estimate", lambda self: ESTIMATE)
+    out, report = tmp_path / "out.npz", tmp_path / "report.md"
+    arguments = ["--evaluate", "--report", report, "--seeds", "4", "--target", "0.5"]
+    options = ["--out", out, "--steps", "2", "--seed", "7", "--json"]
+    result = run("balance", data, *arguments, *options)
+    assert result.exit_code == 0, result.output
+    facts = json.loads(result.stdout)
+    assert facts["evaluation"]["verdicts"][0]["overall"] == "helps"
+    assert facts["seed"] == 7
+    assert report.exists()
+    assert out.exists()
+    (comparison,) = asked
+    assert comparison.seeds == 4
+    (sampler,) = {arm.sampler for arm in comparison.arms if arm.name == "cgan"}
+    assert (sampler.sampling_strategy, sampler.steps) == (0.5, 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["evaluate", "--arms", "gan"], "There is no arm called 'gan'"),
+        (["evaluate", "--report", "report.pdf"], "ends in .html"),
+        (["evaluate", "--report", "no/report.html"], "cannot be written"),
+        (["evaluate", "--group-key", "x_test"], "one entry for each of 53"),
+        (["evaluate", "--folds", "9"], "Received: .2: 8"),
+        (["balance", "--dry-run", "--report", "r.html"], "--report.*add --evaluate"),
+        (["balance", "--dry-run", "--evaluate", "--model", "m"], "a saved model"),
+    ],
+)
+def test_bad_usage_is_refused_before_any_work(data, arguments, said, monkeypatch):
+    monkeypatch.setattr(Comparison, "estimate", lambda self: ESTIMATE)
+    command, *options = arguments
+    result = run(command, data, *options)
+    assert result.exit_code == 2
+    assert "Traceback" not in result.stderr
+    assert re.search(said, " ".join(result.stderr.split())), result.stderr
+
+
+def test_a_report_is_not_written_over(data, tmp_path):
+    report = tmp_path / "report.html"
+    report.write_text("mine")
+    result = run("evaluate", data, "--report", report)
+    assert result.exit_code == 2
+    assert "--overwrite" in result.stderr
+    assert report.read_text() == "mine"
