@@ -197,8 +197,7 @@ def balance(
         if result is not None:
             report["evaluation"] = json.loads(result.to_json())
         click.echo(json.dumps(report))
-    if result is not None:
-        exit_if_worse(result, fail_if_worse)
+    exit_if_worse(result, fail_if_worse)
 
 
 @main.command()

@@ -97,10 +97,9 @@ def evaluate(
         quiet=quiet,
         **options,
     )
-    if result is not None:
-        if as_json:
-            click.echo(result.to_json())
-        exit_if_worse(result, fail_if_worse)
+    if as_json and result is not None:
+        click.echo(result.to_json())
+    exit_if_worse(result, fail_if_worse)
 
 
 def compare_arms(
@@ -174,8 +173,9 @@ def refuse_report(report: Path | None, *, overwrite: bool) -> None:
         check_new_file(report, overwrite=overwrite)
 
 
-def exit_if_worse(result: "EvaluationResult", fail_if_worse: bool) -> None:
+def exit_if_worse(result: "EvaluationResult | None", fail_if_worse: bool) -> None:
     """Exit with 3 if that is asked for and the best arm on trial harms."""
-    on_trial = len(result.rivals) < len(result.arms)
-    if fail_if_worse and on_trial and result.verdict().overall == "harms":
+    if not fail_if_worse or result is None or len(result.rivals) == len(result.arms):
+        return
+    if result.verdict().overall == "harms":
         click.get_current_context().exit(EXIT_WORSE)

@@ -12,7 +12,7 @@ from balancegan import ConditionalGANAugmenter, class_counts
 from balancegan.pictures import compare_real_and_synthetic, write_png
 
 parser = argparse.ArgumentParser(description=__doc__)
-parser.add_argument("--steps", type=int, help="instead of the preset's 4,000")
+parser.add_argument("--steps", type=int, help="instead of the preset's 3,000")
 parser.add_argument("--out", default="quickstart.png")
 options = parser.parse_args()
 
