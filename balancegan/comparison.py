@@ -6,7 +6,6 @@ says the same as the one that wrote it.
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,10 @@ import numpy as np
 import pandas as pd
 
 from balancegan.files import whole_file
-from balancegan.metrics import Difference, Verdict, paired_difference
+from balancegan.metrics import Difference, paired_difference
+from balancegan.plots import draw_recalls
+from balancegan.verdicts import BASELINE, ArmVerdict
 
-BASELINE = "none"
 FIGURE = "balanced_accuracy"
 OVERALL_FIGURES = (
     "balanced_accuracy",
@@ -28,82 +28,6 @@ OVERALL_FIGURES = (
     "accuracy",
     "calibration_error",
 )
-
-
-@dataclass(frozen=True)
-class ArmVerdict:
-    """Whether an arm helped, measured against nothing and against the best rival.
-
-    Attributes
-    ----------
-    arm, best_rival : str
-        Names. The best rival is the one with the highest mean balanced accuracy.
-    against_none, against_best_rival : Difference
-        Of balanced accuracy, over pairs of runs with the same split and seed.
-    classes : dict of str to dict
-        For each class "against_none" and "against_best_rival", differences of recall.
-        Their intervals are wide enough for all of them to be right together.
-    means : dict of str to float
-        Mean balanced accuracy of the arm, of "none" and of the best rival.
-    """
-
-    arm: str
-    best_rival: str
-    against_none: Difference
-    against_best_rival: Difference
-    classes: dict[str, dict[str, Difference]]
-    means: dict[str, float]
-
-    @property
-    def overall(self) -> Verdict:
-        """Helps: better than both. Harms: worse than either."""
-        return join_verdicts(self.against_none, self.against_best_rival)
-
-    def class_verdicts(self) -> dict[str, Verdict]:
-        """Return the verdict of each class, by the same rule."""
-        return {
-            label: join_verdicts(*differences.values())
-            for label, differences in self.classes.items()
-        }
-
-    @property
-    def sentence(self) -> str:
-        """The verdict in a sentence, in per cent and points."""
-        best = self.against_best_rival
-        words = {
-            "helps": f"{self.arm} helps",
-            "harms": f"{self.arm} harms",
-            "no evidence": f"There is no evidence that {self.arm} helps",
-            "not enough runs": f"Not enough runs to judge {self.arm}",
-        }[self.overall]
-        text = (
-            f"{words}: balanced accuracy {100 * self.means[self.arm]:.1f} %, without "
-            f"it {100 * self.means[BASELINE]:.1f} %, with {self.best_rival}, the best "
-            f"of the cheaper methods, {100 * self.means[self.best_rival]:.1f} %"
-        )
-        if best.n_pairs < 2:
-            return f"{text} (one run each, or no run that depends on the seed)."
-        return (
-            f"{text} (difference {100 * best.mean:+.1f} points, interval "
-            f"{100 * best.low:+.1f} to {100 * best.high:+.1f}, {best.n_pairs} pairs)."
-        )
-
-
-def join_verdicts(*differences: Difference) -> Verdict:
-    """Return helps where all help, harms where one harms.
-
-    Examples
-    --------
-    >>> good, bad = Difference(0.1, 0.05, 0.15, 3), Difference(-0.1, -0.2, -0.01, 3)
-    >>> join_verdicts(good, good), join_verdicts(good, bad)
-    ('helps', 'harms')
-    """
-    verdicts = [difference.verdict for difference in differences]
-    if "not enough runs" in verdicts:
-        return "not enough runs"
-    if "harms" in verdicts:
-        return "harms"
-    return "helps" if set(verdicts) == {"helps"} else "no evidence"
 
 
 class EvaluationResult:
@@ -327,6 +251,41 @@ class EvaluationResult:
         labels = self.settings["classes"]
         total = sum(np.array(r["confusion"]) for r in self.runs if r["arm"] == arm)
         return pd.DataFrame(total, index=labels, columns=labels)
+
+    def plot(self, arms: Sequence[str] | None = None, ax: Any = None) -> Any:
+        """Draw the recall of each class with and without.
+
+        Needs matplotlib, which ``pip install balancegan[plot]`` brings.
+
+        Parameters
+        ----------
+        arms : sequence of str or None, default=None
+            Which. None: "none", the best rival, and the best arm on trial.
+        ax : matplotlib Axes or None, default=None
+            Where to. None: a new figure.
+
+        Returns
+        -------
+        ax : matplotlib Axes
+        """
+        chosen = self.chief_arms if arms is None else list(arms)
+        unknown = [arm for arm in chosen if arm not in self.arms]
+        if unknown:
+            raise ValueError(
+                f"The arms are {self.arms}. Received: arms={list(chosen)!r}."
+            )
+        counts = zip(
+            self.settings["classes"], self.settings["train_counts"], strict=True
+        )
+        return draw_recalls(self.frame, chosen, dict(counts), ax)
+
+    @property
+    def chief_arms(self) -> list[str]:
+        """The arm "none", the best rival, and the best arm on trial if there is one."""
+        chosen = [BASELINE, self.best_rival]
+        if len(self.rivals) < len(self.arms):
+            chosen.append(self.verdict().arm)
+        return list(dict.fromkeys(chosen))
 
     def to_json(self, path: str | Path | None = None) -> str:
         """Return settings and runs as JSON, and write them to a file if one is given.

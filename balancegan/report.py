@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import escape
 
 from balancegan.checks import run_checks
-from balancegan.comparison import BASELINE, EvaluationResult
+from balancegan.comparison import EvaluationResult
 from balancegan.errors import DataError
 from balancegan.files import whole_file
 
@@ -109,10 +109,7 @@ def gather_facts(result: EvaluationResult) -> dict[str, Any]:
         "settings", each as the templates show it.
     """
     on_trial = [arm for arm in result.arms if arm not in result.rivals]
-    shown = [BASELINE, result.best_rival]
-    if on_trial:
-        shown.append(result.verdict().arm)
-    shown = list(dict.fromkeys(shown))
+    shown = result.chief_arms
     hidden = ("pictures", "leaks")
     return {
         "verdict": _gather_verdict(result, on_trial),

@@ -52,7 +52,9 @@ MAY_IMPORT = {
         "resampling",
         "runcache",
     },
-    "comparison": {"files", "metrics"},
+    "plots": set(),
+    "verdicts": {"metrics"},
+    "comparison": {"files", "metrics", "plots", "verdicts"},
     "checks": {"comparison"},
     "report": {"checks", "comparison", "errors", "files"},
     "evaluation": {

@@ -1,0 +1,75 @@
+import matplotlib
+import numpy as np
+import pytest
+
+from balancegan.comparison import EvaluationResult
+
+from .test_checks import make_result
+
+matplotlib.use("agg")
+
+RIVALS = ["none", "class_weight", "oversample", "smote", "augment"]
+
+
+def simulate(rng, effect=0.0, n_seeds=3, n_draws=3):
+    """Facts of arms that are all equally good but for ours; seeds matter to all."""
+    arms = [*RIVALS, "ours"]
+    runs = []
+    for split in range(n_draws):
+        for seed in range(n_seeds):
+            of_seed = rng.normal(0.8, 0.01)
+            for arm in arms:
+                recall = of_seed + rng.normal(0, 0.01) + effect * (arm == "ours")
+                row = {"class": "bag", "recall": recall, "n_test": 1000}
+                runs.append(
+                    {
+                        "arm": arm,
+                        "split": split,
+                        "seed": seed,
+                        "figures": {"balanced_accuracy": recall},
+                        "classes": [row],
+                        "confusion": [],
+                        "seconds": {},
+                    }
+                )
+    settings = {
+        "arms": [{"name": name, "rival": name != "ours"} for name in arms],
+        "classes": ["bag"],
+        "n_splits": 1,
+    }
+    return EvaluationResult(settings, runs)
+
+
+@pytest.mark.parametrize(("n_seeds", "n_draws"), [(3, 1), (3, 3)])
+def test_no_effect_is_rarely_taken_for_one(n_seeds, n_draws):
+    rng = np.random.default_rng(0)
+    found = [
+        simulate(rng, n_seeds=n_seeds, n_draws=n_draws).verdict("ours").overall
+        for _ in range(1_000)
+    ]
+    wrong = found.count("helps") + found.count("harms")
+    assert wrong <= 50
+    assert set(found) <= {"helps", "harms", "no evidence"}
+
+
+def test_a_true_effect_is_found():
+    rng = np.random.default_rng(0)
+    for effect, verdict in ((0.05, "helps"), (-0.05, "harms")):
+        found = [simulate(rng, effect).verdict("ours").overall for _ in range(50)]
+        assert found.count(verdict) >= 48
+
+
+def test_the_plot_shows_what_the_frame_says():
+    result = make_result()
+    ax = result.plot()
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert labels == ["none", "oversample", "ours"]
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == [
+        "shirt (40)",
+        "bag (900)",
+    ]
+    drawn = np.asarray(ax.containers[2].lines[0].get_xdata(), dtype=float)
+    means = result.frame.query("arm == 'ours'").groupby("class")["recall"].mean()
+    np.testing.assert_allclose(drawn, means[["shirt", "bag"]])
+    with pytest.raises(ValueError, match="Received: arms="):
+        result.plot(["other"])
