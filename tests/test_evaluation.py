@@ -13,6 +13,7 @@ from sklearn.metrics import balanced_accuracy_score, recall_score
 from sklearn.pipeline import make_pipeline
 
 from balancegan.arms import Arm
+from balancegan.checks import run_checks
 from balancegan.comparison import EvaluationResult
 from balancegan.errors import DataError
 from balancegan.evaluation import compare
@@ -176,6 +177,42 @@ def test_images_of_the_test_part_in_training_are_counted():
     result = compare_given({"cunning smuggler": changed}, seeds=1)
     added = result.runs[1]["added"]
     assert (added["n_equal_test"], added["n_near_test"], added["n"]) == (0, 30, 30)
+
+
+LABELS = np.array(["left", "middle", "right"])
+NOISE = np.random.default_rng(3).integers(0, 256, size=(60, 9, 9)).astype("uint8")
+
+
+@pytest.mark.parametrize(
+    ("sampler", "code"),
+    [
+        (Appends(X_TEST[:20], Y_TEST[:20]), "BG004"),
+        (Appends(X_TEST[:20] ^ 1, Y_TEST[:20]), "BG004"),
+        (Appends(X_TRAIN[:20], Y_TRAIN[:20]), "BG001"),
+        (Appends(X_TRAIN[:20] ^ 1, Y_TRAIN[:20]), "BG001"),
+        (Appends(X_TRAIN[:1].repeat(20, axis=0) ^ 1, Y_TRAIN[:20]), "BG002"),
+        (Appends(NOISE, np.repeat(LABELS, 20)), "BG003"),
+        (Appends(stripes(20, seed=7)[0], np.repeat(LABELS[::-1], 20)), "BG003"),
+    ],
+    ids=[
+        "test images",
+        "nearly test images",
+        "training images",
+        "nearly training images",
+        "one image again and again",
+        "noise",
+        "images of other classes",
+    ],
+)
+def test_samplers_cannot_fool_the_checks(sampler, code):
+    checks = run_checks(compare_given({"mine": sampler}, seeds=1))
+    assert code in {check.code for check in checks if check.outcome == "issue"}
+
+
+def test_fresh_images_pass_the_checks():
+    fresh = Appends(stripes(40, seed=8)[0], np.repeat(LABELS, 40))
+    checks = run_checks(compare_given({"mine": fresh}, seeds=1))
+    assert not [check for check in checks if check.outcome == "issue"]
 
 
 def test_added_images_of_arms_on_trial_are_measured():
