@@ -56,7 +56,7 @@ class Check:
 
 
 def run_checks(result: EvaluationResult) -> list[Check]:
-    """Check the data of a comparison and each arm that is no rival.
+    """Check the data of a comparison, the images that arms on trial add, their gain.
 
     Parameters
     ----------
@@ -74,9 +74,10 @@ def run_checks(result: EvaluationResult) -> list[Check]:
     ['BG001', 'BG002', 'BG003', 'BG004', 'BG005', 'BG006']
     """
     checks = [_find_leaked_test_images(result), _find_small_test_classes(result)]
-    for arm in result.arms:
-        if arm not in result.rivals:
-            checks += [check(result, arm) for check in ARM_CHECKS]
+    on_trial = [arm for arm in result.settings["arms"] if not arm["rival"]]
+    for arm in dict.fromkeys(arm["images_of"] for arm in on_trial):
+        checks += [check(result, arm) for check in IMAGE_CHECKS]
+    checks += [_find_gain(result, arm["name"]) for arm in on_trial]
     return sorted(checks, key=lambda check: OUTCOMES.index(check.outcome))
 
 
@@ -153,8 +154,8 @@ def _find_wrong_looking(result: EvaluationResult, arm: str) -> Check:
         issue=lost > LEAST_AGREEMENT,
         tip=lost > LESS_AGREEMENT,
         what="Share of added images that a classifier of real ones takes for their "
-        "class, well below that of real images",
-        advice="Look at the images; train longer.",
+        "class",
+        advice="That is well below real images. Look at them; train longer.",
     )
 
 
@@ -218,12 +219,11 @@ def _find_gain(result: EvaluationResult, arm: str) -> Check:
     return _check("BG006", outcome[verdict.overall], verdict.sentence, arm)
 
 
-ARM_CHECKS: Sequence[Callable[[EvaluationResult, str], Check]] = (
+IMAGE_CHECKS: Sequence[Callable[[EvaluationResult, str], Check]] = (
     _find_copies,
     _find_collapses,
     _find_wrong_looking,
     _find_smuggled_test_images,
-    _find_gain,
 )
 
 
@@ -276,7 +276,7 @@ def _figure_by_class(result: EvaluationResult, arm: str, figure: str) -> pd.Seri
 
 
 def _list(values: pd.Series, form: str = "{:.2f}") -> str:
-    return ", ".join(f"{name} {form.format(value)}" for name, value in values.items())
+    return ", ".join(f"{name}: {form.format(value)}" for name, value in values.items())
 
 
 def _percent(share: float) -> str:

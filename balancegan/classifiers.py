@@ -27,6 +27,7 @@ BATCH_SIZE = 128
 LEARNING_RATE = 2e-3  # at first; it falls to 0 as a cosine
 WEIGHT_DECAY = 1e-3
 WIDTHS = (32, 64, 128)
+MOMENTUM = 0.9  # of batch normalisation: 0.99 lags behind in a few hundred steps
 SMALLEST_SIDE = 7  # pixels; feature maps are halved down to about it
 STEPS_PER_CALL = 10
 
@@ -158,7 +159,7 @@ def train_network(
         with _default_seeds_from(seed):
             network = build(image_shape, rows.n_classes)
     gives_logits = not _are_probabilities(
-        _check_output(network.predict_on_batch(batches[0][0]), rows.n_classes)
+        _check_output(network(batches[0][0], training=False), rows.n_classes)
     )
     rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, n_steps)
     network.compile(
@@ -188,7 +189,7 @@ def build_classifier(
             use_bias=False,
             kernel_initializer=initializer(seed=next(seeds)),
         )(x)
-        x = layers.ReLU()(FusedBatchNormalization()(x))
+        x = layers.ReLU()(FusedBatchNormalization(momentum=MOMENTUM)(x))
         if level + 1 >= len(WIDTHS) and min(x.shape[1:3]) <= SMALLEST_SIDE:
             break
     x = layers.Flatten()(x)
@@ -293,12 +294,11 @@ def _predict(
     to_model_range: Callable[[np.ndarray], np.ndarray],
     images: np.ndarray,
 ) -> np.ndarray:
-    seen = []
-    for start in range(0, len(images), BATCH_SIZE):
-        rows = to_model_range(images[start : start + BATCH_SIZE])
-        # One shape of batch, so that the network is compiled once
-        padding = [(0, BATCH_SIZE - len(rows))] + [(0, 0)] * 3
-        seen.append(network.predict_on_batch(np.pad(rows, padding))[: len(rows)])
+    # Called, not `predict`: that compiles anew for every network, and warns of it
+    seen = [
+        np.asarray(network(to_model_range(rows), training=False))
+        for rows in np.array_split(images, range(BATCH_SIZE, len(images), BATCH_SIZE))
+    ]
     return np.concatenate(seen).astype(float)
 
 
