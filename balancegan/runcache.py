@@ -1,11 +1,13 @@
 """What a comparison has finished already, in a folder, so that it can go on.
 
 Entries are named by a hash of everything that they depend on: whoever changes the
-data, an arm, the classifier or a seed finds nothing, and so starts afresh.
+data, an arm, the classifier, a seed or the package's version finds nothing, and so
+starts afresh.
 """
 
 import json
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +89,7 @@ class RunCache:
         if self.folder is None:
             return None
         try:
-            key = joblib.hash((FORMAT, depends_on))
+            key = joblib.hash((FORMAT, version("balancegan"), depends_on))
         except Exception as error:  # whatever a foreign object raises when pickled
             raise DataError(
                 "With cache_dir, samplers, transformations and classifiers are told "

@@ -164,3 +164,9 @@ def test_what_an_estimator_cannot_do_is_refused():
         train_estimator(LogisticRegression(), rows_of(mixup=0.2), TEST_IMAGES, 0)
     with pytest.raises(DataError, match="neither class_weight nor sample_weight"):
         train_estimator(KNeighborsClassifier(), rows_of(weighted=True), TEST_IMAGES, 0)
+
+
+def test_moving_averages_keep_up_in_few_steps():
+    rows = rows_of(transform=shift_images)
+    seen = train_network(None, rows, TEST_IMAGES, 0, n_steps=40)
+    assert seen[np.arange(len(seen)), TEST_CLASSES].mean() > 0.9
