@@ -4,7 +4,7 @@ A check that could not be made ends as "not run", never as passed. Everything fo
 from the facts of an :class:`balancegan.comparison.EvaluationResult`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -76,7 +76,7 @@ def run_checks(result: EvaluationResult) -> list[Check]:
     checks = [_find_leaked_test_images(result), _find_small_test_classes(result)]
     on_trial = [arm for arm in result.settings["arms"] if not arm["rival"]]
     for arm in dict.fromkeys(arm["images_of"] for arm in on_trial):
-        checks += [check(result, arm) for check in IMAGE_CHECKS]
+        checks += _check_images(result, arm)
     checks += [_find_gain(result, arm["name"]) for arm in on_trial]
     return sorted(checks, key=lambda check: OUTCOMES.index(check.outcome))
 
@@ -95,8 +95,6 @@ ADDS_NOTHING = "The arm adds no images."
 
 def _find_copies(result: EvaluationResult, arm: str) -> Check:
     counts = _count_added(result, arm)
-    if not counts["n"]:
-        return _check("BG001", "not applicable", ADDS_NOTHING, arm)
     equal = counts["n_equal_train"] / counts["n"]
     if equal > MOST_EQUAL:
         return _check(
@@ -161,8 +159,6 @@ def _find_wrong_looking(result: EvaluationResult, arm: str) -> Check:
 
 def _find_smuggled_test_images(result: EvaluationResult, arm: str) -> Check:
     counts = _count_added(result, arm)
-    if not counts["n"]:
-        return _check("BG004", "not applicable", ADDS_NOTHING, arm)
     equal, near = counts["n_equal_test"], counts["n_near_test"]
     if equal or near:
         return _check(
@@ -219,12 +215,18 @@ def _find_gain(result: EvaluationResult, arm: str) -> Check:
     return _check("BG006", outcome[verdict.overall], verdict.sentence, arm)
 
 
-IMAGE_CHECKS: Sequence[Callable[[EvaluationResult, str], Check]] = (
-    _find_copies,
-    _find_collapses,
-    _find_wrong_looking,
-    _find_smuggled_test_images,
-)
+def _check_images(result: EvaluationResult, arm: str) -> list[Check]:
+    if not _count_added(result, arm)["n"]:
+        return [_check(c, "not applicable", ADDS_NOTHING, arm) for c in IMAGE_CHECKS]
+    return [check(result, arm) for check in IMAGE_CHECKS.values()]
+
+
+IMAGE_CHECKS: dict[str, Callable[[EvaluationResult, str], Check]] = {
+    "BG001": _find_copies,
+    "BG002": _find_collapses,
+    "BG003": _find_wrong_looking,
+    "BG004": _find_smuggled_test_images,
+}
 
 
 def _judge_classes(
@@ -238,8 +240,6 @@ def _judge_classes(
     advice: str,
 ) -> Check:
     """End a check of a figure that each class has; `issue` and `tip` are masks."""
-    if values.empty:
-        return _check(code, "not applicable", ADDS_NOTHING, arm)
     known = values.dropna()
     if known.empty:
         few = "Too few added or held-out images of every class to measure."

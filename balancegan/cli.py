@@ -145,6 +145,7 @@ def balance(
     # What can be refused is refused before any training
     comparison = {name: options.pop(name) for name in COMPARISON_PARAMETERS}
     fail_if_worse = comparison.pop("fail_if_worse")
+    comparison |= {"dry_run": dry_run, "quiet": quiet}
     _refuse_idle_options(with_model=model is not None, evaluated=evaluated)
     refuse_report(comparison["report"], overwrite=overwrite)
     if out is not None:
@@ -181,9 +182,9 @@ def balance(
         )
         display.say_cost(out, facts, labelled.aligned_keys)
     result = None
-    if evaluated and not dry_run:
+    if evaluated:
         recipe = {k: v for k, v in settings.items() if k not in UNCOMPARED}
-        result = compare_arms(labelled, None, recipe, quiet=quiet, **comparison)
+        result = compare_arms(labelled, None, recipe, **comparison)
     if as_json:
         report = {
             "data": str(data),

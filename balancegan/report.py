@@ -6,12 +6,12 @@ not say.
 """
 
 from dataclasses import asdict
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import escape
 
 from balancegan.checks import run_checks
 from balancegan.comparison import EvaluationResult
@@ -280,7 +280,7 @@ def escape_markdown(text: Any) -> str:
     'a\\|b &lt;script&gt;'
     """
     one_line = " ".join(str(text).split())
-    plain = str(escape(one_line))
+    plain = escape(one_line)
     for sign in "\\|*_`[]":
         plain = plain.replace(sign, f"\\{sign}")
     return plain

@@ -118,6 +118,14 @@ def test_balance_evaluates_in_one_go(data, tmp_path, monkeypatch):
     assert (sampler.sampling_strategy, sampler.steps) == (0.5, 2)
 
 
+def test_a_dry_run_of_both_says_how_long_both_take(data, monkeypatch):
+    monkeypatch.setattr(Comparison, "estimate", lambda self: ESTIMATE)
+    result = run("balance", data, "--dry-run", "--evaluate", "--steps", "2")
+    assert result.exit_code == 0, result.output
+    assert "would train 2 steps" in result.stderr
+    assert "3 runs in about 1 min 30 s" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
