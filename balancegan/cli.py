@@ -159,9 +159,8 @@ def balance(
     )
     strategy = parse_strategy(targets, labelled.find_label)
     plan = plan_synthesis(labelled.labels, strategy, max_ratio)
-    counts = class_counts(labelled.labels)
     display = Display(quiet=quiet)
-    display.show_plan(counts, plan, labelled.name)
+    display.show_plan(class_counts(labelled.labels), plan, labelled.name)
 
     settings = {**options, "sampling_strategy": strategy, "max_ratio": max_ratio}
     start_tensorflow()
