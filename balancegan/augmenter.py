@@ -95,6 +95,8 @@ class ConditionalGANAugmenter(ImageOverSampler):
         How many images the last resampling made of each class, zeros included.
     is_synthetic_ : ndarray of shape (n_resampled,), bool
         Which rows of the last resampling are synthetic.
+    fit_seconds_ : float
+        What training took, with all that it prepares. A loaded model has none.
     model_ : TrainedModel
         The generator with its settings, seed, image format and cost.
     history_ : DataFrame

@@ -7,45 +7,27 @@ that --help is quick.
 """
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
-from click.core import ParameterSource
 
+from balancegan.balance_command import balance
 from balancegan.edge import (
     PATH,
     CommandGroup,
-    InputRefused,
     check_new_file,
     check_parent,
     read_data,
     start_tensorflow,
 )
-from balancegan.evaluate_command import (
-    compare_arms,
-    evaluate,
-    exit_if_worse,
-    refuse_report,
-)
+from balancegan.evaluate_command import evaluate
 from balancegan.options import (
-    COMPARISON_PARAMETERS,
-    TRAINING_PARAMETERS,
-    comparison_options,
     data_options,
     output_options,
     overwrite_option,
-    target_options,
     training_options,
 )
-
-if TYPE_CHECKING:
-    from balancegan.balance import Plan
-    from balancegan.datasets import LabelledImages
-
-# Arguments of the augmenter that the comparison sets itself
-UNCOMPARED = ("random_state", "log_dir", "tensorboard")
 
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -59,6 +41,7 @@ def main() -> None:
     """  # noqa: D301
 
 
+main.add_command(balance)
 main.add_command(evaluate)
 
 
@@ -89,115 +72,6 @@ def inspect(data: Path, as_json: bool, quiet: bool, **options: Any) -> None:
             "warnings": inspection.warnings,
         }
         click.echo(json.dumps(facts))
-
-
-@main.command()
-@click.argument("data", type=PATH)
-@click.option("--out", type=PATH, help="The .npz file to write.")
-@target_options
-@click.option(
-    "--model",
-    type=PATH,
-    help="Use a saved model instead of training.",
-)
-@click.option(
-    "--picture",
-    type=PATH,
-    help="Also write a PNG with real beside synthetic images.",
-)
-@click.option(
-    "--dry-run",
-    is_flag=True,
-    help="Say what would be made, how long it would take and how much memory.",
-)
-@click.option(
-    "--evaluate",
-    "evaluated",
-    is_flag=True,
-    help="Then find out whether it helps, as the command evaluate does.",
-)
-@comparison_options
-@data_options
-@training_options
-@overwrite_option
-@output_options
-def balance(
-    data: Path,
-    out: Path | None,
-    targets: tuple[str, ...],
-    max_ratio: float | None,
-    model: Path | None,
-    picture: Path | None,
-    dry_run: bool,
-    evaluated: bool,
-    images_key: str | None,
-    labels_key: str | None,
-    overwrite: bool,
-    as_json: bool,
-    quiet: bool,
-    **options: Any,
-) -> None:
-    """Write a balanced copy of DATA, with synthetic images in its training part."""
-    from balancegan.balance import class_counts, parse_strategy, plan_synthesis
-    from balancegan.datasets import check_output
-    from balancegan.display import Display, describe_format
-
-    # What can be refused is refused before any training
-    comparison = {name: options.pop(name) for name in COMPARISON_PARAMETERS}
-    fail_if_worse = comparison.pop("fail_if_worse")
-    comparison |= {"dry_run": dry_run, "quiet": quiet}
-    _refuse_idle_options(with_model=model is not None, evaluated=evaluated)
-    refuse_report(comparison["report"], overwrite=overwrite)
-    if out is not None:
-        check_output(out, data, overwrite=overwrite)
-    elif not dry_run:
-        raise click.UsageError("Missing option '--out' (or '--dry-run').")
-    if picture is not None:
-        check_parent(picture)
-    labelled, image_format = read_data(
-        data, options["value_range"], images_key, labels_key
-    )
-    strategy = parse_strategy(targets, labelled.find_label)
-    plan = plan_synthesis(labelled.labels, strategy, max_ratio)
-    display = Display(quiet=quiet)
-    display.show_plan(class_counts(labelled.labels), plan, labelled.name)
-
-    settings = {**options, "sampling_strategy": strategy, "max_ratio": max_ratio}
-    start_tensorflow()
-    from balancegan.jobs import balance_file, estimate_file
-
-    if out is None or dry_run:
-        facts = estimate_file(labelled, plan, {**settings, "verbose": 0}, model)
-        display.say_estimate(facts, sum(plan.values()))
-    else:
-        facts = balance_file(
-            labelled,
-            strategy,
-            plan,
-            {**settings, "verbose": int(not quiet)},
-            model=model,
-            out=out,
-            picture=picture,
-        )
-        display.say_cost(out, facts, labelled.aligned_keys)
-    result = None
-    if evaluated:
-        recipe = {k: v for k, v in settings.items() if k not in UNCOMPARED}
-        result = compare_arms(labelled, None, recipe, **comparison)
-    if as_json:
-        report = {
-            "data": str(data),
-            "out": None if out is None else str(out),
-            "dry_run": dry_run,
-            "images": describe_format(image_format),
-            "classes": _describe_plan(labelled, plan),
-            "arrays_not_extended": labelled.aligned_keys,
-            **facts,
-        }
-        if result is not None:
-            report["evaluation"] = json.loads(result.to_json())
-        click.echo(json.dumps(report))
-    exit_if_worse(result, fail_if_worse)
 
 
 @main.command()
@@ -326,51 +200,3 @@ def demo(
         quiet=quiet,
         **options,
     )
-
-
-def _describe_plan(labelled: "LabelledImages", plan: "Plan") -> list[dict[str, Any]]:
-    from balancegan.balance import class_counts
-
-    return [
-        {
-            "label": label,
-            "name": labelled.name(label),
-            "real": n,
-            "synthetic": plan[label],
-        }
-        for label, n in class_counts(labelled.labels).items()
-    ]
-
-
-def _refuse_idle_options(*, with_model: bool, evaluated: bool) -> None:
-    """Refuse options of balance that others leave without effect."""
-    if with_model and evaluated:
-        raise InputRefused(
-            "--evaluate trains generators of its own on each training part; it does "
-            "not judge a saved model. Leave out --model, or --evaluate."
-        )
-    if with_model:
-        _refuse(
-            TRAINING_PARAMETERS,
-            "A saved model is not trained again, so these options have no effect "
-            "with --model",
-            "leave out --model",
-        )
-    if not evaluated:
-        _refuse(
-            COMPARISON_PARAMETERS,
-            "Nothing is compared without --evaluate, so these options have no effect",
-            "add --evaluate",
-        )
-
-
-def _refuse(parameters: Sequence[str], why: str, or_else: str) -> None:
-    ctx = click.get_current_context()
-    given = [
-        option.opts[0]
-        for option in ctx.command.params
-        if option.name in parameters
-        and ctx.get_parameter_source(str(option.name)) is ParameterSource.COMMANDLINE
-    ]
-    if given:
-        raise InputRefused(f"{why}: {', '.join(given)}. Leave them out, or {or_else}.")

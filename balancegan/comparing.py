@@ -15,8 +15,9 @@ from balancegan.classifiers import CLASSIFIERS, N_STEPS, TrainingRows
 from balancegan.comparison import EvaluationResult
 from balancegan.datasets import LabelledImages
 from balancegan.estimate import estimate_classifier, estimate_cost
-from balancegan.evaluation import DEFAULT_FOLDS, compare
+from balancegan.evaluation import compare
 from balancegan.images import find_format
+from balancegan.splits import DEFAULT_FOLDS, find_splits
 
 
 class Comparison:
@@ -42,6 +43,11 @@ class Comparison:
         A key of :data:`balancegan.classifiers.CLASSIFIERS`.
     classifier_steps : int or None
         Its training steps. None: the default.
+
+    Raises
+    ------
+    DataError
+        If arms, test part, folds or groups cannot be used.
     """
 
     def __init__(
@@ -58,6 +64,14 @@ class Comparison:
         classifier_steps: int | None,
     ) -> None:
         self.labelled, self.augmenter = labelled, augmenter
+        find_splits(  # refuses what cannot be compared, before anything is run
+            labelled.images,
+            labelled.labels,
+            *(test_part or (None, None)),
+            cv=folds,
+            groups=groups,
+            value_range=augmenter["value_range"],
+        )
         self.arms = find_arms(arms, lambda: default_augmenter(**augmenter))
         self.test_part, self.groups, self.seeds = test_part, groups, seeds
         self.folds = (folds or DEFAULT_FOLDS) if test_part is None else None

@@ -43,8 +43,11 @@ class CommandGroup(click.Group):
             ctx.exit(130)
 
 
-def start_tensorflow() -> None:
-    """Import TensorFlow without its start-up noise, which ignores all settings."""
+def start_tensorflow(n_processes: int = 1) -> None:
+    """Import TensorFlow without its start-up noise, which ignores all settings.
+
+    One of several processes side by side takes its share of the cores only.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with tempfile.TemporaryFile() as noise:
         stderr = os.dup(2)
@@ -52,6 +55,10 @@ def start_tensorflow() -> None:
         try:
             import keras
 
+            if n_processes > 1:
+                from balancegan.threads import share_cores
+
+                share_cores(n_processes)
             keras.ops.zeros(())  # starts the devices, with more noise
         except Exception:
             os.dup2(stderr, 2)

@@ -1,6 +1,7 @@
 """The comparison at the command line, on its own or after balancing.
 
-``evaluate`` is the command; ``balance --evaluate`` calls :func:`compare_arms`.
+``evaluate`` is the command; ``balance --evaluate`` prepares before it balances, and
+runs afterwards.
 """
 
 from pathlib import Path
@@ -20,6 +21,7 @@ from balancegan.options import (
 )
 
 if TYPE_CHECKING:
+    from balancegan.comparing import Comparison
     from balancegan.comparison import EvaluationResult
     from balancegan.datasets import LabelledImages
 
@@ -66,6 +68,8 @@ def evaluate(
     arms: str | None,
     report: Path | None,
     fail_if_worse: bool,
+    cache: Path | None,
+    n_jobs: int,
     dry_run: bool,
     targets: tuple[str, ...],
     max_ratio: float | None,
@@ -88,53 +92,44 @@ def evaluate(
         "max_ratio": max_ratio,
         "value_range": value_range,
     }
-    result = compare_arms(
-        labelled,
-        None if arms is None else [name.strip() for name in arms.split(",")],
-        augmenter,
-        dry_run=dry_run,
+    names = None if arms is None else [name.strip() for name in arms.split(",")]
+    result = run_comparison(
+        prepare_comparison(labelled, names, augmenter, **options),
         report=report,
+        cache=cache,
+        n_jobs=n_jobs,
+        dry_run=dry_run,
         quiet=quiet,
-        **options,
     )
     if as_json and result is not None:
         click.echo(result.to_json())
     exit_if_worse(result, fail_if_worse)
 
 
-def compare_arms(
+def prepare_comparison(
     labelled: "LabelledImages",
     arms: list[str] | None,
     augmenter: dict[str, Any],
     *,
-    report: Path | None,
     seeds: int,
     folds: int | None,
     group_key: str | None,
-    cache: Path | None,
     classifier: str = "network",
     classifier_steps: int | None = None,
-    n_jobs: int = 1,
-    dry_run: bool = False,
-    quiet: bool,
-) -> "EvaluationResult | None":
-    """Say how long it takes, compare, show and write what came of it.
+) -> "Comparison":
+    """Return a comparison, or refuse it: all that can be refused is refused here.
 
-    `augmenter` has the parameters of the generator. None is returned where nothing
-    was asked for but how long it takes.
+    `augmenter` has the parameters of the generator.
     """
     from balancegan.datasets import read_groups, read_test_part
-    from balancegan.display import Display
 
-    display = Display(quiet=quiet)
     groups = None if group_key is None else read_groups(labelled, group_key)
     on_folds = folds is not None or groups is not None
     test_part = None if on_folds else read_test_part(labelled)
     start_tensorflow()
     from balancegan.comparing import Comparison
-    from balancegan.report import write_report
 
-    comparison = Comparison(
+    return Comparison(
         labelled,
         arms,
         augmenter,
@@ -145,12 +140,36 @@ def compare_arms(
         classifier=classifier,
         classifier_steps=classifier_steps,
     )
+
+
+def run_comparison(
+    comparison: "Comparison",
+    *,
+    report: Path | None,
+    cache: Path | None,
+    n_jobs: int = 1,
+    dry_run: bool = False,
+    quiet: bool,
+) -> "EvaluationResult | None":
+    """Say how long it takes, compare, show and write what came of it.
+
+    None is returned where nothing was asked for but how long it takes.
+    """
+    import joblib
+
+    from balancegan.display import Display
+    from balancegan.report import write_report
+
+    display = Display(quiet=quiet)
     if dry_run or not quiet:
         display.say_duration(comparison.estimate(), n_jobs)
     if dry_run:
         return None
     try:
-        result = comparison.run(n_jobs=n_jobs, cache_dir=cache, verbose=int(not quiet))
+        with joblib.parallel_config(
+            "loky", n_jobs=n_jobs, initializer=start_tensorflow, initargs=(n_jobs,)
+        ):
+            result = comparison.run(cache_dir=cache, verbose=int(not quiet))
     except KeyboardInterrupt:
         if cache is not None:
             display.say(

@@ -14,24 +14,19 @@ from typing import Any
 
 import joblib
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.base import BaseEstimator
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-from sklearn.utils.multiclass import check_classification_targets
 
 from balancegan.arms import Arm, ArmsGiven, default_augmenter, find_arms
-from balancegan.balance import class_counts
 from balancegan.classifiers import N_STEPS
 from balancegan.comparison import EvaluationResult
-from balancegan.errors import DataError, refusals_as_data_errors
-from balancegan.images import ImageFormat, check_format, find_format
-from balancegan.progress import show_progress
+from balancegan.errors import DataError
+from balancegan.progress import TimeLeft, show_progress
 from balancegan.runcache import RunCache
-from balancegan.trials import Classifier, Split, Trial, TrialRunner
+from balancegan.splits import find_splits
+from balancegan.trials import Classifier, Trial, TrialRunner
 
 PACKAGES = ("balancegan", "tensorflow", "keras", "scikit-learn", "imbalanced-learn")
-DEFAULT_FOLDS = 5
-FOLDS_SEED = 0
 
 
 def compare(
@@ -94,8 +89,10 @@ def compare(
     n_jobs : int or None, default=None
         Trials side by side, by joblib. None: one, or as `joblib.parallel_config` says.
     cache_dir : path-like or None, default=None
-        A folder in which finished runs are kept: an interrupted comparison goes on
-        where it stopped. None: nothing is kept.
+        A folder in which finished runs are kept, and resampled sets that took ten
+        seconds to make: an interrupted comparison goes on where it stopped, and one
+        with more arms or another classifier makes no image again. None: nothing is
+        kept.
     verbose : int, default=1
         Whether progress is shown on stderr.
 
@@ -121,11 +118,17 @@ def compare(
     >>> list(result.summary().index)
     ['none', 'oversample', 'smote']
     """
-    images, labels, image_format = _check_images(
-        X_train, y_train, image_shape, value_range
+    splits, image_format = find_splits(
+        X_train,
+        y_train,
+        X_test,
+        y_test,
+        cv=cv,
+        groups=groups,
+        image_shape=image_shape,
+        value_range=value_range,
     )
-    classes = np.unique(labels)
-    splits = _find_splits(images, labels, image_format, (X_test, y_test), cv, groups)
+    classes, train_counts = np.unique(splits[0].given[1], return_counts=True)
     seeds = _check_seeds(seeds)
     known = find_arms(
         arms,
@@ -133,8 +136,17 @@ def compare(
     )
     n_steps = classifier_steps or N_STEPS
     names = _check_names(class_names, classes)
+    # Here, so that it is done once and not by every process that is sent a split
+    leaks = [asdict(split.leaks) for split in splits]
     runner = TrialRunner(
-        splits, classes, names, image_format, classifier, n_steps, RunCache(cache_dir)
+        splits,
+        classes,
+        names,
+        image_format,
+        classifier,
+        n_steps,
+        RunCache(cache_dir),
+        n_workers=effective_n_jobs(n_jobs),
     )
     trials = [
         Trial(sharing, number, seed, is_shown=(number, seed) == (0, seeds[0]))
@@ -142,29 +154,23 @@ def compare(
         for seed in seeds
         for sharing in _by_sampler(known)
     ]
-    runs: list[dict[str, Any]] = []
-    with show_progress("Comparing", len(trials), "trials", visible=verbose > 0) as bar:
-        done = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
-            delayed(runner.run)(trial) for trial in trials
-        )
-        for count, of_trial in enumerate(done, start=1):
-            runs.extend(of_trial)
-            if bar is not None:
-                bar.update(count)
+    # The longest first, so that no worker is left with one of them at the end
+    trials.sort(key=lambda trial: trial.arms[0].rival)
+    runs = _run_all(runner, trials, n_jobs, visible=verbose > 0)
     order = {arm.name: k for k, arm in enumerate(known)}
     runs.sort(key=lambda run: (run["split"], run["seed"], order[run["arm"]]))
     settings = {
         "arms": _describe_arms(known),
         "classes": names,
-        "train_counts": np.bincount(np.searchsorted(classes, labels)).tolist(),
+        "train_counts": train_counts.tolist(),
         "image_shape": list(image_format.image_shape),
         "n_splits": len(splits),
         "grouped": groups is not None,
         "seeds": seeds,
         "classifier": describe(classifier) or "convolutional network",
         "classifier_steps": None if isinstance(classifier, BaseEstimator) else n_steps,
-        "leaks": [asdict(split.leaks) for split in splits],
-        "data_hash": joblib.hash([splits[0].train, splits[0].test]),
+        "leaks": leaks,
+        "data_hash": joblib.hash([splits[0].train(), splits[0].test()]),
         "pictures": runner.show_real(),
         "versions": {
             "python": platform.python_version(),
@@ -174,30 +180,26 @@ def compare(
     return EvaluationResult(settings, runs)
 
 
-def _check_images(
-    X: Any, y: Any, image_shape: Any, value_range: Any
-) -> tuple[np.ndarray, np.ndarray, ImageFormat]:
-    images = np.asarray(X)
-    image_format = find_format(images, image_shape, value_range)
-    labels = _check_labels(y, len(images))
-    if len(class_counts(labels)) < 2:
-        raise DataError(
-            "A comparison needs two classes at least. Received: "
-            f"{class_counts(labels)}."
+def _run_all(
+    runner: TrialRunner, trials: list[Trial], n_jobs: int | None, *, visible: bool
+) -> list[dict[str, Any]]:
+    """Return the runs of all trials, in the order in which they come in."""
+    runs: list[dict[str, Any]] = []
+    time_left = TimeLeft((t.arms[0].name for t in trials), runner.n_workers)
+    total = sum(len(trial.arms) for trial in trials)
+    with show_progress(
+        "Comparing", total, "runs", visible=visible, time_left=time_left
+    ) as bar:
+        done = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
+            delayed(runner.run)(trial) for trial in trials
         )
-    return images, labels, image_format
-
-
-def _check_labels(y: Any, n_images: int) -> np.ndarray:
-    labels = np.asarray(y)
-    with refusals_as_data_errors():
-        check_classification_targets(labels)
-    if labels.shape != (n_images,):
-        raise DataError(
-            f"There must be one label for each of {n_images} images. Received: labels "
-            f"of shape {labels.shape}."
-        )
-    return labels
+        for of_trial, seconds in done:
+            runs.extend(of_trial)
+            time_left.note(of_trial[0]["arm"], seconds)
+            if bar is not None:
+                last = of_trial[-1]
+                bar.update(len(runs), f"(last: {last['arm']}, seed {last['seed']})")
+    return runs
 
 
 def _check_names(names: Sequence[str] | None, classes: np.ndarray) -> list[str]:
@@ -218,72 +220,6 @@ def _check_seeds(seeds: int | Sequence[int]) -> list[int]:
             f"more. Received: seeds={seeds!r}."
         )
     return found
-
-
-def _find_splits(
-    images: np.ndarray,
-    labels: np.ndarray,
-    image_format: ImageFormat,
-    test: tuple[Any, Any],
-    cv: int | None,
-    groups: Any,
-) -> list[Split]:
-    """Return the given test part as the only split, or folds of the training part."""
-    X_test, y_test = test
-    if (X_test is None) != (y_test is None):
-        raise DataError("X_test and y_test go together. Received: one of them.")
-    if X_test is None:
-        return _fold(images, labels, cv or DEFAULT_FOLDS, groups)
-    if cv is not None or groups is not None:
-        raise DataError(
-            "Folds take the place of a test part. Received: X_test, and cv or groups. "
-            "Leave one of them out."
-        )
-    test_images = check_format(np.asarray(X_test), image_format)
-    test_labels = _check_labels(y_test, len(test_images))
-    unknown = np.setdiff1d(test_labels, labels)
-    if len(unknown):
-        raise DataError(
-            "The test part has classes that the training part lacks: "
-            f"{unknown.tolist()}."
-        )
-    return [Split((images, labels), (test_images, test_labels))]
-
-
-def _fold(
-    images: np.ndarray, labels: np.ndarray, n_folds: int, groups: Any
-) -> list[Split]:
-    if groups is not None and np.shape(groups) != labels.shape:
-        raise DataError(
-            f"groups must have one entry for each of {len(labels)} images. Received: "
-            f"shape {np.shape(groups)}."
-        )
-    too_small = {c: n for c, n in class_counts(labels).items() if n < n_folds}
-    if groups is None and too_small:
-        raise DataError(
-            f"Each class needs an image in each of {n_folds} folds. Received: "
-            f"{too_small}. Give a smaller cv, or a test part."
-        )
-    folds = StratifiedKFold if groups is None else StratifiedGroupKFold
-    with refusals_as_data_errors():
-        rows = list(
-            folds(n_folds, shuffle=True, random_state=FOLDS_SEED).split(
-                labels, labels, groups
-            )
-        )
-    classes = set(class_counts(labels))
-    for train, _ in rows:
-        missing = classes - set(class_counts(labels[train]))
-        if missing:
-            raise DataError(
-                "Every class must be in every training part. Received: all images of "
-                f"{sorted(map(str, missing))} in the groups of one fold. Give a "
-                "smaller cv, or other groups."
-            )
-    return [
-        Split((images[train], labels[train]), (images[test], labels[test]))
-        for train, test in rows
-    ]
 
 
 def _describe_arms(arms: list[Arm]) -> list[dict[str, Any]]:

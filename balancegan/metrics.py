@@ -219,8 +219,8 @@ def paired_difference(
     Parameters
     ----------
     values, others : sequence of float, of the same length
-        A figure of two arms, run for run on the same split with the same seed. Pairs
-        with a NaN are left out.
+        A figure in 0..1 of two arms, run for run on the same split with the same seed.
+        Pairs with a NaN are left out.
     n_chosen_from : int, default=1
         `others` was chosen as the best of so many arms *by these very runs*. The best
         of several looks better than it is, so that an arm as good as all of them would
@@ -274,4 +274,7 @@ def paired_difference(
     tail = ERROR_RATE / 2 / n_verdicts
     below = student.isf(tail, n - 1) * error
     above = student.isf(tail / n_chosen_from, n - 1) * error
-    return Difference(mean, mean - float(below), mean + float(above), n)
+    # No difference of two figures in 0..1 is larger than 1
+    return Difference(
+        mean, max(mean - float(below), -1.0), min(mean + float(above), 1.0), n
+    )

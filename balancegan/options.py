@@ -164,8 +164,9 @@ comparison_options = add_options(
     click.option(
         "--cache",
         type=click.Path(path_type=Path, file_okay=False),
-        help="Keep finished runs in this folder: an interrupted comparison goes on "
-        "where it stopped.",
+        help="Keep finished runs, and images that took long to make, in this folder: "
+        "an interrupted comparison goes on where it stopped, and more arms or another "
+        "classifier find the images made.",
     ),
     click.option(
         "--fail-if-worse",

@@ -94,6 +94,7 @@ def render_report(result: EvaluationResult, kind: str) -> str:
         "percent": format_percent,
         "points": format_points,
         "figure": format_figure,
+        "seconds": format_plain_seconds,
         "cell": escape_markdown,
     }
     return environment.get_template(f"report.{kind}").render(gather_facts(result))
@@ -269,6 +270,17 @@ def format_figure(value: float | None) -> str:
     ('0.12', '–')
     """
     return "–" if value is None or np.isnan(value) else f"{value:.2f}"
+
+
+def format_plain_seconds(value: float) -> str:
+    """Return seconds, whole ones from ten on.
+
+    Examples
+    --------
+    >>> format_plain_seconds(511.7), format_plain_seconds(1.25)
+    ('512', '1.2')
+    """
+    return f"{value:.0f}" if value >= 9.95 else f"{value:.1f}"
 
 
 def escape_markdown(text: Any) -> str:

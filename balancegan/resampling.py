@@ -28,14 +28,18 @@ class Resampled:
         Their classes.
     is_new : ndarray of shape (n,), bool
         Rows that the sampler added, copies of real ones among them.
-    seconds : float
-        What the sampler took.
+    fit_seconds : float
+        What learning took, of samplers that say so by an attribute ``fit_seconds_``;
+        else 0.
+    resample_seconds : float
+        What else the sampler took.
     """
 
     images: np.ndarray
     class_indices: np.ndarray
     is_new: np.ndarray
-    seconds: float
+    fit_seconds: float
+    resample_seconds: float
 
 
 def resample(
@@ -66,7 +70,7 @@ def resample(
     """
     if sampler is None:
         indices = np.searchsorted(classes, labels)
-        return Resampled(images, indices, np.zeros(len(images), dtype=bool), 0.0)
+        return Resampled(images, indices, np.zeros(len(images), dtype=bool), 0.0, 0.0)
     sampler = _copy_with_seed(sampler, seed)
     started = time.perf_counter()
     rows = images.reshape(len(images), -1) if _takes_flat_rows(sampler) else images
@@ -75,7 +79,14 @@ def resample(
     _check_rows(sampler, new_rows, new_labels, rows, classes)
     resampled = new_rows.reshape(-1, *images.shape[1:]).astype(images.dtype, copy=False)
     indices = np.searchsorted(classes, new_labels)
-    return Resampled(resampled, indices, find_new_rows(images, resampled), seconds)
+    fit_seconds = float(getattr(sampler, "fit_seconds_", 0.0))
+    return Resampled(
+        resampled,
+        indices,
+        find_new_rows(images, resampled),
+        fit_seconds,
+        seconds - fit_seconds,
+    )
 
 
 def find_new_rows(images: np.ndarray, resampled: np.ndarray) -> np.ndarray:

@@ -18,11 +18,14 @@ from balancegan.errors import DataError
 from balancegan.files import whole_file
 from balancegan.resampling import Resampled
 
-FORMAT = 1  # of the entries: those of another format are never found
+FORMAT = 2  # of the entries: those of another format are never found
+LONG = 10  # seconds: what a sampler made in less is rather made again than kept
 
 
 class RunCache:
-    """Facts of finished runs, and resampled sets of unfinished trials.
+    """Facts of finished runs, and resampled sets that took long to make.
+
+    The sets serve whoever asks again with more arms or another classifier.
 
     Parameters
     ----------
@@ -56,7 +59,10 @@ class RunCache:
                 file.write(json.dumps(facts).encode())
 
     def resampled(self, depends_on: Any, make: Callable[[], Resampled]) -> Resampled:
-        """Return the resampled set kept under what it depends on, or make it."""
+        """Return the resampled set kept under what it depends on, or make it.
+
+        It is kept where making it took long.
+        """
         path = self._path("rows", depends_on, "npz")
         if path is None:
             return make()
@@ -66,24 +72,22 @@ class RunCache:
                     file["images"],
                     file["class_indices"],
                     file["is_new"],
-                    float(file["seconds"]),
+                    float(file["fit_seconds"]),
+                    float(file["resample_seconds"]),
                 )
         made = make()
+        if made.fit_seconds + made.resample_seconds < LONG:
+            return made
         with whole_file(path) as file:
-            np.savez(
+            np.savez_compressed(
                 file,
                 images=made.images,
                 class_indices=made.class_indices,
                 is_new=made.is_new,
-                seconds=made.seconds,
+                fit_seconds=made.fit_seconds,
+                resample_seconds=made.resample_seconds,
             )
         return made
-
-    def forget_resampled(self, depends_on: Any) -> None:
-        """Remove a resampled set that no run waits for any more."""
-        path = self._path("rows", depends_on, "npz")
-        if path is not None:
-            path.unlink(missing_ok=True)
 
     def _path(self, kind: str, depends_on: Any, suffix: str) -> Path | None:
         if self.folder is None:

@@ -5,6 +5,7 @@ rows. Deriving classes see clean arrays only; why the template is ours and not
 imbalanced-learn's stands in ``docs/decisions/0001-sampler-contract.md``.
 """
 
+import time
 from abc import abstractmethod
 from typing import Any, Self
 
@@ -61,7 +62,7 @@ class ImageOverSampler(BaseOverSampler):
         self._validate_params()
         images, labels, _ = self._check_X_y(X, y)
         try:
-            self._train(images, labels)
+            self._train_timed(images, labels)
         finally:
             self._training_data = (X, y)
         return self
@@ -154,8 +155,13 @@ class ImageOverSampler(BaseOverSampler):
     def _fit_resample(
         self, X: np.ndarray, y: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        self._train(X, y)
+        self._train_timed(X, y)
         return self._extend(X, y, self.sampling_strategy)
+
+    def _train_timed(self, X: np.ndarray, y: np.ndarray) -> None:
+        started = time.perf_counter()
+        self._train(X, y)
+        self.fit_seconds_ = time.perf_counter() - started
 
     def _restore(
         self,

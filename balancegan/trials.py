@@ -4,9 +4,9 @@ Resamples the training part, trains the classifier for each arm, and notes the f
 what they mean is `comparison`'s business. A trial may run in another process.
 """
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from time import perf_counter
 from typing import Any, TypeAlias
 
@@ -23,30 +23,16 @@ from balancegan.fidelity import FidelityMeter
 from balancegan.gallery import Gallery, Strips
 from balancegan.images import ImageFormat
 from balancegan.judge import Judge
-from balancegan.leakage import Leaks, count_equal, count_near, find_leaks
+from balancegan.leakage import count_equal, count_near
 from balancegan.metrics import class_figures, count_confusions, overall_figures
 from balancegan.resampling import Resampled, resample
 from balancegan.runcache import RunCache
+from balancegan.splits import Part, Split
+from balancegan.threads import share_cores
 
 MOST_MEASURED = 300  # added images of a class whose fidelity is measured
 
 Classifier: TypeAlias = BaseEstimator | Callable[..., Any] | None
-
-
-@dataclass(frozen=True)
-class Split:
-    """Rows to learn from and rows to be judged by: images and labels.
-
-    Nothing that learns is given more than `train`.
-    """
-
-    train: tuple[np.ndarray, np.ndarray]
-    test: tuple[np.ndarray, np.ndarray]
-
-    @cached_property
-    def leaks(self) -> Leaks:
-        """Test images that occur in the training part."""
-        return find_leaks(self.train[0], self.test[0])
 
 
 @dataclass(frozen=True)
@@ -79,6 +65,8 @@ class TrialRunner:
         As in :func:`balancegan.evaluation.compare`.
     cache : RunCache
         What has been run before.
+    n_workers : int, default=1
+        Trials side by side: another process takes its share of the cores only.
     """
 
     def __init__(
@@ -90,13 +78,15 @@ class TrialRunner:
         classifier: Classifier,
         classifier_steps: int,
         cache: RunCache,
+        n_workers: int = 1,
     ) -> None:
         self.splits, self.image_format = splits, image_format
         self.classes, self.class_names = classes, class_names
         self.classifier, self.n_steps = classifier, classifier_steps
-        self.cache = cache
+        self.cache, self.n_workers = cache, n_workers
+        self.home = os.getpid()
 
-    def run(self, trial: Trial) -> list[dict[str, Any]]:
+    def run(self, trial: Trial) -> tuple[list[dict[str, Any]], float]:
         """Return the facts of each arm's run: those kept, or new ones.
 
         Returns
@@ -105,52 +95,61 @@ class TrialRunner:
             "arm", "split", "seed"; "figures" (see
             :func:`balancegan.metrics.overall_figures`); "classes", a dict for each with
             the columns of ``EvaluationResult.frame``; "confusion", counts of shape
-            (n_classes, n_classes); "seconds" by part; "added", how many
-            images the sampler added and how many of them equal a real one; "pictures",
-            strips by class (see :class:`balancegan.gallery.Gallery`).
+            (n_classes, n_classes); "seconds" to "fit" the sampler, to "resample" and
+            to "classify"; "added", how many images the sampler added and how many of
+            them equal a real one; "pictures", strips by class (see
+            :class:`balancegan.gallery.Gallery`).
+        seconds : float
+            What it took; 0 where all of them were kept.
         """
+        if os.getpid() != self.home:
+            share_cores(self.n_workers)
+        started = perf_counter()
         split = self.splits[trial.split_number]
-        rows_key = (trial.arms[0].sampler, trial.seed, split.train)
+        train, test = split.train(), split.test()
+        rows_key = (trial.arms[0].sampler, trial.seed, train)
         settings = (
             self.classifier,
             self.n_steps,
             self.image_format,
             self.class_names,
-            split.test,
+            test,
         )
         keys = [(rows_key, settings, arm, trial.is_shown) for arm in trial.arms]
         found = [self.cache.find(key) for key in keys]
+        seconds = 0.0
         if None in found:
             resampled = self.cache.resampled(
                 rows_key,
                 lambda: resample(
-                    trial.arms[0].sampler, *split.train, self.classes, trial.seed
+                    trial.arms[0].sampler, *train, self.classes, trial.seed
                 ),
             )
-            added = self._describe_added(resampled, split, trial)
+            added = self._describe_added(resampled, train, test, trial)
             for k, (key, arm) in enumerate(zip(keys, trial.arms, strict=True)):
                 if found[k] is None:
-                    run = self._run_arm(arm, trial, split, resampled, added)
+                    run = self._run_arm(arm, trial, train, test, resampled, added)
                     self.cache.keep(key, run)
                     found[k] = run
-            self.cache.forget_resampled(rows_key)
-        return [run for run in found if run is not None]
+            seconds = perf_counter() - started
+        return [run for run in found if run is not None], seconds
 
     def _run_arm(
         self,
         arm: Arm,
         trial: Trial,
-        split: Split,
+        train: Part,
+        test: Part,
         resampled: Resampled,
         added: dict[str, Any],
     ) -> dict[str, Any]:
         started = perf_counter()
-        probabilities = self._learn_and_predict(arm, resampled, split, trial.seed)
+        probabilities = self._learn_and_predict(arm, resampled, test[0], trial.seed)
         seconds = perf_counter() - started
-        true = self._indices(split.test[1])
+        true = self._indices(test[1])
         predicted = probabilities.argmax(axis=1)
         n_classes = len(self.classes)
-        n_train = np.bincount(self._indices(split.train[1]), minlength=n_classes)
+        n_train = np.bincount(self._indices(train[1]), minlength=n_classes)
         table = class_figures(true, predicted, n_classes)
         classes = [
             {"class": name, "n_train": int(n), **row, **of_added}
@@ -170,13 +169,17 @@ class TrialRunner:
             "figures": _none_for_nan(figures),
             "classes": [_none_for_nan(row) for row in classes],
             "confusion": count_confusions(true, predicted, n_classes).tolist(),
-            "seconds": {"resample": resampled.seconds, "classify": seconds},
+            "seconds": {
+                "fit": resampled.fit_seconds,
+                "resample": resampled.resample_seconds,
+                "classify": seconds,
+            },
             "added": added["counts"],
             "pictures": added["pictures"],
         }
 
     def _learn_and_predict(
-        self, arm: Arm, resampled: Resampled, split: Split, seed: int
+        self, arm: Arm, resampled: Resampled, test_images: np.ndarray, seed: int
     ) -> np.ndarray:
         rows = TrainingRows(
             resampled.images,
@@ -188,13 +191,13 @@ class TrialRunner:
             arm.weighted,
         )
         if isinstance(self.classifier, BaseEstimator):
-            return train_estimator(self.classifier, rows, split.test[0], seed)
+            return train_estimator(self.classifier, rows, test_images, seed)
         return train_network(
-            self.classifier, rows, split.test[0], seed, n_steps=self.n_steps
+            self.classifier, rows, test_images, seed, n_steps=self.n_steps
         )
 
     def _describe_added(
-        self, resampled: Resampled, split: Split, trial: Trial
+        self, resampled: Resampled, train: Part, test: Part, trial: Trial
     ) -> dict[str, Any]:
         """Return what is known about the rows that the sampler added, by class.
 
@@ -206,8 +209,8 @@ class TrialRunner:
         figures: list[dict[str, Any]] = [{} for _ in range(n_classes)]
         counts = {
             "n": len(images),
-            "n_equal_train": count_equal(images, split.train[0]),
-            "n_equal_test": count_equal(images, split.test[0]),
+            "n_equal_train": count_equal(images, train[0]),
+            "n_equal_test": count_equal(images, test[0]),
             "n_measured": 0,
             "n_near_test": 0,
         }
@@ -215,14 +218,15 @@ class TrialRunner:
         if len(images) and not all(arm.rival for arm in trial.arms):
             measured = _spread_out(of_class, n_classes, MOST_MEASURED)
             images, of_class = images[measured], of_class[measured]
-            meter = self._new_meter(split, trial.seed)
+            meter = self._new_meter(train, test, trial.seed)
             for index in range(n_classes):
                 of_this = images[of_class == index]
                 figures[index] = meter.measure(of_this, index) or {}
             counts["n_measured"] = len(images)
-            counts["n_near_test"] = count_near(images, split.test[0], split.leaks.limit)
+            limit = self.splits[trial.split_number].leaks.limit
+            counts["n_near_test"] = count_near(images, test[0], limit)
             if trial.is_shown:
-                pictures = self._new_gallery(split).show_synthetic(images, of_class)
+                pictures = self._new_gallery(train).show_synthetic(images, of_class)
         numbers = np.bincount(
             resampled.class_indices[resampled.is_new], minlength=n_classes
         )
@@ -234,19 +238,18 @@ class TrialRunner:
 
     def show_real(self) -> Strips:
         """Return strips of real images of the first split."""
-        return self._new_gallery(self.splits[0]).show_real()
+        return self._new_gallery(self.splits[0].train()).show_real()
 
-    def _new_gallery(self, split: Split) -> Gallery:
-        images, labels = split.train
+    def _new_gallery(self, train: Part) -> Gallery:
+        images, labels = train
         return Gallery(
             images, self._indices(labels), len(self.classes), self.image_format
         )
 
-    def _new_meter(self, split: Split, seed: int) -> FidelityMeter:
+    def _new_meter(self, train: Part, test: Part, seed: int) -> FidelityMeter:
         to_model_range = self.image_format.to_model_range
         train, test = (
-            (images, self._indices(labels))
-            for images, labels in (split.train, split.test)
+            (images, self._indices(labels)) for images, labels in (train, test)
         )
         judge = Judge(
             self.image_format.image_shape, len(self.classes), to_model_range, seed

@@ -39,6 +39,8 @@ MAY_IMPORT = {
     "runcache": {"errors", "files", "resampling"},
     "leakage": {"fidelity"},
     "gallery": {"fidelity", "images", "pictures"},
+    "splits": {"balance", "errors", "images", "leakage"},
+    "threads": set(),
     "trials": {
         "arms",
         "balance",
@@ -51,6 +53,8 @@ MAY_IMPORT = {
         "metrics",
         "resampling",
         "runcache",
+        "splits",
+        "threads",
     },
     "plots": set(),
     "verdicts": {"metrics"},
@@ -59,13 +63,12 @@ MAY_IMPORT = {
     "report": {"checks", "comparison", "errors", "files"},
     "evaluation": {
         "arms",
-        "balance",
         "classifiers",
         "comparison",
         "errors",
-        "images",
         "progress",
         "runcache",
+        "splits",
         "trials",
     },
     "progress": {"display"},
@@ -131,8 +134,9 @@ MAY_IMPORT = {
         "estimate",
         "evaluation",
         "images",
+        "splits",
     },
-    "edge": {"datasets", "errors", "files", "images"},
+    "edge": {"datasets", "errors", "files", "images", "threads"},
     "evaluate_command": {
         "balance",
         "comparing",
@@ -152,8 +156,17 @@ MAY_IMPORT = {
         "pictures",
     },
     "options": set(),
-    "cli": {
+    "balance_command": {
         "balance",
+        "datasets",
+        "display",
+        "edge",
+        "evaluate_command",
+        "jobs",
+        "options",
+    },
+    "cli": {
+        "balance_command",
         "datasets",
         "display",
         "edge",
@@ -165,8 +178,8 @@ MAY_IMPORT = {
     },
 }
 ONLY_IN = {
-    "tensorflow": {"gan", "layers"},
-    "click": {"cli", "edge", "evaluate_command", "options"},
+    "tensorflow": {"gan", "layers", "threads"},
+    "click": {"balance_command", "cli", "edge", "evaluate_command", "options"},
     "PIL": {"pictures"},
     "rich": {"display", "progress"},
 }

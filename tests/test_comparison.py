@@ -29,7 +29,7 @@ def simulate(rng, effect=0.0, n_seeds=3, n_draws=3):
                         "figures": {"balanced_accuracy": recall},
                         "classes": [row],
                         "confusion": [],
-                        "seconds": {},
+                        "seconds": {"fit": 0.0, "resample": 0.0, "classify": 1.0},
                     }
                 )
     settings = {

@@ -147,6 +147,37 @@ def test_bad_usage_is_refused_before_any_work(data, arguments, said, monkeypatch
     assert re.search(said, " ".join(result.stderr.split())), result.stderr
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--folds", "9"], "Received: .2: 8"),
+        (["--group-key", "x_test"], "one entry for each of 53"),
+        (["--group-key", "photos"], "photos"),
+    ],
+)
+def test_balance_refuses_a_bad_comparison_before_it_balances(
+    data, tmp_path, options, said
+):
+    out = tmp_path / "out.npz"
+    result = run("balance", data, "--out", out, "--evaluate", "--steps", "2", *options)
+    assert result.exit_code == 2
+    assert re.search(said, " ".join(result.stderr.split())), result.stderr
+    assert "wrote" not in result.stderr
+    assert not out.exists()
+
+
+def test_a_bad_test_part_is_refused_before_any_work(data, tmp_path, monkeypatch):
+    with np.load(data) as file:
+        arrays = dict(file)
+    arrays["x_test"] = arrays["x_test"][:, :5]
+    other = tmp_path / "other.npz"
+    np.savez(other, **arrays)
+    monkeypatch.setattr(Comparison, "estimate", lambda self: pytest.fail("worked"))
+    result = run("evaluate", other)
+    assert result.exit_code == 2
+    assert "shape" in result.stderr
+
+
 def test_a_report_is_not_written_over(data, tmp_path):
     report = tmp_path / "report.html"
     report.write_text("mine")

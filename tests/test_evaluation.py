@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, recall_score
 from sklearn.pipeline import make_pipeline
 
+from balancegan import runcache
 from balancegan.arms import Arm
 from balancegan.checks import run_checks
 from balancegan.comparison import EvaluationResult
@@ -57,6 +58,11 @@ class Remembers:
         return X, y
 
 
+def runs_of(result):
+    """Return the facts of all runs, without what no two runs have in common."""
+    return [{k: v for k, v in run.items() if k != "seconds"} for run in result.runs]
+
+
 def test_a_row_per_arm_split_seed_and_class():
     result = compare_given(["oversample", "smote"], seeds=[3, 8])
     frame = result.frame
@@ -92,11 +98,7 @@ def test_a_comparison_repeats_itself_and_changes_nothing():
     first, again = (
         compare_given(["oversample+augment", "smote"], seeds=2) for _ in range(2)
     )
-    without_seconds = [
-        [{k: v for k, v in run.items() if k != "seconds"} for run in result.runs]
-        for result in (first, again)
-    ]
-    assert without_seconds[0] == without_seconds[1]
+    assert runs_of(first) == runs_of(again)
     for old, new in zip(before, (X_TRAIN, X_TEST), strict=True):
         np.testing.assert_array_equal(old, new)
 
@@ -311,7 +313,7 @@ def test_an_interrupted_comparison_goes_on(tmp_path, stop_after):
     assert again.to_json() == resumed.to_json()
     columns = expected.frame.columns
     assert resumed.frame[columns].equals(expected.frame)
-    assert not list((tmp_path / "cache").glob("rows-*"))
+    assert not list((tmp_path / "cache").glob("rows-*"))  # quickly made
 
 
 def test_other_data_or_settings_find_nothing_in_the_cache(tmp_path):
@@ -327,7 +329,8 @@ def test_other_data_or_settings_find_nothing_in_the_cache(tmp_path):
     assert len(list(tmp_path.iterdir())) == 5 * n_files
 
 
-def test_a_half_finished_trial_keeps_what_was_sampled(tmp_path, monkeypatch):
+def test_what_took_long_to_sample_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(runcache, "LONG", 1e-9)
     sampler = CountsDown()
     arms = [Arm("plain", sampler), Arm("weighted", sampler, weighted=True)]
     from balancegan import trials
@@ -345,8 +348,15 @@ def test_a_half_finished_trial_keeps_what_was_sampled(tmp_path, monkeypatch):
         compare_given(arms, seeds=1, cache_dir=tmp_path)
     assert len(list(tmp_path.glob("rows-*"))) == 1
     monkeypatch.setattr(trials, "train_estimator", learn)
-    compare_given(arms, seeds=1, cache_dir=tmp_path)  # samples no more
-    assert not list(tmp_path.glob("rows-*"))
+    resumed = compare_given(arms, seeds=1, cache_dir=tmp_path)  # samples no more
+    CountsDown.left = 2
+    assert runs_of(compare_given(arms, seeds=1)) == runs_of(resumed)
+    CountsDown.left = 0
+    other = LogisticRegression(C=0.1)
+    judged = compare_given(arms, seeds=1, cache_dir=tmp_path, classifier=other)
+    assert judged.runs_frame["seconds_resample"].equals(
+        resumed.runs_frame["seconds_resample"]
+    )
 
 
 def test_what_cannot_be_told_apart_is_not_cached(tmp_path):

@@ -210,3 +210,9 @@ def test_folds_widen_the_interval():
     ratio = np.sqrt((1 / 4 + 1 / 3) / (1 / 4))
     assert folds.high - folds.mean == pytest.approx(ratio * (alone.high - alone.mean))
     assert folds.mean == alone.mean
+
+
+def test_an_interval_ends_where_figures_do():
+    few = paired_difference([0.9, 0.1], [0.1, 0.2], n_verdicts=10)
+    assert (few.low, few.high) == (-1, 1)
+    assert few.verdict == "no evidence"

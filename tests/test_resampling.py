@@ -31,7 +31,16 @@ def test_nothing_is_the_rows_as_they_are():
     np.testing.assert_array_equal(resampled.images, IMAGES)
     np.testing.assert_array_equal(CLASSES[resampled.class_indices], LABELS)
     assert not resampled.is_new.any()
-    assert resampled.seconds == 0
+    assert (resampled.fit_seconds, resampled.resample_seconds) == (0, 0)
+
+
+def test_learning_is_told_apart_where_the_sampler_tells():
+    sampler = Returns(lambda X, y: (X, y))
+    resampled = resample(sampler, IMAGES, LABELS, CLASSES, 0)
+    assert resampled.fit_seconds == 0
+    assert resampled.resample_seconds > 0
+    sampler.fit_seconds_ = 1e-9
+    assert resample(sampler, IMAGES, LABELS, CLASSES, 0).fit_seconds == 1e-9
 
 
 def test_flat_samplers_get_rows_and_images_come_back():
