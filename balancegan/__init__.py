@@ -10,14 +10,14 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from balancegan.arms import Arm
     from balancegan.augmenter import ConditionalGANAugmenter
     from balancegan.balance import class_counts, imbalance_ratio, plan_synthesis
-    from balancegan.comparison import EvaluationResult
-    from balancegan.datasets import LabelledImages, read_npz, write_npz
+    from balancegan.data.datasets import LabelledImages, read_npz, write_npz
     from balancegan.errors import DataError, SavedModelError, TrainingFailed
-    from balancegan.evaluation import compare
-    from balancegan.report import write_report
+    from balancegan.evaluation.arms import Arm
+    from balancegan.evaluation.comparison import compare
+    from balancegan.evaluation.report import write_report
+    from balancegan.evaluation.result import EvaluationResult
 
 __version__ = version("balancegan")
 
@@ -39,20 +39,20 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Arm": "arms",
+    "Arm": "evaluation.arms",
     "ConditionalGANAugmenter": "augmenter",
     "DataError": "errors",
-    "EvaluationResult": "comparison",
-    "LabelledImages": "datasets",
+    "EvaluationResult": "evaluation.result",
+    "LabelledImages": "data.datasets",
     "SavedModelError": "errors",
     "TrainingFailed": "errors",
     "class_counts": "balance",
-    "compare": "evaluation",
+    "compare": "evaluation.comparison",
     "imbalance_ratio": "balance",
     "plan_synthesis": "balance",
-    "read_npz": "datasets",
-    "write_npz": "datasets",
-    "write_report": "report",
+    "read_npz": "data.datasets",
+    "write_npz": "data.datasets",
+    "write_report": "evaluation.report",
 }
 
 

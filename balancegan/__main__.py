@@ -1,6 +1,6 @@
 """``python -m balancegan`` is ``balancegan``."""
 
-from balancegan.cli import main
+from balancegan.cli.commands import main
 
 if __name__ == "__main__":
     main()

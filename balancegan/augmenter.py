@@ -15,15 +15,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from balancegan.balance import Strategy, plan_synthesis
 from balancegan.errors import DataError, SavedModelError
-from balancegan.history import History
+from balancegan.gan.history import History
+from balancegan.gan.model import TrainedModel
+from balancegan.gan.networks import DiscriminatorBuilder, GeneratorBuilder
+from balancegan.gan.persistence import load_model, save_model
+from balancegan.gan.presets import PRESETS, choose_preset
+from balancegan.gan.synthesis import synthesize
+from balancegan.gan.training import TrainingRun, draw_seed
 from balancegan.images import check_format, find_format
-from balancegan.model import TrainedModel
-from balancegan.networks import DiscriminatorBuilder, GeneratorBuilder
-from balancegan.persistence import load_model, save_model
-from balancegan.presets import PRESETS, choose_preset
 from balancegan.sampler import ImageOverSampler
-from balancegan.synthesis import synthesize
-from balancegan.training import TrainingRun, draw_seed
 
 
 class ConditionalGANAugmenter(ImageOverSampler):
@@ -67,8 +67,8 @@ class ConditionalGANAugmenter(ImageOverSampler):
         last 40 % of the budget; for "tutorial" 2e-4).
     generator, discriminator : callable, default=None
         Builders of networks of your own, called as
-        :func:`balancegan.networks.build_projection_generator` and
-        :func:`balancegan.networks.build_projection_discriminator` are. They are not
+        :func:`balancegan.gan.networks.build_projection_generator` and
+        :func:`balancegan.gan.networks.build_projection_discriminator` are. They are not
         saved: `load` asks for the generator's again. None: the preset's networks.
     log_dir : path-like, default=None
         Every `fit` makes a folder `run-1`, `run-2`, ... in it and writes there, as
@@ -102,8 +102,8 @@ class ConditionalGANAugmenter(ImageOverSampler):
     history_ : DataFrame
         Training as it went: step, seconds, mean losses since the record before, and,
         where the images were looked at, agreement, diversity and distance, the means
-        over the few-shot classes (see :class:`balancegan.quality.QualityMeter`), and
-        the seconds that looking took.
+        over the few-shot classes (see :class:`~balancegan.gan.quality.QualityMeter`),
+        and the seconds that looking took.
     class_history_ : DataFrame
         The same three figures for each few-shot class: one row a look and class.
 

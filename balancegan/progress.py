@@ -18,8 +18,6 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from balancegan.display import format_seconds
-
 SECONDS_BETWEEN_LINES = 10
 
 
@@ -144,3 +142,20 @@ def show_progress(
     display = ProgressDisplay(description, total, unit, time_left)
     with display.bar:
         yield display
+
+
+def format_seconds(seconds: float) -> str:
+    """Return a duration as people say it.
+
+    Examples
+    --------
+    >>> format_seconds(7.4), format_seconds(100), format_seconds(4000)
+    ('7 s', '1 min 40 s', '1 h 7 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min"

@@ -25,10 +25,10 @@ from make_lt import draw_rows
 from scoring import Scorer
 from time_to_quality import FEW_SHOT, PER_CLASS, mean_of
 
-from balancegan import networks
+from balancegan.gan import networks
+from balancegan.gan.presets import PRESETS
+from balancegan.gan.training import TrainingRun
 from balancegan.images import find_format
-from balancegan.presets import PRESETS
-from balancegan.training import TrainingRun
 
 RESULTS = Path(__file__).parent / "results"
 HELD_OUT_PER_CLASS = 1_000

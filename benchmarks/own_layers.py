@@ -17,7 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from balancegan.layers import FewFilterConv2D, FusedBatchNormalization
+from balancegan.gan.layers import FewFilterConv2D, FusedBatchNormalization
 
 RESULTS = Path(__file__).parent / "results"
 ROUNDS = 15

@@ -28,12 +28,12 @@ import tensorflow as tf
 from scoring import Scorer
 from tutorial_loop import BATCH_SIZE, TutorialLoop
 
-from balancegan.gan import build_gan
+from balancegan.gan.conditional_gan import build_gan
+from balancegan.gan.judge import Judge
+from balancegan.gan.presets import choose_preset
+from balancegan.gan.training import TrainingRun
 from balancegan.images import find_format
-from balancegan.judge import Judge
 from balancegan.pictures import tile_grid, write_png
-from balancegan.presets import choose_preset
-from balancegan.training import TrainingRun
 
 RESULTS = Path(__file__).parent / "results"
 PER_CLASS = 300

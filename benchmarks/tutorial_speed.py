@@ -20,10 +20,10 @@ import keras
 import numpy as np
 from tutorial_loop import TutorialLoop
 
-from balancegan.batches import BalancedBatches
-from balancegan.gan import STEPS_PER_CALL, build_gan
+from balancegan.gan.batches import BalancedBatches
+from balancegan.gan.conditional_gan import STEPS_PER_CALL, build_gan
+from balancegan.gan.presets import PRESETS
 from balancegan.images import find_format
-from balancegan.presets import PRESETS
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -51,8 +51,8 @@ def trained(small_set):
 def train_judges_briefly():
     """Judges that have learned nothing: their training would take most of the time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("balancegan.judge.JUDGE_STEPS", 1)
-        patch.setattr("balancegan.quality.JUDGE_STEPS", 1)
+        patch.setattr("balancegan.gan.judge.JUDGE_STEPS", 1)
+        patch.setattr("balancegan.gan.quality.JUDGE_STEPS", 1)
         yield
 
 

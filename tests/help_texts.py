@@ -4,7 +4,7 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from balancegan.cli import main
+from balancegan.cli.commands import main
 
 FOLDER = Path(__file__).parent / "help_texts"
 COMMANDS = ["", *sorted(main.commands)]

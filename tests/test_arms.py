@@ -2,8 +2,14 @@ import numpy as np
 import pytest
 from imblearn.over_sampling import SMOTE, RandomOverSampler
 
-from balancegan.arms import BUILT_IN, DEFAULT_ARMS, Arm, SmallClassSMOTE, find_arms
 from balancegan.errors import DataError
+from balancegan.evaluation.arms import (
+    BUILT_IN,
+    DEFAULT_ARMS,
+    Arm,
+    SmallClassSMOTE,
+    find_arms,
+)
 
 
 def test_the_default_arms_are_the_protocols():

@@ -9,9 +9,13 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from balancegan import ConditionalGANAugmenter, DataError, judge
-from balancegan.gan import ConditionalGAN
-from balancegan.networks import build_tutorial_discriminator, build_tutorial_generator
+from balancegan import ConditionalGANAugmenter, DataError
+from balancegan.gan import judge
+from balancegan.gan.conditional_gan import ConditionalGAN
+from balancegan.gan.networks import (
+    build_tutorial_discriminator,
+    build_tutorial_generator,
+)
 
 from .conftest import make_images
 
@@ -113,7 +117,8 @@ def test_same_images_in_another_process(small_set, tmp_path):
     np.savez(tmp_path / "set.npz", X=X, y=y)
     script = (
         "import sys, numpy as np\n"
-        "from balancegan import ConditionalGANAugmenter, judge\n"
+        "from balancegan import ConditionalGANAugmenter\n"
+        "from balancegan.gan import judge\n"
         f"judge.JUDGE_STEPS = {judge.JUDGE_STEPS}\n"
         "data = np.load(sys.argv[1])\n"
         f"augmenter = ConditionalGANAugmenter(**{QUICK})\n"

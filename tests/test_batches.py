@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from balancegan.batches import BalancedBatches
+from balancegan.gan.batches import BalancedBatches
 
 
 def make_batches(class_power=0.0, batch_size=16, seed=3):

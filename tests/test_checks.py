@@ -1,9 +1,13 @@
 import numpy as np
 import pytest
 
-from balancegan.checks import TITLES, run_checks
-from balancegan.comparison import EvaluationResult
-from balancegan.metrics import class_figures, count_confusions, overall_figures
+from balancegan.evaluation.checks import TITLES, run_checks
+from balancegan.evaluation.metrics import (
+    class_figures,
+    count_confusions,
+    overall_figures,
+)
+from balancegan.evaluation.result import EvaluationResult
 
 CLASSES = ["bag", "shirt"]
 GOOD = {

@@ -10,16 +10,16 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
-from balancegan.classifiers import (
+from balancegan.errors import DataError
+from balancegan.evaluation.classifiers import (
     AugmentedBatches,
     TrainingRows,
     build_classifier,
     train_estimator,
     train_network,
 )
-from balancegan.errors import DataError
+from balancegan.evaluation.transformations import shift_images
 from balancegan.images import find_format
-from balancegan.transformations import shift_images
 
 from .test_quality import stripes
 

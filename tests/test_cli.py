@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from balancegan import ConditionalGANAugmenter
-from balancegan.cli import main
+from balancegan.cli.commands import main
 
 from .conftest import load_npz, make_images
 from .help_texts import COMMANDS, FOLDER, help_text
@@ -327,7 +327,7 @@ def test_a_synthetic_set_is_not_balanced_again(data, tmp_path):
 
 
 def test_failure_of_the_work_is_exit_code_1(data, tmp_path, monkeypatch):
-    from balancegan import jobs
+    from balancegan.cli import jobs
 
     def fail(*arguments, **options):
         raise OSError(28, "No space left on device")

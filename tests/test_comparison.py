@@ -2,7 +2,7 @@ import matplotlib
 import numpy as np
 import pytest
 
-from balancegan.comparison import EvaluationResult
+from balancegan.evaluation.result import EvaluationResult
 
 from .test_checks import make_result
 

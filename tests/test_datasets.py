@@ -3,8 +3,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from balancegan.archives import write_arrays
-from balancegan.datasets import (
+from balancegan.data.archives import write_arrays
+from balancegan.data.datasets import (
     LAYOUTS,
     check_output,
     read_groups,

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from balancegan import evaluation, presets
-from balancegan.cli import main
+from balancegan.cli.commands import main
+from balancegan.evaluation import comparison
+from balancegan.gan import presets
 
 from .conftest import make_images
 
@@ -27,7 +28,7 @@ def blocks(language):
 def quick(monkeypatch, tmp_path):
     for name, preset in presets.PRESETS.items():
         monkeypatch.setitem(presets.PRESETS, name, replace(preset, steps=1))
-    monkeypatch.setattr(evaluation, "N_STEPS", 1)
+    monkeypatch.setattr(comparison, "N_STEPS", 1)
     monkeypatch.chdir(tmp_path)
 
 

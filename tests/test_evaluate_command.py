@@ -4,8 +4,8 @@ import re
 import numpy as np
 import pytest
 
-from balancegan.comparing import Comparison
-from balancegan.comparison import EvaluationResult
+from balancegan.cli.comparing import Comparison
+from balancegan.evaluation.result import EvaluationResult
 
 from .test_cli import run
 from .test_quality import stripes

@@ -12,13 +12,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, recall_score
 from sklearn.pipeline import make_pipeline
 
-from balancegan import runcache
-from balancegan.arms import Arm
-from balancegan.checks import run_checks
-from balancegan.comparison import EvaluationResult
 from balancegan.errors import DataError
-from balancegan.evaluation import compare
-from balancegan.resampling import resample
+from balancegan.evaluation import runcache
+from balancegan.evaluation.arms import Arm
+from balancegan.evaluation.checks import run_checks
+from balancegan.evaluation.comparison import compare
+from balancegan.evaluation.resampling import resample
+from balancegan.evaluation.result import EvaluationResult
 
 from .test_quality import stripes
 
@@ -333,7 +333,7 @@ def test_what_took_long_to_sample_is_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(runcache, "LONG", 1e-9)
     sampler = CountsDown()
     arms = [Arm("plain", sampler), Arm("weighted", sampler, weighted=True)]
-    from balancegan import trials
+    from balancegan.evaluation import trials
 
     learn = trials.train_estimator
 

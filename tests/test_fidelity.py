@@ -3,15 +3,15 @@ import pytest
 from scipy.linalg import sqrtm
 from scipy.spatial.distance import cdist
 
-from balancegan.fidelity import (
+from balancegan.evaluation.fidelity import (
     FidelityMeter,
     density_and_coverage,
     frechet_distance,
     nearest_distances,
     share_of_near_copies,
 )
+from balancegan.gan.judge import Judge
 from balancegan.images import find_format
-from balancegan.judge import Judge
 
 from .test_quality import stripes
 

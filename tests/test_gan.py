@@ -6,10 +6,10 @@ import pytest
 import tensorflow as tf
 
 from balancegan.errors import DataError
-from balancegan.gan import build_gan, gradient_penalty
-from balancegan.judge import Judge
-from balancegan.networks import GENERATORS
-from balancegan.presets import PRESETS
+from balancegan.gan.conditional_gan import build_gan, gradient_penalty
+from balancegan.gan.judge import Judge
+from balancegan.gan.networks import GENERATORS
+from balancegan.gan.presets import PRESETS
 
 SHAPE = (8, 8, 1)
 COUNTS = (40, 20, 10)

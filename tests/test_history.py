@@ -1,6 +1,6 @@
 import math
 
-from balancegan.history import History
+from balancegan.gan.history import History
 
 
 def quality(distance):

@@ -1,7 +1,7 @@
 import numpy as np
 
+from balancegan.data.inspection import inspect_images
 from balancegan.images import find_format
-from balancegan.inspection import inspect_images
 
 from .conftest import make_images
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from balancegan import judge
+from balancegan.gan import judge
+from balancegan.gan.judge import JUDGE_BATCH, Judge
 from balancegan.images import find_format
-from balancegan.judge import JUDGE_BATCH, Judge
 
 from .conftest import make_images
 

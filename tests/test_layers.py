@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from balancegan.layers import FewFilterConv2D, FusedBatchNormalization, RandomShift
+from balancegan.gan.layers import FewFilterConv2D, FusedBatchNormalization, RandomShift
 
 
 def gradients(layer, x, training=None):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from balancegan.losses import LOSSES, binary_cross_entropy, relativistic
+from balancegan.gan.losses import LOSSES, binary_cross_entropy, relativistic
 
 LN2 = np.log(2)
 

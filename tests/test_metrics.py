@@ -11,7 +11,7 @@ from sklearn.metrics import (
     recall_score,
 )
 
-from balancegan.metrics import (
+from balancegan.evaluation.metrics import (
     class_figures,
     count_confusions,
     expected_calibration_error,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from balancegan.model import BATCH
+from balancegan.gan.model import BATCH
 
 
 def numbered(model, first, n, class_index=1):

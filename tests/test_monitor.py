@@ -3,11 +3,12 @@ import json
 import numpy as np
 import pytest
 
-from balancegan import ConditionalGANAugmenter, monitor
-from balancegan.budget import Budget
+from balancegan import ConditionalGANAugmenter
 from balancegan.errors import TrainingFailed
-from balancegan.history import History
-from balancegan.monitor import LossMonitor, QualityMonitor
+from balancegan.gan import monitor
+from balancegan.gan.budget import Budget
+from balancegan.gan.history import History
+from balancegan.gan.monitor import LossMonitor, QualityMonitor
 
 
 class ScriptedMeter:
@@ -113,8 +114,8 @@ def test_losses_that_are_no_numbers_end_training():
 def looking_early(monkeypatch):
     """Look at the images from the first call on, with a judge of few steps."""
     monkeypatch.setattr(monitor, "FIRST_LOOK", 1)
-    monkeypatch.setattr("balancegan.gan.STEPS_PER_CALL", 1)
-    monkeypatch.setattr("balancegan.quality.JUDGE_STEPS", 2)
+    monkeypatch.setattr("balancegan.gan.conditional_gan.STEPS_PER_CALL", 1)
+    monkeypatch.setattr("balancegan.gan.quality.JUDGE_STEPS", 2)
 
 
 def fit(small_set, **parameters):

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from balancegan.networks import DISCRIMINATORS, GENERATORS
+from balancegan.gan.networks import DISCRIMINATORS, GENERATORS
 
 SHAPES = [(8, 8, 1), (28, 28, 1), (25, 40, 1), (32, 32, 3), (5, 4, 4), (64, 64, 3)]
 

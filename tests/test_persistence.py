@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from balancegan import ConditionalGANAugmenter, DataError, SavedModelError
-from balancegan.networks import build_projection_generator, build_tutorial_generator
-from balancegan.persistence import FACTS_FILE, FORMAT_VERSION, GENERATOR_FILE
+from balancegan.gan.networks import build_projection_generator, build_tutorial_generator
+from balancegan.gan.persistence import FACTS_FILE, FORMAT_VERSION, GENERATOR_FILE
 
 from .conftest import make_images
 

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from balancegan.presets import PRESETS
+from balancegan.gan.presets import PRESETS
 
 
 def test_penalties_grow_with_the_pixels_of_large_images():

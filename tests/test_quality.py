@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from balancegan import quality
-from balancegan.quality import (
+from balancegan.gan import quality
+from balancegan.gan.quality import (
     QualityMeter,
     diversity_ratio,
     energy_coefficient,

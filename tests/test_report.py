@@ -5,9 +5,9 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from balancegan.comparison import EvaluationResult
 from balancegan.errors import DataError
-from balancegan.report import gather_facts, render_report, write_report
+from balancegan.evaluation.report import gather_facts, render_report, write_report
+from balancegan.evaluation.result import EvaluationResult
 
 from .test_checks import make_result
 

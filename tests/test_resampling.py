@@ -6,7 +6,7 @@ from imblearn.under_sampling import RandomUnderSampler
 from sklearn.base import BaseEstimator
 
 from balancegan.errors import DataError
-from balancegan.resampling import find_new_rows, resample
+from balancegan.evaluation.resampling import find_new_rows, resample
 
 from .conftest import make_images
 

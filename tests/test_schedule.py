@@ -1,9 +1,9 @@
 import numpy as np
 
 from balancegan import ConditionalGANAugmenter
-from balancegan.budget import Budget
-from balancegan.gan import ConditionalGAN
-from balancegan.schedule import LinearDecay
+from balancegan.gan.budget import Budget
+from balancegan.gan.conditional_gan import ConditionalGAN
+from balancegan.gan.schedule import LinearDecay
 
 
 def test_the_rate_is_constant_then_falls_to_nothing():
@@ -31,7 +31,7 @@ def test_training_follows_the_schedule(small_set, monkeypatch):
         return finish_step(self, *losses)
 
     monkeypatch.setattr(ConditionalGAN, "finish_step", record)
-    monkeypatch.setattr("balancegan.gan.STEPS_PER_CALL", 1)
+    monkeypatch.setattr("balancegan.gan.conditional_gan.STEPS_PER_CALL", 1)
     augmenter = ConditionalGANAugmenter(
         steps=5, batch_size=4, learning_rate=0.01, random_state=0, verbose=0
     ).fit(*small_set)

@@ -1,0 +1,1 @@
+"""The command line. Start with ``commands``; nothing else of ours knows click."""

@@ -1,0 +1,202 @@
+"""The command line: translates options, calls the library, prints, exits.
+
+People read stderr; stdout holds one JSON object with --json and nothing else. Exit
+codes: 0 done, 1 the work failed, 2 wrong usage or bad input, 3 done and found worse
+where that shall fail, 130 interrupted. Heavy modules are imported in the commands, so
+that --help is quick.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from balancegan.cli.balance_command import balance
+from balancegan.cli.edge import (
+    PATH,
+    CommandGroup,
+    check_new_file,
+    check_parent,
+    read_data,
+    start_tensorflow,
+)
+from balancegan.cli.evaluate_command import evaluate
+from balancegan.cli.options import (
+    data_options,
+    output_options,
+    overwrite_option,
+    training_options,
+)
+
+
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="balancegan")
+def main() -> None:
+    """Balance labelled image sets with a conditional GAN.
+
+    \b
+    balancegan inspect data.npz
+    balancegan balance data.npz --out balanced.npz
+    """  # noqa: D301
+
+
+main.add_command(balance)
+main.add_command(evaluate)
+
+
+@main.command()
+@click.argument("data", type=PATH)
+@data_options
+@output_options
+def inspect(data: Path, as_json: bool, quiet: bool, **options: Any) -> None:
+    """Show the class counts of DATA, and what to look into."""
+    from balancegan.cli.display import Display, describe_format
+    from balancegan.data.inspection import inspect_images
+
+    value_range = options.pop("value_range")
+    labelled, image_format = read_data(data, value_range, **options)
+    inspection = inspect_images(
+        labelled.images, labelled.labels, image_format, labelled.name
+    )
+    Display(quiet=quiet).show_inspection(inspection, labelled.name)
+    if as_json:
+        facts = {
+            "data": str(data),
+            "images": describe_format(image_format),
+            "imbalance_ratio": inspection.imbalance_ratio,
+            "classes": [
+                {"label": label, "name": labelled.name(label), "images": n}
+                for label, n in inspection.counts.items()
+            ],
+            "warnings": inspection.warnings,
+        }
+        click.echo(json.dumps(facts))
+
+
+@main.command()
+@click.argument("data", type=PATH)
+@click.option(
+    "--model",
+    type=PATH,
+    required=True,
+    help="The directory to save the model in.",
+)
+@data_options
+@training_options
+@overwrite_option
+@output_options
+def train(
+    data: Path,
+    model: Path,
+    images_key: str | None,
+    labels_key: str | None,
+    overwrite: bool,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Train on DATA and save the model, for balance and generate."""
+    from balancegan.cli.display import Display
+
+    labelled, _ = read_data(data, options["value_range"], images_key, labels_key)
+    start_tensorflow()
+    from balancegan.cli.jobs import train_file
+    from balancegan.gan.persistence import check_destination
+
+    check_destination(model, overwrite=overwrite)
+    settings = {**options, "verbose": int(not quiet)}
+    facts = train_file(labelled, settings, model, overwrite=overwrite)
+    Display(quiet=quiet).say(
+        f"{model}: {facts['steps']} steps in {facts['training_seconds']:.0f} s, of "
+        f"which the state of step {facts['kept_step']} is kept, seed {facts['seed']}"
+    )
+    if as_json:
+        click.echo(json.dumps({"data": str(data), "model": str(model), **facts}))
+    if facts["interrupted"]:
+        click.echo(f"Interrupted: {model} holds the best state so far.", err=True)
+        click.get_current_context().exit(130)
+
+
+@main.command()
+@click.argument("model", type=PATH)
+@click.option("--class", "class_name", required=True, help="The class to make.")
+@click.option("--n", type=click.IntRange(1), default=20, show_default=True)
+@click.option(
+    "--first",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Number of the first image: image k of a class is always the same.",
+)
+@click.option(
+    "--out",
+    type=PATH,
+    required=True,
+    help="A .npz file, a .png file (all images in one picture) or a folder of PNGs.",
+)
+@overwrite_option
+@output_options
+def generate(
+    model: Path,
+    class_name: str,
+    n: int,
+    first: int,
+    out: Path,
+    overwrite: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Make images of one class with a saved MODEL."""
+    from balancegan.cli.display import Display
+
+    check_new_file(out, overwrite=overwrite)
+    start_tensorflow()
+    from balancegan.cli.jobs import generate_files
+
+    facts = generate_files(model, class_name, n, first, out)
+    Display(quiet=quiet).say(f"{out}: {n} images of class {class_name}")
+    if as_json:
+        click.echo(json.dumps({"model": str(model), "n": n, "first": first, **facts}))
+
+
+@main.command()
+@click.option(
+    "--out",
+    type=PATH,
+    default=Path("balancegan-demo"),
+    show_default=True,
+    help="Folder for the data and the picture.",
+)
+@training_options
+@overwrite_option
+@output_options
+def demo(
+    out: Path,
+    overwrite: bool,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Do all of it on scikit-learn's handwritten digits, made imbalanced.
+
+    Needs no download and a few minutes.
+    """
+    from balancegan.data.datasets import save_demo_digits
+
+    ctx = click.get_current_context()
+    check_parent(out)
+    out.mkdir(exist_ok=True)
+    source = out / "digits-imbalanced.npz"
+    save_demo_digits(source)
+    ctx.invoke(inspect, data=source, as_json=False, quiet=quiet, value_range=None)
+    ctx.invoke(
+        balance,
+        data=source,
+        out=out / "digits-balanced.npz",
+        picture=out / "real-and-synthetic.png",
+        overwrite=overwrite,
+        as_json=as_json,
+        quiet=quiet,
+        **options,
+    )

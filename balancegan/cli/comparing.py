@@ -1,0 +1,129 @@
+"""A comparison of a file's images: what it would cost, and running it.
+
+For the command line, as `jobs` is: plain values in, a result out.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from balancegan.augmenter import ConditionalGANAugmenter
+from balancegan.balance import class_counts, plan_synthesis
+from balancegan.cli.estimate import estimate_classifier, estimate_cost
+from balancegan.data.datasets import LabelledImages
+from balancegan.evaluation.arms import default_augmenter, find_arms
+from balancegan.evaluation.classifiers import CLASSIFIERS, N_STEPS, TrainingRows
+from balancegan.evaluation.comparison import compare
+from balancegan.evaluation.result import EvaluationResult
+from balancegan.evaluation.splits import DEFAULT_FOLDS, find_splits
+from balancegan.images import find_format
+
+
+class Comparison:
+    """Arms by name, on a file's own test part or on folds of its training part.
+
+    Parameters
+    ----------
+    labelled : LabelledImages
+        The training part.
+    arms : sequence of str or None
+        As in :func:`balancegan.evaluation.arms.find_arms`.
+    augmenter : mapping
+        Arguments of :class:`ConditionalGANAugmenter`, for the arms that train one.
+    test_part : tuple of ndarray or None
+        Images and labels. None: folds.
+    folds : int or None
+        Number of folds. None: five, where there is no test part.
+    groups : ndarray or None
+        Groups that no fold tears apart.
+    seeds : int
+        How many.
+    classifier : str
+        A key of :data:`balancegan.evaluation.classifiers.CLASSIFIERS`.
+    classifier_steps : int or None
+        Its training steps. None: the default.
+
+    Raises
+    ------
+    DataError
+        If arms, test part, folds or groups cannot be used.
+    """
+
+    def __init__(
+        self,
+        labelled: LabelledImages,
+        arms: Sequence[str] | None,
+        augmenter: Mapping[str, Any],
+        *,
+        test_part: tuple[np.ndarray, np.ndarray] | None,
+        folds: int | None,
+        groups: np.ndarray | None,
+        seeds: int,
+        classifier: str,
+        classifier_steps: int | None,
+    ) -> None:
+        self.labelled, self.augmenter = labelled, augmenter
+        find_splits(  # refuses what cannot be compared, before anything is run
+            labelled.images,
+            labelled.labels,
+            *(test_part or (None, None)),
+            cv=folds,
+            groups=groups,
+            value_range=augmenter["value_range"],
+        )
+        self.arms = find_arms(arms, lambda: default_augmenter(**augmenter))
+        self.test_part, self.groups, self.seeds = test_part, groups, seeds
+        self.folds = (folds or DEFAULT_FOLDS) if test_part is None else None
+        self.build = CLASSIFIERS[classifier]
+        self.classifier_steps = classifier_steps or N_STEPS
+
+    def run(self, **how: Any) -> EvaluationResult:
+        """Compare the arms; `how` is passed on to :func:`compare`."""
+        images, labels = self.labelled.images, self.labelled.labels
+        X_test, y_test = self.test_part or (None, None)
+        return compare(
+            self.arms,
+            images,
+            labels,
+            X_test,
+            y_test,
+            cv=self.folds,
+            groups=self.groups,
+            seeds=self.seeds,
+            classifier=self.build,
+            classifier_steps=self.classifier_steps,
+            class_names=[self.labelled.name(label) for label in class_counts(labels)],
+            value_range=self.augmenter["value_range"],
+            **how,
+        )
+
+    def estimate(self) -> dict[str, float]:
+        """Find out by a little work how long it would take, one run at a time.
+
+        Returns
+        -------
+        facts : dict
+            The number of "runs", the "generator_seconds" with the making of the
+            images, and the "classifier_seconds".
+        """
+        images, labels = self.labelled.images, self.labelled.labels
+        value_range = self.augmenter["value_range"]
+        to_model_range = find_format(images, value_range=value_range).to_model_range
+        indices = np.unique(labels, return_inverse=True)[1]
+        rows = TrainingRows(images, indices, int(indices.max()) + 1, to_model_range)
+        classifying = estimate_classifier(self.build, rows, self.classifier_steps)
+        generating = 0.0
+        samplers = {id(arm.sampler): arm.sampler for arm in self.arms}
+        for sampler in samplers.values():
+            if isinstance(sampler, ConditionalGANAugmenter):
+                strategy, most = sampler.sampling_strategy, sampler.max_ratio
+                n_images = sum(plan_synthesis(labels, strategy, most).values())
+                cost = estimate_cost(sampler, images, labels, n_images)
+                generating += cost.training_seconds + cost.synthesis_seconds
+        n_rounds = self.seeds * (self.folds or 1)
+        return {
+            "runs": len(self.arms) * n_rounds,
+            "generator_seconds": generating * n_rounds,
+            "classifier_seconds": classifying * len(self.arms) * n_rounds,
+        }

@@ -1,0 +1,150 @@
+"""Tables for people, on stderr.
+
+Only the looks: every figure comes from elsewhere. ``cli`` decides what is shown.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from balancegan.data.inspection import Inspection
+from balancegan.evaluation.checks import run_checks
+from balancegan.evaluation.result import EvaluationResult
+from balancegan.images import ImageFormat
+from balancegan.progress import format_seconds
+
+BAR_WIDTH = 30
+
+
+class Display:
+    """Writes to stderr, or nowhere if `quiet`."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self.console = Console(stderr=True, quiet=quiet, highlight=False)
+
+    def say(self, text: str) -> None:
+        """Write a line."""
+        self.console.print(text, markup=False, soft_wrap=True)
+
+    def show_inspection(
+        self, inspection: Inspection, name: Callable[[Any], str]
+    ) -> None:
+        """Show the counts with a bar for each class, the ratio and the warnings."""
+        largest = max(inspection.counts.values())
+        table = Table("class", box=None, pad_edge=False)
+        table.add_column("images", justify="right")
+        table.add_column("")
+        for label, n in inspection.counts.items():
+            bar = "█" * max(1, round(BAR_WIDTH * n / largest))
+            table.add_row(name(label), str(n), bar)
+        total = sum(inspection.counts.values())
+        image_format = describe_format(inspection.image_format)
+        self.say(f"{total} images, {image_format}, {len(inspection.counts)} classes")
+        self.console.print(table)
+        self.say(f"imbalance ratio: {inspection.imbalance_ratio:.1f}")
+        for warning in inspection.warnings:
+            self.say(f"warning: {warning}")
+
+    def show_plan(
+        self,
+        counts: Mapping[Any, int],
+        plan: Mapping[Any, int],
+        name: Callable[[Any], str],
+    ) -> None:
+        """Show for each class how many images are real, how many synthetic."""
+        table = Table("class", box=None, pad_edge=False)
+        for column in ("real", "synthetic", "together"):
+            table.add_column(column, justify="right")
+        for label, n in counts.items():
+            row = (n, plan[label], n + plan[label])
+            table.add_row(name(label), *map(str, row))
+        before, new = sum(counts.values()), sum(plan.values())
+        table.add_row("all", str(before), str(new), str(before + new), style="bold")
+        self.console.print(table)
+
+    def say_estimate(self, facts: Mapping[str, Any], n_images: int) -> None:
+        """Say what a run would cost."""
+        self.say(
+            f"would train {facts['steps']} steps in about "
+            f"{format_seconds(facts['training_seconds'])}, then make {n_images} images "
+            f"in about {format_seconds(facts['synthesis_seconds'])}, with at most "
+            f"about {format_bytes(facts['peak_memory_bytes'])} of memory; nothing was "
+            "written"
+        )
+
+    def say_duration(self, facts: Mapping[str, float], n_jobs: int) -> None:
+        """Say how long a comparison would take, and where the time goes."""
+        training, classifying = facts["generator_seconds"], facts["classifier_seconds"]
+        self.say(
+            f"{facts['runs']} runs in about "
+            f"{format_seconds((training + classifying) / n_jobs)}: generators "
+            f"{format_seconds(training)}, classifiers {format_seconds(classifying)}"
+            + (f", {n_jobs} side by side at best" if n_jobs > 1 else "")
+        )
+
+    def show_comparison(self, result: EvaluationResult) -> None:
+        """Show a row for each arm, the verdicts, and what the checks found."""
+        table = Table("arm", box=None, pad_edge=False)
+        for column in ("balanced accuracy", "against none", "few-shot recall"):
+            table.add_column(column, justify="right")
+        for arm, row in result.summary().iterrows():
+            table.add_row(
+                str(arm),
+                f"{100 * row['balanced_accuracy']:.1f} %",
+                f"{100 * row['difference']:+.1f} ({100 * row['low']:+.1f} to "
+                f"{100 * row['high']:+.1f})",
+                f"{100 * row['few_shot']:.1f} %",
+            )
+        self.console.print(table)
+        for verdict in result.verdicts():
+            self.say(verdict.sentence)
+        for check in run_checks(result):
+            if check.outcome in ("issue", "tip"):
+                about = f"{check.arm}: " if check.arm else ""
+                self.say(f"{check.outcome} {check.code}, {about}{check.message}")
+
+    def say_cost(
+        self, out: Path, facts: Mapping[str, Any], aligned_keys: list[str]
+    ) -> None:
+        """Say what was written, what it cost, and what to look out for."""
+        if "seed" in facts:
+            self.say(
+                f"training {format_seconds(facts['training_seconds'])} (seed "
+                f"{facts['seed']}), synthesis "
+                f"{format_seconds(facts['synthesis_seconds'])}, peak memory "
+                f"{format_bytes(facts['peak_memory_bytes'])}"
+            )
+        else:
+            self.say("nothing to make: no class is below its target")
+        self.say(f"wrote {out}")
+        for key in aligned_keys:
+            self.say(
+                f"warning: {key} has a row for each real image and was copied as it "
+                "is; the synthetic images have no row in it"
+            )
+
+
+def describe_format(image_format: ImageFormat) -> str:
+    """Return size, dtype and range in words.
+
+    Examples
+    --------
+    >>> describe_format(ImageFormat((28, 28), (28, 28, 1), "uint8", 0, 255))
+    '28x28x1 uint8 in 0..255'
+    """
+    size = "x".join(map(str, image_format.image_shape))
+    return f"{size} {image_format.dtype} in {image_format.low:g}..{image_format.high:g}"
+
+
+def format_bytes(n_bytes: int | None) -> str:
+    """Return an amount of memory in words.
+
+    Examples
+    --------
+    >>> format_bytes(1_300_000_000), format_bytes(None)
+    ('1.30 GB', 'unknown')
+    """
+    return "unknown" if n_bytes is None else f"{n_bytes / 1e9:.2f} GB"

@@ -1,0 +1,105 @@
+"""Where the commands meet the user: bad input, failures, start-up, reading.
+
+Every command is run by :class:`CommandGroup`, which decides how it exits.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from balancegan.errors import DataError, SavedModelError, TrainingFailed
+from balancegan.files import check_folder
+
+if TYPE_CHECKING:
+    from balancegan.data.datasets import LabelledImages
+    from balancegan.images import ImageFormat
+
+PATH = click.Path(path_type=Path)
+
+
+class InputRefused(click.ClickException):
+    """Bad input: one line on stderr, exit code 2."""
+
+    exit_code = 2
+
+
+class CommandGroup(click.Group):
+    """Turns every failure that we know of into one line and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except (DataError, SavedModelError) as error:
+            raise InputRefused(_one_line(error)) from error
+        except (TrainingFailed, OSError, MemoryError) as error:
+            reason = _one_line(error) or type(error).__name__
+            raise click.ClickException(reason) from error
+        except KeyboardInterrupt:
+            click.echo("\nInterrupted: nothing unfinished is left behind.", err=True)
+            ctx.exit(130)
+
+
+def start_tensorflow(n_processes: int = 1) -> None:
+    """Import TensorFlow without its start-up noise, which ignores all settings.
+
+    One of several processes side by side takes its share of the cores only.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with tempfile.TemporaryFile() as noise:
+        stderr = os.dup(2)
+        os.dup2(noise.fileno(), 2)
+        try:
+            import keras
+
+            if n_processes > 1:
+                from balancegan.evaluation.threads import share_cores
+
+                share_cores(n_processes)
+            keras.ops.zeros(())  # starts the devices, with more noise
+        except Exception:
+            os.dup2(stderr, 2)
+            noise.seek(0)
+            click.echo(noise.read().decode(errors="replace"), err=True)
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+def read_data(
+    path: Path,
+    value_range: tuple[float, float] | None,
+    images_key: str | None = None,
+    labels_key: str | None = None,
+) -> "tuple[LabelledImages, ImageFormat]":
+    """Return the training part of a file, and the format of its images."""
+    from balancegan.data.datasets import read_npz
+    from balancegan.images import find_format
+
+    labelled = read_npz(path, images_key, labels_key)
+    return labelled, find_format(labelled.images, value_range=value_range)
+
+
+def check_new_file(path: Path, *, overwrite: bool) -> None:
+    """Refuse a file that cannot be written, or that is there already."""
+    check_parent(path)
+    if path.exists() and not overwrite:
+        raise InputRefused(
+            f"{path} exists already. Allow it to be overwritten (--overwrite), or "
+            "choose another name."
+        )
+
+
+def check_parent(path: Path) -> None:
+    """Refuse a file whose folder is missing or cannot be written to."""
+    reason = check_folder(path)
+    if reason is not None:
+        raise InputRefused(f"{path} cannot be written: {reason}.")
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())

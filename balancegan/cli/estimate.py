@@ -1,0 +1,142 @@
+"""What a run would cost, found out by timing a little of it.
+
+Steps of training and a batch of synthesis are run on the user's own images with the
+user's own settings; what is measured is thrown away but for the figures.
+"""
+
+import sys
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.base import clone
+
+from balancegan.augmenter import ConditionalGANAugmenter
+from balancegan.evaluation.classifiers import (
+    ClassifierBuilder,
+    TrainingRows,
+    train_network,
+)
+from balancegan.gan.conditional_gan import STEPS_PER_CALL
+from balancegan.gan.model import BATCH
+from balancegan.gan.presets import choose_preset
+
+CLASSIFIER_TRIAL_STEPS = (10, 30)  # the first ones compile
+TRIAL_CALLS = 4  # of the compiled training function; the first one compiles
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What training and synthesis would cost on this machine.
+
+    Parameters
+    ----------
+    steps : int
+        Training steps.
+    training_seconds, synthesis_seconds : float
+        How long each would take.
+    peak_memory_bytes : int or None
+        Largest resident memory of the process. None where the system does not tell.
+    """
+
+    steps: int
+    training_seconds: float
+    synthesis_seconds: float
+    peak_memory_bytes: int | None
+
+
+def estimate_cost(
+    augmenter: ConditionalGANAugmenter, X: np.ndarray, y: np.ndarray, n_images: int
+) -> Estimate:
+    """Estimate what it would cost to train and to make `n_images`.
+
+    Parameters
+    ----------
+    augmenter : ConditionalGANAugmenter
+        A trained one, which costs no training, or the settings of one to be trained;
+        it is left as it is.
+    X, y : ndarray
+        What it would be trained on.
+    n_images : int
+        How many images would be made.
+
+    Returns
+    -------
+    estimate : Estimate
+    """
+    steps, training_seconds = 0, 0.0
+    if not hasattr(augmenter, "model_"):
+        augmenter, steps, training_seconds = _try_training(augmenter, X, y)
+
+    # The first batch compiles
+    label = augmenter.classes_[0]
+    augmenter.sample(label, BATCH)
+    started = time.monotonic()
+    augmenter.sample(label, BATCH, first=BATCH)
+    seconds_per_image = (time.monotonic() - started) / BATCH
+
+    # The new rows, and then all rows joined into one array
+    row_bytes = X.nbytes / len(X)
+    extra = int(row_bytes * (2 * n_images + len(X)))
+    memory = peak_memory_bytes()
+    return Estimate(
+        steps=steps,
+        training_seconds=training_seconds,
+        synthesis_seconds=n_images * seconds_per_image,
+        peak_memory_bytes=None if memory is None else memory + extra,
+    )
+
+
+def _try_training(
+    augmenter: ConditionalGANAugmenter, X: np.ndarray, y: np.ndarray
+) -> tuple[ConditionalGANAugmenter, int, float]:
+    """Return a copy trained for a moment, the steps and seconds of all training."""
+    trial = clone(augmenter).set_params(
+        steps=TRIAL_CALLS * STEPS_PER_CALL,
+        max_minutes=None,
+        log_dir=None,
+        tensorboard=False,
+        verbose=0,
+    )
+    trial.fit(X, y)
+    first, last = trial.history_.iloc[0], trial.history_.iloc[-1]
+    compiling = first["seconds"]
+    seconds_per_step = (last["seconds"] - compiling) / (last["step"] - first["step"])
+    if augmenter.max_minutes is not None:
+        budget = 60 * augmenter.max_minutes
+        return trial, max(1, int((budget - compiling) / seconds_per_step)), budget
+    preset = choose_preset(
+        augmenter.preset, steps=augmenter.steps, batch_size=augmenter.batch_size
+    )
+    steps = preset.n_steps(len(X))
+    return trial, steps, compiling + steps * seconds_per_step
+
+
+def estimate_classifier(
+    build: ClassifierBuilder | None, rows: TrainingRows, n_steps: int
+) -> float:
+    """Return about how many seconds it takes to train a network for so many steps.
+
+    Parameters
+    ----------
+    build, rows, n_steps
+        As in :func:`balancegan.evaluation.classifiers.train_network`.
+    """
+    seconds = []
+    for trial_steps in CLASSIFIER_TRIAL_STEPS:
+        started = time.monotonic()
+        train_network(build, rows, rows.images[:1], 0, n_steps=trial_steps)
+        seconds.append(time.monotonic() - started)
+    few, more = CLASSIFIER_TRIAL_STEPS
+    per_step = max(0.0, seconds[1] - seconds[0]) / (more - few)
+    return seconds[0] + per_step * max(0, n_steps - few)
+
+
+def peak_memory_bytes() -> int | None:
+    """Return the largest resident memory of this process so far, if known."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak if sys.platform == "darwin" else peak * 1024)

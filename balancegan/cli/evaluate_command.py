@@ -1,0 +1,200 @@
+"""The comparison at the command line, on its own or after balancing.
+
+``evaluate`` is the command; ``balance --evaluate`` prepares before it balances, and
+runs afterwards.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from balancegan.cli.edge import PATH, check_new_file, read_data, start_tensorflow
+from balancegan.cli.options import (
+    RECIPE_PARAMETERS,
+    comparison_options,
+    data_options,
+    output_options,
+    overwrite_option,
+    recipe_options,
+    target_options,
+)
+
+if TYPE_CHECKING:
+    from balancegan.cli.comparing import Comparison
+    from balancegan.data.datasets import LabelledImages
+    from balancegan.evaluation.result import EvaluationResult
+
+EXIT_WORSE = 3
+
+
+@click.command()
+@click.argument("data", type=PATH)
+@click.option(
+    "--arms",
+    metavar="NAME,NAME,...",
+    help="What is compared.  [default: none, class_weight, oversample, "
+    "oversample+augment, oversample+augment+mixup, smote, cgan, cgan+augment]",
+)
+@comparison_options
+@click.option(
+    "--classifier",
+    type=click.Choice(["network", "linear"]),
+    default="network",
+    show_default=True,
+    help="What learns from each arm's images.",
+)
+@click.option(
+    "--classifier-steps",
+    type=click.IntRange(1),
+    help="Its training steps, of 128 images.  [default: 1000]",
+)
+@click.option(
+    "--jobs",
+    "n_jobs",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Runs side by side.",
+)
+@click.option("--dry-run", is_flag=True, help="Say how long it would take.")
+@target_options
+@data_options
+@recipe_options
+@overwrite_option
+@output_options
+def evaluate(
+    data: Path,
+    arms: str | None,
+    report: Path | None,
+    fail_if_worse: bool,
+    cache: Path | None,
+    n_jobs: int,
+    dry_run: bool,
+    targets: tuple[str, ...],
+    max_ratio: float | None,
+    images_key: str | None,
+    labels_key: str | None,
+    value_range: tuple[float, float] | None,
+    overwrite: bool,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Find out on held-out images of DATA whether synthetic ones help a classifier."""
+    from balancegan.balance import parse_strategy
+
+    refuse_report(report, overwrite=overwrite)
+    labelled, _ = read_data(data, value_range, images_key, labels_key)
+    augmenter = {
+        **{name: options.pop(name) for name in RECIPE_PARAMETERS},
+        "sampling_strategy": parse_strategy(targets, labelled.find_label),
+        "max_ratio": max_ratio,
+        "value_range": value_range,
+    }
+    names = None if arms is None else [name.strip() for name in arms.split(",")]
+    result = run_comparison(
+        prepare_comparison(labelled, names, augmenter, **options),
+        report=report,
+        cache=cache,
+        n_jobs=n_jobs,
+        dry_run=dry_run,
+        quiet=quiet,
+    )
+    if as_json and result is not None:
+        click.echo(result.to_json())
+    exit_if_worse(result, fail_if_worse)
+
+
+def prepare_comparison(
+    labelled: "LabelledImages",
+    arms: list[str] | None,
+    augmenter: dict[str, Any],
+    *,
+    seeds: int,
+    folds: int | None,
+    group_key: str | None,
+    classifier: str = "network",
+    classifier_steps: int | None = None,
+) -> "Comparison":
+    """Return a comparison, or refuse it: all that can be refused is refused here.
+
+    `augmenter` has the parameters of the generator.
+    """
+    from balancegan.data.datasets import read_groups, read_test_part
+
+    groups = None if group_key is None else read_groups(labelled, group_key)
+    on_folds = folds is not None or groups is not None
+    test_part = None if on_folds else read_test_part(labelled)
+    start_tensorflow()
+    from balancegan.cli.comparing import Comparison
+
+    return Comparison(
+        labelled,
+        arms,
+        augmenter,
+        test_part=test_part,
+        folds=folds,
+        groups=groups,
+        seeds=seeds,
+        classifier=classifier,
+        classifier_steps=classifier_steps,
+    )
+
+
+def run_comparison(
+    comparison: "Comparison",
+    *,
+    report: Path | None,
+    cache: Path | None,
+    n_jobs: int = 1,
+    dry_run: bool = False,
+    quiet: bool,
+) -> "EvaluationResult | None":
+    """Say how long it takes, compare, show and write what came of it.
+
+    None is returned where nothing was asked for but how long it takes.
+    """
+    import joblib
+
+    from balancegan.cli.display import Display
+    from balancegan.evaluation.report import write_report
+
+    display = Display(quiet=quiet)
+    if dry_run or not quiet:
+        display.say_duration(comparison.estimate(), n_jobs)
+    if dry_run:
+        return None
+    try:
+        with joblib.parallel_config(
+            "loky", n_jobs=n_jobs, initializer=start_tensorflow, initargs=(n_jobs,)
+        ):
+            result = comparison.run(cache_dir=cache, verbose=int(not quiet))
+    except KeyboardInterrupt:
+        if cache is not None:
+            display.say(
+                f"\nFinished runs are kept in {cache}: the same command goes on."
+            )
+        raise
+    display.show_comparison(result)
+    if report is not None:
+        write_report(result, report)
+        display.say(f"wrote {report}")
+    return result
+
+
+def refuse_report(report: Path | None, *, overwrite: bool) -> None:
+    """Refuse a report that could not be written, before hours are spent on it."""
+    if report is not None:
+        from balancegan.evaluation.report import check_report_path
+
+        check_report_path(report)
+        check_new_file(report, overwrite=overwrite)
+
+
+def exit_if_worse(result: "EvaluationResult | None", fail_if_worse: bool) -> None:
+    """Exit with 3 if that is asked for and the best arm on trial harms."""
+    if not fail_if_worse or result is None or len(result.rivals) == len(result.arms):
+        return
+    if result.verdict().overall == "harms":
+        click.get_current_context().exit(EXIT_WORSE)

@@ -1,0 +1,1 @@
+"""Labelled images on disk: reading, writing, and what an image set holds."""

@@ -1,0 +1,34 @@
+"""The comparison: whether it helps, for which classes, beside cheaper methods.
+
+Start with :func:`compare`, in ``comparison``; ``trials`` runs it, ``result`` says what
+came of it, ``checks`` and ``report`` what to make of that. Loaded when first used, so
+that reading a result does not start TensorFlow.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from balancegan.evaluation.arms import Arm
+    from balancegan.evaluation.comparison import compare
+    from balancegan.evaluation.report import write_report
+    from balancegan.evaluation.result import EvaluationResult
+
+__all__ = ["Arm", "EvaluationResult", "compare", "write_report"]
+
+_HOMES = {
+    "Arm": "arms",
+    "EvaluationResult": "result",
+    "compare": "comparison",
+    "write_report": "report",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

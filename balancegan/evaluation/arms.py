@@ -1,0 +1,203 @@
+"""The arms of a comparison: ways of dealing with imbalance, each with a name.
+
+An arm is anything with ``fit_resample``, or nothing at all, and what is done to the
+images while the classifier learns. The cheap ones are rivals: what a generator's
+images have to beat.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from imblearn.over_sampling import SMOTE, RandomOverSampler
+from sklearn.base import BaseEstimator
+
+from balancegan.balance import class_counts
+from balancegan.errors import DataError
+from balancegan.evaluation.transformations import Transformation, shift_images
+
+MIXUP = 0.2
+SMOTE_NEIGHBOURS = 5
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way of dealing with imbalance.
+
+    Parameters
+    ----------
+    name : str
+        What it is called in tables.
+    sampler : object or None, default=None
+        Has ``fit_resample(X, y)``. It is given the images as they are, unless it is an
+        estimator whose scikit-learn tags say that it takes two dimensions: then
+        flattened. None: the training part as it is.
+    transform : callable or None, default=None
+        Changes images at random each time the classifier sees them: (images in
+        [-1, 1] of shape (n, height, width, channels), Generator) to images.
+    mixup : float, default=0.0
+        Mixes pairs of images and labels; networks only. 0: no.
+    weighted : bool, default=False
+        Whether the classifier weighs images by the inverse of their class's size.
+    rival : bool, default=False
+        Whether it is one of the methods that the others are measured against.
+
+    Examples
+    --------
+    >>> from imblearn.over_sampling import ADASYN
+    >>> Arm("adasyn", ADASYN(random_state=0), rival=True).name
+    'adasyn'
+    """
+
+    name: str
+    sampler: Any = None
+    transform: Transformation | None = None
+    mixup: float = 0.0
+    weighted: bool = False
+    rival: bool = False
+
+
+class SmallClassSMOTE(BaseEstimator):
+    """imbalanced-learn's SMOTE, with fewer neighbours where a class has not enough.
+
+    SMOTE puts new images between a real one and one of its neighbours in the class
+    (Chawla et al. 2002, https://doi.org/10.1613/jair.953); a class of one has none,
+    and is repeated. Values are rounded back to those of the images' type.
+
+    Parameters
+    ----------
+    random_state : int or None, default=None
+        Seed.
+    """
+
+    def __init__(self, random_state: int | None = None) -> None:
+        self.random_state = random_state
+
+    def fit_resample(self, X: np.ndarray, y: np.ndarray) -> tuple[Any, Any]:
+        """Return the rows, followed by new ones up to the size of the largest class.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, n_values)
+            Flattened images.
+        y : ndarray of shape (n,)
+            Their labels.
+
+        Returns
+        -------
+        X_resampled, y_resampled : ndarray
+        """
+        alone = {label: 2 for label, n in class_counts(y).items() if n == 1}
+        if alone:
+            X, y = RandomOverSampler(sampling_strategy=alone).fit_resample(X, y)
+        smallest = min(class_counts(y).values())
+        sampler = SMOTE(
+            k_neighbors=min(SMOTE_NEIGHBOURS, smallest - 1),
+            random_state=self.random_state,
+        )
+        rows, labels = sampler.fit_resample(X.astype("float32"), y)
+        return (rows.round() if X.dtype.kind in "iu" else rows).astype(X.dtype), labels
+
+
+def _rivals() -> list[Arm]:
+    oversampled = RandomOverSampler()
+    return [
+        Arm("none", rival=True),
+        Arm("class_weight", weighted=True, rival=True),
+        Arm("oversample", oversampled, rival=True),
+        Arm("oversample+augment", oversampled, shift_images, rival=True),
+        Arm("oversample+augment+mixup", oversampled, shift_images, MIXUP, rival=True),
+        Arm("smote", SmallClassSMOTE(), rival=True),
+    ]
+
+
+def _generators(augmenter: Any) -> list[Arm]:
+    # One sampler: what it makes serves all three
+    return [
+        Arm("cgan", augmenter),
+        Arm("cgan+augment", augmenter, shift_images),
+        Arm("cgan+augment+mixup", augmenter, shift_images, MIXUP),
+    ]
+
+
+BUILT_IN = tuple(arm.name for arm in [*_rivals(), *_generators(None)])
+DEFAULT_ARMS = BUILT_IN[:-1]
+
+
+def default_augmenter(**settings: Any) -> Any:
+    """Return the sampler of the arms whose name begins with "cgan"."""
+    # TensorFlow is not started for comparing other arms
+    from balancegan.augmenter import ConditionalGANAugmenter
+
+    return ConditionalGANAugmenter(verbose=0, **settings)
+
+
+ArmsGiven = Iterable[str | Arm] | Mapping[str, Any] | None
+
+
+def find_arms(given: ArmsGiven, make_augmenter: Callable[[], Any]) -> list[Arm]:
+    """Return the arms that a user asks for; "none" is always among them.
+
+    Parameters
+    ----------
+    given : iterable of str or Arm, mapping, or None
+        Names of built-in arms, arms, or names with what has ``fit_resample``. None: the
+        eight of ``DEFAULT_ARMS``.
+    make_augmenter : callable
+        Makes the sampler of the arms whose name begins with "cgan".
+
+    Returns
+    -------
+    arms : list of Arm
+        Rivals first, in the order given otherwise.
+
+    Raises
+    ------
+    DataError
+        If a name is unknown or used twice, or something has no ``fit_resample``.
+
+    Examples
+    --------
+    >>> [arm.name for arm in find_arms(["oversample"], make_augmenter=object)]
+    ['none', 'oversample']
+    """
+    given = DEFAULT_ARMS if given is None else given
+    if isinstance(given, str):
+        given = [given]
+    if isinstance(given, Mapping):
+        given = [
+            Arm(name, arm) if not isinstance(arm, Arm) else arm
+            for name, arm in given.items()
+        ]
+    arms = list(given)
+    names = [arm if isinstance(arm, str) else arm.name for arm in arms]
+    if "none" not in names:
+        arms, names = ["none", *arms], ["none", *names]
+    repeated = {name for name in names if names.count(name) > 1}
+    if repeated:
+        raise DataError(
+            f"Each arm needs a name of its own. Received twice: {sorted(repeated)}."
+        )
+    needs_generator = any(isinstance(a, str) and a.startswith("cgan") for a in arms)
+    built_in = _rivals() + (_generators(make_augmenter()) if needs_generator else [])
+    known = {arm.name: arm for arm in built_in}
+    found = [_find_arm(arm, known) for arm in arms]
+    return sorted(found, key=lambda arm: not arm.rival)
+
+
+def _find_arm(given: str | Arm, known: Mapping[str, Arm]) -> Arm:
+    if isinstance(given, Arm):
+        sampler = given.sampler
+        if sampler is not None and not callable(getattr(sampler, "fit_resample", None)):
+            raise DataError(
+                "An arm's sampler needs a method fit_resample(X, y). Received for "
+                f"{given.name!r}: {type(sampler).__name__}."
+            )
+        return given
+    if given not in known:
+        raise DataError(
+            f"There is no arm called {given!r}. Those built in: {', '.join(BUILT_IN)}. "
+            "For another one give Arm(name, sampler)."
+        )
+    return known[given]

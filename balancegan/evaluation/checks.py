@@ -1,0 +1,283 @@
+"""What to look out for in a comparison: checks with codes, and how each ended.
+
+A check that could not be made ends as "not run", never as passed. Everything follows
+from the facts of an :class:`balancegan.evaluation.EvaluationResult`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+from balancegan.evaluation.result import EvaluationResult
+
+Outcome = Literal["issue", "tip", "passed", "not applicable", "not run"]
+
+# Shares of the added images of an arm, or of a class
+MOST_EQUAL = 0.01
+MANY_NEAR_COPIES = 0.2  # 0.05 are expected
+MOST_NEAR_COPIES = 0.5
+# Diversity within a class, as a ratio to real images
+SOME_DIVERSITY = 0.75
+LEAST_DIVERSITY = 0.5
+# How far fewer images than real ones are taken for their class
+LESS_AGREEMENT = 0.1
+LEAST_AGREEMENT = 0.3
+LEAST_DENSITY = 0.2  # 1 is expected
+# Test images of a class
+FEW_TEST_IMAGES = 30
+TOO_FEW_TEST_IMAGES = 10
+
+
+@dataclass(frozen=True)
+class Check:
+    """How one check ended.
+
+    Attributes
+    ----------
+    code : str
+        "BG001" and so on.
+    title : str
+        What is looked for.
+    outcome : str
+        "issue", "tip", "passed", "not applicable" or "not run".
+    message : str
+        What was found, and what to do.
+    arm : str or None
+        The arm that it is about. None: the data.
+    """
+
+    code: str
+    title: str
+    outcome: Outcome
+    message: str
+    arm: str | None = None
+
+
+def run_checks(result: EvaluationResult) -> list[Check]:
+    """Check the data of a comparison, the images that arms on trial add, their gain.
+
+    Parameters
+    ----------
+    result : EvaluationResult
+        The comparison.
+
+    Returns
+    -------
+    checks : list of Check
+        The worst first.
+
+    Examples
+    --------
+    >>> sorted(TITLES)
+    ['BG001', 'BG002', 'BG003', 'BG004', 'BG005', 'BG006']
+    """
+    checks = [_find_leaked_test_images(result), _find_small_test_classes(result)]
+    on_trial = [arm for arm in result.settings["arms"] if not arm["rival"]]
+    for arm in dict.fromkeys(arm["images_of"] for arm in on_trial):
+        checks += _check_images(result, arm)
+    checks += [_find_gain(result, arm["name"]) for arm in on_trial]
+    return sorted(checks, key=lambda check: OUTCOMES.index(check.outcome))
+
+
+OUTCOMES: tuple[Outcome, ...] = ("issue", "tip", "not run", "passed", "not applicable")
+TITLES = {
+    "BG001": "Copied images",
+    "BG002": "Collapsed class",
+    "BG003": "Wrong-looking images",
+    "BG004": "Test images in training",
+    "BG005": "Too few real images to judge",
+    "BG006": "No gain",
+}
+ADDS_NOTHING = "The arm adds no images."
+
+
+def _find_copies(result: EvaluationResult, arm: str) -> Check:
+    counts = _count_added(result, arm)
+    equal = counts["n_equal_train"] / counts["n"]
+    if equal > MOST_EQUAL:
+        return _check(
+            "BG001",
+            "issue",
+            f"{_percent(equal)} of the added images equal a training image: this is "
+            "repetition, which the arm 'oversample' does at no cost.",
+            arm,
+        )
+    shares = _figure_by_class(result, arm, "near_copies")
+    return _judge_classes(
+        "BG001",
+        arm,
+        shares,
+        issue=shares > MOST_NEAR_COPIES,
+        tip=shares > MANY_NEAR_COPIES,
+        what="Share of added images that lie nearer to a training image than 95 % of "
+        "the held-out images do",
+        advice="Train on more images of the class, or for fewer steps.",
+    )
+
+
+def _find_collapses(result: EvaluationResult, arm: str) -> Check:
+    ratios = _figure_by_class(result, arm, "diversity")
+    return _judge_classes(
+        "BG002",
+        arm,
+        ratios,
+        issue=ratios < LEAST_DIVERSITY,
+        tip=ratios < SOME_DIVERSITY,
+        what="Diversity of added images as a ratio to real ones",
+        advice="Look at the images; train longer, or ask for fewer of the class.",
+    )
+
+
+def _find_wrong_looking(result: EvaluationResult, arm: str) -> Check:
+    density = _figure_by_class(result, arm, "density")
+    outside = density < LEAST_DENSITY
+    if outside.any():
+        return _judge_classes(
+            "BG003",
+            arm,
+            density,
+            issue=outside,
+            tip=outside,
+            what="Density of added images among real ones (1 is expected)",
+            advice="They do not look like real images of their class.",
+        )
+    agreement = _figure_by_class(result, arm, "agreement")
+    lost = _figure_by_class(result, arm, "real_agreement") - agreement
+    return _judge_classes(
+        "BG003",
+        arm,
+        agreement,
+        issue=lost > LEAST_AGREEMENT,
+        tip=lost > LESS_AGREEMENT,
+        what="Share of added images that a classifier of real ones takes for their "
+        "class",
+        advice="That is well below real images. Look at them; train longer.",
+    )
+
+
+def _find_smuggled_test_images(result: EvaluationResult, arm: str) -> Check:
+    counts = _count_added(result, arm)
+    equal, near = counts["n_equal_test"], counts["n_near_test"]
+    if equal or near:
+        return _check(
+            "BG004",
+            "issue",
+            f"Of {counts['n']} added images {equal} equal a test image, and of "
+            f"{counts['n_measured']} that were looked at {near} nearly do. What made "
+            "them has seen the test part: the arm's figures mean nothing.",
+            arm,
+        )
+    return _check("BG004", "passed", "No added image is a test image.", arm)
+
+
+def _find_leaked_test_images(result: EvaluationResult) -> Check:
+    leaks = pd.DataFrame(result.settings["leaks"])
+    equal, near, n_test = (int(leaks[c].sum()) for c in ("n_equal", "n_near", "n_test"))
+    if not equal and not near:
+        return _check("BG004", "passed", "No test image occurs in the training part.")
+    return _check(
+        "BG004",
+        "issue" if equal else "tip",
+        f"Of {n_test} test images {equal} equal a training image and {near} nearly do. "
+        "All arms profit from it. Remove them from one side; images of one object or "
+        "person belong on one side (groups).",
+    )
+
+
+def _find_small_test_classes(result: EvaluationResult) -> Check:
+    n_test = result.frame.groupby("class", sort=False)["n_test"].max()
+    few = n_test[n_test < FEW_TEST_IMAGES]
+    if few.empty:
+        return _check(
+            "BG005",
+            "passed",
+            f"Every class has {FEW_TEST_IMAGES} test images or more.",
+        )
+    return _check(
+        "BG005",
+        "issue" if few.min() < TOO_FEW_TEST_IMAGES else "tip",
+        f"Test images: {_list(few, '{:.0f}')}. One image more or less changes such a "
+        "class's recall by several points. Collect more, or use folds instead of a "
+        "test part.",
+    )
+
+
+def _find_gain(result: EvaluationResult, arm: str) -> Check:
+    verdict = result.verdict(arm)
+    outcome: dict[str, Outcome] = {
+        "helps": "passed",
+        "no evidence": "tip",
+        "harms": "issue",
+        "not enough runs": "not run",
+    }
+    return _check("BG006", outcome[verdict.overall], verdict.sentence, arm)
+
+
+def _check_images(result: EvaluationResult, arm: str) -> list[Check]:
+    if not _count_added(result, arm)["n"]:
+        return [_check(c, "not applicable", ADDS_NOTHING, arm) for c in IMAGE_CHECKS]
+    return [check(result, arm) for check in IMAGE_CHECKS.values()]
+
+
+IMAGE_CHECKS: dict[str, Callable[[EvaluationResult, str], Check]] = {
+    "BG001": _find_copies,
+    "BG002": _find_collapses,
+    "BG003": _find_wrong_looking,
+    "BG004": _find_smuggled_test_images,
+}
+
+
+def _judge_classes(
+    code: str,
+    arm: str,
+    values: pd.Series,
+    *,
+    issue: pd.Series,
+    tip: pd.Series,
+    what: str,
+    advice: str,
+) -> Check:
+    """End a check of a figure that each class has; `issue` and `tip` are masks."""
+    known = values.dropna()
+    if known.empty:
+        few = "Too few added or held-out images of every class to measure."
+        return _check(code, "not run", few, arm)
+    found = values[tip]
+    unknown = values.index[values.isna()].tolist()
+    left_out = f" Not measured: {', '.join(unknown)}." if unknown else ""
+    if found.empty:
+        return _check(code, "passed", f"{what}: {_list(known)}.{left_out}", arm)
+    return _check(
+        code,
+        "issue" if issue.any() else "tip",
+        f"{what}: {_list(found)}. {advice}{left_out}",
+        arm,
+    )
+
+
+def _check(code: str, outcome: Outcome, message: str, arm: str | None = None) -> Check:
+    return Check(code, TITLES[code], outcome, message, arm)
+
+
+def _count_added(result: EvaluationResult, arm: str) -> dict[str, int]:
+    runs = [run["added"] for run in result.runs if run["arm"] == arm]
+    return {name: sum(run[name] for run in runs) for name in runs[0]}
+
+
+def _figure_by_class(result: EvaluationResult, arm: str, figure: str) -> pd.Series:
+    """Return the mean over runs of each class that has new images."""
+    frame = result.frame
+    rows = frame[(frame["arm"] == arm) & (frame["n_added"] > 0)]
+    if figure not in rows:
+        return pd.Series(index=rows["class"].unique(), dtype=float)
+    return rows.groupby("class", sort=False)[figure].mean()
+
+
+def _list(values: pd.Series, form: str = "{:.2f}") -> str:
+    return ", ".join(f"{name}: {form.format(value)}" for name, value in values.items())
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"

@@ -1,0 +1,333 @@
+"""The classifier that arms are compared by: one recipe, the same for every arm.
+
+A small convolutional network by default, or one that the user builds, or any
+classifier of scikit-learn's. It learns from :class:`TrainingRows` and says how likely
+each class is; who made the rows is not known here.
+"""
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils.validation import has_fit_parameter
+
+from balancegan.errors import DataError
+from balancegan.evaluation.transformations import Transformation, mix_up
+from balancegan.gan.batches import BalancedBatches
+from balancegan.gan.layers import FusedBatchNormalization
+
+N_STEPS = 1_000
+BATCH_SIZE = 128
+LEARNING_RATE = 2e-3  # at first; it falls to 0 as a cosine
+WEIGHT_DECAY = 1e-3
+WIDTHS = (32, 64, 128)
+MOMENTUM = 0.9  # of batch normalisation: 0.99 lags behind in a few hundred steps
+SMALLEST_SIDE = 7  # pixels; feature maps are halved down to about it
+STEPS_PER_CALL = 10
+
+ClassifierBuilder = Callable[[tuple[int, int, int], int], keras.Model]
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """What a classifier learns from.
+
+    Attributes
+    ----------
+    images : ndarray of shape (n, ...)
+        In the user's layout and range.
+    class_indices : ndarray of shape (n,), int
+        Their classes 0..n_classes-1; every class has an image.
+    n_classes : int
+        Number of classes.
+    to_model_range : callable
+        Turns rows of `images` into float32 of shape (m, height, width, channels) in
+        [-1, 1].
+    transform : callable or None
+        Moves or changes images at random each time they are seen: (images in [-1, 1],
+        Generator) to images.
+    mixup : float
+        Mixes pairs of images and their labels, see
+        :func:`balancegan.evaluation.transformations.mix_up`. 0: no.
+    weighted : bool
+        Whether an image of a class of n_c weighs n / (n_classes n_c) in the loss.
+    """
+
+    images: np.ndarray
+    class_indices: np.ndarray
+    n_classes: int
+    to_model_range: Callable[[np.ndarray], np.ndarray]
+    transform: Transformation | None = None
+    mixup: float = 0.0
+    weighted: bool = False
+
+    @property
+    def class_weights(self) -> np.ndarray:
+        """The weight of an image of each class, 1 for all unless `weighted`."""
+        if not self.weighted:
+            return np.ones(self.n_classes)
+        counts = np.bincount(self.class_indices, minlength=self.n_classes)
+        return len(self.class_indices) / (self.n_classes * counts)
+
+
+class AugmentedBatches(keras.utils.PyDataset):
+    """Batches of rows drawn evenly, changed at random, with one-hot labels and weights.
+
+    Batch `step` depends on the seed and on `step` alone.
+    """
+
+    def __init__(
+        self, rows: TrainingRows, *, n_steps: int, batch_size: int, seed: int
+    ) -> None:
+        super().__init__()
+        self.rows, self.seed = rows, seed
+        self.weights = rows.class_weights.astype("float32")
+        self.drawn = BalancedBatches(
+            rows.images,
+            rows.class_indices,
+            rows.to_model_range,
+            batch_size=batch_size,
+            n_steps=n_steps,
+            class_power=1.0,
+            seed=seed,
+        )
+
+    def __len__(self) -> int:
+        return len(self.drawn)
+
+    def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return images in [-1, 1], labels of shape (n, n_classes), and weights."""
+        images, classes = self.drawn[step]
+        weights = self.weights[classes]
+        labels = np.eye(self.rows.n_classes, dtype="float32")[classes]
+        rng = np.random.default_rng([self.seed, step, 1])
+        if self.rows.transform is not None:
+            images = self.rows.transform(images, rng)
+        if self.rows.mixup:
+            images, labels = mix_up(images, labels, rng, self.rows.mixup)
+        return images, labels, weights
+
+
+def train_network(
+    build: ClassifierBuilder | None,
+    rows: TrainingRows,
+    test_images: np.ndarray,
+    seed: int,
+    *,
+    n_steps: int = N_STEPS,
+    batch_size: int = BATCH_SIZE,
+) -> np.ndarray:
+    """Train a network on rows and return its probabilities of other images.
+
+    AdamW with a rate that falls as a cosine; as many steps of as many images whatever
+    the rows, so that more rows do not mean more training.
+
+    Parameters
+    ----------
+    build : callable or None
+        (image_shape, n_classes) to a Keras model of images in [-1, 1] that returns
+        logits or probabilities of shape (n, n_classes). None: the default network.
+    rows : TrainingRows
+        What it learns from.
+    test_images : ndarray of shape (n, ...)
+        In the user's layout and range.
+    seed : int
+        Seed of batches and, for the default network, of the weights.
+    n_steps, batch_size : int
+        Optimiser steps, and images in each.
+
+    Returns
+    -------
+    probabilities : ndarray of shape (n, n_classes), float64
+
+    Raises
+    ------
+    DataError
+        If the network's output is of another shape.
+    """
+    batches = AugmentedBatches(rows, n_steps=n_steps, batch_size=batch_size, seed=seed)
+    image_shape = batches[0][0].shape[1:]
+    if build is None:
+        network = build_classifier(image_shape, rows.n_classes, seed)
+    else:
+        with _default_seeds_from(seed):
+            network = build(image_shape, rows.n_classes)
+    gives_logits = not _are_probabilities(
+        _check_output(network(batches[0][0], training=False), rows.n_classes)
+    )
+    rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, n_steps)
+    network.compile(
+        keras.optimizers.AdamW(rate, weight_decay=WEIGHT_DECAY),
+        keras.losses.CategoricalCrossentropy(from_logits=gives_logits),
+        jit_compile=False,
+        steps_per_execution=STEPS_PER_CALL,
+    )
+    network.fit(batches, verbose=0, shuffle=False)
+    seen = _predict(network, rows.to_model_range, test_images)
+    return _softmax(seen) if gives_logits else seen
+
+
+def build_classifier(
+    image_shape: tuple[int, int, int], n_classes: int, seed: int
+) -> keras.Model:
+    """Build the default network: convolutions with batch normalisation, then logits."""
+    initializer = keras.initializers.GlorotUniform
+    seeds = iter(range(seed, seed + 1_000))
+    x = image = layers.Input(image_shape, name="image")
+    for level in range(len(WIDTHS) + 8):
+        x = layers.Conv2D(
+            WIDTHS[min(level, len(WIDTHS) - 1)],
+            3,
+            strides=2 if level else 1,
+            padding="same",
+            use_bias=False,
+            kernel_initializer=initializer(seed=next(seeds)),
+        )(x)
+        x = layers.ReLU()(FusedBatchNormalization(momentum=MOMENTUM)(x))
+        if level + 1 >= len(WIDTHS) and min(x.shape[1:3]) <= SMALLEST_SIDE:
+            break
+    x = layers.Flatten()(x)
+    x = layers.Dropout(0.3, seed=next(seeds))(x)
+    logits = layers.Dense(n_classes, kernel_initializer=initializer(seed=next(seeds)))
+    return keras.Model(image, logits(x), name="classifier")
+
+
+def build_linear_classifier(
+    image_shape: tuple[int, int, int], n_classes: int
+) -> keras.Model:
+    """Build a linear model of the pixels, a second opinion beside the default one."""
+    flat = [layers.Input(image_shape), layers.Flatten(), layers.Dense(n_classes)]
+    return keras.Sequential(flat, name="linear")
+
+
+CLASSIFIERS: dict[str, ClassifierBuilder | None] = {
+    "network": None,
+    "linear": build_linear_classifier,
+}
+
+
+def train_estimator(
+    estimator: BaseEstimator, rows: TrainingRows, test_images: np.ndarray, seed: int
+) -> np.ndarray:
+    """Fit a scikit-learn classifier to flattened rows and return its probabilities.
+
+    Rows are changed at random once, before it sees them. Parameters called
+    ``random_state`` are set to the seed.
+
+    Returns
+    -------
+    probabilities : ndarray of shape (n, n_classes)
+        Zeros and ones for classifiers that give none.
+
+    Raises
+    ------
+    DataError
+        If it cannot weigh classes, or cannot learn from mixed labels, as the rows ask.
+    """
+    if rows.mixup:
+        raise DataError(
+            "scikit-learn's classifiers cannot learn from mixed labels. Received: "
+            "mixup. Leave that arm out, or compare by a network."
+        )
+    model = clone(estimator)
+    settings = {
+        name: seed for name in model.get_params() if _last_part(name) == "random_state"
+    }
+    weights: dict[str, Any] = {}
+    if rows.weighted:
+        balanced = [n for n in model.get_params() if _last_part(n) == "class_weight"]
+        settings |= dict.fromkeys(balanced, "balanced")
+        if not balanced:
+            if not has_fit_parameter(model, "sample_weight"):
+                raise DataError(
+                    f"{type(model).__name__} takes neither class_weight nor "
+                    "sample_weight. Leave out the arm that weighs classes."
+                )
+            weights["sample_weight"] = rows.class_weights[rows.class_indices]
+    model.set_params(**settings)
+    images = rows.to_model_range(rows.images)
+    if rows.transform is not None:
+        images = rows.transform(images, np.random.default_rng([seed, 1]))
+    model.fit(_flat(images), rows.class_indices, **weights)
+    return _estimator_probabilities(
+        model, _flat(rows.to_model_range(test_images)), rows.n_classes
+    )
+
+
+def _estimator_probabilities(
+    model: Any, test_rows: np.ndarray, n_classes: int
+) -> np.ndarray:
+    """Order the columns by class index, whatever classes the estimator has seen."""
+    probabilities = np.zeros((len(test_rows), n_classes))
+    try:
+        seen = np.asarray(model.predict_proba(test_rows))
+    except AttributeError:
+        predicted = np.asarray(model.predict(test_rows))
+        if predicted.shape != (len(test_rows),):
+            raise DataError(
+                f"Predictions of shape ({len(test_rows)},) were expected. Received "
+                f"from {type(model).__name__}: {predicted.shape}."
+            ) from None
+        probabilities[np.arange(len(test_rows)), predicted] = 1
+        return probabilities
+    _check_output(seen, len(model.classes_), len(test_rows))
+    probabilities[:, np.asarray(model.classes_, dtype=int)] = seen
+    return probabilities
+
+
+def _last_part(parameter: str) -> str:
+    return parameter.rsplit("__", 1)[-1]
+
+
+def _flat(images: np.ndarray) -> np.ndarray:
+    return images.reshape(len(images), -1)
+
+
+def _predict(
+    network: keras.Model,
+    to_model_range: Callable[[np.ndarray], np.ndarray],
+    images: np.ndarray,
+) -> np.ndarray:
+    # Called, not `predict`: that compiles anew for every network, and warns of it
+    seen = [
+        np.asarray(network(to_model_range(rows), training=False))
+        for rows in np.array_split(images, range(BATCH_SIZE, len(images), BATCH_SIZE))
+    ]
+    return np.concatenate(seen).astype(float)
+
+
+def _check_output(seen: Any, n_classes: int, n_rows: int | None = None) -> np.ndarray:
+    shape = np.shape(seen)
+    right = len(shape) == 2 and shape[1] == n_classes
+    if not right or (n_rows is not None and shape[0] != n_rows):
+        raise DataError(
+            f"The classifier must give {n_classes} numbers for each image, one per "
+            f"class in the order of the sorted labels. Received: shape {shape}."
+        )
+    return np.asarray(seen)
+
+
+def _are_probabilities(seen: np.ndarray) -> bool:
+    return bool((seen >= 0).all() and np.allclose(seen.sum(axis=1), 1, atol=1e-3))
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return raised / raised.sum(axis=1, keepdims=True)
+
+
+@contextmanager
+def _default_seeds_from(seed: int) -> Iterator[None]:
+    """Let Keras's default seeds, which it draws by `random`, follow from a seed."""
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)

@@ -1,0 +1,263 @@
+"""The comparison: arms times splits times seeds, all on equal terms.
+
+Every arm sees the same splits, seeds, classifier and number of optimiser steps. A
+test image reaches nothing that learns or selects: samplers and classifiers are given
+the training part of their split alone (`trials`).
+"""
+
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+from joblib import Parallel, delayed, effective_n_jobs
+from sklearn.base import BaseEstimator
+
+from balancegan.errors import DataError
+from balancegan.evaluation.arms import Arm, ArmsGiven, default_augmenter, find_arms
+from balancegan.evaluation.classifiers import N_STEPS
+from balancegan.evaluation.result import EvaluationResult
+from balancegan.evaluation.runcache import RunCache
+from balancegan.evaluation.splits import find_splits
+from balancegan.evaluation.trials import Classifier, Trial, TrialRunner
+from balancegan.progress import TimeLeft, show_progress
+
+PACKAGES = ("balancegan", "tensorflow", "keras", "scikit-learn", "imbalanced-learn")
+
+
+def compare(
+    arms: ArmsGiven,
+    X_train: Any,
+    y_train: Any,
+    X_test: Any = None,
+    y_test: Any = None,
+    *,
+    classifier: Classifier = None,
+    classifier_steps: int | None = None,
+    seeds: int | Sequence[int] = 3,
+    cv: int | None = None,
+    groups: Any = None,
+    image_shape: tuple[int, ...] | None = None,
+    value_range: tuple[float, float] | None = None,
+    class_names: Sequence[str] | None = None,
+    n_jobs: int | None = None,
+    cache_dir: str | Path | None = None,
+    verbose: int = 1,
+) -> EvaluationResult:
+    """Find out on real held-out images which way of dealing with imbalance is best.
+
+    Each arm resamples the training part, a classifier learns from the result, always
+    for the same number of steps, and is judged by the test part. Once for each seed,
+    and for each fold where there is no test part.
+
+    Parameters
+    ----------
+    arms : iterable of str or Arm, mapping of str to sampler, or None
+        The arms, see :class:`balancegan.evaluation.Arm`; "none" is added where it is
+        missing. None: all that are built in but "cgan+augment+mixup". What is no rival
+        gets a verdict.
+    X_train : array-like of shape (n, height, width[, channels]) or (n, n_values)
+        Real images, imbalanced.
+    y_train : array-like of shape (n,)
+        Their labels.
+    X_test, y_test : array-like, default=None
+        Real images that nothing may learn from, of the same classes. None: `cv` folds
+        of the training part take turns.
+    classifier : estimator, callable or None, default=None
+        A scikit-learn classifier, which gets flattened images in [-1, 1]; or a function
+        (image_shape, n_classes) to a Keras model of logits or probabilities. None: a
+        small convolutional network.
+    classifier_steps : int or None, default=None
+        Optimiser steps of 128 images, for networks. None: 1,000. Fewer are quicker and
+        favour arms that show the classifier rare classes early.
+    seeds : int or sequence of int, default=3
+        The seeds, or how many. The more, the narrower the intervals; with one there is
+        no verdict.
+    cv : int or None, default=None
+        Number of stratified folds. None: five, where there is no test part.
+    groups : array-like of shape (n,), default=None
+        The photo, sign or patient that each training image shows: those of one group
+        are never on both sides of a fold.
+    image_shape, value_range : default=None
+        See :func:`balancegan.images.find_format`.
+    class_names : sequence of str, default=None
+        What the sorted classes are called in tables. None: their labels.
+    n_jobs : int or None, default=None
+        Trials side by side, by joblib. None: one, or as `joblib.parallel_config` says.
+    cache_dir : path-like or None, default=None
+        A folder in which finished runs are kept, and resampled sets that took ten
+        seconds to make: an interrupted comparison goes on where it stopped, and one
+        with more arms or another classifier makes no image again. None: nothing is
+        kept.
+    verbose : int, default=1
+        Whether progress is shown on stderr.
+
+    Returns
+    -------
+    result : EvaluationResult
+
+    Raises
+    ------
+    DataError
+        If images, labels, arms, seeds or folds cannot be used.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> X, y = load_digits(return_X_y=True)
+    >>> result = compare(
+    ...     ["oversample", "smote"], X[:600], y[:600], X[600:], y[600:],
+    ...     image_shape=(8, 8), classifier=LogisticRegression(max_iter=200), seeds=2,
+    ...     verbose=0,
+    ... )
+    >>> list(result.summary().index)
+    ['none', 'oversample', 'smote']
+    """
+    splits, image_format = find_splits(
+        X_train,
+        y_train,
+        X_test,
+        y_test,
+        cv=cv,
+        groups=groups,
+        image_shape=image_shape,
+        value_range=value_range,
+    )
+    classes, train_counts = np.unique(splits[0].given[1], return_counts=True)
+    seeds = _check_seeds(seeds)
+    known = find_arms(
+        arms,
+        lambda: default_augmenter(image_shape=image_shape, value_range=value_range),
+    )
+    n_steps = classifier_steps or N_STEPS
+    names = _check_names(class_names, classes)
+    # Here, so that it is done once and not by every process that is sent a split
+    leaks = [asdict(split.leaks) for split in splits]
+    runner = TrialRunner(
+        splits,
+        classes,
+        names,
+        image_format,
+        classifier,
+        n_steps,
+        RunCache(cache_dir),
+        n_workers=effective_n_jobs(n_jobs),
+    )
+    trials = [
+        Trial(sharing, number, seed, is_shown=(number, seed) == (0, seeds[0]))
+        for number in range(len(splits))
+        for seed in seeds
+        for sharing in _by_sampler(known)
+    ]
+    # The longest first, so that no worker is left with one of them at the end
+    trials.sort(key=lambda trial: trial.arms[0].rival)
+    runs = _run_all(runner, trials, n_jobs, visible=verbose > 0)
+    order = {arm.name: k for k, arm in enumerate(known)}
+    runs.sort(key=lambda run: (run["split"], run["seed"], order[run["arm"]]))
+    settings = {
+        "arms": _describe_arms(known),
+        "classes": names,
+        "train_counts": train_counts.tolist(),
+        "image_shape": list(image_format.image_shape),
+        "n_splits": len(splits),
+        "grouped": groups is not None,
+        "seeds": seeds,
+        "classifier": describe(classifier) or "convolutional network",
+        "classifier_steps": None if isinstance(classifier, BaseEstimator) else n_steps,
+        "leaks": leaks,
+        "data_hash": joblib.hash([splits[0].train(), splits[0].test()]),
+        "pictures": runner.show_real(),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in PACKAGES},
+        },
+    }
+    return EvaluationResult(settings, runs)
+
+
+def _run_all(
+    runner: TrialRunner, trials: list[Trial], n_jobs: int | None, *, visible: bool
+) -> list[dict[str, Any]]:
+    """Return the runs of all trials, in the order in which they come in."""
+    runs: list[dict[str, Any]] = []
+    time_left = TimeLeft((t.arms[0].name for t in trials), runner.n_workers)
+    total = sum(len(trial.arms) for trial in trials)
+    with show_progress(
+        "Comparing", total, "runs", visible=visible, time_left=time_left
+    ) as bar:
+        done = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
+            delayed(runner.run)(trial) for trial in trials
+        )
+        for of_trial, seconds in done:
+            runs.extend(of_trial)
+            time_left.note(of_trial[0]["arm"], seconds)
+            if bar is not None:
+                last = of_trial[-1]
+                bar.update(len(runs), f"(last: {last['arm']}, seed {last['seed']})")
+    return runs
+
+
+def _check_names(names: Sequence[str] | None, classes: np.ndarray) -> list[str]:
+    found = [str(name) for name in (classes.tolist() if names is None else names)]
+    if len(found) != len(classes) or len(set(found)) < len(found):
+        raise DataError(
+            f"class_names must be a name of its own for each of {len(classes)} classes."
+            f" Received: {found}."
+        )
+    return found
+
+
+def _check_seeds(seeds: int | Sequence[int]) -> list[int]:
+    found = list(range(seeds)) if isinstance(seeds, int) else [int(s) for s in seeds]
+    if not found or len(set(found)) < len(found) or min(found) < 0:
+        raise DataError(
+            "seeds must be a positive number of seeds, or different seeds of 0 or "
+            f"more. Received: seeds={seeds!r}."
+        )
+    return found
+
+
+def _describe_arms(arms: list[Arm]) -> list[dict[str, Any]]:
+    """Return what each arm is, in plain values; `images_of` makes the same images."""
+    first = {id(arm.sampler): arm.name for arm in reversed(arms)}
+    return [
+        {
+            "name": arm.name,
+            "rival": arm.rival,
+            "sampler": describe(arm.sampler),
+            "transform": describe(arm.transform),
+            "mixup": arm.mixup,
+            "weighted": arm.weighted,
+            "images_of": first[id(arm.sampler)],
+        }
+        for arm in arms
+    ]
+
+
+def describe(thing: Any) -> str | None:
+    """Return a text without addresses in memory; None of None.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> describe(LogisticRegression(C=2)), describe(len), describe(object())
+    ('LogisticRegression(C=2)', 'len', 'object')
+    """
+    if thing is None:
+        return None
+    if isinstance(thing, BaseEstimator):
+        return " ".join(repr(thing).split())
+    return str(getattr(thing, "__name__", type(thing).__name__))
+
+
+def _by_sampler(arms: list[Arm]) -> list[list[Arm]]:
+    """Put arms with the same sampler together: what it makes is made once."""
+    together: dict[int, list[Arm]] = {}
+    for arm in arms:
+        together.setdefault(id(arm.sampler), []).append(arm)
+    return list(together.values())

@@ -1,0 +1,95 @@
+"""Test images that occur in what is learned from, equal or nearly so.
+
+A comparison with them in it says how well a classifier remembers. They are counted
+here; what is made of the counts is decided in `checks`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from balancegan.evaluation.fidelity import nearest_distances
+
+NEARLY_EQUAL = 0.1  # of the usual distance of a test image to the training images
+
+
+@dataclass(frozen=True)
+class Leaks:
+    """How many test images occur in the training part.
+
+    Attributes
+    ----------
+    n_test : int
+        Test images.
+    n_equal : int
+        Those with an equal training image, value for value.
+    n_near : int
+        Those nearly equal to one.
+    limit : float
+        The Euclidean distance up to which two images count as nearly equal.
+    """
+
+    n_test: int
+    n_equal: int
+    n_near: int
+    limit: float
+
+
+def find_leaks(training: np.ndarray, test: np.ndarray) -> Leaks:
+    """Count the test images that occur in the training part.
+
+    Nearly equal: within a tenth of the median distance from a test image to its nearest
+    training image.
+
+    Parameters
+    ----------
+    training, test : ndarray of shape (n, ...)
+        Images.
+
+    Returns
+    -------
+    leaks : Leaks
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> training, test = rng.normal(size=(2, 50, 9))
+    >>> test[0], test[1:3] = training[7], training[8:10] + 0.01
+    >>> leaks = find_leaks(training, test)
+    >>> leaks.n_equal, leaks.n_near
+    (1, 2)
+    """
+    distances = nearest_distances(test, training)[0]
+    limit = NEARLY_EQUAL * float(np.median(distances))
+    n_equal = count_equal(test, training)
+    return Leaks(
+        n_test=len(test),
+        n_equal=n_equal,
+        n_near=max(0, int((distances < limit).sum()) - n_equal),
+        limit=limit,
+    )
+
+
+def count_equal(images: np.ndarray, others: np.ndarray) -> int:
+    """Return how many images equal one of the others, value for value.
+
+    Examples
+    --------
+    >>> count_equal(np.array([[1, 2], [3, 4], [1, 2]]), np.array([[1, 2], [5, 6]]))
+    2
+    """
+    known = {row.tobytes() for row in others.astype(images.dtype, copy=False)}
+    return sum(row.tobytes() in known for row in images)
+
+
+def count_near(images: np.ndarray, others: np.ndarray, limit: float) -> int:
+    """Return how many images lie within a distance of one of the others.
+
+    Examples
+    --------
+    >>> count_near(np.array([[1.0], [5.0]]), np.array([[1.1], [9.0]]), limit=0.5)
+    1
+    """
+    if not len(images):
+        return 0
+    return int((nearest_distances(images, others)[0] < limit).sum())

@@ -1,0 +1,298 @@
+"""The report of a comparison: one HTML file that needs nothing else, Markdown, JSON.
+
+Facts are gathered here, as numbers and texts in the order in which they are shown; the
+templates say how they look. Nothing is computed that `comparison` and `checks` do
+not say.
+"""
+
+from dataclasses import asdict
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from balancegan.errors import DataError
+from balancegan.evaluation.checks import run_checks
+from balancegan.evaluation.result import EvaluationResult
+from balancegan.files import whole_file
+
+SUFFIXES = (".html", ".md", ".json")
+MOST_CLASSES_OF_MATRIX = 20  # of more classes, the most frequent confusions are shown
+MOST_CONFUSIONS = 20
+IMAGE_FIGURES = (
+    "n_added",
+    "agreement",
+    "real_agreement",
+    "frechet_distance",
+    "density",
+    "coverage",
+    "diversity",
+    "near_copies",
+)
+
+
+def write_report(result: EvaluationResult, path: str | Path) -> None:
+    """Write what a comparison found as a file for people, or for programs.
+
+    Parameters
+    ----------
+    result : EvaluationResult
+        The comparison.
+    path : path-like
+        Ends in .html, .md or .json. It is replaced as a whole, or not at all.
+
+    Raises
+    ------
+    DataError
+        If it ends in anything else.
+
+    Examples
+    --------
+    >>> write_report(None, "report.pdf")
+    Traceback (most recent call last):
+    balancegan.errors.DataError: A report ends in .html, .md or .json. Received: ...
+    """
+    path = check_report_path(path)
+    if path.suffix == ".json":
+        result.to_json(path)
+        return
+    with whole_file(path) as file:
+        file.write(render_report(result, path.suffix[1:]).encode())
+
+
+def check_report_path(path: str | Path) -> Path:
+    """Return the path of a report if its suffix is one that can be written."""
+    path = Path(path)
+    if path.suffix not in SUFFIXES:
+        raise DataError(
+            f"A report ends in .html, .md or .json. Received: {str(path)!r}."
+        )
+    return path
+
+
+def render_report(result: EvaluationResult, kind: str) -> str:
+    """Return the text of a report.
+
+    Parameters
+    ----------
+    result : EvaluationResult
+        The comparison.
+    kind : str
+        "html" or "md".
+    """
+    environment = Environment(
+        loader=PackageLoader("balancegan.evaluation"),
+        autoescape=kind == "html",
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "percent": format_percent,
+        "points": format_points,
+        "figure": format_figure,
+        "seconds": format_plain_seconds,
+        "cell": escape_markdown,
+    }
+    return environment.get_template(f"report.{kind}").render(gather_facts(result))
+
+
+def gather_facts(result: EvaluationResult) -> dict[str, Any]:
+    """Return everything that a report shows.
+
+    Returns
+    -------
+    facts : dict
+        "verdict", "arms", "classes", "checks", "images", "galleries", "confusions" and
+        "settings", each as the templates show it.
+    """
+    on_trial = [arm for arm in result.arms if arm not in result.rivals]
+    shown = result.chief_arms
+    hidden = ("pictures", "leaks")
+    return {
+        "verdict": _gather_verdict(result, on_trial),
+        "arms": _gather_arms(result),
+        "shown_arms": shown,
+        "classes": _gather_classes(result, shown, on_trial),
+        "checks": [asdict(check) for check in run_checks(result)],
+        "images": _gather_image_figures(result, on_trial),
+        "galleries": _gather_galleries(result, on_trial),
+        "confusions": [_gather_confusion(result, arm) for arm in shown],
+        "n_runs": len(result.runs),
+        "settings": {k: v for k, v in result.settings.items() if k not in hidden},
+    }
+
+
+def _gather_verdict(result: EvaluationResult, on_trial: list[str]) -> dict[str, str]:
+    if on_trial:
+        verdict = result.verdict()
+        return {"overall": verdict.overall, "sentence": verdict.sentence}
+    best = result.best_rival
+    mean = float(result.summary()["balanced_accuracy"][best])
+    return {
+        "overall": "none on trial",
+        "sentence": f"Of {len(result.arms)} methods {best} has the highest balanced "
+        f"accuracy, {format_percent(mean)}.",
+    }
+
+
+def _gather_arms(result: EvaluationResult) -> list[dict[str, Any]]:
+    overall = {verdict.arm: verdict.overall for verdict in result.verdicts()}
+    return [
+        {
+            "arm": arm,
+            **{str(name): float(value) for name, value in row.items()},
+            "rival": arm in result.rivals,
+            "verdict": overall.get(str(arm)),
+        }
+        for arm, row in result.summary().iterrows()
+    ]
+
+
+def _gather_classes(
+    result: EvaluationResult, shown: list[str], on_trial: list[str]
+) -> list[dict[str, Any]]:
+    frame = result.frame
+    recalls = frame.groupby(["class", "arm"])["recall"]
+    means, lows, highs = recalls.mean(), recalls.min(), recalls.max()
+    n_test = frame.groupby("class")["n_test"].max()
+    verdict = result.verdict() if on_trial else None
+    verdicts = verdict.class_verdicts() if verdict else {}
+    counts = zip(
+        result.settings["classes"], result.settings["train_counts"], strict=True
+    )
+    return [
+        {
+            "name": name,
+            "n_train": n_train,
+            "n_test": int(n_test[name]),
+            "recalls": {arm: float(means[name, arm]) for arm in shown},
+            "ranges": {
+                arm: (float(lows[name, arm]), float(highs[name, arm])) for arm in shown
+            },
+            "differences": verdict.classes.get(name) if verdict else None,
+            "verdict": verdicts.get(name),
+        }
+        for name, n_train in sorted(counts, key=lambda count: -count[1])
+    ]
+
+
+def _gather_image_figures(
+    result: EvaluationResult, on_trial: list[str]
+) -> list[dict[str, Any]]:
+    frame = result.frame
+    names = [name for name in IMAGE_FIGURES if name in frame]
+    rows = frame[frame["arm"].isin(_who_made(result, on_trial))]
+    rows = rows[rows["n_added"] > 0]
+    means = rows.groupby(["arm", "class"], sort=False)[names].mean()
+    return [
+        {name: row.get(name, np.nan) for name in ("arm", "class", *IMAGE_FIGURES)}
+        for row in means.reset_index().to_dict("records")
+    ]
+
+
+def _gather_galleries(
+    result: EvaluationResult, on_trial: list[str]
+) -> list[dict[str, Any]]:
+    real = result.settings["pictures"]
+    names = result.settings["classes"]
+    arms = _who_made(result, on_trial)
+    pictures = {r["arm"]: r["pictures"] for r in result.runs if r["pictures"]}
+    return [
+        {
+            "arm": arm,
+            "classes": [
+                {"name": names[int(k)], **real[k], **strips}
+                for k, strips in pictures[arm].items()
+            ],
+        }
+        for arm in arms
+        if arm in pictures
+    ]
+
+
+def _who_made(result: EvaluationResult, on_trial: list[str]) -> list[str]:
+    """Return one arm for each set of added images: arms may share them."""
+    made_by = {arm["name"]: arm["images_of"] for arm in result.settings["arms"]}
+    return list(dict.fromkeys(made_by[arm] for arm in on_trial))
+
+
+def _gather_confusion(result: EvaluationResult, arm: str) -> dict[str, Any]:
+    counts = result.confusion(arm)
+    shares = counts.div(counts.sum(axis=1), axis=0)
+    if len(counts) <= MOST_CLASSES_OF_MATRIX:
+        matrix = shares.to_numpy().tolist()
+        return {"arm": arm, "labels": list(counts.index), "matrix": matrix, "pairs": []}
+    off_diagonal = np.where(np.eye(len(shares), dtype=bool), 0, shares.fillna(0))
+    largest = np.argsort(-off_diagonal, axis=None, kind="stable")[:MOST_CONFUSIONS]
+    pairs = [
+        (counts.index[i], counts.columns[j], off_diagonal[i, j])
+        for i, j in zip(*np.unravel_index(largest, counts.shape), strict=True)
+    ]
+    return {"arm": arm, "labels": [], "matrix": [], "pairs": pairs}
+
+
+def format_percent(share: float | None) -> str:
+    """Return a share in per cent.
+
+    Examples
+    --------
+    >>> format_percent(0.8767), format_percent(float("nan"))
+    ('87.7 %', '–')
+    """
+    return "–" if share is None or np.isnan(share) else f"{100 * share:.1f} %"
+
+
+def format_points(share: float | None) -> str:
+    """Return a difference of shares in percentage points.
+
+    Examples
+    --------
+    >>> format_points(0.0123), format_points(float("inf"))
+    ('+1.2', '+∞')
+    """
+    if share is None or np.isnan(share):
+        return "–"
+    if np.isinf(share):
+        return "+∞" if share > 0 else "-∞"
+    return f"{100 * share:+.1f}"
+
+
+def format_figure(value: float | None) -> str:
+    """Return a figure with two decimals.
+
+    Examples
+    --------
+    >>> format_figure(0.123), format_figure(None)
+    ('0.12', '–')
+    """
+    return "–" if value is None or np.isnan(value) else f"{value:.2f}"
+
+
+def format_plain_seconds(value: float) -> str:
+    """Return seconds, whole ones from ten on.
+
+    Examples
+    --------
+    >>> format_plain_seconds(511.7), format_plain_seconds(1.25)
+    ('512', '1.2')
+    """
+    return f"{value:.0f}" if value >= 9.95 else f"{value:.1f}"
+
+
+def escape_markdown(text: Any) -> str:
+    r"""Return a text that is one cell of a Markdown table, whatever is in it.
+
+    Examples
+    --------
+    >>> escape_markdown("a|b <script>")
+    'a\\|b &lt;script&gt;'
+    """
+    one_line = " ".join(str(text).split())
+    plain = escape(one_line)
+    for sign in "\\|*_`[]":
+        plain = plain.replace(sign, f"\\{sign}")
+    return plain

@@ -1,0 +1,333 @@
+"""What a comparison found: frames, summary, verdicts. No training happens here.
+
+Computed from plain facts, a dictionary per run, so that a comparison read from JSON
+says the same as the one that wrote it.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from balancegan.evaluation.metrics import Difference, paired_difference
+from balancegan.evaluation.plots import draw_recalls
+from balancegan.evaluation.verdicts import BASELINE, ArmVerdict
+from balancegan.files import whole_file
+
+FIGURE = "balanced_accuracy"
+PARTS = ("fit", "resample", "classify")
+OVERALL_FIGURES = (
+    "balanced_accuracy",
+    "few_shot",
+    "medium_shot",
+    "many_shot",
+    "g_mean",
+    "macro_f1",
+    "accuracy",
+    "calibration_error",
+)
+
+
+class EvaluationResult:
+    """The runs of a comparison, and what follows from them.
+
+    Parameters
+    ----------
+    settings : dict
+        What reproduces the comparison: "arms" (names and whether each is a rival),
+        "classes", "train_counts", seeds, versions.
+    runs : list of dict
+        The facts of each run, see :func:`balancegan.evaluation.compare`.
+
+    Attributes
+    ----------
+    settings, runs
+        As given.
+    """
+
+    def __init__(self, settings: dict[str, Any], runs: Sequence[dict[str, Any]]):
+        self.settings, self.runs = settings, list(runs)
+
+    @property
+    def arms(self) -> list[str]:
+        """Names of the arms, rivals first."""
+        return [arm["name"] for arm in self.settings["arms"]]
+
+    @property
+    def rivals(self) -> list[str]:
+        """Names of the arms that the others are measured against."""
+        return [arm["name"] for arm in self.settings["arms"] if arm["rival"]]
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """A row per arm, split, seed and class.
+
+        Columns: "arm", "split", "seed", "class", "n_train" (real images), "n_added",
+        "n_test", "precision", "recall", and the figures of added images
+        (see :class:`balancegan.evaluation.fidelity.FidelityMeter`), NaN where there are
+        none.
+        """
+        frame = pd.DataFrame(
+            {"arm": run["arm"], "split": run["split"], "seed": run["seed"], **row}
+            for run in self.runs
+            for row in run["classes"]
+        )
+        return frame.astype(dict.fromkeys(frame.columns[7:], float))
+
+    @property
+    def runs_frame(self) -> pd.DataFrame:
+        """A row per arm, split and seed: overall figures, and seconds of each part."""
+        return pd.DataFrame(
+            {
+                "arm": run["arm"],
+                "split": run["split"],
+                "seed": run["seed"],
+                **{n: np.nan if v is None else v for n, v in run["figures"].items()},
+                **{f"seconds_{part}": s for part, s in run["seconds"].items()},
+            }
+            for run in self.runs
+        )
+
+    def summary(self) -> pd.DataFrame:
+        """Return a row per arm: means, differences from none, seconds.
+
+        Returns
+        -------
+        table : DataFrame
+            Index: the arm. Columns: the mean of each overall figure, "spread" (the
+            standard deviation of balanced accuracy over the runs), "difference", "low"
+            and "high" (of balanced accuracy against "none", 95 % for each by itself),
+            "seconds_fit" (training the sampler, as far as it says), "seconds_resample"
+            (making images) and "seconds_classify" (training the classifier) of a run.
+        """
+        runs = self.runs_frame
+        by_arm = runs.groupby("arm", sort=False)
+        table = by_arm[list(OVERALL_FIGURES)].mean().reindex(self.arms)
+        table["spread"] = by_arm[FIGURE].std()
+        for arm in self.arms:
+            difference = self._overall_difference(arm, BASELINE)
+            table.loc[arm, ["difference", "low", "high"]] = (
+                difference.mean,
+                difference.low,
+                difference.high,
+            )
+        seconds = by_arm[[f"seconds_{part}" for part in PARTS]].mean()
+        return table.join(seconds)
+
+    @property
+    def best_rival(self) -> str:
+        """The rival with the highest mean balanced accuracy."""
+        means = self.runs_frame.groupby("arm", sort=False)[FIGURE].mean()
+        return str(means[self.rivals].idxmax())
+
+    def verdicts(self) -> list[ArmVerdict]:
+        """Return the verdict of every arm that is no rival."""
+        return [self.verdict(arm) for arm in self.arms if arm not in self.rivals]
+
+    def verdict(self, arm: str | None = None) -> ArmVerdict:
+        """Return whether an arm helped.
+
+        Parameters
+        ----------
+        arm : str or None, default=None
+            Its name. None: the best of those that are no rivals.
+
+        Returns
+        -------
+        verdict : ArmVerdict
+
+        Raises
+        ------
+        ValueError
+            If there is no such arm, or none that is no rival.
+        """
+        on_trial = [name for name in self.arms if name not in self.rivals]
+        if arm is None and on_trial:
+            means = self.runs_frame.groupby("arm", sort=False)[FIGURE].mean()
+            arm = str(means[on_trial].idxmax())
+        if arm not in self.arms:
+            raise ValueError(
+                f"A verdict is given on one of the arms {self.arms}. Received: {arm!r}."
+            )
+        best = self.best_rival
+        means = self.runs_frame.groupby("arm", sort=False)[FIGURE].mean()
+        return ArmVerdict(
+            arm=arm,
+            best_rival=best,
+            against_none=self._overall_difference(arm, BASELINE),
+            against_best_rival=self._overall_difference(arm, best, len(self.rivals)),
+            classes=self._class_differences(arm, best),
+            means={name: float(means[name]) for name in (arm, BASELINE, best)},
+        )
+
+    def _class_differences(
+        self, arm: str, best: str
+    ) -> dict[str, dict[str, Difference]]:
+        """Compare the recall of each class: as many verdicts as classes."""
+        n_test = self._n_test
+        return {
+            label: {
+                name: self._difference(
+                    arm,
+                    other,
+                    lambda run, k=k: run["classes"][k]["recall"],
+                    resolution=1 / n_test[k],
+                    n_verdicts=int((n_test > 0).sum()),
+                )
+                for name, other in (
+                    ("against_none", BASELINE),
+                    ("against_best_rival", best),
+                )
+            }
+            for k, label in enumerate(self.settings["classes"])
+            if n_test[k]
+        }
+
+    def _overall_difference(
+        self, arm: str, other: str, n_chosen_from: int = 1
+    ) -> Difference:
+        n_test = self._n_test[self._n_test > 0]
+        return self._difference(
+            arm,
+            other,
+            lambda run: run["figures"][FIGURE],
+            resolution=1 / (len(n_test) * n_test.min()),
+            n_chosen_from=n_chosen_from,
+        )
+
+    def _difference(
+        self, arm: str, other: str, figure: Callable[..., Any], **corrections: Any
+    ) -> Difference:
+        pairs = self._distinct_pairs(arm, other)
+        values = [[figure(run) for run in pair] for pair in pairs]
+        return paired_difference(
+            *np.array(values, dtype=float).T, test_share=self._test_share, **corrections
+        )
+
+    def _distinct_pairs(
+        self, arm: str, other: str
+    ) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        """Pair runs of the same split and seed.
+
+        Pairs that repeat an earlier one in everything are left out: where neither arm
+        depends on the seed, more seeds are no more evidence.
+        """
+        runs = {(run["arm"], run["split"], run["seed"]): run for run in self.runs}
+        distinct: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
+        for name, split, seed in runs:
+            if name != arm:
+                continue
+            pair = runs[arm, split, seed], runs[other, split, seed]
+            outcome = [(run["figures"], run["confusion"]) for run in pair]
+            distinct.setdefault(json.dumps([split, outcome]), pair)
+        return list(distinct.values())
+
+    @property
+    def _n_test(self) -> np.ndarray:
+        """Test images of each class, in the smallest test part."""
+        return np.min(
+            [[row["n_test"] for row in run["classes"]] for run in self.runs], axis=0
+        )
+
+    @property
+    def _test_share(self) -> float:
+        """Test over training images of a fold; 0 with a test part of its own."""
+        n_splits = self.settings["n_splits"]
+        return 1 / (n_splits - 1) if n_splits > 1 else 0.0
+
+    def confusion(self, arm: str) -> pd.DataFrame:
+        """Return how often each class (row) was taken for each (column), over all runs.
+
+        Parameters
+        ----------
+        arm : str
+            Its name.
+
+        Returns
+        -------
+        counts : DataFrame
+        """
+        labels = self.settings["classes"]
+        total = sum(np.array(r["confusion"]) for r in self.runs if r["arm"] == arm)
+        return pd.DataFrame(total, index=labels, columns=labels)
+
+    def plot(self, arms: Sequence[str] | None = None, ax: Any = None) -> Any:
+        """Draw the recall of each class with and without.
+
+        Needs matplotlib, which ``pip install balancegan[plot]`` brings.
+
+        Parameters
+        ----------
+        arms : sequence of str or None, default=None
+            Which. None: "none", the best rival, and the best arm on trial.
+        ax : matplotlib Axes or None, default=None
+            Where to. None: a new figure.
+
+        Returns
+        -------
+        ax : matplotlib Axes
+        """
+        chosen = self.chief_arms if arms is None else list(arms)
+        unknown = [arm for arm in chosen if arm not in self.arms]
+        if unknown:
+            raise ValueError(
+                f"The arms are {self.arms}. Received: arms={list(chosen)!r}."
+            )
+        counts = zip(
+            self.settings["classes"], self.settings["train_counts"], strict=True
+        )
+        return draw_recalls(self.frame, chosen, dict(counts), ax)
+
+    @property
+    def chief_arms(self) -> list[str]:
+        """The arm "none", the best rival, and the best arm on trial if there is one."""
+        chosen = [BASELINE, self.best_rival]
+        if len(self.rivals) < len(self.arms):
+            chosen.append(self.verdict().arm)
+        return list(dict.fromkeys(chosen))
+
+    def to_json(self, path: str | Path | None = None) -> str:
+        """Return settings and runs as JSON, and write them to a file if one is given.
+
+        Parameters
+        ----------
+        path : path-like or None, default=None
+            Where to. It is replaced as a whole, or not at all.
+
+        Returns
+        -------
+        text : str
+            What :meth:`from_json` reads.
+        """
+        facts = {
+            "settings": self.settings,
+            "verdicts": [
+                {"arm": v.arm, "overall": v.overall, "sentence": v.sentence}
+                for v in self.verdicts()
+            ],
+            "runs": self.runs,
+        }
+        text = json.dumps(facts, indent=1)
+        if path is not None:
+            with whole_file(Path(path)) as file:
+                file.write(text.encode())
+        return text
+
+    @classmethod
+    def from_json(cls, text: str) -> "EvaluationResult":
+        """Return the result that :meth:`to_json` wrote.
+
+        Parameters
+        ----------
+        text : str
+            Its JSON.
+
+        Returns
+        -------
+        result : EvaluationResult
+        """
+        facts = json.loads(text)
+        return cls(facts["settings"], facts["runs"])

@@ -1,0 +1,103 @@
+"""What a comparison has finished already, in a folder, so that it can go on.
+
+Entries are named by a hash of everything that they depend on: whoever changes the
+data, an arm, the classifier, a seed or the package's version finds nothing, and so
+starts afresh.
+"""
+
+import json
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+
+from balancegan.errors import DataError
+from balancegan.evaluation.resampling import Resampled
+from balancegan.files import whole_file
+
+FORMAT = 2  # of the entries: those of another format are never found
+LONG = 10  # seconds: what a sampler made in less is rather made again than kept
+
+
+class RunCache:
+    """Facts of finished runs, and resampled sets that took long to make.
+
+    The sets serve whoever asks again with more arms or another classifier.
+
+    Parameters
+    ----------
+    folder : path-like or None
+        Made where it is missing. None: nothing is kept, nothing is found.
+    """
+
+    def __init__(self, folder: str | Path | None) -> None:
+        self.folder = None if folder is None else Path(folder)
+        if self.folder is not None:
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise DataError(
+                    f"cache_dir={str(folder)!r} is no folder that can be used: "
+                    f"{error.strerror}."
+                ) from error
+
+    def find(self, depends_on: Any) -> dict[str, Any] | None:
+        """Return the facts that are kept under what they depend on, or None."""
+        path = self._path("run", depends_on, "json")
+        if path is None or not path.exists():
+            return None
+        return dict(json.loads(path.read_text()))
+
+    def keep(self, depends_on: Any, facts: dict[str, Any]) -> None:
+        """Keep facts, which JSON can hold, under what they depend on."""
+        path = self._path("run", depends_on, "json")
+        if path is not None:
+            with whole_file(path) as file:
+                file.write(json.dumps(facts).encode())
+
+    def resampled(self, depends_on: Any, make: Callable[[], Resampled]) -> Resampled:
+        """Return the resampled set kept under what it depends on, or make it.
+
+        It is kept where making it took long.
+        """
+        path = self._path("rows", depends_on, "npz")
+        if path is None:
+            return make()
+        if path.exists():
+            with np.load(path, allow_pickle=False) as file:
+                return Resampled(
+                    file["images"],
+                    file["class_indices"],
+                    file["is_new"],
+                    float(file["fit_seconds"]),
+                    float(file["resample_seconds"]),
+                )
+        made = make()
+        if made.fit_seconds + made.resample_seconds < LONG:
+            return made
+        with whole_file(path) as file:
+            np.savez_compressed(
+                file,
+                images=made.images,
+                class_indices=made.class_indices,
+                is_new=made.is_new,
+                fit_seconds=made.fit_seconds,
+                resample_seconds=made.resample_seconds,
+            )
+        return made
+
+    def _path(self, kind: str, depends_on: Any, suffix: str) -> Path | None:
+        if self.folder is None:
+            return None
+        try:
+            key = joblib.hash((FORMAT, version("balancegan"), depends_on))
+        except Exception as error:  # whatever a foreign object raises when pickled
+            raise DataError(
+                "With cache_dir, samplers, transformations and classifiers are told "
+                f"apart by pickling them. Received: {error}. Use functions that a "
+                "module defines instead of lambdas, or leave cache_dir out."
+            ) from error
+        return self.folder / f"{kind}-{key}.{suffix}"

@@ -1,0 +1,172 @@
+"""What is learned from and what is judged by: a test part, or folds taking turns.
+
+Rows are chosen here and taken when they are needed, so that five folds of a set cost
+the memory of one.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from sklearn.utils.multiclass import check_classification_targets
+
+from balancegan.balance import class_counts
+from balancegan.errors import DataError, refusals_as_data_errors
+from balancegan.evaluation.leakage import Leaks, find_leaks
+from balancegan.images import ImageFormat, check_format, find_format
+
+DEFAULT_FOLDS = 5
+FOLDS_SEED = 0
+
+Part = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images and labels to learn from, others to be judged by.
+
+    Attributes
+    ----------
+    given : tuple of ndarray
+        Images and labels of the training part as the user gave it.
+    test_given : tuple of ndarray or None
+        Of the test part. None: a fold of `given`.
+    train_rows, test_rows : ndarray of int or None
+        The rows of `given` on each side of the fold. None: there is a test part.
+    """
+
+    given: Part
+    test_given: Part | None = None
+    train_rows: np.ndarray | None = None
+    test_rows: np.ndarray | None = None
+
+    def train(self) -> Part:
+        """Return all that anything which learns is given."""
+        return _take(self.given, self.train_rows)
+
+    def test(self) -> Part:
+        """Return what the classifiers are judged by."""
+        if self.test_given is not None:
+            return self.test_given
+        return _take(self.given, self.test_rows)
+
+    @cached_property
+    def leaks(self) -> Leaks:
+        """Test images that occur in the training part."""
+        return find_leaks(self.train()[0], self.test()[0])
+
+
+def _take(part: Part, rows: np.ndarray | None) -> Part:
+    images, labels = part
+    return part if rows is None else (images[rows], labels[rows])
+
+
+def find_splits(
+    X_train: Any,
+    y_train: Any,
+    X_test: Any = None,
+    y_test: Any = None,
+    *,
+    cv: int | None = None,
+    groups: Any = None,
+    image_shape: tuple[int, ...] | None = None,
+    value_range: tuple[float, float] | None = None,
+) -> tuple[list[Split], ImageFormat]:
+    """Return the given test part as the only split, or folds of the training part.
+
+    Parameters are those of :func:`balancegan.evaluation.compare`.
+
+    Returns
+    -------
+    splits : list of Split
+        Every class is in every training part.
+    image_format : ImageFormat
+        Of the images of both parts.
+
+    Raises
+    ------
+    DataError
+        If images, labels or groups cannot be used, or a class were missing from a
+        training part.
+
+    Examples
+    --------
+    >>> images = np.linspace(-1, 1, 96).reshape(6, 4, 4)
+    >>> splits, _ = find_splits(images, [0, 0, 0, 1, 1, 1], cv=3)
+    >>> [len(split.test()[1]) for split in splits]
+    [2, 2, 2]
+    """
+    images = np.asarray(X_train)
+    image_format = find_format(images, image_shape, value_range)
+    labels = _check_labels(y_train, len(images))
+    counts = class_counts(labels)
+    if len(counts) < 2:
+        raise DataError(f"A comparison needs two classes at least. Received: {counts}.")
+    if (X_test is None) != (y_test is None):
+        raise DataError("X_test and y_test go together. Received: one of them.")
+    if X_test is None:
+        return _fold(images, labels, cv or DEFAULT_FOLDS, groups), image_format
+    if cv is not None or groups is not None:
+        raise DataError(
+            "Folds take the place of a test part. Received: X_test, and cv or groups. "
+            "Leave one of them out."
+        )
+    test_images = check_format(np.asarray(X_test), image_format)
+    test_labels = _check_labels(y_test, len(test_images))
+    unknown = np.setdiff1d(test_labels, labels)
+    if len(unknown):
+        raise DataError(
+            "The test part has classes that the training part lacks: "
+            f"{unknown.tolist()}."
+        )
+    return [Split((images, labels), (test_images, test_labels))], image_format
+
+
+def _check_labels(y: Any, n_images: int) -> np.ndarray:
+    labels = np.asarray(y)
+    with refusals_as_data_errors():
+        check_classification_targets(labels)
+    if labels.shape != (n_images,):
+        raise DataError(
+            f"There must be one label for each of {n_images} images. Received: labels "
+            f"of shape {labels.shape}."
+        )
+    return labels
+
+
+def _fold(
+    images: np.ndarray, labels: np.ndarray, n_folds: int, groups: Any
+) -> list[Split]:
+    if groups is not None and np.shape(groups) != labels.shape:
+        raise DataError(
+            f"groups must have one entry for each of {len(labels)} images. Received: "
+            f"shape {np.shape(groups)}."
+        )
+    too_small = {c: n for c, n in class_counts(labels).items() if n < n_folds}
+    if groups is None and too_small:
+        raise DataError(
+            f"Each class needs an image in each of {n_folds} folds. Received: "
+            f"{too_small}. Give a smaller cv, or a test part."
+        )
+    folds = StratifiedKFold if groups is None else StratifiedGroupKFold
+    with refusals_as_data_errors():
+        rows = list(
+            folds(n_folds, shuffle=True, random_state=FOLDS_SEED).split(
+                labels, labels, groups
+            )
+        )
+    classes = set(class_counts(labels))
+    for train, _ in rows:
+        missing = classes - set(class_counts(labels[train]))
+        if missing:
+            raise DataError(
+                "Every class must be in every training part. Received: all images of "
+                f"{sorted(map(str, missing))} in the groups of one fold. Give a "
+                "smaller cv, or other groups."
+            )
+    return [
+        Split((images, labels), train_rows=train, test_rows=test)
+        for train, test in rows
+    ]

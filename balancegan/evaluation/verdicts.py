@@ -1,0 +1,83 @@
+"""Whether an arm helped: from paired differences to one word and one sentence."""
+
+from dataclasses import dataclass
+
+from balancegan.evaluation.metrics import Difference, Verdict
+
+BASELINE = "none"
+
+
+@dataclass(frozen=True)
+class ArmVerdict:
+    """Whether an arm helped, measured against nothing and against the best rival.
+
+    Attributes
+    ----------
+    arm, best_rival : str
+        Names. The best rival is the one with the highest mean balanced accuracy.
+    against_none, against_best_rival : Difference
+        Of balanced accuracy, over pairs of runs with the same split and seed.
+    classes : dict of str to dict
+        For each class "against_none" and "against_best_rival", differences of recall.
+        Their intervals are wide enough for all of them to be right together.
+    means : dict of str to float
+        Mean balanced accuracy of the arm, of "none" and of the best rival.
+    """
+
+    arm: str
+    best_rival: str
+    against_none: Difference
+    against_best_rival: Difference
+    classes: dict[str, dict[str, Difference]]
+    means: dict[str, float]
+
+    @property
+    def overall(self) -> Verdict:
+        """Helps: better than both. Harms: worse than either."""
+        return join_verdicts(self.against_none, self.against_best_rival)
+
+    def class_verdicts(self) -> dict[str, Verdict]:
+        """Return the verdict of each class, by the same rule."""
+        return {
+            label: join_verdicts(*differences.values())
+            for label, differences in self.classes.items()
+        }
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in a sentence, in per cent and points."""
+        best = self.against_best_rival
+        words = {
+            "helps": f"{self.arm} helps",
+            "harms": f"{self.arm} harms",
+            "no evidence": f"There is no evidence that {self.arm} helps",
+            "not enough runs": f"Not enough runs to judge {self.arm}",
+        }[self.overall]
+        text = (
+            f"{words}: balanced accuracy {100 * self.means[self.arm]:.1f} %, without "
+            f"it {100 * self.means[BASELINE]:.1f} %, with {self.best_rival}, the best "
+            f"of the cheaper methods, {100 * self.means[self.best_rival]:.1f} %"
+        )
+        if best.n_pairs < 2:
+            return f"{text} (one run each, or no run that depends on the seed)."
+        return (
+            f"{text} (difference {100 * best.mean:+.1f} points, interval "
+            f"{100 * best.low:+.1f} to {100 * best.high:+.1f}, {best.n_pairs} pairs)."
+        )
+
+
+def join_verdicts(*differences: Difference) -> Verdict:
+    """Return helps where all help, harms where one harms.
+
+    Examples
+    --------
+    >>> good, bad = Difference(0.1, 0.05, 0.15, 3), Difference(-0.1, -0.2, -0.01, 3)
+    >>> join_verdicts(good, good), join_verdicts(good, bad)
+    ('helps', 'harms')
+    """
+    verdicts = [difference.verdict for difference in differences]
+    if "not enough runs" in verdicts:
+        return "not enough runs"
+    if "harms" in verdicts:
+        return "harms"
+    return "helps" if set(verdicts) == {"helps"} else "no evidence"

@@ -1,0 +1,364 @@
+"""The conditional GAN: two networks and the step that trains them.
+
+The only module that knows TensorFlow. It sees images in [-1, 1] and class indices,
+never labels, files or targets. ``batches`` says what a step sees, ``losses`` what
+it minimises, ``monitor`` watches from outside. Two final classes, one for each way
+of taking turns; :func:`build_gan` chooses by the preset.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from balancegan.gan.layers import RandomShift
+from balancegan.gan.losses import LOSSES
+from balancegan.gan.networks import (
+    DISCRIMINATORS,
+    GENERATORS,
+    DiscriminatorBuilder,
+    GeneratorBuilder,
+    ImageShape,
+    check_discriminator,
+    check_generator,
+)
+from balancegan.gan.presets import Preset
+
+if keras.backend.backend() != "tensorflow":
+    raise ImportError(
+        "balancegan trains with TensorFlow, but Keras is set to another backend. "
+        f"Received: keras.backend.backend()={keras.backend.backend()!r}. "
+        "Set the environment variable KERAS_BACKEND=tensorflow before Keras is "
+        "imported."
+    )
+
+Tensor = Any
+Batch = tuple[Tensor, Tensor]
+STEPS_PER_CALL = 10  # steps between two returns to Python
+
+
+class ConditionalGAN(keras.Model):
+    """Generator, discriminator and the moving average of the generator.
+
+    Parameters
+    ----------
+    image_shape : tuple of int
+        (height, width, channels).
+    class_counts : sequence of int
+        Real images of each class.
+    preset : Preset
+        Networks, loss and optimiser settings.
+    seed : int
+        Seed of the initial weights, of the latents and of the dropout.
+    generator, discriminator : callable or None, default=None
+        Builders of the networks, with the arguments and results of those in
+        ``networks``. None: the preset's.
+    features : keras.Model or None, default=None
+        What the preset's discriminator sees beside the pixels; see
+        :func:`balancegan.gan.networks.build_projection_discriminator`. None: nothing.
+    """
+
+    def __init__(
+        self,
+        image_shape: ImageShape,
+        class_counts: Sequence[int],
+        preset: Preset,
+        seed: int,
+        generator: GeneratorBuilder | None = None,
+        discriminator: DiscriminatorBuilder | None = None,
+        features: keras.Model | None = None,
+    ) -> None:
+        super().__init__(name="conditional_gan")
+        self.preset = preset
+        self.n_classes = n_classes = len(class_counts)
+        weights_seed, latent_seed, shift_seed = (
+            int(s) for s in np.random.SeedSequence(seed).generate_state(3) // 2
+        )
+        build_generator = generator or GENERATORS[preset.networks]
+        build_discriminator = discriminator or DISCRIMINATORS[preset.networks]
+        self.generator, self.averaged_generator = (
+            check_generator(
+                build_generator(
+                    image_shape, n_classes, preset.latent_dim, weights_seed
+                ),
+                image_shape,
+                preset.latent_dim,
+            )
+            for _ in range(2)
+        )
+        seen = {} if features is None else {"features": features}
+        self.discriminator = check_discriminator(
+            build_discriminator(image_shape, n_classes, weights_seed + 1_000, **seen),
+            image_shape,
+        )
+        self.random_shift: RandomShift | None = None
+        if preset.shift:
+            self.random_shift = RandomShift(
+                max(1, round(preset.shift * min(image_shape[:2]))),
+                preset.shift_probabilities(class_counts),
+                shift_seed,
+            )
+        self.averaged_generator.set_weights(self.generator.get_weights())
+        self.averaged_generator.trainable = False
+        self.seed_generator = keras.random.SeedGenerator(latent_seed)
+        self.step = self.add_weight(
+            shape=(), initializer="zeros", dtype="int64", trainable=False, name="step"
+        )
+        self.discriminator_loss = keras.metrics.Mean("discriminator_loss")
+        self.generator_loss = keras.metrics.Mean("generator_loss")
+        self.adversarial_loss = LOSSES[preset.loss]
+        self.compile_for_training()
+        self.built = True
+
+    def compile_for_training(self) -> None:
+        """Give each network its Adam, and compile several steps into one call."""
+        settings = {
+            "learning_rate": self.preset.learning_rate,
+            "beta_1": self.preset.beta_1,
+            "beta_2": self.preset.beta_2,
+        }
+        self.generator_optimizer = keras.optimizers.Adam(**settings)
+        self.generator_optimizer.build(self.generator.trainable_variables)
+        self.discriminator_optimizer = keras.optimizers.Adam(**settings)
+        self.discriminator_optimizer.build(self.discriminator.trainable_variables)
+        # XLA is slower than oneDNN for these convolutions on CPUs
+        self.compile(
+            optimizer=self.generator_optimizer,
+            jit_compile=False,
+            steps_per_execution=STEPS_PER_CALL,
+        )
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The running means that one call of the training function reports."""
+        return [self.discriminator_loss, self.generator_loss]
+
+    @property
+    def sampling_generator(self) -> keras.Model:
+        """The generator that images are taken from: the average, if one is kept."""
+        if self.preset.ema_half_life is None:
+            return self.generator
+        return self.averaged_generator
+
+    @abstractmethod
+    def train_step(self, data: Batch) -> dict[str, Tensor]:
+        """Update both networks once."""
+
+    def latents(self, n: int) -> Tensor:
+        """Draw `n` latent vectors for training."""
+        shape = (n, self.preset.latent_dim)
+        return keras.random.normal(shape, seed=self.seed_generator)
+
+    def criticise(self, batch: Batch, *, training: bool = True) -> Tensor:
+        """Return the discriminator's logits, of images moved at random if so set."""
+        images, classes = batch
+        if self.random_shift is not None:
+            images = self.random_shift(images, classes)
+        return self.discriminator([images, classes], training=training)
+
+    def set_learning_rate(self, rate: float) -> None:
+        """Set the rate of both networks from the next call on."""
+        self.generator_optimizer.learning_rate = rate
+        self.discriminator_optimizer.learning_rate = rate
+
+    def finish_step(self, d_loss: Tensor, g_loss: Tensor) -> dict[str, Tensor]:
+        """Average the generator, count the step, report the losses."""
+        if self.preset.ema_half_life is not None:
+            self.update_average(self.preset.ema_half_life)
+        self.step.assign_add(1)
+        self.discriminator_loss.update_state(d_loss)
+        self.generator_loss.update_state(g_loss)
+        return {metric.name: metric.result() for metric in self.metrics}
+
+    def update_average(self, half_life: int) -> None:
+        """Move the averaged weights towards the generator's.
+
+        Karras et al. 2018, https://arxiv.org/abs/1710.10196, section 3; the average
+        is short at first, so that the initial weights are soon forgotten.
+        """
+        step = ops.cast(self.step, "float32")
+        longest = 0.5 ** (self.preset.batch_size / half_life)
+        decay = ops.minimum(longest, (1.0 + step) / (10.0 + step))
+        for average, weight in zip(
+            self.averaged_generator.weights, self.generator.weights, strict=True
+        ):
+            if weight.dtype == "float32":
+                average.assign(weight + decay * (average - weight))
+
+
+class AlternatingGAN(ConditionalGAN):
+    """The tutorials' turns: real half batch, generated half batch, generator.
+
+    Final. Classes of generated images are drawn uniformly. One pass of the
+    generator serves both sides: the discriminator is shown half of the batch that
+    the generator is then updated on.
+    """
+
+    def train_step(self, data: Batch) -> dict[str, Tensor]:
+        """Update the discriminator on each half batch, then the generator."""
+        real_images, real_classes = data
+        half, full = self.preset.batch_size // 2, self.preset.batch_size
+        latents, classes = self.latents(full), self.uniform_classes(full)
+
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([v.value for v in self.generator.trainable_variables])
+            images = self.generator([latents, classes], training=True)
+            with tape.stop_recording():
+                real_loss = self.update_discriminator(
+                    real_images, real_classes, is_real=True
+                )
+                fake_loss = self.update_discriminator(
+                    images[:half], classes[:half], is_real=False
+                )
+            logits = self.criticise((images, classes))
+            _, losses = self.adversarial_loss(logits, logits)
+            g_loss = ops.mean(losses)
+        gradients = _gradients(tape, g_loss, self.generator.trainable_variables)
+        self.generator_optimizer.apply(gradients, self.generator.trainable_variables)
+
+        return self.finish_step((real_loss + fake_loss) / 2, g_loss)
+
+    def update_discriminator(
+        self, images: Tensor, classes: Tensor, *, is_real: bool
+    ) -> Tensor:
+        """Take one step on images that are all real or all generated."""
+        with tf.GradientTape() as tape:
+            logits = self.criticise((images, classes))
+            # For one kind of image the cross-entropy of the discriminator is the
+            # generator's with the sign of the logits that makes the label right
+            _, losses = self.adversarial_loss(logits, logits if is_real else -logits)
+            loss = ops.mean(losses)
+        variables = self.discriminator.trainable_variables
+        self.discriminator_optimizer.apply(_gradients(tape, loss, variables), variables)
+        return loss
+
+    def uniform_classes(self, n: int) -> Tensor:
+        """Draw `n` class indices, every class equally likely."""
+        return keras.random.randint(
+            (n,), 0, self.n_classes, dtype="int32", seed=self.seed_generator
+        )
+
+
+class SharedPassGAN(ConditionalGAN):
+    """One pass of the generator serves one update of both networks. Final.
+
+    Each generated image is of the class of the real image that it is paired with.
+    """
+
+    def train_step(self, data: Batch) -> dict[str, Tensor]:
+        """Update both networks from the same logits."""
+        real_images, classes = data
+        latents = self.latents(self.preset.batch_size)
+        penalised = ops.equal(self.step % self.preset.penalty_interval, 0)
+
+        with tf.GradientTape(persistent=True) as tape:
+            fake_images = self.generator([latents, classes], training=True)
+            real_logits = self.criticise((real_images, classes))
+            fake_logits = self.criticise((fake_images, classes))
+            d_losses, g_losses = self.adversarial_loss(real_logits, fake_logits)
+            d_loss, g_loss = ops.mean(d_losses), ops.mean(g_losses)
+        d_variables = self.discriminator.trainable_variables
+        g_variables = self.generator.trainable_variables
+        d_gradients = _gradients(tape, d_loss, d_variables)
+        g_gradients = _gradients(tape, g_loss, g_variables)
+        del tape
+
+        # Lazy regularisation: Karras et al. 2020, https://arxiv.org/abs/1912.04958
+        if self.preset.penalty_weight:
+            d_gradients = tf.cond(
+                penalised,
+                lambda: self.add_penalty(
+                    d_gradients, real_images, fake_images, classes
+                ),
+                lambda: d_gradients,
+            )
+        self.discriminator_optimizer.apply(d_gradients, d_variables)
+        self.generator_optimizer.apply(g_gradients, g_variables)
+        return self.finish_step(d_loss, g_loss)
+
+    # Not inlined: TensorFlow's memory optimiser would put temporary variables for large
+    # sums into the branch, and on steps that do not take it they are made and never
+    # removed (https://github.com/tensorflow/tensorflow/issues/23780)
+    @tf.function(experimental_attributes={"_noinline": True})
+    def add_penalty(
+        self,
+        gradients: list[Tensor],
+        real_images: Tensor,
+        fake_images: Tensor,
+        classes: Tensor,
+    ) -> list[Tensor]:
+        """Add the gradients of R1 and R2, scaled for the steps without them."""
+        images = ops.concatenate([real_images, tf.stop_gradient(fake_images)])
+        classes = ops.concatenate([classes, classes])
+        with tf.GradientTape() as tape:
+            penalties = gradient_penalty(self.criticise, images, classes)
+            # The sum of two means over half of the rows each
+            penalty = 2 * ops.mean(penalties)
+            penalty *= self.preset.penalty_for(*images.shape[1:3])
+            penalty *= self.preset.penalty_interval
+        extra = _gradients(tape, penalty, self.discriminator.trainable_variables)
+        return [g + e for g, e in zip(gradients, extra, strict=True)]
+
+
+def gradient_penalty(critic: Callable, images: Tensor, classes: Tensor) -> Tensor:
+    """Return half the squared norm of the critic's gradient at each image.
+
+    Mescheder et al. 2018, https://arxiv.org/abs/1801.04406, equation 9 without its
+    weight: R1 at real images, R2 at generated ones.
+
+    Parameters
+    ----------
+    critic : callable
+        ((images, class indices), training=True) to logits of shape (n,).
+    images : tensor of shape (n, height, width, channels)
+        Where the gradient is taken.
+    classes : tensor of shape (n,)
+        Their classes.
+
+    Returns
+    -------
+    penalties : tensor of shape (n,)
+    """
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(images)
+        logits = critic((images, classes), training=True)
+    gradients = tape.gradient(logits, images)
+    return ops.sum(ops.square(gradients), axis=(1, 2, 3)) / 2
+
+
+def build_gan(
+    image_shape: ImageShape,
+    class_counts: Sequence[int],
+    preset: Preset,
+    seed: int,
+    generator: GeneratorBuilder | None = None,
+    discriminator: DiscriminatorBuilder | None = None,
+    features: keras.Model | None = None,
+) -> ConditionalGAN:
+    """Build the GAN that `preset` asks for, with untrained networks.
+
+    Parameters are those of :class:`ConditionalGAN`.
+
+    Raises
+    ------
+    DataError
+        If a builder of the user's own returns something that cannot be trained.
+    """
+    kind = AlternatingGAN if preset.alternating else SharedPassGAN
+    return kind(
+        image_shape, class_counts, preset, seed, generator, discriminator, features
+    )
+
+
+def _gradients(tape: tf.GradientTape, loss: Tensor, variables: list) -> list[Tensor]:
+    """Return dense gradients, zeros for variables that the loss does not touch."""
+    gradients = tape.gradient(
+        loss,
+        [v.value for v in variables],
+        unconnected_gradients=tf.UnconnectedGradients.ZERO,
+    )
+    return [tf.convert_to_tensor(g) for g in gradients]

@@ -1,0 +1,99 @@
+"""What training was seen to do: rows as they come, frames when asked.
+
+Every record is passed on at once to those who listen (a log file, a progress
+display); afterwards there are two tidy frames.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+Event = dict[str, Any]
+Listener = Callable[[Event], None]
+
+
+class History:
+    """Losses and image quality over the steps of one training run.
+
+    Parameters
+    ----------
+    listeners : list of callable
+        Called with every event as it is recorded: a dict with "event" ("losses" or
+        "quality"), "step", "seconds", and the figures; of quality also "classes",
+        one dict per class.
+
+    Examples
+    --------
+    >>> history = History([print])
+    >>> history.record_losses(10, 1.5, {"generator_loss": 0.7})
+    {'event': 'losses', 'step': 10, 'seconds': 1.5, 'generator_loss': 0.7}
+    >>> history.frame().columns.tolist()
+    ['step', 'seconds', 'generator_loss']
+    """
+
+    def __init__(self, listeners: list[Listener] | None = None) -> None:
+        self.listeners = list(listeners or [])
+        self.rows: dict[int, Event] = {}
+        self.class_rows: list[Event] = []
+
+    def record_losses(
+        self, step: int, seconds: float, losses: dict[str, float]
+    ) -> None:
+        """Record mean losses since the record before."""
+        self._record("losses", step, seconds, losses)
+
+    def record_quality(
+        self, step: int, seconds: float, classes: list[Event], means: dict[str, float]
+    ) -> None:
+        """Record how good the images of some classes are, and the mean of it.
+
+        Parameters
+        ----------
+        step : int
+            Training steps so far.
+        seconds : float
+            Seconds so far.
+        classes : list of dict
+            "class", the user's label, and the figures of one class.
+        means : dict
+            The figures' means over these classes, and what the look cost.
+        """
+        self.class_rows += [{"step": step, **row} for row in classes]
+        self._record("quality", step, seconds, means, classes=classes)
+
+    def _record(
+        self, event: str, step: int, seconds: float, figures: Event, **more: Any
+    ) -> None:
+        when = {"step": step, "seconds": round(seconds, 3)}
+        self.rows.setdefault(step, when).update(figures)
+        for listener in self.listeners:
+            listener({"event": event, **when, **figures, **more})
+
+    def frame(self) -> pd.DataFrame:
+        """Return a row per step on record; quality is NaN where not looked at."""
+        frame = pd.DataFrame(list(self.rows.values()))
+        return frame if len(frame) else pd.DataFrame(columns=["step", "seconds"])
+
+    def class_frame(self) -> pd.DataFrame:
+        """Return a row per look at the images and class."""
+        columns = ["step", "class", "agreement", "diversity", "distance"]
+        return pd.DataFrame(self.class_rows, columns=columns)
+
+
+def describe_quality(event: Event) -> str | None:
+    """Return what a look at the images has shown in words; None for other events.
+
+    Examples
+    --------
+    >>> bag = {"class": "bag", "agreement": 0.931, "diversity": 0.88, "distance": 0.1}
+    >>> describe_quality({"event": "quality", "step": 500, "classes": [bag]})
+    'step 500, agreement/diversity: bag 0.93/0.88'
+    """
+    if event["event"] != "quality":
+        return None
+    classes = [
+        f"{row['class']} {row['agreement']:.2f}/{row['diversity']:.2f}"
+        for row in event["classes"]
+    ]
+    return f"step {event['step']}, agreement/diversity: {', '.join(classes)}"

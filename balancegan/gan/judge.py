@@ -1,0 +1,161 @@
+"""A small classifier of the user's own images, to judge synthetic ones by.
+
+Trained on the training part alone; nothing is downloaded. What it says is relative:
+it has seen the real images that it compares with.
+"""
+
+import itertools
+from collections.abc import Callable
+
+import keras
+import numpy as np
+from keras import layers
+
+from balancegan.gan.batches import BalancedBatches
+
+JUDGE_STEPS = 1_200
+JUDGE_BATCH = 64
+JUDGE_LEARNING_RATE = 1e-3  # at first; it falls to 0 as a cosine
+SHIFT = 1 / 14  # of the side: how far images are moved at most while it learns
+FEATURES = 64
+SMALLEST_SIDE = 4  # pixels; feature maps are halved down to about it
+
+
+class Judge:
+    """Features and class probabilities of images, by a network trained on real ones.
+
+    Parameters
+    ----------
+    image_shape : tuple of int
+        (height, width, channels).
+    n_classes : int
+        Number of classes.
+    to_model_range : callable
+        Turns rows as the user holds them into float32 of shape (m, height, width,
+        channels) in [-1, 1].
+    seed : int
+        Seed of weights and batches.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        n_classes: int,
+        to_model_range: Callable[[np.ndarray], np.ndarray],
+        seed: int,
+    ) -> None:
+        self.network = build_judge(image_shape, n_classes, seed)
+        self.to_model_range, self.seed = to_model_range, seed
+
+    def train(
+        self,
+        images: np.ndarray,
+        class_indices: np.ndarray,
+        n_steps: int | None = None,
+    ) -> None:
+        """Train on rows drawn class-balanced; afterwards the network stays as it is.
+
+        Images are moved at random, or it would know the rare classes by heart.
+
+        Parameters
+        ----------
+        images : ndarray of shape (n, ...)
+            Real images, in the user's layout and range.
+        class_indices : ndarray of shape (n,), int
+            The class 0..K-1 of each image.
+        n_steps : int or None, default=None
+            Steps of training. None: ``JUDGE_STEPS``.
+        """
+        n_steps = n_steps or JUDGE_STEPS
+        batches = BalancedBatches(
+            images,
+            class_indices,
+            self.to_model_range,
+            batch_size=JUDGE_BATCH,
+            n_steps=n_steps,
+            class_power=0.0,
+            seed=self.seed,
+        )
+        self._set_trainable(True)
+        image = layers.Input(self.network.input.shape[1:])
+        moved = layers.RandomTranslation(
+            SHIFT, SHIFT, "nearest", "nearest", seed=self.seed
+        )(image)
+        classifier = keras.Model(image, self.network(moved)[-1])
+        rate = keras.optimizers.schedules.CosineDecay(JUDGE_LEARNING_RATE, n_steps)
+        classifier.compile(
+            keras.optimizers.Adam(rate),
+            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            jit_compile=False,
+            steps_per_execution=10,
+        )
+        classifier.fit(batches, verbose=0, shuffle=False)
+        self._set_trainable(False)
+
+    def _set_trainable(self, trainable: bool) -> None:
+        # Layer by layer: the models that share them each have a switch of their own
+        for layer in self.network.layers:
+            layer.trainable = trainable
+
+    @property
+    def feature_network(self) -> keras.Model:
+        """Images to a list of feature maps: those of the last layers before logits."""
+        self._set_trainable(False)
+        return keras.Model(self.network.input, self.network.output[:-1])
+
+    def look_at(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return what the judge sees in images.
+
+        Parameters
+        ----------
+        images : ndarray of shape (n, ...)
+            In the user's layout and range.
+
+        Returns
+        -------
+        features : ndarray of shape (n, FEATURES)
+        logits : ndarray of shape (n, n_classes)
+        """
+        features, logits = [], []
+        for start in range(0, len(images), JUDGE_BATCH):
+            rows = self.to_model_range(images[start : start + JUDGE_BATCH])
+            # One shape of batch, so that the network is compiled once
+            padding = [(0, JUDGE_BATCH - len(rows))] + [(0, 0)] * 3
+            seen = self.network.predict_on_batch(np.pad(rows, padding))
+            features.append(seen[-2][: len(rows)])
+            logits.append(seen[-1][: len(rows)])
+        return np.concatenate(features), np.concatenate(logits)
+
+
+def build_judge(
+    image_shape: tuple[int, int, int], n_classes: int, seed: int
+) -> keras.Model:
+    """Build the classifier: strided convolutions, one hidden layer of features.
+
+    It returns the last two feature maps (one, where there is one only), the features
+    and the logits.
+    """
+    seeds = itertools.count(seed)
+
+    def glorot() -> keras.initializers.Initializer:
+        return keras.initializers.GlorotUniform(seed=next(seeds))
+
+    x = image = layers.Input(image_shape, name="image")
+    filters, maps = 32, []
+    while True:
+        x = layers.Conv2D(
+            filters,
+            3,
+            strides=2,
+            padding="same",
+            activation="relu",
+            kernel_initializer=glorot(),
+        )(x)
+        maps.append(x)
+        filters = min(2 * filters, 128)
+        if min(x.shape[1:3]) <= SMALLEST_SIDE:
+            break
+    x = layers.Flatten()(x)
+    features = layers.Dense(FEATURES, "relu", kernel_initializer=glorot())(x)
+    logits = layers.Dense(n_classes, kernel_initializer=glorot())(features)
+    return keras.Model(image, [*maps[-2:], features, logits], name="judge")

@@ -1,0 +1,185 @@
+"""Watching training from outside: losses, budget, image quality, the best state.
+
+Keras callbacks that the training step does not know about. What they see goes into
+the :class:`~balancegan.gan.history.History`; who writes or shows it is not their
+affair.
+"""
+
+import math
+from typing import Any
+
+import keras
+import numpy as np
+
+from balancegan.errors import TrainingFailed
+from balancegan.gan.budget import Budget
+from balancegan.gan.history import History
+from balancegan.gan.quality import QualityMeter
+from balancegan.progress import ProgressDisplay
+
+LOSS_INTERVAL = 50  # steps between two records of the losses
+LOOKS = 12  # at the images, over a whole budget
+FIRST_LOOK = 200  # steps; before, there is nothing to see and no time to lose
+AUTO_INTERVAL = 500  # steps between two looks where they decide when to stop
+PATIENCE = 5  # looks without an improvement before training stops by itself
+LEAST_IMPROVEMENT = 0.05  # share of the distance; less is none
+# Distances of 64 images differ by as much between two equally good states. Of these
+# the later one has learned more, in what this measure cannot see
+NOISE = 0.01
+
+
+class LossMonitor(keras.callbacks.Callback):
+    """Record the losses, keep the budget, show progress, refuse bad numbers.
+
+    Parameters
+    ----------
+    history : History
+        Where the losses are recorded.
+    budget : Budget
+        When training ends.
+
+    Attributes
+    ----------
+    display : ProgressDisplay or None
+        Where progress is shown, if set.
+    """
+
+    def __init__(self, history: History, budget: Budget) -> None:
+        super().__init__()
+        self.history, self.budget = history, budget
+        self.display: ProgressDisplay | None = None
+        self.unrecorded: dict[str, float] = {}
+        self.steps_done, self.seconds = 0, 0.0
+
+    def on_train_batch_end(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
+        """Look at the losses since the last record."""
+        losses = {name: float(value) for name, value in (logs or {}).items()}
+        intervals_before = self.steps_done // LOSS_INTERVAL
+        is_first_call = not self.steps_done  # it compiles: its time stands alone
+        # Not `batch`: Keras counts a last, shorter call as a whole one
+        self.steps_done, self.seconds = int(self.model.step), self.budget.seconds
+        for name, value in losses.items():
+            if not math.isfinite(value):
+                raise TrainingFailed(
+                    f"The {name.replace('_', ' ')} is {value} at step "
+                    f"{self.steps_done}: training diverged. A smaller learning_rate "
+                    "helps most often."
+                )
+        self.unrecorded = losses
+        if is_first_call or self.steps_done // LOSS_INTERVAL > intervals_before:
+            self.record()
+        if self.budget.is_used_up(self.steps_done):
+            self.model.stop_training = True
+        if self.display is not None:
+            done, total = self.steps_done, self.budget.steps
+            if self.budget.max_seconds is not None:
+                done, total = int(self.seconds), int(self.budget.max_seconds)
+            note = "  ".join(f"{k.split('_')[0]} {v:.2f}" for k, v in losses.items())
+            self.display.update(done, note, total=max(1, total))
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Record what the last full interval left over."""
+        if self.unrecorded:
+            self.record()
+
+    def record(self) -> None:
+        """Add the mean losses since the last record to the history."""
+        self.history.record_losses(self.steps_done, self.seconds, self.unrecorded)
+        self.unrecorded = {}
+        self.model.reset_metrics()
+
+
+class QualityMonitor(keras.callbacks.Callback):
+    """Look at the images of the few-shot classes now and then; keep the best state.
+
+    Parameters
+    ----------
+    meter : QualityMeter
+        Measures the images.
+    history : History
+        Where the figures are recorded.
+    budget : Budget
+        Looks are spread evenly over it.
+    until_flat_at : float or None
+        Look every 500 steps instead, and when the images have not become better in
+        the last five looks, take what was used of the budget for this share of it.
+        None: the budget stays as it is.
+    """
+
+    def __init__(
+        self,
+        meter: QualityMeter,
+        history: History,
+        budget: Budget,
+        *,
+        until_flat_at: float | None,
+    ) -> None:
+        super().__init__()
+        self.meter, self.history, self.budget = meter, history, budget
+        self.until_flat_at = until_flat_at
+        self.looks_due, self.ending = 0, False
+        self.distances: list[float] = []
+        self.last_step = 0
+        self.best_step, self.best_distance = 0, math.inf
+        self.best_weights: list[np.ndarray] | None = None
+
+    def on_train_batch_end(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
+        """Look at the images if it is time to."""
+        step = int(self.model.step)
+        if self.until_flat_at is not None:
+            due = step // AUTO_INTERVAL
+        else:
+            due = int(LOOKS * self.budget.share_used(step))
+        if due > self.looks_due and step >= FIRST_LOOK:
+            self.looks_due = due
+            self.look(step)
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Look at the last state, unless training was too short to look at all."""
+        step = int(self.model.step)
+        if self.distances and step > self.last_step:
+            self.look(step)
+
+    def look(self, step: int) -> None:
+        """Measure the images, record the figures, remember the best state."""
+        started = self.budget.seconds
+        rows = self.meter.measure()
+        names = ("agreement", "diversity", "distance")
+        means = {name: _mean([row[name] for row in rows]) for name in names}
+        means["look_seconds"] = self.budget.seconds - started
+        self.history.record_quality(step, self.budget.seconds, rows, means)
+
+        self.distances.append(means["distance"])
+        self.last_step = step
+        if means["distance"] <= self.best_distance + NOISE:
+            self.best_step = step
+            self.best_distance = min(self.best_distance, means["distance"])
+            self.best_weights = self.model.sampling_generator.get_weights()
+        if self.until_flat_at is not None and not self.ending and self.is_flat():
+            self.ending = True
+            self.budget.end_at_share(self.until_flat_at, step)
+            self.model.stop_training = self.budget.is_used_up(step)
+
+    def is_flat(self) -> bool:
+        """Return whether the last looks have shown no improvement on those before."""
+        before, recent = self.distances[:-PATIENCE], self.distances[-PATIENCE:]
+        if not before:
+            return False
+        return min(recent) >= (1 - LEAST_IMPROVEMENT) * min(before)
+
+    def restore_best(self) -> int:
+        """Give the generator its best state; return the step it is of."""
+        if self.best_weights is None:
+            return int(self.model.step)
+        self.model.sampling_generator.set_weights(self.best_weights)
+        return self.best_step
+
+
+def _mean(values: list[float]) -> float:
+    """Return the mean of those that are numbers, NaN where none is."""
+    known = [value for value in values if not math.isnan(value)]
+    return sum(known) / len(known) if known else math.nan

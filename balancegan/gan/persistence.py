@@ -1,0 +1,244 @@
+"""Saved models: a directory of weights and one JSON file of facts.
+
+Nothing in it is executed: the network is rebuilt by our own code from the facts,
+then given its weights.
+"""
+
+import json
+import os
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from balancegan.balance import plain
+from balancegan.errors import SavedModelError
+from balancegan.files import check_folder, whole_folder
+from balancegan.gan.model import TrainedModel
+from balancegan.gan.networks import GENERATORS, GeneratorBuilder, check_generator
+from balancegan.gan.presets import Preset
+from balancegan.images import ImageFormat
+
+FORMAT_VERSION = 3
+FACTS_FILE = "augmenter.json"
+GENERATOR_FILE = "generator.weights.h5"
+LIBRARIES = ("balancegan", "tensorflow", "keras", "numpy", "scikit-learn")
+
+
+def save_model(
+    path: str | os.PathLike[str],
+    model: TrainedModel,
+    parameters: dict[str, Any],
+    *,
+    overwrite: bool,
+) -> None:
+    """Write a model directory, whole or not at all.
+
+    Parameters
+    ----------
+    path : path-like
+        The directory to make.
+    model : TrainedModel
+        What to keep.
+    parameters : dict
+        The augmenter's constructor arguments.
+    overwrite : bool
+        Replace a saved model that is already there. Never anything else.
+
+    Raises
+    ------
+    SavedModelError
+        If something stands at `path` that may not be replaced, its folder is
+        missing, or a parameter cannot be kept as JSON.
+    """
+    path = Path(path)
+    check_destination(path, overwrite=overwrite)
+    facts = {
+        "format": "balancegan",
+        "format_version": FORMAT_VERSION,
+        "library_versions": {name: version(name) for name in LIBRARIES},
+        "parameters": _parameters_to_json(parameters),
+        "preset": asdict(model.preset),
+        "image_format": asdict(model.image_format),
+        "classes": {
+            "dtype": str(model.classes.dtype),
+            "labels": model.classes.tolist(),
+            "names": model.class_names,
+            "counts": model.counts,
+        },
+        "own_generator": model.own_generator,
+        "seed": model.seed,
+        "n_steps": model.n_steps,
+        "kept_step": model.kept_step,
+        "seconds": model.seconds,
+    }
+    text = json.dumps(facts, indent=2, ensure_ascii=False)
+    with whole_folder(path) as folder:
+        model.generator.save_weights(folder / GENERATOR_FILE)
+        (folder / FACTS_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def check_destination(path: str | os.PathLike[str], *, overwrite: bool) -> None:
+    """Raise SavedModelError unless a model may be written to `path`."""
+    path = Path(path)
+    reason = check_folder(path)
+    if reason is not None:
+        raise SavedModelError(f"{path} cannot be written: {reason}.")
+    if not path.exists():
+        return
+    if not overwrite:
+        raise SavedModelError(
+            f"{path} exists already. Choose another path, or allow it to be "
+            "overwritten."
+        )
+    if not (path / FACTS_FILE).is_file():
+        raise SavedModelError(
+            f"Only a saved model may be overwritten by one. Received: {path}, which "
+            f"holds no {FACTS_FILE}."
+        )
+
+
+def load_model(
+    path: str | os.PathLike[str], generator: GeneratorBuilder | None = None
+) -> tuple[TrainedModel, dict[str, Any]]:
+    """Read a model directory.
+
+    Parameters
+    ----------
+    path : path-like
+        The directory.
+    generator : callable or None, default=None
+        The builder of the generator, where it is the user's own.
+
+    Returns
+    -------
+    model : TrainedModel
+    parameters : dict
+        The augmenter's constructor arguments.
+
+    Raises
+    ------
+    SavedModelError
+        If there is no model, it is damaged or of another format version, or
+        `generator` is missing or not wanted.
+    """
+    facts = _load_facts(Path(path))
+    if bool(facts.get("own_generator")) != (generator is not None):
+        raise SavedModelError(
+            f"The generator in {path} was built by a function of your own, which is "
+            "not saved. Give it again: load(path, generator=...)."
+            if generator is None
+            else f"The generator in {path} was built by balancegan. "
+            f"Received: generator={generator!r}. Leave it out."
+        )
+    try:
+        classes = facts["classes"]
+        preset = Preset(**facts["preset"])
+        as_saved = facts["image_format"]
+        image_format = ImageFormat(
+            **as_saved
+            | {key: tuple(as_saved[key]) for key in ("row_shape", "image_shape")}
+        )
+        labels = np.asarray(classes["labels"], dtype=classes["dtype"])
+        build_generator = generator or GENERATORS[preset.networks]
+        model = TrainedModel(
+            generator=check_generator(
+                build_generator(
+                    image_format.image_shape,
+                    len(labels),
+                    preset.latent_dim,
+                    facts["seed"],
+                ),
+                image_format.image_shape,
+                preset.latent_dim,
+            ),
+            own_generator=generator is not None,
+            preset=preset,
+            image_format=image_format,
+            classes=labels,
+            class_names=classes["names"],
+            counts=classes["counts"],
+            seed=facts["seed"],
+            n_steps=facts["n_steps"],
+            kept_step=facts["kept_step"],
+            seconds=facts["seconds"],
+        )
+        parameters = _parameters_from_json(facts["parameters"])
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise SavedModelError(
+            f"{Path(path) / FACTS_FILE} is damaged: {error!r}"
+        ) from error
+    _load_weights(Path(path), model)
+    return model, parameters
+
+
+def _parameters_to_json(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Keep a mapping as pairs, for the keys of JSON are strings."""
+    strategy = parameters["sampling_strategy"]
+    if isinstance(strategy, Mapping):
+        strategy = [[plain(label), int(n)] for label, n in strategy.items()]
+    elif callable(strategy):
+        raise SavedModelError(
+            "A function cannot be saved. Received: sampling_strategy="
+            f"{strategy!r}. Set it to a name, a number or a dict, and give the "
+            "function to resample."
+        )
+    # What was drawn from a RandomState is in the model's seed
+    random_state = parameters["random_state"]
+    if isinstance(random_state, np.random.RandomState):
+        random_state = None
+    own = {"sampling_strategy": strategy, "random_state": random_state}
+    # What concerns training alone, and is of this program or this machine alone
+    own |= dict.fromkeys(("generator", "discriminator", "log_dir"))
+    return {name: plain(value) for name, value in (parameters | own).items()}
+
+
+def _parameters_from_json(parameters: dict[str, Any]) -> dict[str, Any]:
+    strategy = parameters["sampling_strategy"]
+    own = {
+        "sampling_strategy": dict(strategy) if isinstance(strategy, list) else strategy
+    }
+    for name in ("image_shape", "value_range"):
+        own[name] = parameters[name] and tuple(parameters[name])
+    return parameters | own
+
+
+def _load_facts(path: Path) -> dict[str, Any]:
+    file = path / FACTS_FILE
+    try:
+        facts = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise SavedModelError(
+            f"A saved model is a directory with {FACTS_FILE} in it. Received: {path}, "
+            "where there is none."
+        ) from None
+    except (OSError, ValueError) as error:
+        raise SavedModelError(f"{file} cannot be read: {error}") from error
+    if not isinstance(facts, dict) or facts.get("format") != "balancegan":
+        raise SavedModelError(f"{file} does not describe a model of balancegan.")
+    if facts.get("format_version") != FORMAT_VERSION:
+        raise SavedModelError(
+            f"This version of balancegan reads models of format {FORMAT_VERSION}. "
+            f"Received: format {facts.get('format_version')!r} in {file}. Train the "
+            "model again, or use the version named in its library_versions."
+        )
+    return facts
+
+
+def _load_weights(path: Path, model: TrainedModel) -> None:
+    file = path / GENERATOR_FILE
+    try:
+        with warnings.catch_warnings():
+            # Keras warns of weights that it finds no place for, and goes on
+            warnings.simplefilter("error", UserWarning)
+            model.generator.load_weights(file)
+    except (OSError, ValueError, KeyError, UserWarning) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise SavedModelError(
+            f"The weights in {file} do not fit the model that {FACTS_FILE} "
+            f"describes: {reason}"
+        ) from error

@@ -1,0 +1,198 @@
+"""From images and class indices to a trained model: the parts put together.
+
+``gan`` has the step, ``batches`` what a step sees, ``monitor`` what is watched; here
+they meet. Nothing is learned that is not in the result.
+"""
+
+import os
+from dataclasses import replace
+
+import numpy as np
+
+from balancegan.errors import DataError
+from balancegan.gan.batches import BalancedBatches
+from balancegan.gan.budget import Budget
+from balancegan.gan.conditional_gan import build_gan
+from balancegan.gan.history import History, describe_quality
+from balancegan.gan.judge import Judge
+from balancegan.gan.model import TrainedModel
+from balancegan.gan.monitor import LossMonitor, QualityMonitor
+from balancegan.gan.networks import DiscriminatorBuilder, GeneratorBuilder
+from balancegan.gan.presets import Preset
+from balancegan.gan.quality import QualityMeter
+from balancegan.gan.runlog import RunLog
+from balancegan.gan.schedule import LinearDecay
+from balancegan.images import ImageFormat
+from balancegan.progress import show_progress
+
+
+class TrainingRun:
+    """One training of a conditional GAN; a usable model at any moment of it.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, ...)
+        In the user's layout and range.
+    labels : ndarray of shape (n,)
+        The user's labels.
+    image_format : ImageFormat
+        What layout and range those are.
+    preset : Preset
+        The recipe.
+    seed : int
+        Seed of weights, batches, latents and dropout.
+    max_seconds : float or None, default=None
+        Training ends after so many seconds. None: when the steps are done.
+    generator, discriminator : callable or None, default=None
+        Builders of the user's own. None: the preset's networks.
+
+    Raises
+    ------
+    DataError
+        If the user's own networks cannot be used.
+    """
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        image_format: ImageFormat,
+        preset: Preset,
+        seed: int,
+        *,
+        max_seconds: float | None = None,
+        generator: GeneratorBuilder | None = None,
+        discriminator: DiscriminatorBuilder | None = None,
+    ) -> None:
+        classes, class_indices = np.unique(labels, return_inverse=True)
+        counts = np.bincount(class_indices).tolist()
+        shape, to_model_range = image_format.image_shape, image_format.to_model_range
+        self.judge: Judge | None = None
+        if preset.judge_features and discriminator is None:
+            self.judge = Judge(shape, len(classes), to_model_range, seed)
+        self.gan = build_gan(
+            shape,
+            counts,
+            preset,
+            seed,
+            generator,
+            discriminator,
+            features=None if self.judge is None else self.judge.feature_network,
+        )
+        self.batches = BalancedBatches(
+            images,
+            class_indices,
+            to_model_range,
+            # Taking turns, a step shows the discriminator half a batch of real images
+            batch_size=preset.batch_size // (2 if preset.alternating else 1),
+            n_steps=preset.n_steps(len(images)),
+            class_power=preset.class_power,
+            seed=seed,
+        )
+        self.model = TrainedModel(
+            generator=self.gan.sampling_generator,
+            own_generator=generator is not None,
+            preset=preset,
+            image_format=image_format,
+            classes=classes,
+            class_names=None,
+            counts=counts,
+            seed=seed,
+            n_steps=0,
+            kept_step=0,
+            seconds=0.0,
+        )
+        self.history = History()
+        self.budget = Budget(len(self.batches), max_seconds)
+        self.losses = LossMonitor(self.history, self.budget)
+        self.schedule = LinearDecay(
+            self.budget, preset.learning_rate, preset.decay_from
+        )
+        self.quality = QualityMonitor(
+            QualityMeter(images, class_indices, self.model),
+            self.history,
+            self.budget,
+            until_flat_at=preset.decay_from if preset.until_flat else None,
+        )
+
+    def fit(
+        self,
+        *,
+        show: bool = False,
+        log_dir: str | os.PathLike[str] | None = None,
+        tensorboard: bool = False,
+    ) -> None:
+        """Train until the budget is used up.
+
+        Parameters
+        ----------
+        show : bool, default=False
+            Whether to show progress on stderr.
+        log_dir : path-like or None, default=None
+            Where a folder with history and sample grids is made. None: nowhere.
+        tensorboard : bool, default=False
+            Whether TensorBoard's event files are written there too.
+
+        Raises
+        ------
+        TrainingFailed
+            If the losses cease to be numbers.
+        DataError
+            If `log_dir` cannot be used, or is missing.
+        """
+        if tensorboard and log_dir is None:
+            raise DataError(
+                "tensorboard=True writes to log_dir. Received: log_dir=None. Give a "
+                "folder."
+            )
+        log = None
+        if log_dir is not None:
+            log = RunLog(log_dir, self.model, tensorboard=tensorboard)
+            self.history.listeners.append(log)
+        total, unit = self.budget.steps, "steps"
+        if self.budget.max_seconds is not None:
+            total, unit = max(1, int(self.budget.max_seconds)), "seconds"
+        try:
+            with show_progress("Training", total, unit, visible=show) as display:
+                if display is not None:
+                    self.history.listeners.append(
+                        lambda event: display.say(describe_quality(event))
+                    )
+                self.losses.display = display
+                self.budget.start()
+                if self.judge is not None:
+                    self.judge.train(self.batches.images, self.batches.class_indices)
+                self.gan.fit(
+                    self.batches,
+                    verbose=0,
+                    shuffle=False,
+                    callbacks=[self.losses, self.quality, self.schedule],
+                )
+        finally:
+            if log is not None:
+                log.close()
+
+    @property
+    def has_learned(self) -> bool:
+        """Whether a step of training was taken."""
+        return bool(self.gan.step > 0)
+
+    def result(self) -> TrainedModel:
+        """Return the model in the best state so far, or the last as the preset says."""
+        last_step = int(self.gan.step)
+        keep_best = self.model.preset.keep_best
+        return replace(
+            self.model,
+            n_steps=last_step,
+            kept_step=self.quality.restore_best() if keep_best else last_step,
+            seconds=self.losses.seconds,
+        )
+
+
+def draw_seed(random_state: int | np.random.RandomState | None) -> int:
+    """Return a seed, without touching numpy's global random state."""
+    if random_state is None:
+        return int(np.random.SeedSequence().generate_state(1)[0] // 2)
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**31 - 1))
+    return int(random_state)
