@@ -1,6 +1,7 @@
 import json
 import re
 
+import joblib
 import numpy as np
 import pytest
 
@@ -98,12 +99,16 @@ def test_balance_evaluates_in_one_go(data, tmp_path, monkeypatch):
     from .test_checks import make_result
 
     asked = []
-    monkeypatch.setattr(
-        Comparison, "run", lambda self, **how: asked.append(self) or make_result()
-    )
+
+    def answer(self, **how):
+        asked.append((self, joblib.effective_n_jobs(None)))
+        return make_result()
+
+    monkeypatch.setattr(Comparison, "run", answer)
     monkeypatch.setattr(Comparison, "estimate", lambda self: ESTIMATE)
     out, report = tmp_path / "out.npz", tmp_path / "report.md"
     arguments = ["--evaluate", "--report", report, "--seeds", "4", "--target", "0.5"]
+    arguments += ["--jobs", "2"]
     options = ["--out", out, "--steps", "2", "--seed", "7", "--json"]
     result = run("balance", data, *arguments, *options)
     assert result.exit_code == 0, result.output
@@ -112,7 +117,8 @@ def test_balance_evaluates_in_one_go(data, tmp_path, monkeypatch):
     assert facts["seed"] == 7
     assert report.exists()
     assert out.exists()
-    (comparison,) = asked
+    ((comparison, n_jobs),) = asked
+    assert n_jobs == 2
     assert comparison.seeds == 4
     (sampler,) = {arm.sampler for arm in comparison.arms if arm.name == "cgan"}
     assert (sampler.sampling_strategy, sampler.steps) == (0.5, 2)

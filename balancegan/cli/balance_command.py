@@ -85,6 +85,7 @@ def balance(
     evaluated: bool,
     report: Path | None,
     cache: Path | None,
+    n_jobs: int,
     fail_if_worse: bool,
     images_key: str | None,
     labels_key: str | None,
@@ -136,7 +137,12 @@ def balance(
     result = None
     if comparison is not None:
         result = run_comparison(
-            comparison, report=report, cache=cache, dry_run=dry_run, quiet=quiet
+            comparison,
+            report=report,
+            cache=cache,
+            n_jobs=n_jobs,
+            dry_run=dry_run,
+            quiet=quiet,
         )
     if as_json:
         printed = {

@@ -49,14 +49,6 @@ EXIT_WORSE = 3
     type=click.IntRange(1),
     help="Its training steps, of 128 images.  [default: 1000]",
 )
-@click.option(
-    "--jobs",
-    "n_jobs",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="Runs side by side.",
-)
 @click.option("--dry-run", is_flag=True, help="Say how long it would take.")
 @target_options
 @data_options
@@ -147,7 +139,7 @@ def run_comparison(
     *,
     report: Path | None,
     cache: Path | None,
-    n_jobs: int = 1,
+    n_jobs: int,
     dry_run: bool = False,
     quiet: bool,
 ) -> "EvaluationResult | None":

@@ -27,6 +27,7 @@ COMPARISON_PARAMETERS = (
     "folds",
     "group_key",
     "cache",
+    "n_jobs",
     "fail_if_worse",
 )
 
@@ -167,6 +168,15 @@ comparison_options = add_options(
         help="Keep finished runs, and images that took long to make, in this folder: "
         "an interrupted comparison goes on where it stopped, and more arms or another "
         "classifier find the images made.",
+    ),
+    click.option(
+        "--jobs",
+        "n_jobs",
+        type=click.IntRange(1),
+        default=1,
+        show_default=True,
+        help="Runs side by side; each takes its share of the cores, and memory of its "
+        "own.",
     ),
     click.option(
         "--fail-if-worse",
