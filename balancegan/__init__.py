@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from balancegan.augmenter import ConditionalGANAugmenter
     from balancegan.balance import class_counts, imbalance_ratio, plan_synthesis
-    from balancegan.data.datasets import LabelledImages, read_npz, write_npz
+    from balancegan.data.labelled import LabelledImages
+    from balancegan.data.reading import read_images
+    from balancegan.data.writing import write_images
     from balancegan.errors import DataError, SavedModelError, TrainingFailed
     from balancegan.evaluation.arms import Arm
     from balancegan.evaluation.comparison import compare
@@ -33,8 +35,8 @@ __all__ = [
     "compare",
     "imbalance_ratio",
     "plan_synthesis",
-    "read_npz",
-    "write_npz",
+    "read_images",
+    "write_images",
     "write_report",
 ]
 
@@ -43,15 +45,15 @@ _HOMES = {
     "ConditionalGANAugmenter": "augmenter",
     "DataError": "errors",
     "EvaluationResult": "evaluation.result",
-    "LabelledImages": "data.datasets",
+    "LabelledImages": "data.labelled",
     "SavedModelError": "errors",
     "TrainingFailed": "errors",
     "class_counts": "balance",
     "compare": "evaluation.comparison",
     "imbalance_ratio": "balance",
     "plan_synthesis": "balance",
-    "read_npz": "data.datasets",
-    "write_npz": "data.datasets",
+    "read_images": "data.reading",
+    "write_images": "data.writing",
     "write_report": "evaluation.report",
 }
 

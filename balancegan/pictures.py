@@ -6,11 +6,12 @@ a PNG file.
 
 import io
 import os
+from collections.abc import Mapping
 from math import ceil
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
 from balancegan.files import whole_file
 
@@ -120,7 +121,11 @@ def join_images(images: np.ndarray, most_pixels: int) -> np.ndarray:
     return np.asarray(scaled.resize(size)).reshape(size[1], size[0], -1)
 
 
-def write_png(path: str | os.PathLike[str], image: np.ndarray) -> None:
+def write_png(
+    path: str | os.PathLike[str],
+    image: np.ndarray,
+    texts: Mapping[str, str] | None = None,
+) -> None:
     """Write one image as a PNG file, whole or not at all.
 
     Parameters
@@ -128,13 +133,14 @@ def write_png(path: str | os.PathLike[str], image: np.ndarray) -> None:
     path : path-like
         The file.
     image : ndarray of shape (height, width, channels), uint8
+    texts : mapping of str to str or None, default=None
         See :func:`encode_png`.
     """
     with whole_file(Path(path)) as file:
-        file.write(encode_png(image))
+        file.write(encode_png(image, texts))
 
 
-def encode_png(image: np.ndarray) -> bytes:
+def encode_png(image: np.ndarray, texts: Mapping[str, str] | None = None) -> bytes:
     """Return one image as the bytes of a PNG file.
 
     Parameters
@@ -142,6 +148,8 @@ def encode_png(image: np.ndarray) -> bytes:
     image : ndarray of shape (height, width, channels), uint8
         One channel is written as grey, three as colour, four as colour with
         transparency, any other number as the first channel in grey.
+    texts : mapping of str to str or None, default=None
+        Put into the file beside the image (chunks iTXt). None: nothing.
 
     Returns
     -------
@@ -153,6 +161,9 @@ def encode_png(image: np.ndarray) -> bytes:
     b'PNG'
     """
     shown = image if image.shape[-1] in (3, 4) else image[..., 0]
+    info = PngImagePlugin.PngInfo()
+    for key, text in (texts or {}).items():
+        info.add_itxt(key, text)
     buffer = io.BytesIO()
-    Image.fromarray(shown).save(buffer, format="PNG")
+    Image.fromarray(shown).save(buffer, format="PNG", pnginfo=info)
     return buffer.getvalue()

@@ -36,7 +36,7 @@ MAY_IMPORT = {
 # Of other rooms these modules alone know ours, and of the GAN no more than said
 ONE_DOOR = {
     ("evaluation", "augmenter"): {"evaluation.arms"},
-    ("cli", "gan"): {"cli.estimate", "cli.commands"},
+    ("cli", "gan"): {"cli.estimate", "cli.commands", "cli.jobs"},
 }
 # Parts that know none of their neighbours
 ALONE = [
@@ -62,7 +62,7 @@ ONLY_IN = {
         "cli.evaluate_command",
         "cli.options",
     },
-    "PIL": {"pictures"},
+    "PIL": {"data.decoding", "pictures"},
     "rich": {"cli.display", "progress"},
 }
 

@@ -288,7 +288,7 @@ def test_bad_input_is_one_line_and_exit_code_2(tmp_path, make, options, words):
         ("/proc/out.npz", "cannot be written"),
         ("existing.npz", "exists already"),
         ("data.npz", "input itself"),
-        ("out.txt", "must be an .npz"),
+        ("out.txt", "is an .npz, .csv or .parquet file, or a folder"),
     ],
 )
 def test_bad_outputs_are_refused_before_anything_is_read(data, tmp_path, out, words):
@@ -332,7 +332,7 @@ def test_failure_of_the_work_is_exit_code_1(data, tmp_path, monkeypatch):
     def fail(*arguments, **options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(jobs, "write_npz", fail)
+    monkeypatch.setattr(jobs, "write_images", fail)
     result = run("balance", data, "--out", tmp_path / "out.npz", *QUICK)
     assert result.exit_code == 1
     assert "No space left on device" in result.stderr.splitlines()[-1]

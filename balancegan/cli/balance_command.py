@@ -26,11 +26,14 @@ from balancegan.cli.evaluate_command import (
 )
 from balancegan.cli.options import (
     COMPARISON_PARAMETERS,
+    READING_PARAMETERS,
     TRAINING_PARAMETERS,
     comparison_options,
     data_options,
+    format_option,
     output_options,
     overwrite_option,
+    take,
     target_options,
     training_options,
 )
@@ -38,7 +41,7 @@ from balancegan.cli.options import (
 if TYPE_CHECKING:
     from balancegan.balance import Plan, Strategy
     from balancegan.cli.display import Display
-    from balancegan.data.datasets import LabelledImages
+    from balancegan.data.labelled import LabelledImages
 
 # Arguments of the augmenter that the comparison sets itself
 UNCOMPARED = ("random_state", "log_dir", "tensorboard", "verbose")
@@ -46,7 +49,12 @@ UNCOMPARED = ("random_state", "log_dir", "tensorboard", "verbose")
 
 @click.command()
 @click.argument("data", type=PATH)
-@click.option("--out", type=PATH, help="The .npz file to write.")
+@click.option(
+    "--out",
+    type=PATH,
+    help="What to write: an .npz, .csv or .parquet file, or a folder.",
+)
+@format_option
 @target_options
 @click.option(
     "--model",
@@ -77,6 +85,7 @@ UNCOMPARED = ("random_state", "log_dir", "tensorboard", "verbose")
 def balance(
     data: Path,
     out: Path | None,
+    format: str | None,
     targets: tuple[str, ...],
     max_ratio: float | None,
     model: Path | None,
@@ -87,8 +96,6 @@ def balance(
     cache: Path | None,
     n_jobs: int,
     fail_if_worse: bool,
-    images_key: str | None,
-    labels_key: str | None,
     overwrite: bool,
     as_json: bool,
     quiet: bool,
@@ -97,24 +104,25 @@ def balance(
     """Write a balanced copy of DATA, with synthetic images in its training part."""
     from balancegan.balance import class_counts, parse_strategy, plan_synthesis
     from balancegan.cli.display import Display, describe_format
-    from balancegan.data.datasets import check_output
+    from balancegan.data.writing import check_output
 
     # What can be refused is refused before any training
-    splitting = {name: options.pop(name) for name in ("seeds", "folds", "group_key")}
+    splitting = take(options, ("seeds", "folds", "group_key"))
     _refuse_idle_options(with_model=model is not None, evaluated=evaluated)
     refuse_report(report, overwrite=overwrite)
     if out is not None:
-        check_output(out, data, overwrite=overwrite)
+        check_output(out, data, overwrite=overwrite, format=format)
     elif not dry_run:
         raise click.UsageError("Missing option '--out' (or '--dry-run').")
     if picture is not None:
         check_parent(picture)
     labelled, image_format = read_data(
-        data, options["value_range"], images_key, labels_key
+        data, options["value_range"], **take(options, READING_PARAMETERS)
     )
     strategy = parse_strategy(targets, labelled.find_label)
     plan = plan_synthesis(labelled.labels, strategy, max_ratio)
     display = Display(quiet=quiet)
+    display.say_notes(labelled.notes)
     display.show_plan(class_counts(labelled.labels), plan, labelled.name)
 
     settings = {
@@ -131,27 +139,21 @@ def balance(
     if out is None or dry_run:
         facts = _estimate(labelled, plan, settings, model, display)
     else:
+        where = (out, format)
         facts = _balance(
-            labelled, strategy, plan, settings, model, out, picture, display
+            labelled, strategy, plan, settings, model, where, picture, display
         )
     result = None
     if comparison is not None:
-        result = run_comparison(
-            comparison,
-            report=report,
-            cache=cache,
-            n_jobs=n_jobs,
-            dry_run=dry_run,
-            quiet=quiet,
-        )
+        how: dict[str, Any] = {"report": report, "cache": cache, "n_jobs": n_jobs}
+        result = run_comparison(comparison, dry_run=dry_run, quiet=quiet, **how)
     if as_json:
         printed = {
             "data": str(data),
             "out": None if out is None else str(out),
             "dry_run": dry_run,
             "images": describe_format(image_format),
-            "classes": _describe_plan(labelled, plan),
-            "arrays_not_extended": labelled.aligned_keys,
+            **_describe(labelled, plan),
             **facts,
         }
         if result is not None:
@@ -180,23 +182,30 @@ def _balance(
     plan: "Plan",
     settings: dict[str, Any],
     model: Path | None,
-    out: Path,
+    out: tuple[Path, str | None],
     picture: Path | None,
     display: "Display",
 ) -> dict[str, Any]:
     from balancegan.cli.jobs import balance_file
 
     facts = balance_file(
-        labelled, strategy, plan, settings, model=model, out=out, picture=picture
+        labelled,
+        strategy,
+        plan,
+        settings,
+        model=model,
+        out=out[0],
+        format=out[1],
+        picture=picture,
     )
-    display.say_cost(out, facts, labelled.aligned_keys)
+    display.say_cost(out[0], facts, labelled.aligned_keys)
     return facts
 
 
-def _describe_plan(labelled: "LabelledImages", plan: "Plan") -> list[dict[str, Any]]:
+def _describe(labelled: "LabelledImages", plan: "Plan") -> dict[str, Any]:
     from balancegan.balance import class_counts
 
-    return [
+    classes = [
         {
             "label": label,
             "name": labelled.name(label),
@@ -205,6 +214,11 @@ def _describe_plan(labelled: "LabelledImages", plan: "Plan") -> list[dict[str, A
         }
         for label, n in class_counts(labelled.labels).items()
     ]
+    return {
+        "classes": classes,
+        "arrays_not_extended": labelled.aligned_keys,
+        "notes": labelled.notes,
+    }
 
 
 def _refuse_idle_options(*, with_model: bool, evaluated: bool) -> None:

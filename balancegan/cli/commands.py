@@ -23,9 +23,12 @@ from balancegan.cli.edge import (
 )
 from balancegan.cli.evaluate_command import evaluate
 from balancegan.cli.options import (
+    READING_PARAMETERS,
     data_options,
+    format_option,
     output_options,
     overwrite_option,
+    take,
     training_options,
 )
 
@@ -59,7 +62,9 @@ def inspect(data: Path, as_json: bool, quiet: bool, **options: Any) -> None:
     inspection = inspect_images(
         labelled.images, labelled.labels, image_format, labelled.name
     )
-    Display(quiet=quiet).show_inspection(inspection, labelled.name)
+    display = Display(quiet=quiet)
+    display.say_notes(labelled.notes)
+    display.show_inspection(inspection, labelled.name)
     if as_json:
         facts = {
             "data": str(data),
@@ -89,8 +94,6 @@ def inspect(data: Path, as_json: bool, quiet: bool, **options: Any) -> None:
 def train(
     data: Path,
     model: Path,
-    images_key: str | None,
-    labels_key: str | None,
     overwrite: bool,
     as_json: bool,
     quiet: bool,
@@ -99,7 +102,9 @@ def train(
     """Train on DATA and save the model, for balance and generate."""
     from balancegan.cli.display import Display
 
-    labelled, _ = read_data(data, options["value_range"], images_key, labels_key)
+    how = take(options, READING_PARAMETERS)
+    labelled, _ = read_data(data, options["value_range"], **how)
+    Display(quiet=quiet).say_notes(labelled.notes)
     start_tensorflow()
     from balancegan.cli.jobs import train_file
     from balancegan.gan.persistence import check_destination
@@ -116,6 +121,44 @@ def train(
     if facts["interrupted"]:
         click.echo(f"Interrupted: {model} holds the best state so far.", err=True)
         click.get_current_context().exit(130)
+
+
+@main.command()
+@click.argument("data", type=PATH)
+@click.option(
+    "--out",
+    type=PATH,
+    required=True,
+    help="What to write: an .npz, .csv or .parquet file, or a folder.",
+)
+@format_option
+@data_options
+@overwrite_option
+@output_options
+def convert(
+    data: Path,
+    out: Path,
+    format: str | None,
+    value_range: tuple[float, float] | None,
+    overwrite: bool,
+    as_json: bool,
+    quiet: bool,
+    **how: Any,
+) -> None:
+    """Write DATA as another kind: images, labels, parts and columns."""
+    from balancegan.cli.display import Display, describe_format
+    from balancegan.data.writing import check_output, write_images
+
+    check_output(out, data, overwrite=overwrite, format=format)
+    labelled, image_format = read_data(data, value_range, **how)
+    display = Display(quiet=quiet)
+    display.say_notes(labelled.notes)
+    write_images(out, labelled, format=format)
+    counts = {name: len(part.labels) for name, part in labelled.parts.items()}
+    numbers = ", ".join(f"{n} {name}" for name, n in counts.items())
+    display.say(f"wrote {out}: {numbers} images, {describe_format(image_format)}")
+    if as_json:
+        click.echo(json.dumps({"data": str(data), "out": str(out), "images": counts}))
 
 
 @main.command()
@@ -182,7 +225,7 @@ def demo(
 
     Needs no download and a few minutes.
     """
-    from balancegan.data.datasets import save_demo_digits
+    from balancegan.data.demo import save_demo_digits
 
     ctx = click.get_current_context()
     check_parent(out)

@@ -11,7 +11,7 @@ import numpy as np
 from balancegan.augmenter import ConditionalGANAugmenter
 from balancegan.balance import class_counts, plan_synthesis
 from balancegan.cli.estimate import estimate_classifier, estimate_cost
-from balancegan.data.datasets import LabelledImages
+from balancegan.data.labelled import LabelledImages
 from balancegan.evaluation.arms import default_augmenter, find_arms
 from balancegan.evaluation.classifiers import CLASSIFIERS, N_STEPS, TrainingRows
 from balancegan.evaluation.comparison import compare

@@ -29,6 +29,11 @@ class Display:
         """Write a line."""
         self.console.print(text, markup=False, soft_wrap=True)
 
+    def say_notes(self, notes: list[str]) -> None:
+        """Say what was decided or left out while reading."""
+        for note in notes:
+            self.say(f"note: {note}")
+
     def show_inspection(
         self, inspection: Inspection, name: Callable[[Any], str]
     ) -> None:

@@ -14,7 +14,7 @@ from balancegan.errors import DataError, SavedModelError, TrainingFailed
 from balancegan.files import check_folder
 
 if TYPE_CHECKING:
-    from balancegan.data.datasets import LabelledImages
+    from balancegan.data.labelled import LabelledImages
     from balancegan.images import ImageFormat
 
 PATH = click.Path(path_type=Path)
@@ -73,14 +73,13 @@ def start_tensorflow(n_processes: int = 1) -> None:
 def read_data(
     path: Path,
     value_range: tuple[float, float] | None,
-    images_key: str | None = None,
-    labels_key: str | None = None,
+    **how: Any,
 ) -> "tuple[LabelledImages, ImageFormat]":
-    """Return the training part of a file, and the format of its images."""
-    from balancegan.data.datasets import read_npz
+    """Return labelled images, and their format; `how` is what `read_images` takes."""
+    from balancegan.data.reading import read_images
     from balancegan.images import find_format
 
-    labelled = read_npz(path, images_key, labels_key)
+    labelled = read_images(path, **how)
     return labelled, find_format(labelled.images, value_range=value_range)
 
 

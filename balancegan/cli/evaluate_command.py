@@ -11,18 +11,20 @@ import click
 
 from balancegan.cli.edge import PATH, check_new_file, read_data, start_tensorflow
 from balancegan.cli.options import (
+    READING_PARAMETERS,
     RECIPE_PARAMETERS,
     comparison_options,
     data_options,
     output_options,
     overwrite_option,
     recipe_options,
+    take,
     target_options,
 )
 
 if TYPE_CHECKING:
     from balancegan.cli.comparing import Comparison
-    from balancegan.data.datasets import LabelledImages
+    from balancegan.data.labelled import LabelledImages
     from balancegan.evaluation.result import EvaluationResult
 
 EXIT_WORSE = 3
@@ -65,8 +67,6 @@ def evaluate(
     dry_run: bool,
     targets: tuple[str, ...],
     max_ratio: float | None,
-    images_key: str | None,
-    labels_key: str | None,
     value_range: tuple[float, float] | None,
     overwrite: bool,
     as_json: bool,
@@ -77,9 +77,10 @@ def evaluate(
     from balancegan.balance import parse_strategy
 
     refuse_report(report, overwrite=overwrite)
-    labelled, _ = read_data(data, value_range, images_key, labels_key)
+    reading = take(options, READING_PARAMETERS)
+    labelled, _ = read_data(data, value_range, **reading)
     augmenter = {
-        **{name: options.pop(name) for name in RECIPE_PARAMETERS},
+        **take(options, RECIPE_PARAMETERS),
         "sampling_strategy": parse_strategy(targets, labelled.find_label),
         "max_ratio": max_ratio,
         "value_range": value_range,
@@ -113,11 +114,9 @@ def prepare_comparison(
 
     `augmenter` has the parameters of the generator.
     """
-    from balancegan.data.datasets import read_groups, read_test_part
-
-    groups = None if group_key is None else read_groups(labelled, group_key)
+    groups = None if group_key is None else labelled.groups(group_key)
     on_folds = folds is not None or groups is not None
-    test_part = None if on_folds else read_test_part(labelled)
+    test_part = None if on_folds else labelled.test_part
     start_tensorflow()
     from balancegan.cli.comparing import Comparison
 

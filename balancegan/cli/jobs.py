@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from balancegan.augmenter import ConditionalGANAugmenter
 from balancegan.balance import Plan, Strategy, plain
 from balancegan.cli.estimate import estimate_cost, peak_memory_bytes
 from balancegan.data.archives import write_arrays
-from balancegan.data.datasets import LabelledImages, write_npz
+from balancegan.data.labelled import LabelledImages, SyntheticImages
+from balancegan.data.writing import describe_lineage, write_images
+from balancegan.gan.fingerprint import fingerprint
 from balancegan.pictures import compare_real_and_synthetic, tile_grid, write_png
 
 # In pictures
@@ -35,9 +38,10 @@ def balance_file(
     *,
     model: Path | None,
     out: Path,
+    format: str | None = None,
     picture: Path | None,
 ) -> dict[str, Any]:
-    """Write a balanced copy of a file.
+    """Write a balanced copy of labelled images.
 
     Parameters
     ----------
@@ -53,7 +57,9 @@ def balance_file(
     model : Path or None
         A saved model to use. None: one is trained.
     out : Path
-        The file to write.
+        The file or folder to write.
+    format : str or None, default=None
+        See :func:`balancegan.data.writing.write_images`.
     picture : Path or None
         Where to write real beside synthetic images. None: nowhere.
 
@@ -63,8 +69,8 @@ def balance_file(
         Seconds, memory, and how the model was trained.
     """
     if not any(plan.values()):
-        mask = np.zeros(len(labelled.labels), dtype=bool)
-        write_npz(out, labelled, labelled.images, labelled.labels, mask)
+        nothing = _synthetic(labelled.images[:0], labelled.labels[:0], model="")
+        write_images(out, labelled, nothing, format=format)
         return {"peak_memory_bytes": peak_memory_bytes()}
 
     if model is None:
@@ -78,13 +84,17 @@ def balance_file(
     started = time.monotonic()
     images, labels = augmenter.resample(strategy, labelled.images, labelled.labels)
     synthesized = time.monotonic()
-    write_npz(out, labelled, images, labels, augmenter.is_synthetic_)
+    n_real = len(labelled.labels)
+    made_by = fingerprint(augmenter.model_)
+    synthetic = _synthetic(images[n_real:], labels[n_real:], made_by)
+    write_images(out, labelled, synthetic, format=format)
     written = time.monotonic()
     if picture is not None:
         _write_comparison(picture, augmenter, labelled)
     return {
         **training_facts(augmenter),
         "model": None if model is None else str(model),
+        "fingerprint": made_by,
         "synthesis_seconds": round(synthesized - started, 1),
         "writing_seconds": round(written - synthesized, 1),
         "peak_memory_bytes": peak_memory_bytes(),
@@ -177,9 +187,16 @@ def generate_files(
         name = re.sub(r"[^\w-]", "_", class_name)
         numbers = range(first, first + n)
         files = [out / f"synthetic_{name}_{number:06d}.png" for number in numbers]
-        for file, image in zip(files, pixels, strict=True):
-            write_png(file, image)
+        made_by = fingerprint(augmenter.model_)
+        for number, file, image in zip(numbers, files, pixels, strict=True):
+            write_png(file, image, describe_lineage(class_name, number, made_by))
     return {"class": plain(label), "files": [str(file) for file in files]}
+
+
+def _synthetic(images: np.ndarray, labels: np.ndarray, model: str) -> SyntheticImages:
+    """Give the images of each class their numbers: `resample` makes them from 0 on."""
+    numbers = pd.Series(labels).groupby(labels).cumcount().to_numpy()
+    return SyntheticImages(images, labels, numbers, model)
 
 
 def training_facts(augmenter: ConditionalGANAugmenter) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Options that several commands share, each named as the argument that it sets."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ TRAINING_PARAMETERS = (
     "random_state",
 )
 
+
+READING_PARAMETERS = ("images_key", "labels_key", "size", "fit", "on_error")
 
 COMPARISON_PARAMETERS = (
     "report",
@@ -46,6 +48,23 @@ class StepsType(click.ParamType):
         return click.IntRange(1).convert(value, param, ctx)
 
 
+class SizeType(click.ParamType):
+    """A number of pixels, or height and width such as 48x64."""
+
+    name = "pixels|HxW"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        """Return height and width."""
+        if isinstance(value, tuple):
+            return value
+        sides = str(value).lower().split("x")
+        if len(sides) > 2 or not all(side.isdigit() and int(side) for side in sides):
+            self.fail(f"{value!r} is no size such as 64 or 48x64.", param, ctx)
+        return int(sides[0]), int(sides[-1])
+
+
 Command = Callable[..., Any]
 
 
@@ -58,6 +77,11 @@ def add_options(*options: Callable[[Command], Command]) -> Callable[[Command], C
         return command
 
     return add
+
+
+def take(options: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Take some options out of those that a command was given."""
+    return {name: options.pop(name) for name in names}
 
 
 # The augmenter's parameters, under their names
@@ -127,8 +151,33 @@ target_options = add_options(
 )
 
 data_options = add_options(
-    click.option("--images-key", metavar="KEY", help="Array of DATA with images."),
-    click.option("--labels-key", metavar="KEY", help="Array of DATA with labels."),
+    click.option(
+        "--images-key",
+        metavar="KEY",
+        help="Array of DATA with images, or column with file names.",
+    ),
+    click.option(
+        "--labels-key", metavar="KEY", help="Array or column of DATA with labels."
+    ),
+    click.option(
+        "--size",
+        type=SizeType(),
+        help="Height x width that image files are brought to.  [default: their own, or "
+        "the median, at most 64]",
+    ),
+    click.option(
+        "--fit",
+        type=click.Choice(["pad", "crop", "stretch"]),
+        help="How files of other proportions are.  [default: stretch by a tenth at "
+        "most, else pad]",
+    ),
+    click.option(
+        "--on-error",
+        type=click.Choice(["fail", "skip"]),
+        default="fail",
+        show_default=True,
+        help="What to do about image files that cannot be used.",
+    ),
     click.option(
         "--value-range",
         nargs=2,
@@ -190,6 +239,13 @@ output_options = add_options(
         "--json", "as_json", is_flag=True, help="Print one JSON object on stdout."
     ),
     click.option("--quiet", is_flag=True, help="Say nothing on stderr."),
+)
+
+format_option = click.option(
+    "--format",
+    type=click.Choice(["npz", "npy", "idx", "csv", "parquet", "folder"]),
+    help="What the output is: npy and idx are folders of arrays, folder one of image "
+    "files.  [default: by its name]",
 )
 
 overwrite_option = click.option(

@@ -4,20 +4,21 @@ import numpy as np
 import pytest
 
 from balancegan.data.archives import write_arrays
-from balancegan.data.datasets import (
-    LAYOUTS,
-    check_output,
-    read_groups,
-    read_npz,
-    read_test_part,
-    save_demo_digits,
-    write_npz,
-)
+from balancegan.data.arrays import LAYOUTS
+from balancegan.data.demo import save_demo_digits
+from balancegan.data.labelled import SyntheticImages
+from balancegan.data.reading import read_images
+from balancegan.data.writing import check_output, write_images
 from balancegan.errors import DataError
 
 from .conftest import load_npz, make_images
 
 X, Y = make_images(6), np.array([0, 0, 0, 0, 1, 1])
+
+
+def added(images, labels):
+    """Images as a model would add them."""
+    return SyntheticImages(images, labels, np.arange(len(labels)), "0123abcd")
 
 
 @pytest.fixture
@@ -31,8 +32,8 @@ def save(tmp_path):
 
 @pytest.mark.parametrize(("images", "labels"), LAYOUTS)
 def test_layouts_are_recognised(save, images, labels):
-    data = read_npz(save(**{images: X, labels: Y, "other": np.ones(3)}))
-    assert (data.images_key, data.labels_key) == (images, labels)
+    data = read_images(save(**{images: X, labels: Y, "other": np.ones(3)}))
+    assert (data.stored.images_key, data.stored.labels_key) == (images, labels)
     np.testing.assert_array_equal(data.images, X)
     np.testing.assert_array_equal(data.labels, Y)
 
@@ -46,18 +47,21 @@ def test_the_training_part_is_taken_where_there_are_splits(save):
         test_images=X[:2],
         test_labels=Y[:2],
     )
-    data = read_npz(path)
-    assert data.images_key == "train_images"
+    data = read_images(path)
+    assert data.stored.images_key == "train_images"
     np.testing.assert_array_equal(data.labels, Y)
 
 
 def test_named_keys(save):
     path = save(pictures=X, classes=Y, X=X[:2], y=Y[:2])
-    data = read_npz(path, "pictures", "classes")
+    data = read_images(path, images_key="pictures", labels_key="classes")
     assert len(data.images) == 6
     with pytest.raises(DataError, match="'nothing'.*pictures, classes"):
-        read_npz(path, "nothing", "classes")
-    assert read_npz(save(pictures=X, y=Y), images_key="pictures").labels_key == "y"
+        read_images(path, images_key="nothing", labels_key="classes")
+    assert (
+        read_images(save(pictures=X, y=Y), images_key="pictures").stored.labels_key
+        == "y"
+    )
 
 
 @pytest.mark.parametrize(
@@ -66,16 +70,17 @@ def test_named_keys(save):
     ids=["row", "column", "one-hot", "uint8", "text"],
 )
 def test_labels_go_back_in_the_shape_they_came_in(save, tmp_path, stored):
-    data = read_npz(save(X=X, y=stored))
+    data = read_images(save(X=X, y=stored))
     assert data.labels.shape == (6,)
-    more = np.concatenate([data.labels, data.labels[-1:]])
-    rows = np.concatenate([X, X[:1]])
     out = tmp_path / "out.npz"
-    write_npz(out, data, rows, more, np.arange(7) == 6)
+    write_images(out, data, added(X[:1], data.labels[-1:]))
     written = load_npz(out)
     assert written["y"].dtype == stored.dtype
     np.testing.assert_array_equal(written["y"], [*stored, stored[-1]])
+    np.testing.assert_array_equal(written["X"], [*X, X[0]])
     assert written["is_synthetic"].tolist() == [False] * 6 + [True]
+    assert written["synthetic_number"].tolist() == [-1] * 6 + [0]
+    assert written["synthetic_model"] == "0123abcd"
 
 
 @pytest.mark.parametrize("savez", [np.savez, np.savez_compressed])
@@ -87,9 +92,9 @@ def test_everything_else_passes_through_byte_for_byte(tmp_path, rng, savez):
     }
     source, out = tmp_path / "data.npz", tmp_path / "out.npz"
     savez(source, x_train=X, y_train=Y, **others)
-    data = read_npz(source)
+    data = read_images(source)
     assert data.aligned_keys == ["slides"]
-    write_npz(out, data, X, Y, np.zeros(6, bool))
+    write_images(out, data, added(X[:0], Y[:0]))
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(out) as new:
         for key in others:
             assert old.read(f"{key}.npy") == new.read(f"{key}.npy")
@@ -97,11 +102,12 @@ def test_everything_else_passes_through_byte_for_byte(tmp_path, rng, savez):
         assert order == [f"{key}.npy" for key in others]
         types = {member.compress_type for member in new.infolist()}
         assert types == {old.getinfo("x_train.npy").compress_type}
-    assert set(load_npz(out)) == {*others, "x_train", "y_train", "is_synthetic"}
+    lineage = {"is_synthetic", "synthetic_number", "synthetic_model"}
+    assert set(load_npz(out)) == {*others, "x_train", "y_train", *lineage}
 
 
 def test_class_names_belong_to_labels(save):
-    data = read_npz(save(X=X, y=Y, class_names=np.array(["bag", "shirt"])))
+    data = read_images(save(X=X, y=Y, class_names=np.array(["bag", "shirt"])))
     assert data.name(1) == "shirt"
     assert data.find_label("shirt") == 1
     assert data.find_label("1") == 1
@@ -110,13 +116,13 @@ def test_class_names_belong_to_labels(save):
 
 
 def test_class_names_that_do_not_belong_are_left_alone(save):
-    data = read_npz(save(X=X, y=Y + 5, class_names=np.array(["bag", "shirt"])))
+    data = read_images(save(X=X, y=Y + 5, class_names=np.array(["bag", "shirt"])))
     assert data.class_names is None
     assert data.name(5) == "5"
 
 
 def test_text_labels_need_no_names(save):
-    data = read_npz(save(X=X, y=np.where(Y, "shirt", "bag")))
+    data = read_images(save(X=X, y=np.where(Y, "shirt", "bag")))
     assert data.find_label("shirt") == "shirt"
 
 
@@ -145,35 +151,33 @@ def mixed_shapes():
 )
 def test_bad_contents_are_refused(save, arrays, message):
     with pytest.raises(DataError, match=message):
-        read_npz(save(**arrays))
+        read_images(save(**arrays))
 
 
 def test_bad_files_are_refused(save, tmp_path):
-    with pytest.raises(DataError, match="no file"):
-        read_npz(tmp_path / "missing.npz")
-    with pytest.raises(DataError, match="is a folder"):
-        read_npz(tmp_path)
+    with pytest.raises(DataError, match="no file or folder"):
+        read_images(tmp_path / "missing.npz")
     text = tmp_path / "text.npz"
     text.write_text("image,label\n")
     with pytest.raises(DataError, match="not an .npz file"):
-        read_npz(text)
+        read_images(text)
     path = save(X=X, y=Y)
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DataError, match="cut short"):
-        read_npz(path)
+        read_images(path)
     damaged = bytearray(whole)
     damaged[200:220] = bytes(20)
     path.write_bytes(damaged)
     with pytest.raises(DataError, match="damaged"):
-        read_npz(path)
+        read_images(path)
 
 
 def test_a_foreign_file_in_the_zip_passes_through(save, tmp_path):
     path, out = save(X=X, y=Y), tmp_path / "out.npz"
     with zipfile.ZipFile(path, "a") as file:
         file.writestr("readme.txt", "hello")
-    write_npz(out, read_npz(path), X, Y, np.zeros(6, bool))
+    write_images(out, read_images(path))
     with zipfile.ZipFile(out) as file:
         assert file.read("readme.txt") == b"hello"
 
@@ -187,7 +191,7 @@ def test_outputs_that_may_not_be_written(save, tmp_path):
     for path, overwrite, message in [
         (other, False, "exists already"),
         (source, True, "input itself"),
-        (tmp_path / "new.zip", False, "must be an .npz"),
+        (tmp_path / "new.zip", False, "is an .npz, .csv or .parquet"),
         (tmp_path / "missing" / "new.npz", False, "no folder"),
     ]:
         with pytest.raises(DataError, match=message):
@@ -201,7 +205,7 @@ def test_outputs_that_may_not_be_written(save, tmp_path):
 
 
 def test_nothing_is_left_behind_when_writing_fails(save, tmp_path, monkeypatch):
-    data, out = read_npz(save(X=X, y=Y)), tmp_path / "out.npz"
+    data, out = read_images(save(X=X, y=Y)), tmp_path / "out.npz"
     out.write_text("before")
 
     def fail(*arguments, **options):
@@ -209,7 +213,7 @@ def test_nothing_is_left_behind_when_writing_fails(save, tmp_path, monkeypatch):
 
     monkeypatch.setattr(np.lib.format, "write_array", fail)
     with pytest.raises(OSError, match="No space"):
-        write_npz(out, data, X, Y, np.zeros(6, bool))
+        write_images(out, data, added(X[:0], Y[:0]))
     assert out.read_text() == "before"
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == ["data.npz", "out.npz"]
@@ -256,11 +260,13 @@ def test_the_test_part_is_found(tmp_path, train, test):
     arrays = dict(zip(train, (images, labels), strict=True))
     path = tmp_path / "data.npz"
     write_arrays(path, arrays)
-    keys = train if train[0] == "my_train" else (None, None)
-    assert read_test_part(read_npz(path, *keys)) is None
+    keys = {}
+    if train[0] == "my_train":
+        keys = {"images_key": train[0], "labels_key": train[1]}
+    assert read_images(path, **keys).test_part is None
     one_hot = np.eye(2)[labels[:3]]
     write_arrays(path, arrays | dict(zip(test, (images[:3], one_hot), strict=True)))
-    found = read_test_part(read_npz(path, *keys))
+    found = read_images(path, **keys).test_part
     np.testing.assert_array_equal(found[0], images[:3])
     np.testing.assert_array_equal(found[1], labels[:3])
 
@@ -268,11 +274,28 @@ def test_the_test_part_is_found(tmp_path, train, test):
 def test_groups_are_an_entry_for_each_image(tmp_path):
     path = tmp_path / "data.npz"
     images, labels = np.zeros((4, 4, 4), "uint8"), np.array([0, 1, 0, 1])
-    write_arrays(
-        path, {"X": images, "y": labels, "photo": labels + 5, "few": labels[:3]}
-    )
-    data = read_npz(path)
-    assert read_groups(data, "photo").tolist() == [5, 6, 5, 6]
-    for key, had in (("few", r"shape \(3,\)"), ("no", "no such array")):
-        with pytest.raises(DataError, match=f"{had}.*length are: photo"):
-            read_groups(data, key)
+    of_train = {"X": images, "y": labels, "photo": labels + 5, "few": labels[:3]}
+    write_arrays(path, of_train)
+    data = read_images(path)
+    assert data.groups("photo").tolist() == [5, 6, 5, 6]
+    for key in ("few", "no"):
+        with pytest.raises(DataError, match=f"'{key}'.*It has: photo"):
+            data.groups(key)
+
+
+def test_columns_belong_to_a_part(tmp_path):
+    path = tmp_path / "data.npz"
+    arrays = {"x_train": X, "y_train": Y, "x_test": X[:4], "y_test": Y[:4]}
+    arrays |= {"slide_train": Y + 7, "slide_test": Y[:4] + 9, "class_names": ["a", "b"]}
+    arrays |= {"attrs_train": np.stack([Y, 1 - Y], axis=1), "attr_names": ["u", "v"]}
+    arrays |= {"attrs_test": np.stack([Y, Y], axis=1)[:4]}
+    np.savez(path, **arrays)
+    data = read_images(path)
+    assert data.train.columns.to_dict("list") == {
+        "slide": (Y + 7).tolist(),
+        "u": Y.tolist(),
+        "v": (1 - Y).tolist(),
+    }
+    assert data.parts["test"].columns["v"].tolist() == [0, 0, 0, 0]
+    assert data.groups("slide_train").tolist() == data.groups("slide").tolist()
+    assert data.groups("slide", "test").tolist() == [9] * 4

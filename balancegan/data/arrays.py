@@ -1,0 +1,280 @@
+"""Named arrays, in the layouts that people have, and labelled images.
+
+Which array holds the training images, which the labels of the test part; and back:
+what the arrays are called that labelled images are written as. How named arrays lie on
+disk (.npz, a folder of .npy, idx) is not known here.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from balancegan.data.labelled import (
+    SPLITS,
+    TRAIN,
+    LabelledImages,
+    Part,
+    StoredArrays,
+    SyntheticImages,
+    column_name,
+)
+from balancegan.errors import DataError
+
+# (images, labels) of the training part, the most telling names first
+LAYOUTS = (
+    ("x_train", "y_train"),  # Keras
+    ("X_train", "y_train"),
+    ("train_images", "train_labels"),  # MedMNIST
+    ("images", "labels"),
+    ("X", "y"),
+    ("x", "y"),
+    ("data", "target"),  # scikit-learn
+    ("arr_0", "arr_1"),  # numpy.savez without names
+)
+CLASS_NAMES_KEYS = ("class_names", "label_names")
+ATTRIBUTES_KEY, ATTRIBUTE_NAMES_KEY = "attrs", "attr_names"
+MASK_KEY = "is_synthetic"
+NUMBER_KEY, MODEL_KEY = "synthetic_number", "synthetic_model"
+LINEAGE_KEYS = (MASK_KEY, NUMBER_KEY, MODEL_KEY)  # ours: written, and never columns
+
+
+def from_arrays(
+    path: Path,
+    arrays: Mapping[str, np.ndarray],
+    images_key: str | None = None,
+    labels_key: str | None = None,
+) -> LabelledImages:
+    """Find labelled images among named arrays.
+
+    Parameters
+    ----------
+    path : Path
+        Where the arrays come from, for messages.
+    arrays : mapping of str to ndarray
+        They may be called x_train and y_train (Keras), train_images and train_labels
+        (MedMNIST), images and labels, X and y, data and target, or arr_0 and arr_1;
+        the first pair of these that is there is taken. Test and validation parts are
+        called alike, with "test" or "val" for "train".
+    images_key, labels_key : str, default=None
+        Names of the two arrays. None: found as above.
+
+    Returns
+    -------
+    labelled : LabelledImages
+        One-dimensional arrays with a row for each image are columns, and so are those
+        that `attr_names` names within `attrs_train`.
+
+    Raises
+    ------
+    DataError
+        If arrays are missing, do not belong together, or hold synthetic images.
+    """
+    images_key, labels_key = _find_keys(path, list(arrays), images_key, labels_key)
+    images, stored = arrays[images_key], arrays[labels_key]
+    if images.shape[:1] != stored.shape[:1] or not images.ndim:
+        raise DataError(
+            f"There must be one label an image. Received: {images_key} of shape "
+            f"{images.shape} and {labels_key} of shape {stored.shape} in {path}."
+        )
+    if not len(images):
+        raise DataError(f"There must be images. Received: {images_key} without rows.")
+    refuse_synthetic(path, arrays.get(MASK_KEY))
+    labels = _flatten_labels(labels_key, stored)
+    names = next((arrays[key] for key in CLASS_NAMES_KEYS if key in arrays), None)
+    known = {images_key, labels_key, *LINEAGE_KEYS, *CLASS_NAMES_KEYS}
+    known.add(ATTRIBUTE_NAMES_KEY)
+    parts = {TRAIN: Part(images, labels, _columns(arrays, len(images), TRAIN, known))}
+    for split, (other_images, other_labels) in _other_parts(
+        images_key, labels_key, arrays
+    ).items():
+        rows = arrays[other_images]
+        parts[split] = Part(
+            rows,
+            _flatten_labels(other_labels, arrays[other_labels]),
+            _columns(arrays, len(rows), split, {*known, other_images, other_labels}),
+        )
+    return LabelledImages(
+        path=path,
+        parts=parts,
+        class_names=_check_class_names(names, labels),
+        stored=StoredArrays(
+            images_key,
+            labels_key,
+            stored,
+            sorted(
+                key
+                for key in arrays.keys() - known
+                if arrays[key].shape[:1] == images.shape[:1]
+            ),
+        ),
+    )
+
+
+def to_arrays(
+    labelled: LabelledImages, synthetic: SyntheticImages | None = None
+) -> dict[str, np.ndarray]:
+    """Return labelled images as named arrays.
+
+    Parameters
+    ----------
+    labelled : LabelledImages
+        The images.
+    synthetic : SyntheticImages or None, default=None
+        What is added to the training part. None: nothing, and no mask.
+
+    Returns
+    -------
+    arrays : dict of str to ndarray
+        "x_train", "y_train" and so on; text labels as numbers with "class_names";
+        columns under their names and the split's, blank or NaN for synthetic rows.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    every = np.concatenate([part.labels for part in labelled.parts.values()])
+    names = labelled.class_names
+    is_text = every.dtype.kind not in "iufb"
+    classes = np.unique(every)
+    if is_text:
+        names = [str(label) for label in classes]
+    for split, part in labelled.parts.items():
+        images, labels, columns = part.images, part.labels, part.columns
+        if split == TRAIN and synthetic is not None:
+            images = np.concatenate([images, synthetic.images])
+            labels = np.concatenate([labels, synthetic.labels])
+            columns = columns.reindex(range(len(labels)))
+            arrays |= _lineage(part, synthetic)
+        arrays[f"x_{split}"] = images
+        arrays[f"y_{split}"] = np.searchsorted(classes, labels) if is_text else labels
+        for name, column in columns.items():
+            arrays[f"{name}_{split}"] = _column_array(column)
+    if names is not None:
+        arrays["class_names"] = np.array(names, dtype=str)
+    return arrays
+
+
+def _lineage(part: Part, synthetic: SyntheticImages) -> dict[str, np.ndarray]:
+    """Return what says which rows are synthetic, and what makes them again."""
+    n_real, n_new = len(part.labels), len(synthetic.labels)
+    return {
+        MASK_KEY: np.repeat([False, True], [n_real, n_new]),
+        NUMBER_KEY: np.concatenate([np.full(n_real, -1), synthetic.numbers]),
+        MODEL_KEY: np.array(synthetic.model),
+    }
+
+
+def _column_array(column: pd.Series) -> np.ndarray:
+    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+        return column.to_numpy()
+    return column.fillna("").astype(str).to_numpy(dtype=str)
+
+
+def refuse_synthetic(path: Path, mask: np.ndarray | None) -> None:
+    """Raise DataError if a mask says that there are synthetic images already."""
+    if mask is not None and mask.dtype.kind in "biu" and mask.any():
+        raise DataError(
+            f"{path} holds synthetic images already ({int(mask.sum())} rows of "
+            f"{MASK_KEY}). Balance the real images that it was made from."
+        )
+
+
+def _other_parts(
+    images_key: str, labels_key: str, arrays: Mapping[str, np.ndarray]
+) -> dict[str, tuple[str, str]]:
+    """Return the names of images and labels of the parts besides the training part."""
+    own = (images_key, labels_key)
+    found: dict[str, tuple[str, str]] = {}
+    for split in SPLITS:
+        candidates = [
+            (images.replace(TRAIN, split), labels.replace(TRAIN, split))
+            for images, labels in (own, *LAYOUTS)
+            if TRAIN in images
+        ]
+        for pair in candidates:
+            if not set(pair) & set(own) and all(key in arrays for key in pair):
+                found[split] = pair
+                break
+    return found
+
+
+def _columns(
+    arrays: Mapping[str, np.ndarray], n_rows: int, split: str, known: set[str]
+) -> pd.DataFrame:
+    """Return the arrays that have an entry for each image of a part."""
+    columns: dict[str, np.ndarray] = {}
+    attributes = f"{ATTRIBUTES_KEY}_{split}"
+    names = arrays.get(ATTRIBUTE_NAMES_KEY)
+    for key, array in arrays.items():
+        other_split = any(s in key for s in (TRAIN, *SPLITS) if s != split)
+        if key in known or other_split or array.shape[:1] != (n_rows,):
+            continue
+        if array.ndim == 1 and (split == TRAIN or split in key):
+            columns[column_name(key)] = array
+        elif key == attributes and names is not None and array.shape[1:] == names.shape:
+            columns |= {str(n): array[:, k] for k, n in enumerate(names)}
+    return pd.DataFrame(columns, index=range(n_rows))
+
+
+def _find_keys(
+    path: Path, keys: list[str], images_key: str | None, labels_key: str | None
+) -> tuple[str, str]:
+    """Return the names of the images and of the labels."""
+    for option, key in (("--images-key", images_key), ("--labels-key", labels_key)):
+        if key is not None and key not in keys:
+            raise DataError(
+                f"There is no array {key!r} ({option}) in {path}. It holds: "
+                f"{', '.join(keys)}."
+            )
+    if images_key is not None and labels_key is not None:
+        return images_key, labels_key
+    for images, labels in LAYOUTS:
+        pair = images_key or images, labels_key or labels
+        agrees = images_key in (None, images) or labels_key in (None, labels)
+        if agrees and pair[0] in keys and pair[1] in keys:
+            return pair
+    pairs = ", ".join(f"{images}/{labels}" for images, labels in LAYOUTS)
+    raise DataError(
+        f"Which arrays of {path} are images and labels? It holds: {', '.join(keys)}. "
+        f"Known pairs are {pairs}; name others by --images-key and --labels-key."
+    )
+
+
+def _flatten_labels(key: str, stored: np.ndarray) -> np.ndarray:
+    """Return one label an image of labels as a row, a column or one-hot."""
+    if stored.dtype.kind == "f" and not np.isfinite(stored).all():
+        raise DataError(f"Labels must not be NaN or infinite. Received: {key}.")
+    if stored.ndim == 1:
+        return stored
+    if stored.ndim == 2 and stored.shape[1] == 1:
+        return stored[:, 0]
+    if (
+        stored.ndim == 2
+        and stored.dtype.kind in "biuf"
+        and np.isin(stored, (0, 1)).all()
+        and (stored.sum(axis=1) == 1).all()
+    ):
+        return stored.argmax(axis=1)
+    raise DataError(
+        "There must be one label an image: of shape (n,) or (n, 1), or one-hot of "
+        f"shape (n, n_classes). Received: {key} of shape {stored.shape}."
+    )
+
+
+def _check_class_names(
+    names: np.ndarray | None, labels: np.ndarray
+) -> list[str] | None:
+    """Return the names where they belong to the labels 0..K-1."""
+    if names is None or names.ndim != 1 or names.dtype.kind not in "US":
+        return None
+    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= len(names):
+        return None
+    texts = [name.decode() if isinstance(name, bytes) else str(name) for name in names]
+    counts = np.bincount(labels, minlength=len(names))
+    missing = [text for text, n in zip(texts, counts, strict=True) if not n]
+    if missing:
+        raise DataError(
+            "Every class needs at least one image to learn from. Received: none of "
+            f"{', '.join(missing)}. Add images, or take the name out of class_names "
+            "and number the labels anew."
+        )
+    return texts

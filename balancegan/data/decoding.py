@@ -1,0 +1,265 @@
+"""From an image file to pixels: a rule for each kind, limits for hostile ones.
+
+Grey, colour and colour with transparency stay what they are; 16 bits become 8; a
+palette and any other colour space become colour. Why a file cannot be used is said in
+words. Which size a set of files gets is decided here, too.
+"""
+
+import os
+import stat
+import struct
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+Fit = Literal["pad", "crop", "stretch"]
+FITS: tuple[Fit, ...] = ("pad", "crop", "stretch")
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
+MOST_PIXELS = 50_000_000  # of a file; more is taken for a decompression bomb
+LARGEST_SIDE = 64  # pixels, unless a size is asked for: what trains in minutes
+LITTLE_DISTORTION = 1.1  # in the ratio of the sides: nobody sees it
+SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N", "I")
+# By what Pillow calls it: how many channels an image has. All others have three
+CHANNELS = {"1": 1, "L": 1, **dict.fromkeys(SIXTEEN_BITS, 1)}
+TRANSPARENT = ("LA", "La", "PA", "RGBA", "RGBa")
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+
+
+# What Pillow raises for files that are not as they should be
+DAMAGED = (
+    ArithmeticError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+
+
+class UnusableImage(Exception):
+    """Why a file cannot be used, in words."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of its image before it is decoded.
+
+    Parameters
+    ----------
+    height, width : int
+        Pixels, as the image is meant to be seen.
+    channels : int
+        1 grey, 3 colour, 4 colour with transparency.
+    """
+
+    height: int
+    width: int
+    channels: int
+
+
+def read_header(path: Path) -> Header:
+    """Return what a file says of its image.
+
+    Raises
+    ------
+    UnusableImage
+        If it is no image, too large, or more than one.
+    """
+    with _opened(path) as image:
+        width, height = image.size
+        try:
+            turned = image.getexif().get(ORIENTATION, 1) in TURNED
+        except DAMAGED as error:
+            raise UnusableImage(f"damaged: {error}") from error
+        if turned:
+            width, height = height, width
+        return Header(height, width, _count_channels(image))
+
+
+ORIENTATION = 0x0112  # the EXIF tag
+TURNED = (5, 6, 7, 8)  # its values for images that lie on their side
+
+
+def decode(path: Path, channels: int, size: tuple[int, int], fit: Fit) -> np.ndarray:
+    """Return the pixels of a file.
+
+    EXIF orientation is honoured. Transparency is laid on white where `channels` is
+    less than 4. 16 bits become 8 by rounding.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    channels : int
+        1, 3 or 4; at least as many as the file has, or 3 for one with transparency.
+    size : tuple of int
+        Height and width.
+    fit : str
+        How an image of other proportions is brought to them: "pad" scales it to fit
+        in, and fills up with the mean colour of its border; "crop" scales it to
+        cover, and cuts off what stands out on both sides; "stretch" distorts it.
+
+    Returns
+    -------
+    pixels : ndarray of shape (height, width, channels), uint8
+
+    Raises
+    ------
+    UnusableImage
+        If it cannot be decoded.
+    """
+    with _opened(path) as opened:
+        try:
+            opened.load()
+            upright = ImageOps.exif_transpose(opened)
+        except DAMAGED as error:
+            raise UnusableImage(f"damaged: {error}") from error
+        image = _to_mode(upright, channels)
+        fitted = fit_image(image, size, fit)
+        return np.asarray(fitted).reshape(*size, channels)
+
+
+def fit_image(image: Image.Image, size: tuple[int, int], fit: Fit) -> Image.Image:
+    """Return an image of a size, see :func:`decode`.
+
+    Examples
+    --------
+    >>> fit_image(Image.new("L", (100, 50)), (32, 48), "crop").size
+    (48, 32)
+    """
+    height, width = size
+    if image.size == (width, height):
+        return image
+    if fit == "stretch":
+        return image.resize((width, height), Image.Resampling.BICUBIC)
+    if fit == "crop":
+        return ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC)
+    colour = _border_colour(image)
+    return ImageOps.pad(image, (width, height), Image.Resampling.BICUBIC, colour)
+
+
+def choose_size(headers: list[Header]) -> tuple[int, int]:
+    """Return the height and width that a set of images is brought to.
+
+    Their own where all are alike; else the median height and width. Scaled down, where
+    the longer side would have more than 64 pixels, until it has 64.
+
+    Examples
+    --------
+    >>> choose_size([Header(28, 28, 1), Header(28, 28, 3)])
+    (28, 28)
+    >>> choose_size([Header(100, 300, 3), Header(150, 300, 3), Header(160, 320, 3)])
+    (32, 64)
+    """
+    height, width = np.median([(h.height, h.width) for h in headers], axis=0)
+    scale = min(1.0, LARGEST_SIDE / max(height, width))
+    return max(4, round(height * scale)), max(4, round(width * scale))
+
+
+def choose_fit(headers: list[Header], size: tuple[int, int]) -> Fit:
+    """Return "stretch" where it distorts no image by more than a tenth, else "pad".
+
+    Examples
+    --------
+    >>> [choose_fit([Header(*sides, 3)], (8, 8)) for sides in ((30, 32), (9, 20))]
+    ['stretch', 'pad']
+    """
+    wanted = size[0] / size[1]
+    ratios = np.array([h.height / h.width for h in headers]) / wanted
+    distortion = float(np.maximum(ratios, 1 / ratios).max())
+    return "stretch" if distortion <= LITTLE_DISTORTION else "pad"
+
+
+def choose_channels(headers: list[Header]) -> int:
+    """Return 1 where all images are grey, 4 where all are transparent, else 3.
+
+    Examples
+    --------
+    >>> choose_channels([Header(8, 8, 1), Header(8, 8, 3)])
+    3
+    """
+    channels = {h.channels for h in headers}
+    return channels.pop() if len(channels) == 1 else 3
+
+
+class _opened:
+    """Opens an image file, without decoding it; closes it again."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> Image.Image:
+        try:
+            if not stat.S_ISREG(os.stat(self.path).st_mode):
+                raise UnusableImage("no file")  # a pipe, say, which would never end
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self.image = Image.open(self.path, formats=FORMATS)
+        except UnidentifiedImageError:
+            size = self.path.stat().st_size
+            raise UnusableImage("empty" if not size else "no image") from None
+        except Image.DecompressionBombError:
+            raise UnusableImage(_too_large("more than 100,000,000")) from None
+        except DAMAGED as error:
+            reason = getattr(error, "strerror", None) or f"damaged: {error}"
+            raise UnusableImage(reason) from error
+        try:
+            self._check()
+        except DAMAGED as error:
+            self.image.close()
+            raise UnusableImage(f"damaged: {error}") from error
+        except UnusableImage:
+            self.image.close()
+            raise
+        return self.image
+
+    def __exit__(self, *_: object) -> None:
+        self.image.close()
+
+    def _check(self) -> None:
+        n_pixels = self.image.width * self.image.height
+        if n_pixels > MOST_PIXELS:
+            raise UnusableImage(_too_large(f"{n_pixels:,}"))
+        n_frames = getattr(self.image, "n_frames", 1)
+        if n_frames > 1:
+            raise UnusableImage(f"{n_frames} images in one file")
+        if self.image.mode == "F":
+            raise UnusableImage("its values are floats")
+
+
+def _too_large(n_pixels: str) -> str:
+    return f"{n_pixels} pixels, and more than {MOST_PIXELS:,} are not decoded"
+
+
+def _count_channels(image: Image.Image) -> int:
+    if image.mode in TRANSPARENT or "transparency" in image.info:
+        return 4
+    return CHANNELS.get(image.mode, 3)
+
+
+def _to_mode(image: Image.Image, channels: int) -> Image.Image:
+    if image.mode in SIXTEEN_BITS:
+        values = np.asarray(image).astype(float)
+        image = Image.fromarray(np.rint(values.clip(0, 65535) / 257).astype(np.uint8))
+    if channels < 4 and _count_channels(image) == 4:
+        seen = image.convert("RGBA")
+        white = Image.new("RGBA", seen.size, "white")
+        image = Image.alpha_composite(white, seen)
+    return image.convert(MODES[channels])
+
+
+def _border_colour(image: Image.Image) -> tuple[int, ...]:
+    pixels = np.asarray(image).reshape(image.height, image.width, -1)
+    edges = (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1])
+    mean = np.concatenate(edges).mean(axis=0)
+    return tuple(int(value) for value in np.rint(mean))

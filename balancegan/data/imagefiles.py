@@ -1,0 +1,205 @@
+"""From a table of image files to labelled images.
+
+The table has a row for each file: "file_name" relative to the root, "label", "split",
+and further columns. Where it comes from (class folders, a manifest) is not known here.
+Files are decoded once, to 8 bits; a set larger than memory goes to a temporary file.
+"""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from balancegan.balance import class_counts
+from balancegan.data.decoding import (
+    Fit,
+    Header,
+    UnusableImage,
+    choose_channels,
+    choose_fit,
+    choose_size,
+    decode,
+    read_header,
+)
+from balancegan.data.labelled import TRAIN, LabelledImages, Part
+from balancegan.errors import DataError
+
+OnError = Literal["fail", "skip"]
+FILE_COLUMNS = ("file_name", "label", "split")
+IN_MEMORY = 1_000_000_000  # bytes of pixels; more are kept in a temporary file
+MOST_NAMED = 20  # bad files in a message
+
+
+@dataclass(frozen=True)
+class BadFile:
+    """A file that cannot be used, and why."""
+
+    name: str
+    reason: str
+
+
+def read_image_files(
+    path: Path,
+    root: Path,
+    table: pd.DataFrame,
+    bad: list[BadFile],
+    *,
+    size: tuple[int, int] | None = None,
+    fit: Fit | None = None,
+    on_error: OnError = "fail",
+) -> LabelledImages:
+    """Decode the files of a table to images of one size.
+
+    Parameters
+    ----------
+    path : Path
+        What the user named.
+    root : Path
+        The folder that file names start from; nothing outside it is read.
+    table : DataFrame
+        Columns "file_name", "label" and "split", and any others.
+    bad : list of BadFile
+        Files that were found unusable before.
+    size : tuple of int or None, default=None
+        Height and width. None: see :func:`balancegan.data.decoding.choose_size`.
+    fit : str or None, default=None
+        See :func:`balancegan.data.decoding.decode`. None: see
+        :func:`balancegan.data.decoding.choose_fit`.
+    on_error : str, default="fail"
+        "fail" refuses a set with unusable files and names them; "skip" leaves them
+        out, and names them in the notes.
+
+    Returns
+    -------
+    labelled : LabelledImages
+
+    Raises
+    ------
+    DataError
+        If files are unusable, or no training image is left.
+    """
+    bad = list(bad)
+    files = _find_files(root, table["file_name"], bad)
+    headers = _read_headers(files, bad)
+    if on_error == "fail" and bad:
+        raise _refuse(path, bad)
+    if not headers:
+        raise _nothing_left(path, bad)
+    known = list(headers.values())
+    size = size or choose_size(known)
+    fit = fit or choose_fit(known, size)
+    table = table[table["file_name"].isin(headers)]
+    channels = choose_channels(known)
+    images = allocate((len(table), *size, channels))
+    parts: dict[str, Part] = {}
+    start = 0
+    for split in sorted(table["split"].unique(), key=lambda s: (s != TRAIN, s)):
+        rows = table[table["split"] == split]
+        good = []
+        for name in rows["file_name"]:
+            try:
+                pixels = decode(files[name], channels, size, fit)
+            except UnusableImage as error:
+                bad.append(BadFile(name, str(error)))
+                good.append(False)
+            else:
+                images[start + sum(good)] = pixels
+                good.append(True)
+        stop = start + sum(good)
+        parts[split] = _make_part(images[start:stop], rows[good], files)
+        start = stop
+    if on_error == "fail" and bad:
+        raise _refuse(path, bad)
+    if TRAIN not in parts or not len(parts[TRAIN].labels):
+        raise _nothing_left(path, bad)
+    notes = _describe(table, parts, known, size, fit, bad)
+    return LabelledImages(path, parts, notes=notes)
+
+
+def allocate(shape: tuple[int, ...]) -> np.ndarray:
+    """Return room for uint8 images, in a temporary file where memory might not do."""
+    if int(np.prod(shape, dtype=float)) <= IN_MEMORY:
+        return np.empty(shape, dtype=np.uint8)
+    with tempfile.TemporaryFile() as file:  # the mapping outlives it
+        return np.memmap(file, dtype=np.uint8, mode="w+", shape=shape)
+
+
+def _find_files(root: Path, names: pd.Series, bad: list[BadFile]) -> dict[str, Path]:
+    """Return the files by name, without those that are missing or lead elsewhere."""
+    inside = root.resolve()
+    files: dict[str, Path] = {}
+    for name in names.unique():
+        try:
+            resolved = (root / name).resolve(strict=True)
+        except (OSError, RuntimeError, ValueError):
+            bad.append(BadFile(name, "there is no such file"))
+            continue
+        if resolved.is_relative_to(inside):
+            files[name] = root / name
+        else:
+            bad.append(BadFile(name, "leads outside the folder"))
+    return files
+
+
+def _read_headers(files: dict[str, Path], bad: list[BadFile]) -> dict[str, Header]:
+    headers: dict[str, Header] = {}
+    for name, file in files.items():
+        try:
+            headers[name] = read_header(file)
+        except UnusableImage as error:
+            bad.append(BadFile(name, str(error)))
+    return headers
+
+
+def _make_part(images: np.ndarray, rows: pd.DataFrame, files: dict[str, Path]) -> Part:
+    return Part(
+        images,
+        rows["label"].to_numpy(dtype=str),
+        rows.drop(columns=list(FILE_COLUMNS)).reset_index(drop=True),
+        [files[name] for name in rows["file_name"]],
+    )
+
+
+def _describe(
+    table: pd.DataFrame,
+    parts: dict[str, Part],
+    headers: list[Header],
+    size: tuple[int, int],
+    fit: Fit,
+    bad: list[BadFile],
+) -> list[str]:
+    sides = np.array([(h.height, h.width) for h in headers])
+    notes = []
+    if (sides != size).any():
+        low, high = sides.min(axis=0), sides.max(axis=0)
+        notes.append(
+            f"files of {low[0]}x{low[1]} to {high[0]}x{high[1]} pixels (height x "
+            f"width) are brought to {size[0]}x{size[1]}: {fit} (--size, --fit)"
+        )
+    if bad:
+        notes.append(f"left out {len(bad)} unusable files: {_list(bad)}")
+    lost = set(table["label"].astype(str)) - set(class_counts(parts[TRAIN].labels))
+    if lost:
+        notes.append(f"without a training image: {', '.join(sorted(lost))}")
+    return notes
+
+
+def _refuse(path: Path, bad: list[BadFile]) -> DataError:
+    return DataError(
+        f"{path} has {len(bad)} files that cannot be used: {_list(bad)}. Mend or "
+        "remove them, or leave them out by --on-error skip."
+    )
+
+
+def _nothing_left(path: Path, bad: list[BadFile]) -> DataError:
+    found = f" Unusable: {_list(bad)}." if bad else ""
+    return DataError(f"{path} has no training image that can be used.{found}")
+
+
+def _list(bad: list[BadFile]) -> str:
+    named = [f"{file.name} ({file.reason})" for file in bad[:MOST_NAMED]]
+    rest = len(bad) - len(named)
+    return "; ".join(named) + (f"; and {rest} more" if rest else "")

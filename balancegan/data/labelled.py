@@ -1,0 +1,206 @@
+"""Labelled images in one form, wherever they come from.
+
+Images and labels of each split, further columns, and the files behind them. Who reads
+them from disk, and who writes them back, are the other modules of this room.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from balancegan.balance import plain
+from balancegan.errors import DataError
+
+TRAIN, TEST, VALIDATION = "train", "test", "val"
+SPLITS = (TEST, VALIDATION)  # besides the training part
+
+
+@dataclass(frozen=True)
+class Part:
+    """The images of one split.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, ...)
+        As stored, or as decoded from files.
+    labels : ndarray of shape (n,)
+        One label an image.
+    columns : DataFrame of n rows
+        What else is known of each image. They are passed on, nothing learns from them.
+    files : list of Path or None
+        The file of each image. None: the images are in arrays.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    columns: pd.DataFrame
+    files: list[Path] | None = None
+
+
+@dataclass(frozen=True)
+class StoredArrays:
+    """How a file of named arrays holds the training part, to write a copy of it.
+
+    Parameters
+    ----------
+    images_key, labels_key : str
+        Names of the two arrays.
+    labels : ndarray of shape (n,), (n, 1) or (n, n_classes)
+        As stored.
+    aligned_keys : list of str
+        Other arrays with as many rows as there are training images.
+    """
+
+    images_key: str
+    labels_key: str
+    labels: np.ndarray
+    aligned_keys: list[str]
+
+    def encode(self, labels: np.ndarray) -> np.ndarray:
+        """Return labels in the shape and dtype that they are stored in."""
+        if self.labels.ndim == 2 and self.labels.shape[1] > 1:
+            return np.eye(self.labels.shape[1])[labels].astype(self.labels.dtype)
+        shape = (-1, *self.labels.shape[1:])
+        return labels.astype(self.labels.dtype).reshape(shape)
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """What was read: a training part, and other parts where there are any.
+
+    Parameters
+    ----------
+    path : Path
+        The file or folder.
+    parts : dict of str to Part
+        "train", and "test" and "val" where they exist.
+    class_names : list of str or None
+        The names that the labels 0..K-1 stand for. None: labels are their own names.
+    stored : StoredArrays or None
+        How the arrays were stored. None: the images are files.
+    notes : list of str
+        What was decided or left out while reading, for people.
+    """
+
+    path: Path
+    parts: dict[str, Part]
+    class_names: list[str] | None = None
+    stored: StoredArrays | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def train(self) -> Part:
+        """The part that is learned from."""
+        return self.parts[TRAIN]
+
+    @property
+    def images(self) -> np.ndarray:
+        """The training images, of shape (n, ...)."""
+        return self.train.images
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The training labels, of shape (n,)."""
+        return self.train.labels
+
+    @property
+    def test_part(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Test images and labels, None where there are none."""
+        part = self.parts.get(TEST)
+        return None if part is None else (part.images, part.labels)
+
+    @property
+    def aligned_keys(self) -> list[str]:
+        """Arrays that have a row for each training image, and none for new ones."""
+        return [] if self.stored is None else self.stored.aligned_keys
+
+    def name(self, label: Any) -> str:
+        """Return what people call a class."""
+        return str(label if self.class_names is None else self.class_names[label])
+
+    def find_label(self, name: str) -> Any:
+        """Return the label of a class by its name or by the label's own text.
+
+        Raises
+        ------
+        DataError
+            If no class is called so.
+        """
+        labels = [plain(label) for label in np.unique(self.labels)]
+        for text in (self.name, str):
+            for label in labels:
+                if text(label) == name:
+                    return label
+        known = ", ".join(self.name(label) for label in labels)
+        raise DataError(f"There is no class {name!r}. The classes are: {known}.")
+
+    def groups(self, key: str, split: str = TRAIN) -> np.ndarray:
+        """Return the column that says which group each image belongs to.
+
+        Parameters
+        ----------
+        key : str
+            A column, or the array that it was read from.
+        split : str, default="train"
+            Of which part.
+
+        Raises
+        ------
+        DataError
+            If the part has no such column.
+        """
+        columns = self.parts[split].columns
+        for name in (key, column_name(key)):
+            if name in columns:
+                return columns[name].to_numpy()
+        raise DataError(
+            f"Groups must be a column with one entry for each of {len(columns)} "
+            f"{split} images. Received: {key!r}, which {self.path} does not have. "
+            f"It has: {', '.join(map(str, columns)) or 'none'}."
+        )
+
+
+def column_name(key: str) -> str:
+    """Return what an array is called as a column: without the name of a split.
+
+    Examples
+    --------
+    >>> column_name("slide_train"), column_name("test_photos"), column_name("train")
+    ('slide', 'photos', 'train')
+    """
+    for split in (TRAIN, *SPLITS):
+        for affix in (f"_{split}", f"{split}_"):
+            stripped = key.removesuffix(affix).removeprefix(affix)
+            if stripped != key and stripped:
+                return stripped
+    return key
+
+
+def no_columns(n: int) -> pd.DataFrame:
+    """Return a table of `n` rows and no column."""
+    return pd.DataFrame(index=range(n))
+
+
+@dataclass(frozen=True)
+class SyntheticImages:
+    """Images to add to the training part, and where each comes from.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, ...)
+        In the layout and range of the training images.
+    labels : ndarray of shape (n,)
+        Their labels.
+    numbers : ndarray of shape (n,), int
+        Image k of its class: what makes it again.
+    model : str
+        The fingerprint of the model that made them.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    numbers: np.ndarray
+    model: str

@@ -1,0 +1,149 @@
+"""Tables that name image files: CSV or Parquet, one schema to read and to write.
+
+"file_name" (or "path"), "label", "split" (a table without it is all training), and any
+further columns.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from balancegan.data.arrays import LINEAGE_KEYS, MASK_KEY, refuse_synthetic
+from balancegan.data.labelled import TEST, TRAIN, VALIDATION
+from balancegan.errors import DataError
+
+FILE_KEYS = ("file_name", "path")
+LABEL_KEY, SPLIT_KEY = "label", "split"
+SPLIT_NAMES = {
+    "train": TRAIN,
+    "training": TRAIN,
+    "test": TEST,
+    "testing": TEST,
+    "val": VALIDATION,
+    "valid": VALIDATION,
+    "validation": VALIDATION,
+    "dev": VALIDATION,
+}
+SUFFIXES = (".csv", ".parquet")
+
+
+def read_table(
+    path: Path, *, file_column: str | None = None, label_column: str | None = None
+) -> pd.DataFrame:
+    """Read the table of a manifest.
+
+    Parameters
+    ----------
+    path : Path
+        A .csv or .parquet file.
+    file_column, label_column : str or None, default=None
+        Names of columns. None: "file_name" or "path", and "label".
+
+    Returns
+    -------
+    table : DataFrame
+        "file_name", "label", "split" where the table has it, and all other columns. All
+        values of a CSV file are texts, just as they stand there.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, lacks columns or values, or holds synthetic images.
+    """
+    table = _read(path)
+    file_key = _find_column(path, table, file_column, FILE_KEYS, "--images-key")
+    label_key = _find_column(path, table, label_column, (LABEL_KEY,), "--labels-key")
+    if not len(table):
+        raise DataError(f"{path} names no image.")
+    names = {file_key: "file_name", label_key: "label"}
+    clash = {new for old, new in names.items() if old != new and new in table}
+    table = table.drop(columns=list(clash)).rename(columns=names)
+    for column in ("file_name", "label"):
+        missing = table[column].isna() | (table[column].astype(str) == "")
+        if missing.any():
+            row = int(np.argmax(missing))
+            raise DataError(
+                f"Every row of {path} needs a {column}. Received: none in row "
+                f"{row + 1} of {len(table)}."
+            )
+        table[column] = table[column].astype(str)
+    if MASK_KEY in table:
+        mask = table[MASK_KEY].astype(str).str.lower().isin(("true", "1")).to_numpy()
+        refuse_synthetic(path, mask)
+    table = table.drop(columns=[key for key in LINEAGE_KEYS if key in table])
+    if SPLIT_KEY in table:
+        table[SPLIT_KEY] = _find_splits(path, table[SPLIT_KEY])
+    first = [c for c in ("file_name", "label", SPLIT_KEY) if c in table]
+    return table[[*first, *(c for c in table if c not in first)]]
+
+
+def encode_table(path: Path, table: pd.DataFrame) -> bytes:
+    """Return a table as the bytes of a .csv or .parquet file.
+
+    Raises
+    ------
+    DataError
+        If it is a .parquet file and pyarrow is not there.
+    """
+    if path.suffix == ".csv":
+        return table.to_csv(index=False, lineterminator="\n").encode()
+    with _needs_pyarrow(path):
+        return bytes(table.to_parquet(index=False))
+
+
+class _needs_pyarrow:
+    """Says what to install where pyarrow is missing."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if isinstance(error, ImportError):
+            raise DataError(
+                f"{self.path} is a Parquet file, which needs pyarrow: pip install "
+                "'balancegan[parquet]'. Or use .csv."
+            ) from error
+
+
+def _read(path: Path) -> pd.DataFrame:
+    if not path.exists():
+        raise DataError(f"There is no file {path}.")
+    try:
+        if path.suffix == ".csv":
+            return pd.read_csv(path, dtype=str, keep_default_na=False)
+        with _needs_pyarrow(path):
+            return pd.read_parquet(path)
+    except (OSError, ValueError) as error:  # pandas's and pyarrow's errors are such
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path} cannot be read as a table: {reason}") from error
+
+
+def _find_column(
+    path: Path,
+    table: pd.DataFrame,
+    given: str | None,
+    usual: tuple[str, ...],
+    option: str,
+) -> str:
+    for name in usual if given is None else (given,):
+        if name in table:
+            return name
+    raise DataError(
+        f"{path} needs a column {' or '.join(usual) if given is None else given}. "
+        f"Received: {', '.join(map(str, table.columns))}. Name another by {option}."
+    )
+
+
+def _find_splits(path: Path, column: pd.Series) -> pd.Series:
+    lower = column.fillna("").astype(str).str.lower().replace("", TRAIN)
+    unknown = sorted(set(lower) - set(SPLIT_NAMES))
+    if unknown:
+        raise DataError(
+            f"A split is one of {', '.join(SPLIT_NAMES)}. Received in {path}: "
+            f"{', '.join(unknown)}."
+        )
+    return lower.map(SPLIT_NAMES)

@@ -1,0 +1,141 @@
+"""Reading labelled images of any kind that people have: one door for all.
+
+Which kind it is follows from the name and from what is there. Nothing is ever
+unpickled, and nothing outside the folder that was named is read.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from balancegan.data.archives import load_arrays
+from balancegan.data.arrays import from_arrays
+from balancegan.data.decoding import FITS, Fit
+from balancegan.data.folders import list_folder
+from balancegan.data.idx import find_idx_files, read_idx
+from balancegan.data.imagefiles import BadFile, OnError, read_image_files
+from balancegan.data.labelled import TRAIN, LabelledImages
+from balancegan.data.manifests import SUFFIXES as MANIFESTS
+from balancegan.data.manifests import read_table
+from balancegan.errors import DataError
+
+ARRAY_KINDS = ("npz", "npy", "idx")
+
+
+def read_images(
+    path: str | os.PathLike[str],
+    *,
+    images_key: str | None = None,
+    labels_key: str | None = None,
+    size: tuple[int, int] | None = None,
+    fit: Fit | None = None,
+    on_error: OnError = "fail",
+) -> LabelledImages:
+    """Read labelled images.
+
+    Parameters
+    ----------
+    path : path-like
+        A folder with a sub-folder for each class (in `train` and `test`, or without),
+        or with a metadata.csv; a .csv or .parquet manifest of image files; an .npz
+        file; a .npy file of images with one of labels beside it, or a folder of such,
+        which are mapped, not loaded; or a folder of MNIST's idx files, gzipped or not.
+    images_key, labels_key : str, default=None
+        Names of the two arrays, or of the manifest's columns. None: the usual ones,
+        see :func:`balancegan.data.arrays.from_arrays` and
+        :func:`balancegan.data.manifests.read_table`.
+    size : tuple of int or None, default=None
+        Height and width that image files are brought to. None: their own where all
+        are alike and at most 64 pixels; else the median, scaled down to 64.
+    fit : str or None, default=None
+        "pad", "crop" or "stretch", see :func:`balancegan.data.decoding.decode`. None:
+        "stretch" where that distorts no image by more than a tenth, else "pad".
+    on_error : str, default="fail"
+        What to do about image files that cannot be used: "fail" names them in an
+        error, "skip" leaves them out and names them in the notes.
+
+    Returns
+    -------
+    labelled : LabelledImages
+
+    Raises
+    ------
+    DataError
+        If there is nothing of a known kind, or it cannot be used.
+    """
+    path = Path(path)
+    kind = find_kind(path)
+    if kind in ARRAY_KINDS:
+        if size is not None or fit is not None:
+            raise DataError(
+                f"{path} holds arrays, whose images have one size already. Received: "
+                f"size={size}, fit={fit}, which are for image files."
+            )
+        arrays, images_key = _load(path, kind, images_key)
+        return from_arrays(path, arrays, images_key, labels_key)
+    bad: list[BadFile] = []
+    if fit is not None and fit not in FITS:
+        raise DataError(f"A fit is one of {', '.join(FITS)}. Received: {fit!r}.")
+    if kind == "folder":
+        root = path
+        table, bad = list_folder(path, labels_key)
+    else:
+        root = path.parent
+        table = read_table(path, file_column=images_key, label_column=labels_key)
+        if "split" not in table:
+            table.insert(2, "split", TRAIN)
+    return read_image_files(
+        path, root, table, bad, size=size, fit=fit, on_error=on_error
+    )
+
+
+def find_kind(path: Path) -> str:
+    """Return "npz", "npy", "idx", "manifest" or "folder".
+
+    Raises
+    ------
+    DataError
+        If there is nothing of that name.
+    """
+    if not path.exists():
+        raise DataError(f"There is no file or folder {path}.")
+    if path.is_dir():
+        if {"x_train", "y_train"} <= find_idx_files(path).keys():
+            return "idx"
+        return "npy" if _npy_files(path) else "folder"
+    if path.suffix == ".npy":
+        return "npy"
+    return "manifest" if path.suffix in MANIFESTS else "npz"
+
+
+def _load(
+    path: Path, kind: str, images_key: str | None
+) -> tuple[dict[str, np.ndarray], str | None]:
+    """Return named arrays, and the name of the images where the path says it."""
+    if kind == "npz":
+        return load_arrays(path), images_key
+    folder = path
+    if path.is_file():
+        folder, images_key = path.parent, path.stem
+    arrays: dict[str, Any] = {
+        name: _map(file) for name, file in _npy_files(folder).items()
+    }
+    if kind == "idx":
+        for name, file in find_idx_files(folder).items():
+            arrays[name] = read_idx(file)
+    return arrays, images_key
+
+
+def _npy_files(folder: Path) -> dict[str, Path]:
+    return {file.stem: file for file in sorted(folder.glob("*.npy"))}
+
+
+def _map(file: Path) -> np.ndarray:
+    """Return an array that is read as it is needed."""
+    try:
+        return np.load(file, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"{file} is no .npy file of plain values: {reason}") from error
