@@ -41,7 +41,7 @@ class Display:
         table.add_column("")
         for label, n in inspection.counts.items():
             bar = "█" * max(1, round(BAR_WIDTH * n / largest))
-            table.add_row(name(label), str(n), bar)
+            table.add_row(Text(name(label)), str(n), bar)
         total = sum(inspection.counts.values())
         image_format = describe_format(inspection.image_format)
         self.say(f"{total} images, {image_format}, {len(inspection.counts)} classes")
@@ -75,7 +75,7 @@ class Display:
             table.add_column(column, justify="right")
         for label, n in counts.items():
             row = (n, plan[label], n + plan[label])
-            table.add_row(name(label), *map(str, row))
+            table.add_row(Text(name(label)), *map(str, row))
         before, new = sum(counts.values()), sum(plan.values())
         table.add_row("all", str(before), str(new), str(before + new), style="bold")
         self.console.print(table)

@@ -122,4 +122,4 @@ def _write_picture(
         chosen = image_format.to_uint8(np.nan_to_num(chosen, nan=image_format.low))
         names.append(f"{labelled.name(label)} ({counts[label]:,})")
         images.append(shrink_images(chosen, MOST_PIXELS))
-    write_png(path, show_classes(names, {"images": images}))
+    write_png(path, show_classes(names, {"training images": images}))

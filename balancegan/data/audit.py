@@ -83,9 +83,9 @@ def audit_images(
     --------
     >>> images = np.random.default_rng(0).integers(0, 256, (60, 8, 8))
     >>> images[31] = images[7]
-    >>> finding = audit_images(Part(images, np.arange(60) // 30))[0]
-    >>> finding.code, finding.title, finding.outcome, finding.pairs
-    ('BG105', 'Conflicting labels', 'issue', ((7, 31),))
+    >>> findings = audit_images(Part(images, np.arange(60) // 30))
+    >>> [(f.code, f.title, f.pairs) for f in findings if f.outcome == "issue"]
+    [('BG104', 'Equal images', ((7, 31),)), ('BG105', 'Conflicting labels', ((7, 31),))]
     """
     check_part(train, "training")
     if test is not None:
@@ -133,7 +133,7 @@ def _find_bad_values(evidence: Evidence) -> Finding:
             for part in evidence.parts
         ]
     texts = [
-        _count_bad(evidence, broken, "with NaN or infinity, which training refuses"),
+        _count_bad(evidence, broken, "with NaN, infinity or values beyond 1e30"),
         _count_bad(evidence, outside, f"far outside {_say_range(expected)}"),
         _count_bad(evidence, small, "with fractions below 1 among others in 0 to 255"),
     ]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 VALUES_PER_PIECE = 2**22
+TOO_LARGE = np.float64(1e30)  # sums and differences of float32 would overflow
 USUAL_RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))
 USUAL_SHARE = 0.9  # of the images lie in the range that is usual
 # Beyond it, as a share of its width: enlarging an image overshoots by less
@@ -22,7 +23,7 @@ class ImageValues:
     Attributes
     ----------
     finite : ndarray of shape (n,), bool
-        Without NaN and infinity.
+        Without NaN, infinity and values beyond 1e30.
     low, high : ndarray of shape (n,), float64
         The least and the greatest finite value; inf and -inf where there is none.
     contrast : ndarray of shape (n,), float64
@@ -83,7 +84,7 @@ def describe_values(images: np.ndarray) -> ImageValues:
         piece = images[rows].reshape(-1, height * width, channels)
         lowest = highest = piece
         if piece.dtype.kind == "f":
-            finite = np.isfinite(piece)
+            finite = np.abs(piece) < TOO_LARGE
             values.finite[rows] = finite.all(axis=(1, 2))
             values.whole[rows] = (piece == np.rint(piece)).all(axis=(1, 2))
             if not finite.all():
