@@ -76,7 +76,7 @@ def test_what_thumbnails_do_not_show_is_seen(rng):
 
 
 def test_samples_are_bounded_seeded_and_told(monkeypatch, rng):
-    monkeypatch.setattr(duplicates, "MOST_SOUGHT", 20)
+    monkeypatch.setattr(duplicates, "MOST_PAIRS", 20 * 60)
     monkeypatch.setattr(duplicates, "MOST_COMPARED", 60)
     images = rng.random((100, 8, 8))
     images[50:] = images[:50] + 0.001

@@ -66,8 +66,8 @@ def audit_images(
     name : callable, default=str
         From the label of a training image to what people call the class.
     seed : int, default=0
-        Of the sample of a part with more than 10,000 images that is searched for near
-        duplicates. Everything else is looked for in all images.
+        Of the sample that is searched for near duplicates where there are more than
+        some 24,000 images. Everything else is looked for in all images.
 
     Returns
     -------

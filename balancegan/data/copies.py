@@ -11,10 +11,7 @@ from balancegan.data.findings import Finding, cite, cite_pairs, count, make_find
 
 MANY_COPIES = 0.01  # as a share of the images
 TOO_FEW = f"With fewer than {LEAST_IMAGES} different images nothing is usually near."
-MEANING = (
-    f"Nearly equal is an image that another is nearer to than {NEAR:g} of the distance "
-    f"to the {NTH}th-nearest"
-)
+MEANING = f"Nearly equal: at less than {NEAR:g} of the distance to the {NTH}th-nearest"
 
 
 def find_equal(evidence: Evidence) -> Finding:

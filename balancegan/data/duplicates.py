@@ -16,13 +16,13 @@ from balancegan.data.values import pieces
 
 # Nearly equal: as a share of the distance to the image's own tenth-nearest one, so that
 # a plain class (the digit 1), where all are near each other, raises no alarm
-NEAR = 0.3
+NEAR = 0.25
 NTH = 10
 # or of the median of those distances, for images with more than ten copies
-NEAR_ANYWHERE = 0.1
+NEAR_ANYWHERE = 0.05
 LEAST_IMAGES = 5  # different ones; with fewer nothing is usual
-# Beyond these a sample is looked at: some ten seconds of two cores, 200 MB
-MOST_SOUGHT = 10_000
+# Beyond these a sample is looked at: some ten seconds of two cores, and 200 MB
+MOST_PAIRS = 600_000_000
 MOST_COMPARED = 100_000
 THUMBNAIL_SIDE = 16
 THUMBNAIL_VALUES = 512
@@ -90,8 +90,8 @@ class NearSearch:
     """Finds images that are nearly equal to one of a training set.
 
     An image counts as nearly equal to its nearest training image if the distance
-    between them is below 0.3 of that to its tenth-nearest one, or below a tenth of the
-    median of the distances to the tenth-nearest.
+    between them is below a quarter of that to its tenth-nearest one, or below a
+    twentieth of the median of the distances to the tenth-nearest.
 
     Parameters
     ----------
@@ -124,9 +124,9 @@ class NearSearch:
     def find_within(self) -> NearPairs:
         """Return training images that are nearly equal to another.
 
-        Of more than 10,000 a sample is sought, among all that are compared with.
+        Of more than 24,000 a sample is sought, as many as make 600 million pairs.
         """
-        sought = self._sample(np.arange(len(self.rows)), MOST_SOUGHT)
+        sought = self._sample(np.arange(len(self.rows)), MOST_PAIRS // len(self.rows))
         n_wanted = min(NTH + 1, len(self.rows))
         found = self._propose(self.thumbnails[sought], n_wanted)
         # The image itself goes last and is cut off, or else the farthest is
@@ -145,9 +145,9 @@ class NearSearch:
         images : ndarray of shape (k, height, width[, channels])
             Of the same height, width and range as the training images.
         rows : ndarray of shape (l,), int
-            Those to seek. Of more than 10,000 a sample is sought.
+            Those to seek; a sample, if that makes more than 600 million pairs.
         """
-        sought = self._sample(rows, MOST_SOUGHT)
+        sought = self._sample(rows, MOST_PAIRS // len(self.rows))
         if not len(sought):
             return self._result(np.empty((0, 2), int), 0, 0)
         found = self._propose(make_thumbnails(images, sought), min(NTH, len(self.rows)))
