@@ -168,11 +168,16 @@ def test_values_far_from_the_others(test):
 def test_images_on_another_scale_than_the_rest(train, test):
     images = train.images.astype(float)
     images[7] /= 255
-    images[8] //= 100  # dark, not scaled: whole numbers
+    images[8] //= 200  # dark, not scaled: whole numbers
     tests = test.images / 255
+    images[9:12] /= 255  # near each other, far from the others
     findings = audit(replace(train, images=images), replace(test, images=tests))
-    assert findings["BG101"].rows == (7,)
+    assert findings["BG101"].rows == (7, 9, 10, 11)
     assert findings["BG101"].test_rows == tuple(range(N_TEST))
+    assert alarms(findings) == {"BG101", "BG102"}
+    assert findings["BG102"].rows == (8,)
+    # What cannot be compared has not passed
+    assert findings["BG106"].outcome == findings["BG108"].outcome == "not run"
 
 
 def test_a_declared_range_is_exact(train):

@@ -28,12 +28,6 @@ from balancegan.data.findings import (
     list_some,
     make_finding,
 )
-from balancegan.data.values import (
-    OVERSHOOT,
-    find_usual_range,
-    is_far_outside,
-    is_on_small_scale,
-)
 from balancegan.errors import DataError
 
 # Training images of a class
@@ -107,59 +101,48 @@ def _check_across(
     """Check the test part against the training part, where that is possible."""
     if evidence.test is None:
         return make_finding(code, "not applicable", NO_TEST_PART)
-    if code in OF_ONE_SIZE and not evidence.is_comparable:
+    if code in COMPARING and not evidence.is_comparable:
         ours, theirs = (part.part.images.shape[1:] for part in evidence.parts)
         message = f"Test images of shape {theirs} cannot be compared with {ours}."
+        return make_finding(code, "not run", message)
+    if code in COMPARING and not all(len(part.sound) for part in evidence.parts):
+        message = "No image of a part is fit to be compared."
         return make_finding(code, "not run", message)
     return check(evidence, evidence.test)
 
 
 def _find_bad_values(evidence: Evidence) -> Finding:
     """Find NaN, infinity and values out of the declared or usual range (BG101)."""
-    dtype = evidence.train.part.images.dtype
-    declared = evidence.value_range
-    expected = declared or find_usual_range(evidence.train.values, dtype)
-    broken = [~part.values.finite for part in evidence.parts]
-    outside = [np.zeros_like(rows) for rows in broken]
-    small = [np.zeros_like(rows) for rows in broken]
-    if expected is not None:
-        overshoot = 0.0 if declared else OVERSHOOT
-        outside = [
-            is_far_outside(part.values, expected, overshoot) for part in evidence.parts
-        ]
-    if expected == (0.0, 255.0):
-        small = [
-            is_on_small_scale(part.values, part.part.images.dtype)
-            for part in evidence.parts
-        ]
+    expected = evidence.expected_range
     texts = [
-        _count_bad(evidence, broken, "with NaN, infinity or values beyond 1e30"),
-        _count_bad(evidence, outside, f"far outside {_say_range(expected)}"),
-        _count_bad(evidence, small, "with fractions below 1 among others in 0 to 255"),
+        _count_bad(evidence, which, what)
+        for which, what in (
+            (lambda part: ~part.values.finite, "with NaN, infinity or beyond 1e30"),
+            (lambda part: part.outside, f"far outside {_say_range(expected)}"),
+            (lambda part: part.fractional, "in 0 to 1 among others in 0 to 255"),
+        )
     ]
     if not any(texts):
         low = min(part.values.low.min() for part in evidence.parts)
         high = max(part.values.high.max() for part in evidence.parts)
         found = _say_range((low, high))
         return make_finding("BG101", "passed", f"All values are finite, from {found}.")
-    rows = [
-        np.flatnonzero(b | o | s)
-        for b, o, s in zip(broken, outside, small, strict=True)
-    ]
     return make_finding(
         "BG101",
         "issue",
         f"{' '.join(text for text in texts if text)} Left as they are, they decide "
         "what counts as black and white: mend or remove them.",
-        *rows,
+        *(np.flatnonzero(part.bad_values) for part in evidence.parts),
     )
 
 
-def _count_bad(evidence: Evidence, bad: list[np.ndarray], what: str) -> str:
+def _count_bad(
+    evidence: Evidence, which: Callable[[Examined], np.ndarray], what: str
+) -> str:
     """Return how many images of each part are bad, with examples."""
     texts = []
-    for part, is_bad in zip(evidence.parts, bad, strict=True):
-        rows = np.flatnonzero(is_bad)
+    for part in evidence.parts:
+        rows = np.flatnonzero(which(part))
         if len(rows):
             texts.append(f"{_count_images(part, rows)} {what} ({part.cite_all(rows)}).")
     return " ".join(texts)
@@ -338,4 +321,4 @@ CHECKS_ACROSS = {
     "BG109": _find_groups,
     "BG111": _find_unequal_classes,
 }
-OF_ONE_SIZE = ("BG106", "BG108")
+COMPARING = ("BG106", "BG108")

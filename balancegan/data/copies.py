@@ -67,7 +67,7 @@ def find_leaks(evidence: Evidence, test: Examined) -> Finding:
     known, first = np.unique(ours, return_index=True)
     leaked = np.flatnonzero(np.isin(theirs, known))
     if not len(leaked):
-        message = f"No test image of {len(test.labels):,} equals a training image."
+        message = f"No test image of {len(test.sound):,} equals a training image."
         return make_finding("BG106", "passed", message)
     origins = evidence.train.sound[first[np.searchsorted(known, theirs[leaked])]]
     pairs = sorted(zip(origins.tolist(), test.sound[leaked].tolist(), strict=True))

@@ -91,7 +91,9 @@ class NearSearch:
 
     An image counts as nearly equal to its nearest training image if the distance
     between them is below a quarter of that to its tenth-nearest one, or below a
-    twentieth of the median of the distances to the tenth-nearest.
+    twentieth of the median of the distances to the tenth-nearest. That finds images
+    that were saved anew, compressed, scaled and scaled back or given a little noise;
+    it does not find them when shifted, mirrored or much lighter.
 
     Parameters
     ----------

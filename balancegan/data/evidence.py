@@ -10,7 +10,14 @@ import numpy as np
 from balancegan.balance import class_counts
 from balancegan.data.duplicates import LEAST_IMAGES, NearSearch, number_equal
 from balancegan.data.findings import Part, cite, list_some
-from balancegan.data.values import ImageValues, describe_values
+from balancegan.data.values import (
+    OVERSHOOT,
+    ImageValues,
+    describe_values,
+    find_usual_range,
+    is_far_outside,
+    is_fractional,
+)
 
 # Less contrast, as a share of the median, is none: JPEG leaves traces in an empty image
 NO_CONTRAST = 0.02
@@ -28,19 +35,27 @@ class Examined:
         What comes before a row number: "" or "test ".
     values : ImageValues
         Of its images.
-    constant : ndarray of shape (n,), bool
-        Which images show nothing.
+    outside, fractional, constant : ndarray of shape (n,), bool
+        Which images have values far from the expected range, are in 0 to 1 among
+        others in 0 to 255, and show nothing.
     """
 
     part: Part
     which: str
     values: ImageValues
+    outside: np.ndarray
+    fractional: np.ndarray
     constant: np.ndarray
+
+    @cached_property
+    def bad_values(self) -> np.ndarray:
+        """Which images have values that do not belong to the set."""
+        return ~self.values.finite | self.outside | self.fractional
 
     @cached_property
     def sound(self) -> np.ndarray:
         """Rows whose images show something and can be compared."""
-        return np.flatnonzero(self.values.finite & ~self.constant)
+        return np.flatnonzero(~self.bad_values & ~self.constant)
 
     @cached_property
     def labels(self) -> list[Any]:
@@ -69,6 +84,14 @@ class Evidence:
         From a label of the training part to what people call the class.
     seed : int
         Of samples.
+
+    Examples
+    --------
+    >>> images = np.random.default_rng(0).integers(0, 256, (9, 4, 4))
+    >>> images[[5, 8]], images[6] = images[2], 0
+    >>> evidence = Evidence(Part(images, np.zeros(9)), None, None, str, 0)
+    >>> evidence.equal_rows, evidence.train.constant.nonzero()[0].tolist()
+    ([[2, 5, 8]], [6])
     """
 
     def __init__(
@@ -82,18 +105,27 @@ class Evidence:
         self.value_range, self.seed = value_range, seed
         self._name = name
         values = describe_values(train.images)
+        self.expected_range = value_range or find_usual_range(
+            values, train.images.dtype
+        )
         finite = values.contrast[values.finite]
-        no_contrast = NO_CONTRAST * float(np.median(finite)) if len(finite) else 0.0
-
-        def examine(part: Part, which: str, values: ImageValues) -> Examined:
-            constant = values.finite & (values.contrast <= no_contrast)
-            return Examined(part, which, values, constant)
-
-        self.train = examine(train, "", values)
+        self._no_contrast = NO_CONTRAST * float(np.median(finite)) if len(finite) else 0
+        self.train = self._examine(train, "", values)
         self.test = None
         if test is not None and len(test.images):
-            self.test = examine(test, "test ", describe_values(test.images))
+            self.test = self._examine(test, "test ", describe_values(test.images))
         self.counts = class_counts(train.labels)
+
+    def _examine(self, part: Part, which: str, values: ImageValues) -> Examined:
+        outside = fractional = np.zeros(len(part.images), dtype=bool)
+        if self.expected_range is not None:
+            overshoot = OVERSHOOT if self.value_range is None else 0.0
+            outside = is_far_outside(values, self.expected_range, overshoot)
+        if self.expected_range == (0, 255):
+            fractional = is_fractional(values, part.images.dtype)
+        bad = ~values.finite | outside | fractional
+        constant = ~bad & (values.contrast <= self._no_contrast)
+        return Examined(part, which, values, outside, fractional, constant)
 
     @property
     def parts(self) -> list[Examined]:

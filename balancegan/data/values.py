@@ -149,7 +149,7 @@ def is_far_outside(
     return (values.low < low - margin) | (values.high > high + margin)
 
 
-def is_on_small_scale(values: ImageValues, dtype: np.dtype) -> np.ndarray:
+def is_fractional(values: ImageValues, dtype: np.dtype) -> np.ndarray:
     """Return which images among others in 0 to 255 look as if in 0 to 1.
 
     A dark image is not meant: its values are whole numbers.
@@ -157,7 +157,7 @@ def is_on_small_scale(values: ImageValues, dtype: np.dtype) -> np.ndarray:
     Examples
     --------
     >>> images = np.array([[0, 200], [0, 1], [0.1, 0.9]]).reshape(3, 1, 2)
-    >>> is_on_small_scale(describe_values(images), images.dtype).tolist()
+    >>> is_fractional(describe_values(images), images.dtype).tolist()
     [False, False, True]
     """
     if dtype.kind != "f":
