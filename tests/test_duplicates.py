@@ -66,8 +66,11 @@ def test_a_plain_class_raises_no_alarm(rng):
 
 def test_colours_of_the_same_brightness_hide_no_copy(rng):
     images = np.zeros((100, 8, 8, 3))
-    images[:50, ..., 0] = images[50:, ..., 1] = rng.random((50, 8, 8))
+    images[..., 1] = rng.random((100, 8, 8))
     images[20] = images[55] + 0.01
+    for red, green in ((5, 20), (6, 55)):
+        images[red] = 0
+        images[red, ..., 0] = images[green].sum(axis=2)
     assert NearSearch(images, EVERY).find_within().pairs == [(20, 55)]
 
 
