@@ -114,11 +114,12 @@ def _check_across(
 def _find_bad_values(evidence: Evidence) -> Finding:
     """Find NaN, infinity and values out of the declared or usual range (BG101)."""
     expected = evidence.expected_range
+    outside = "far outside" if evidence.value_range is None else "outside"
     texts = [
         _count_bad(evidence, which, what)
         for which, what in (
             (lambda part: ~part.values.finite, "with NaN, infinity or beyond 1e30"),
-            (lambda part: part.outside, f"far outside {_say_range(expected)}"),
+            (lambda part: part.outside, f"{outside} {_say_range(expected)}"),
             (lambda part: part.fractional, "in 0 to 1 among others in 0 to 255"),
         )
     ]
