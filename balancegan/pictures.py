@@ -36,19 +36,43 @@ def compare_real_and_synthetic(
     -------
     picture : ndarray of shape (picture height, picture width, 3), uint8
     """
-    left, right = tile_grid(real), tile_grid(synthetic)
-    row_height = left.shape[0] // len(names)
+    return show_classes(names, {"real": real, "synthetic": synthetic})
+
+
+def show_classes(names: list[str], grids: dict[str, list[np.ndarray]]) -> np.ndarray:
+    """Lay out a row per class: its name, then its images in each of the grids.
+
+    Parameters
+    ----------
+    names : list of str
+        Names of the classes.
+    grids : dict of str to list of ndarray of shape (m, height, width, channels), uint8
+        The heading of each grid, and its images of each class; see :func:`tile_grid`.
+
+    Returns
+    -------
+    picture : ndarray of shape (picture height, picture width, 3), uint8
+
+    Examples
+    --------
+    >>> rows = [np.zeros((3, 40, 50, 1), "uint8"), np.zeros((1, 40, 50, 1), "uint8")]
+    >>> show_classes(["bag", "boot"], {"real": rows}).shape[0]
+    100
+    """
+    tiled = {heading: tile_grid(rows) for heading, rows in grids.items()}
+    height = next(iter(tiled.values())).shape[0]
     font = ImageFont.load_default(TEXT_HEIGHT - 3)
     margin = int(max(font.getlength(name[:20]) for name in names)) + 8
     gutter = 4 * GAP
-    width = margin + left.shape[1] + gutter + right.shape[1]
-    canvas = Image.new("RGB", (width, TEXT_HEIGHT + left.shape[0]), "white")
-    canvas.paste(Image.fromarray(left), (margin, TEXT_HEIGHT))
-    start_of_right = margin + left.shape[1] + gutter
-    canvas.paste(Image.fromarray(right), (start_of_right, TEXT_HEIGHT))
+    width = margin + sum(grid.shape[1] + gutter for grid in tiled.values()) - gutter
+    canvas = Image.new("RGB", (width, TEXT_HEIGHT + height), "white")
     draw = ImageDraw.Draw(canvas)
-    draw.text((margin, 0), "real", fill="black", font=font)
-    draw.text((start_of_right, 0), "synthetic", fill="black", font=font)
+    left = margin
+    for heading, grid in tiled.items():
+        canvas.paste(Image.fromarray(grid), (left, TEXT_HEIGHT))
+        draw.text((left, 0), heading, fill="black", font=font)
+        left += grid.shape[1] + gutter
+    row_height = height // len(names)
     for i, name in enumerate(names):
         middle = TEXT_HEIGHT + i * row_height + (row_height - TEXT_HEIGHT) // 2
         draw.text((4, middle), name[:20], fill="black", font=font)
@@ -119,6 +143,30 @@ def join_images(images: np.ndarray, most_pixels: int) -> np.ndarray:
     size = len(images) * max(1, round(width * scale)), max(1, round(height * scale))
     scaled = Image.fromarray(strip if strip.shape[-1] > 1 else strip[..., 0])
     return np.asarray(scaled.resize(size)).reshape(size[1], size[0], -1)
+
+
+def shrink_images(images: np.ndarray, most_pixels: int) -> np.ndarray:
+    """Scale images down until their longer side has at most so many pixels.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, height, width, channels), uint8
+        One or more images. Smaller ones keep their size.
+    most_pixels : int
+        Of the longer side.
+
+    Returns
+    -------
+    shrunk : ndarray of shape (n, smaller height, smaller width, 1, 3 or 4), uint8
+
+    Examples
+    --------
+    >>> shrink_images(np.zeros((3, 100, 50, 1), "uint8"), most_pixels=20).shape
+    (3, 20, 10, 1)
+    """
+    strip = join_images(images, most_pixels)
+    height, _, channels = strip.shape
+    return strip.reshape(height, len(images), -1, channels).swapaxes(0, 1)
 
 
 def write_png(

@@ -40,6 +40,7 @@ ONE_DOOR = {
 }
 # Parts that know none of their neighbours
 ALONE = [
+    "data.values",
     "gan.presets",
     "gan.losses",
     "gan.layers",
@@ -60,6 +61,7 @@ ONLY_IN = {
         "cli.commands",
         "cli.edge",
         "cli.evaluate_command",
+        "cli.inspect_command",
         "cli.options",
     },
     "PIL": {"data.decoding", "pictures"},
@@ -152,6 +154,7 @@ def test_libraries_stay_in_their_modules(library):
         "from balancegan.cli.commands import main\n"
         "main(['train', '-h'], standalone_mode=False)",
         "from balancegan.evaluation import EvaluationResult, write_report",
+        "from balancegan.data.inspection import inspect_images",
     ],
 )
 def test_starting_up_is_light(start):

@@ -193,16 +193,6 @@ def test_a_saved_model_is_found_by_name_and_takes_no_training_options(data, tmp_
     assert json.loads(result.stdout)["steps"] == 0
 
 
-def test_inspect(data):
-    result = run("inspect", data, "--json")
-    facts = json.loads(result.stdout)
-    assert facts["imbalance_ratio"] == 5
-    assert [c["images"] for c in facts["classes"]] == [20, 12, 4]
-    assert "█" in result.stderr
-    assert "warning: class boot has 4 images" in result.stderr
-    assert run("inspect", data, "--quiet").stderr == ""
-
-
 def test_demo(tmp_path):
     out = tmp_path / "demo"
     result = run("demo", "--out", out, "--json", *QUICK)

@@ -1,40 +1,32 @@
 import numpy as np
+import pytest
 
+from balancegan.data.findings import AuditedPart
 from balancegan.data.inspection import inspect_images
-from balancegan.images import find_format
+from balancegan.errors import DataError
 
 from .conftest import make_images
 
-
-def warnings_of(images, labels):
-    return inspect_images(images, labels, find_format(images)).warnings
+LABELS = np.repeat([0, 1], [35, 25])
 
 
-def test_a_sound_set_raises_no_warning():
-    inspection = inspect_images(
-        make_images(60),
-        np.repeat([0, 1], [35, 25]),
-        find_format(make_images(60)),
-    )
-    assert inspection.warnings == []
+def test_counts_and_format():
+    inspection = inspect_images(AuditedPart(make_images(60), LABELS))
     assert inspection.counts == {0: 35, 1: 25}
     assert inspection.imbalance_ratio == 1.4
+    assert inspection.image_format.image_shape == (8, 8, 1)
+    assert inspection.image_format.high == 255
+    assert not [f for f in inspection.findings if f.outcome in ("issue", "tip")]
 
 
-def test_tiny_classes_and_high_ratios():
-    warnings = warnings_of(make_images(62), np.repeat([0, 1, 2], [40, 21, 1]))
-    assert len(warnings) == 2
-    assert "class 2 has 1 image:" in warnings[0]
-    assert "40 times" in warnings[1]
+def test_the_format_is_that_of_the_good_images():
+    images = make_images(60, dtype="float32")
+    images[3, 0, 0], images[4, 0, 0] = np.nan, -77
+    inspection = inspect_images(AuditedPart(images, LABELS))
+    assert (inspection.image_format.low, inspection.image_format.high) == (0, 1)
+    assert inspection.findings[0].rows == (3, 4)
 
 
-def test_constant_and_copied_images():
-    images, labels = make_images(60), np.repeat([0, 1], 30)
-    images[3] = 7
-    images[10] = images[11]
-    images[40] = images[11]
-    warnings = warnings_of(images, labels)
-    assert warnings == [
-        "1 images have the same value everywhere",
-        "2 images are exact copies of another; 1 of them with another label",
-    ]
+def test_a_set_without_a_good_image_is_refused():
+    with pytest.raises(DataError, match="NaN or infinity"):
+        inspect_images(AuditedPart(np.full((60, 8, 8), np.nan), LABELS))

@@ -6,6 +6,8 @@ from balancegan.pictures import (
     GAP,
     TEXT_HEIGHT,
     compare_real_and_synthetic,
+    show_classes,
+    shrink_images,
     tile_grid,
     write_png,
 )
@@ -43,6 +45,29 @@ def test_real_left_synthetic_right_a_row_per_class():
         assert (line == dark).sum() == 64
         assert (line == bright).sum() == 96
         assert np.flatnonzero(line == dark).max() < np.flatnonzero(line == bright).min()
+
+
+def test_as_many_grids_as_wanted():
+    rows = [np.tile(np.array([9, 99, v], "uint8"), (2, 32, 32, 1)) for v in (10, 20)]
+    one = show_classes(["bag", "boot"], {"images": rows})
+    three = show_classes(["bag", "boot"], {"a": rows, "b": rows, "c": rows})
+    for value in (10, 20):
+        counts = [
+            (picture == [9, 99, value]).all(axis=2).sum() for picture in (one, three)
+        ]
+        assert counts == [2 * 32 * 32, 3 * 2 * 32 * 32]
+
+
+@pytest.mark.parametrize(("channels", "kept"), [(1, 1), (2, 1), (3, 3), (4, 4), (5, 1)])
+def test_shrunk_images_keep_their_order_and_brightness(channels, kept):
+    levels = np.array([10, 90, 200], "uint8")
+    images = np.tile(levels[:, None, None, None], (1, 100, 60, channels))
+    images[..., 3:] = 255  # transparency
+    shrunk = shrink_images(images, 20)
+    assert shrunk.shape == (3, 20, 12, kept)
+    middles = shrunk[:, :, 4:8, :3].mean(axis=(1, 2, 3))
+    np.testing.assert_allclose(middles, levels, atol=1)
+    np.testing.assert_array_equal(shrink_images(images, 100), images[..., :kept])
 
 
 @pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB"), (4, "RGBA")])

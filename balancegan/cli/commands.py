@@ -22,6 +22,7 @@ from balancegan.cli.edge import (
     start_tensorflow,
 )
 from balancegan.cli.evaluate_command import evaluate
+from balancegan.cli.inspect_command import inspect
 from balancegan.cli.options import (
     READING_PARAMETERS,
     data_options,
@@ -46,37 +47,7 @@ def main() -> None:
 
 main.add_command(balance)
 main.add_command(evaluate)
-
-
-@main.command()
-@click.argument("data", type=PATH)
-@data_options
-@output_options
-def inspect(data: Path, as_json: bool, quiet: bool, **options: Any) -> None:
-    """Show the class counts of DATA, and what to look into."""
-    from balancegan.cli.display import Display, describe_format
-    from balancegan.data.inspection import inspect_images
-
-    value_range = options.pop("value_range")
-    labelled, image_format = read_data(data, value_range, **options)
-    inspection = inspect_images(
-        labelled.images, labelled.labels, image_format, labelled.name
-    )
-    display = Display(quiet=quiet)
-    display.say_notes(labelled.notes)
-    display.show_inspection(inspection, labelled.name)
-    if as_json:
-        facts = {
-            "data": str(data),
-            "images": describe_format(image_format),
-            "imbalance_ratio": inspection.imbalance_ratio,
-            "classes": [
-                {"label": label, "name": labelled.name(label), "images": n}
-                for label, n in inspection.counts.items()
-            ],
-            "warnings": inspection.warnings,
-        }
-        click.echo(json.dumps(facts))
+main.add_command(inspect)
 
 
 @main.command()

@@ -3,13 +3,15 @@
 Only the looks: every figure comes from elsewhere. ``cli`` decides what is shown.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from balancegan.data.findings import Finding
 from balancegan.data.inspection import Inspection
 from balancegan.evaluation.checks import run_checks
 from balancegan.evaluation.result import EvaluationResult
@@ -37,21 +39,34 @@ class Display:
     def show_inspection(
         self, inspection: Inspection, name: Callable[[Any], str]
     ) -> None:
-        """Show the counts with a bar for each class, the ratio and the warnings."""
+        """Show the counts with a bar for each class, the ratio and the findings."""
         largest = max(inspection.counts.values())
         table = Table("class", box=None, pad_edge=False)
         table.add_column("images", justify="right")
         table.add_column("")
         for label, n in inspection.counts.items():
             bar = "█" * max(1, round(BAR_WIDTH * n / largest))
-            table.add_row(name(label), str(n), bar)
+            table.add_row(Text(name(label)), str(n), bar)
         total = sum(inspection.counts.values())
         image_format = describe_format(inspection.image_format)
         self.say(f"{total} images, {image_format}, {len(inspection.counts)} classes")
         self.console.print(table)
         self.say(f"imbalance ratio: {inspection.imbalance_ratio:.1f}")
-        for warning in inspection.warnings:
-            self.say(f"warning: {warning}")
+        self._show_findings(inspection.findings)
+
+    def _show_findings(self, findings: Sequence[Finding]) -> None:
+        """Show a row for each issue and tip, and name the other checks."""
+        table = Table.grid(padding=(0, 2))
+        for finding in findings:
+            if finding.outcome in ("issue", "tip"):
+                message = Text.assemble((f"{finding.title}. ", "bold"), finding.message)
+                table.add_row(finding.outcome, finding.code, message)
+        if table.row_count:
+            self.console.print(table)
+        for outcome in ("not run", "passed", "not applicable"):
+            titles = [f"{f.title} ({f.code})" for f in findings if f.outcome == outcome]
+            if titles:
+                self.say(f"{outcome}: {', '.join(titles)}")
 
     def show_plan(
         self,
@@ -65,7 +80,7 @@ class Display:
             table.add_column(column, justify="right")
         for label, n in counts.items():
             row = (n, plan[label], n + plan[label])
-            table.add_row(name(label), *map(str, row))
+            table.add_row(Text(name(label)), *map(str, row))
         before, new = sum(counts.values()), sum(plan.values())
         table.add_row("all", str(before), str(new), str(before + new), style="bold")
         self.console.print(table)

@@ -209,7 +209,8 @@ def _columns(
         if key in known or other_split or array.shape[:1] != (n_rows,):
             continue
         if array.ndim == 1 and (split == TRAIN or split in key):
-            columns[column_name(key)] = array
+            short = column_name(key)
+            columns[key if short in arrays else short] = array
         elif key == attributes and names is not None and array.shape[1:] == names.shape:
             columns |= {str(n): array[:, k] for k, n in enumerate(names)}
     return pd.DataFrame(columns, index=range(n_rows))

@@ -109,7 +109,7 @@ def read_image_files(
                 images[start + sum(good)] = pixels
                 good.append(True)
         stop = start + sum(good)
-        parts[split] = _make_part(images[start:stop], rows[good], files)
+        parts[split] = _make_part(images[start:stop], rows[good], files, headers)
         start = stop
     if on_error == "fail" and bad:
         raise _refuse(path, bad)
@@ -154,12 +154,19 @@ def _read_headers(files: dict[str, Path], bad: list[BadFile]) -> dict[str, Heade
     return headers
 
 
-def _make_part(images: np.ndarray, rows: pd.DataFrame, files: dict[str, Path]) -> Part:
+def _make_part(
+    images: np.ndarray,
+    rows: pd.DataFrame,
+    files: dict[str, Path],
+    headers: dict[str, Header],
+) -> Part:
+    sides = [(headers[name].height, headers[name].width) for name in rows["file_name"]]
     return Part(
         images,
         rows["label"].to_numpy(dtype=str),
         rows.drop(columns=list(FILE_COLUMNS)).reset_index(drop=True),
         [files[name] for name in rows["file_name"]],
+        np.array(sides, dtype=int).reshape(-1, 2),
     )
 
 

@@ -32,12 +32,22 @@ class Part:
         What else is known of each image. They are passed on, nothing learns from them.
     files : list of Path or None
         The file of each image. None: the images are in arrays.
+    sizes : ndarray of shape (n, 2) or None
+        Height and width of each file, before all were brought to one size.
     """
 
     images: np.ndarray
     labels: np.ndarray
     columns: pd.DataFrame
     files: list[Path] | None = None
+    sizes: np.ndarray | None = None
+
+    @property
+    def names(self) -> list[str] | None:
+        """What the files are called, each with its folder; None without files."""
+        if self.files is None:
+            return None
+        return [f"{file.parent.name}/{file.name}" for file in self.files]
 
 
 @dataclass(frozen=True)

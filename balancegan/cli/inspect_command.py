@@ -1,0 +1,126 @@
+"""Looking at a data set before training, at the command line."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+
+from balancegan.cli.edge import PATH, check_parent
+from balancegan.cli.options import data_options, output_options
+
+if TYPE_CHECKING:
+    from balancegan.data.findings import AuditedPart
+    from balancegan.data.inspection import Inspection
+    from balancegan.data.labelled import LabelledImages
+
+# In the picture
+SHOWN_PER_CLASS = 10
+SHOWN_CLASSES = 50  # the smallest ones, if there are more
+MOST_PIXELS = 96  # longer sides are scaled down to it
+
+
+@click.command()
+@click.argument("data", type=PATH)
+@click.option(
+    "--picture", type=PATH, help="Also write a PNG with some images of each class."
+)
+@click.option(
+    "--group-key",
+    metavar="KEY",
+    help="Array or column of DATA that says what each image was taken from; the array "
+    'of the test images is called alike, with "test" for "train".',
+)
+@data_options
+@output_options
+def inspect(
+    data: Path,
+    picture: Path | None,
+    group_key: str | None,
+    value_range: tuple[float, float] | None,
+    as_json: bool,
+    quiet: bool,
+    **how: Any,
+) -> None:
+    """Show the class counts of DATA, and what to look into before training.
+
+    Copies, test images in the training part, conflicting labels, empty images, values
+    out of range, groups in both parts, small classes. Whatever is found, the exit code
+    is 0.
+    """
+    from balancegan.cli.display import Display, describe_format
+    from balancegan.data.inspection import inspect_images
+    from balancegan.data.reading import read_images
+
+    if picture is not None:
+        check_parent(picture)
+    labelled = read_images(data, **how)
+    train, test = (_audited(labelled, split, group_key) for split in ("train", "test"))
+    if train is None:
+        raise ValueError("Labelled images always have a training part.")
+    inspection = inspect_images(
+        train, test, value_range=value_range, name=labelled.name
+    )
+    display = Display(quiet=quiet)
+    display.say_notes(labelled.notes)
+    display.show_inspection(inspection, labelled.name)
+    if picture is not None:
+        _write_picture(picture, labelled, inspection)
+        display.say(f"wrote {picture}")
+    if as_json:
+        facts = {
+            "data": str(data),
+            "picture": None if picture is None else str(picture),
+            "images": describe_format(inspection.image_format),
+            "imbalance_ratio": inspection.imbalance_ratio,
+            "classes": [
+                {"label": label, "name": labelled.name(label), "images": n}
+                for label, n in inspection.counts.items()
+            ],
+            "notes": labelled.notes,
+            "findings": [asdict(finding) for finding in inspection.findings],
+        }
+        click.echo(json.dumps(facts))
+
+
+def _audited(
+    labelled: "LabelledImages", split: str, group_key: str | None
+) -> "AuditedPart | None":
+    """Return what the audit takes of a part, or None where there is no such part."""
+    from balancegan.data.findings import AuditedPart
+    from balancegan.data.labelled import column_name
+
+    part = labelled.parts.get(split)
+    if part is None:
+        return None
+    groups = None
+    if group_key is not None:
+        known = {group_key, column_name(group_key)} & set(part.columns)
+        if known or split == "train":
+            groups = labelled.groups(group_key, split)
+    return AuditedPart(part.images, part.labels, groups, part.names, part.sizes)
+
+
+def _write_picture(
+    path: Path, labelled: "LabelledImages", inspection: "Inspection"
+) -> None:
+    """Write a row of images for each class, taken at even distances in the file."""
+    from balancegan.pictures import show_classes, shrink_images, write_png
+
+    image_format, counts = inspection.image_format, inspection.counts
+    shown = set(sorted(counts, key=lambda label: counts[label])[:SHOWN_CLASSES])
+    names, images = [], []
+    for label in counts:
+        if label not in shown:
+            continue
+        rows = np.flatnonzero(labelled.labels == label)
+        places = np.linspace(0, len(rows) - 1, min(SHOWN_PER_CLASS, len(rows)))
+        chosen = labelled.images[rows[places.round().astype(int)]]
+        # Values that the audit complains of are shown all the same
+        chosen = np.clip(chosen, image_format.low, image_format.high)
+        chosen = image_format.to_uint8(np.nan_to_num(chosen, nan=image_format.low))
+        names.append(f"{labelled.name(label)} ({counts[label]:,})")
+        images.append(shrink_images(chosen, MOST_PIXELS))
+    write_png(path, show_classes(names, {"training images": images}))
