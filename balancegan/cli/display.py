@@ -107,7 +107,8 @@ class Display:
 
     def show_comparison(self, result: EvaluationResult) -> None:
         """Show a row for each arm, the verdicts, and what the checks found."""
-        table = Table("arm", box=None, pad_edge=False)
+        table = Table(box=None, pad_edge=False)
+        table.add_column("arm", overflow="fold")
         for column in ("balanced accuracy", "against none", "few-shot recall"):
             table.add_column(column, justify="right")
         for arm, row in result.summary().iterrows():
