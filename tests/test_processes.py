@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from balancegan.data.datasets import save_demo_digits
+from balancegan.data.demo import save_demo_digits
 
 pytestmark = pytest.mark.slow
 

@@ -1,6 +1,6 @@
 """Named arrays in one file (.npz): never unpickled, written whole or not at all.
 
-What the arrays mean is decided in `datasets`.
+What the arrays mean is decided in `arrays`.
 """
 
 import os
