@@ -13,7 +13,12 @@ if TYPE_CHECKING:
     from balancegan.augmenter import ConditionalGANAugmenter
     from balancegan.balance import class_counts, imbalance_ratio, plan_synthesis
     from balancegan.data.datasets import LabelledImages, read_npz, write_npz
-    from balancegan.errors import DataError, SavedModelError, TrainingFailed
+    from balancegan.errors import (
+        DataError,
+        SavedModelError,
+        TrainingFailed,
+        UnseenCombinationWarning,
+    )
     from balancegan.evaluation.arms import Arm
     from balancegan.evaluation.comparison import compare
     from balancegan.evaluation.report import write_report
@@ -29,6 +34,7 @@ __all__ = [
     "LabelledImages",
     "SavedModelError",
     "TrainingFailed",
+    "UnseenCombinationWarning",
     "class_counts",
     "compare",
     "imbalance_ratio",
@@ -46,6 +52,7 @@ _HOMES = {
     "LabelledImages": "data.datasets",
     "SavedModelError": "errors",
     "TrainingFailed": "errors",
+    "UnseenCombinationWarning": "errors",
     "class_counts": "balance",
     "compare": "evaluation.comparison",
     "imbalance_ratio": "balance",

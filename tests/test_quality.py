@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from balancegan.attributes import Attributes
 from balancegan.gan import quality
 from balancegan.gan.quality import (
     QualityMeter,
@@ -31,7 +32,8 @@ class PerfectModel:
         self.image_format = replace(
             trained.model_.image_format, row_shape=(9, 9), image_shape=(9, 9, 1)
         )
-        self.classes, self.seed = np.array(["left", "middle", "right"]), 0
+        names = np.array(["left", "middle", "right"])
+        self.attributes, self.seed = Attributes(("place",), (names,)), 0
         self.images_of = images_of
 
     def make_images(self, class_index, first, n):
