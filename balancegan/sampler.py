@@ -162,7 +162,8 @@ class ImageOverSampler(BaseOverSampler):
                 images, _ = check(y=np.arange(len(several)))  # for their number
                 keeps_dtype = isinstance(y, np.ndarray) and y.dtype != object
                 return images, several, partial(_as_table, as_objects=not keeps_dtype)
-            name = str(y.columns[0]) if isinstance(y, pd.DataFrame) else ONE_LABEL
+            named = isinstance(y, pd.DataFrame) and len(y.columns)
+            name = str(y.columns[0]) if named else ONE_LABEL
             given = np.asarray(y)
             assert_all_finite(given, input_name="y")
             check_classification_targets(y)

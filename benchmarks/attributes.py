@@ -91,7 +91,7 @@ def ask_for_all(augmenter, labels):
     """Return images of combinations drawn as the training part has them."""
     images, asked = [], []
     for digit in labels["digit"].unique():
-        rows = labels[labels["digit"] == digit].sample(PER_DIGIT, random_state=0)
+        rows = labels[labels["digit"] == digit].head(PER_DIGIT)
         for label, n in rows.value_counts(sort=False).items():
             images.append(augmenter.sample(label, n))
             asked += [label] * n
@@ -142,7 +142,8 @@ def main():
     images, asked = ask_for_all(augmenter, train[kept])
     left_out_images, left_out = ask_for_left_out(augmenter, train)
     of_left_out = np.logical_and.reduce([test[k] == v for k, v in LEFT_OUT.items()])
-    model = augmenter.model_
+    model, seen = augmenter.model_, augmenter.class_history_
+    seen = seen[seen["step"] == seen["step"].max()]
     result = {
         "command": f"python benchmarks/attributes.py color_mnist.npz --minutes "
         f"{options.minutes:g} --seed {options.seed}",
@@ -151,9 +152,9 @@ def main():
         "steps": model.n_steps,
         "seconds": round(model.seconds),
         "judge": {
-            name: round(value, 3)
-            for name, value in augmenter.history_.dropna().iloc[-1].items()
-            if name.startswith("agreement")
+            name: round(seen[name].mean(), 3)
+            for name in seen
+            if name.startswith("agreement_")
         },
         "agreement": agreements(readers, images, asked),
         "agreement_real": agreements(readers, x_test, test),

@@ -132,8 +132,9 @@ def test_values_that_change_places_change_the_images(fitted):
 def test_a_batch_says_the_attributes_of_its_images():
     # The value of an image is its row
     images = np.zeros((60, 8, 8), "uint8") + np.arange(60, dtype="uint8")[:, None, None]
+    image_format = find_format(images, value_range=(0, 255))
     labels = Labels(("digit", "colour"), (DIGIT, COLOUR))
-    run = TrainingRun(images, labels, find_format(images), PRESETS["default"], 0)
+    run = TrainingRun(images, labels, image_format, PRESETS["default"], 0)
     for step in range(5):
         drawn, class_indices = run.batches[step]
         rows = np.round((drawn[:, 0, 0, 0] + 1) * 127.5).astype(int)

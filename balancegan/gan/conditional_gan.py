@@ -250,11 +250,11 @@ class AlternatingGAN(ConditionalGAN):
 
     def uniform_classes(self, n: int) -> Tensor:
         """Draw `n` class indices, every class that has images equally likely."""
-        classes = tf.constant(self.classes_with_images)
+        classes = self.classes_with_images
         drawn = keras.random.randint(
             (n,), 0, len(classes), dtype="int32", seed=self.seed_generator
         )
-        return tf.gather(classes, drawn)
+        return tf.gather(tf.constant(classes), drawn)
 
 
 class SharedPassGAN(ConditionalGAN):
