@@ -167,7 +167,7 @@ class ImageOverSampler(BaseOverSampler):
             given = np.asarray(y)
             assert_all_finite(given, input_name="y")
             check_classification_targets(y)
-            y, is_one_hot = check_target_type(y, indicate_one_vs_all=True)
+            y, is_one_hot = _read_one_label(y)
             images, labels = check(y=y)
         width = given.shape[1] if is_one_hot else 0
         return images, Labels.of_one(labels, name), partial(_as_given, width)
@@ -222,6 +222,19 @@ def _is_indicator(y: Any) -> bool:
     """Return whether a table is one of two numbers: one-hot labels or a mistake."""
     values = np.asarray(y)
     return values.dtype != object and is_multilabel(values)
+
+
+def _read_one_label(y: Any) -> tuple[np.ndarray, bool]:
+    """Return the labels, and whether they came one-hot."""
+    if not _is_indicator(y):
+        return check_target_type(y, indicate_one_vs_all=True)
+    try:
+        return check_target_type(np.asarray(y), indicate_one_vs_all=True)
+    except ValueError as error:
+        raise DataError(
+            f"{error} Received: a table of two numbers that is not one-hot. Attributes "
+            "of two numbers each are given as a DataFrame."
+        ) from error
 
 
 def _check_column(name: str, values: np.ndarray) -> np.ndarray:

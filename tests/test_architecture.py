@@ -55,6 +55,7 @@ ALONE = [
     "gan.batches",
     "gan.budget",
     "gan.history",
+    "gan.selection",
     "evaluation.transformations",
     "evaluation.metrics",
     "evaluation.resampling",

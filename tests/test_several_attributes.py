@@ -275,8 +275,10 @@ def test_of_two_numbers_a_frame_is_attributes_and_an_array_is_one_hot():
         (0, 1, 0): 20,
         (1, 0, 0): 30,
     }
-    with pytest.raises(DataError, match="Multilabel"):
+    with pytest.raises(DataError, match="Multilabel.* given as a DataFrame"):
         quick().fit(X, np.ones((60, 2), int))
+    _, y_bal = quick().fit_resample(X, one_hot.tolist())
+    assert y_bal[-1] == [0, 0, 1]
 
 
 def test_a_loaded_model_knows_its_attributes(tmp_path):
