@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from balancegan.data.labelled import LabelledImages
     from balancegan.data.reading import read_images
     from balancegan.data.writing import write_images
-    from balancegan.errors import DataError, SavedModelError, TrainingFailed
+    from balancegan.errors import (
+        DataError,
+        SavedModelError,
+        TrainingFailed,
+        UnseenCombinationWarning,
+    )
     from balancegan.evaluation.arms import Arm
     from balancegan.evaluation.comparison import compare
     from balancegan.evaluation.report import write_report
@@ -31,6 +36,7 @@ __all__ = [
     "LabelledImages",
     "SavedModelError",
     "TrainingFailed",
+    "UnseenCombinationWarning",
     "class_counts",
     "compare",
     "imbalance_ratio",
@@ -48,6 +54,7 @@ _HOMES = {
     "LabelledImages": "data.labelled",
     "SavedModelError": "errors",
     "TrainingFailed": "errors",
+    "UnseenCombinationWarning": "errors",
     "class_counts": "balance",
     "compare": "evaluation.comparison",
     "imbalance_ratio": "balance",

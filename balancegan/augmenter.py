@@ -6,6 +6,8 @@ handed in and what comes back is ``sampler``'s.
 """
 
 import os
+import warnings
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -13,14 +15,15 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from balancegan.attributes import Attributes, Labels
 from balancegan.balance import Strategy, plan_synthesis
-from balancegan.errors import DataError, SavedModelError
+from balancegan.errors import DataError, SavedModelError, UnseenCombinationWarning
 from balancegan.gan.history import History
 from balancegan.gan.model import TrainedModel
 from balancegan.gan.networks import DiscriminatorBuilder, GeneratorBuilder
 from balancegan.gan.persistence import load_model, save_model
 from balancegan.gan.presets import PRESETS, choose_preset
-from balancegan.gan.synthesis import synthesize
+from balancegan.gan.synthesis import name_values, synthesize
 from balancegan.gan.training import TrainingRun, draw_seed
 from balancegan.images import check_format, find_format
 from balancegan.sampler import ImageOverSampler
@@ -39,6 +42,12 @@ class ConditionalGANAugmenter(ImageOverSampler):
         How many images each class shall have; see
         :func:`balancegan.balance.plan_synthesis`. "auto" raises every class to the
         size of the largest.
+    balance_on : str or list of str, default=None
+        Of several attributes, those whose values make the classes that
+        `sampling_strategy` speaks of: a value of one, a tuple of the values of
+        several. The others are drawn as often as the training images have their values
+        together with those. None: all attributes; every combination that the data
+        have is a class, and "auto" raises each of them, which may be many.
     max_ratio : float, default=None
         At most so many synthetic images per real one of a class. None: no cap; a
         class of 40 images may then be given thousands that resemble them.
@@ -68,8 +77,10 @@ class ConditionalGANAugmenter(ImageOverSampler):
     generator, discriminator : callable, default=None
         Builders of networks of your own, called as
         :func:`balancegan.gan.networks.build_projection_generator` and
-        :func:`balancegan.gan.networks.build_projection_discriminator` are. They are not
-        saved: `load` asks for the generator's again. None: the preset's networks.
+        :func:`balancegan.gan.networks.build_projection_discriminator` are. Of several
+        attributes they are told the number of all combinations, whose index the
+        networks get. They are not saved: `load` asks for the generator's again. None:
+        the preset's networks.
     log_dir : path-like, default=None
         Every `fit` makes a folder `run-1`, `run-2`, ... in it and writes there, as
         training goes on, `history.jsonl` and grids of sample images. None: nothing
@@ -86,7 +97,8 @@ class ConditionalGANAugmenter(ImageOverSampler):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels, sorted.
+        The labels, sorted; of several attributes the combinations of those in
+        `balance_on` that training images have, as tuples.
     class_counts_ : dict
         How many images of each class the model was trained on.
     sampling_strategy_ : dict
@@ -105,7 +117,10 @@ class ConditionalGANAugmenter(ImageOverSampler):
         over the few-shot classes (see :class:`~balancegan.gan.quality.QualityMeter`),
         and the seconds that looking took.
     class_history_ : DataFrame
-        The same three figures for each few-shot class: one row a look and class.
+        The same three figures for each few-shot class: one row a look and class. Of
+        several attributes the rarest combinations of at least 5 images are looked at,
+        at most 20; "agreement" is the mean over the attributes, here and in `history_`,
+        and "agreement_NAME" is that of each.
 
     References
     ----------
@@ -123,9 +138,19 @@ class ConditionalGANAugmenter(ImageOverSampler):
     ((37, 8, 8), dtype('uint8'), 7)
     >>> augmenter.sample("shirt", 3).shape
     (3, 8, 8)
+
+    Two attributes, balanced on the first of them:
+
+    >>> y = np.stack([y, np.resize(["light", "dark"], 30)], axis=1)
+    >>> augmenter = augmenter.set_params(balance_on="0").fit(X, y)
+    >>> augmenter.resample({"shirt": 7})[1][30:, 0].tolist()
+    ['shirt', 'shirt']
+    >>> augmenter.sample({"0": "shirt", "1": "dark"}, 3).shape
+    (3, 8, 8)
     """
 
     _parameter_constraints: dict = ImageOverSampler._parameter_constraints | {
+        "balance_on": [str, list, tuple, None],
         "max_ratio": [Interval(Real, 0, None, closed="left"), None],
         "image_shape": [tuple, list, None],
         "value_range": [tuple, list, None],
@@ -149,6 +174,7 @@ class ConditionalGANAugmenter(ImageOverSampler):
         self,
         *,
         sampling_strategy: Strategy = "auto",
+        balance_on: str | Sequence[str] | None = None,
         max_ratio: float | None = None,
         image_shape: tuple[int, ...] | None = None,
         value_range: tuple[float, float] | None = None,
@@ -165,6 +191,7 @@ class ConditionalGANAugmenter(ImageOverSampler):
         verbose: int = 1,
     ) -> None:
         super().__init__(sampling_strategy=sampling_strategy)
+        self.balance_on = balance_on
         self.max_ratio = max_ratio
         self.image_shape = image_shape
         self.value_range = value_range
@@ -181,12 +208,15 @@ class ConditionalGANAugmenter(ImageOverSampler):
         self.verbose = verbose
 
     def sample(self, label: Any, n: int, *, first: int = 0) -> np.ndarray:
-        """Return synthetic images of one class.
+        """Return synthetic images of one class, or of a combination of attributes.
 
         Parameters
         ----------
         label : object
-            One of `classes_`.
+            One of `classes_`. Of several attributes a dict of values, as in
+            ``{"digit": 3, "colour": "red"}``, or a tuple of a value for each of
+            them in order. Attributes that a dict leaves out are drawn for each image
+            as often as the training images of the named values have theirs.
         n : int
             How many.
         first : int, default=0
@@ -202,6 +232,13 @@ class ConditionalGANAugmenter(ImageOverSampler):
         ------
         DataError
             If the model knows no such class, or `n` or `first` is negative.
+
+        Warns
+        -----
+        UnseenCombinationWarning
+            If no training image has the named values together. They are made all the
+            same, from what is known of each; attributes left out are then drawn by
+            their own frequencies. See `count_training_images`.
         """
         check_is_fitted(self, "model_")
         if n < 0 or first < 0:
@@ -209,11 +246,29 @@ class ConditionalGANAugmenter(ImageOverSampler):
                 "The number of images and the first of them must not be negative. "
                 f"Received: n={n}, first={first}."
             )
-        class_index = self.model_.find_class(label)
+        selection = self.model_.select(label)
+        self._warn_of_unseen(label)
         image_format = self.model_.image_format
         empty = np.empty((0, *image_format.row_shape), image_format.dtype)
-        parts = self.model_.make_images(class_index, first, n)
-        return np.concatenate([empty, *parts])
+        parts = self.model_.make_selected(selection, first, n)
+        return np.concatenate([empty, *(images for images, _ in parts)])
+
+    def count_training_images(self, label: Any) -> int:
+        """Return how many images of a class the model was trained on.
+
+        Parameters
+        ----------
+        label : object
+            As for `sample`: a class, or the values of some attributes. 0 means that
+            the model has never seen these together.
+
+        Raises
+        ------
+        DataError
+            If the model knows no such class.
+        """
+        check_is_fitted(self, "model_")
+        return self.model_.count_images(label)
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Save the trained model as a directory of weights and JSON.
@@ -269,10 +324,12 @@ class ConditionalGANAugmenter(ImageOverSampler):
         augmenter._adopt(model, History())
         return augmenter
 
-    def _train(self, images: np.ndarray, labels: np.ndarray) -> None:
+    def _train(self, images: np.ndarray, labels: Labels) -> None:
         """Learn everything that sampling needs from checked arrays."""
         # What can be refused is refused before any training
-        plan = plan_synthesis(labels, self.sampling_strategy, self.max_ratio)
+        attributes, _ = Attributes.learn(labels)
+        classes = labels.joined(attributes.positions(self.balance_on))
+        plan = plan_synthesis(classes, self.sampling_strategy, self.max_ratio)
         image_format = find_format(images, self.image_shape, self.value_range)
         run = TrainingRun(
             images,
@@ -307,20 +364,35 @@ class ConditionalGANAugmenter(ImageOverSampler):
         self.model_ = model
         self.history_, self.class_history_ = history.frame(), history.class_frame()
         self._training_data = None
-        self.classes_ = model.classes
-        self.class_counts_ = dict(
-            zip(model.classes.tolist(), model.counts, strict=True)
-        )
+        self.classes_, counts = model.marginal(self.balance_on)
+        self.class_counts_ = dict(zip(self.classes_.tolist(), counts, strict=True))
 
     def _extend(
-        self, images: np.ndarray, labels: np.ndarray, strategy: Strategy
-    ) -> tuple[np.ndarray, np.ndarray]:
+        self, images: np.ndarray, labels: Labels, strategy: Strategy
+    ) -> tuple[np.ndarray, Labels]:
         """Append to checked arrays what the strategy says is missing."""
-        check_format(images, self.model_.image_format)
-        plan = plan_synthesis(labels, strategy, self.max_ratio)
-        new_images, new_labels = synthesize(self.model_, plan, show=bool(self.verbose))
+        model = self.model_
+        check_format(images, model.image_format)
+        model.attributes.check_known(labels)
+        positions = model.attributes.positions(self.balance_on)
+        names = [model.attributes.names[position] for position in positions]
+        plan = plan_synthesis(labels.joined(positions), strategy, self.max_ratio)
+        new_images, class_indices = synthesize(
+            model, plan, names, show=bool(self.verbose)
+        )
+        for label, n in plan.items():
+            if n:
+                self._warn_of_unseen(name_values(label, names))
         self.n_to_generate_ = plan
-        self.is_synthetic_ = np.repeat([False, True], [len(labels), len(new_labels)])
-        new_labels = new_labels.astype(labels.dtype)  # the model's may be wider
-        images = np.concatenate([images, new_images])
-        return images, np.concatenate([labels, new_labels])
+        self.is_synthetic_ = np.repeat([False, True], [len(labels), len(new_images)])
+        new_labels = Labels(labels.names, model.attributes.columns(class_indices))
+        return np.concatenate([images, new_images]), labels.followed_by(new_labels)
+
+    def _warn_of_unseen(self, label: Any) -> None:
+        if not self.model_.count_images(label):
+            warnings.warn(
+                f"No training image has {label!r} together. The images are made from "
+                "what is known of each of these values; look at them.",
+                UnseenCombinationWarning,
+                stacklevel=3,
+            )

@@ -53,7 +53,8 @@ def plan_synthesis(
     Parameters
     ----------
     y : ndarray of shape (n,)
-        The labels of the real images; at least two classes.
+        The labels of the real images; at least two classes. Tuples, in an array of
+        objects, where a class is a combination of several attributes.
     strategy : str, float, mapping or callable, default="auto"
         As for imbalanced-learn's over-samplers, with the same errors: 'auto' (the
         same as 'not majority'), 'minority', 'not minority', 'all'; a mapping from
@@ -146,8 +147,10 @@ def parse_strategy(
 
 def _raise_to_share(y: np.ndarray, counts: dict[Any, int], share: float) -> Plan:
     if len(counts) <= 2:
-        # For its errors; its own numbers are truncated instead of rounded
-        check_sampling_strategy(share, y, "over-sampling")
+        # For its errors; its own numbers are truncated instead of rounded. Indices,
+        # for it takes labels that are tuples for no classes at all
+        _, class_indices = np.unique(y, return_inverse=True)
+        check_sampling_strategy(share, class_indices, "over-sampling")
     elif not 0 < share <= 1:
         raise ValueError(
             "A sampling strategy that is a number must lie in (0, 1]: the share of "

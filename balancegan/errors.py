@@ -1,6 +1,6 @@
-"""The three ways in which balancegan refuses or fails.
+"""The three ways in which balancegan refuses or fails, and what it warns of.
 
-Anything else that escapes is a defect of ours.
+Any other error that escapes is a defect of ours.
 """
 
 from collections.abc import Iterator
@@ -17,6 +17,10 @@ class SavedModelError(ValueError):
 
 class TrainingFailed(RuntimeError):
     """Training ended without a usable generator."""
+
+
+class UnseenCombinationWarning(UserWarning):
+    """Images are asked for of attributes that no training image has together."""
 
 
 @contextmanager

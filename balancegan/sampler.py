@@ -7,16 +7,20 @@ imbalanced-learn's stands in ``docs/decisions/0001-sampler-contract.md``.
 
 import time
 from abc import abstractmethod
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 from imblearn.over_sampling.base import BaseOverSampler
 from imblearn.utils import check_target_type
 from imblearn.utils._validation import ArraysTransformer
 from sklearn.utils import assert_all_finite
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.multiclass import check_classification_targets, is_multilabel
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from balancegan.attributes import ONE_LABEL, Labels
 from balancegan.balance import Strategy
 from balancegan.errors import DataError, refusals_as_data_errors
 
@@ -27,13 +31,13 @@ class ImageOverSampler(BaseOverSampler):
     _training_data: tuple[Any, Any] | None
 
     @abstractmethod
-    def _train(self, images: np.ndarray, labels: np.ndarray) -> None:
+    def _train(self, images: np.ndarray, labels: Labels) -> None:
         """Learn everything that sampling needs from checked arrays."""
 
     @abstractmethod
     def _extend(
-        self, images: np.ndarray, labels: np.ndarray, strategy: Strategy
-    ) -> tuple[np.ndarray, np.ndarray]:
+        self, images: np.ndarray, labels: Labels, strategy: Strategy
+    ) -> tuple[np.ndarray, Labels]:
         """Append to checked arrays what the strategy says is missing."""
 
     def fit(self, X: Any, y: Any) -> Self:
@@ -43,8 +47,12 @@ class ImageOverSampler(BaseOverSampler):
         ----------
         X : array-like of shape (n, height, width[, channels]) or (n, n_values)
             Real images. They are referred to, not copied, for a later `resample`.
-        y : array-like of shape (n,)
-            Their labels.
+        y : array-like of shape (n,) or (n, n_attributes), or DataFrame
+            Their labels: one for each image, or a column for each attribute. In a
+            DataFrame the columns name the attributes; a DataFrame is never taken for
+            one-hot labels. In other tables they are called "0", "1", ...; a table
+            of only two different numbers is one label, one-hot, as for
+            imbalanced-learn, and refused where it is not.
 
         Returns
         -------
@@ -78,7 +86,8 @@ class ImageOverSampler(BaseOverSampler):
         Parameters
         ----------
         sampling_strategy : str, float, dict or callable, default=None
-            Final counts per class, or the name of a strategy. None: the
+            Final counts per class, or the name of a strategy. Of several attributes
+            a class is a combination of those of `balance_on`. None: the
             constructor's.
         X, y : array-like, default=None
             The images to add to, of the kind that the model was trained on; their
@@ -91,6 +100,8 @@ class ImageOverSampler(BaseOverSampler):
             Originals first, unchanged and in their order. `is_synthetic_` marks the
             others. Image k of a class is the same whatever the counts.
         y_resampled : of the type of `y`
+            With all of its columns. Attributes that are not balanced on are drawn as
+            often as the training images have their values.
 
         Raises
         ------
@@ -111,9 +122,9 @@ class ImageOverSampler(BaseOverSampler):
         if sampling_strategy is None:
             sampling_strategy = self.sampling_strategy
         arrays = ArraysTransformer(X, y)
-        images, labels, one_hot_width = self._check_X_y(X, y, reset=False)
-        extended = self._extend(images, labels, sampling_strategy)
-        return self._restore(arrays, *extended, one_hot_width)
+        images, labels, to_given = self._check_X_y(X, y, reset=False)
+        images, labels = self._extend(images, labels, sampling_strategy)
+        return arrays.transform(images, to_given(labels))
 
     def fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:
         """Train the GAN, then return the real images followed by synthetic ones.
@@ -124,12 +135,12 @@ class ImageOverSampler(BaseOverSampler):
         """
         self._validate_params()
         arrays = ArraysTransformer(X, y)
-        images, labels, one_hot_width = self._check_X_y(X, y)
+        images, labels, to_given = self._check_X_y(X, y)
         try:
-            extended = self._fit_resample(images, labels)
+            images, labels = self._fit_resample(images, labels)
         finally:
             self._training_data = (X, y)
-        return self._restore(arrays, *extended, one_hot_width)
+        return arrays.transform(images, to_given(labels))
 
     def __sklearn_tags__(self) -> Any:
         """Return scikit-learn's tags: images, dense ones."""
@@ -140,37 +151,127 @@ class ImageOverSampler(BaseOverSampler):
 
     def _check_X_y(
         self, X: Any, y: Any, reset: bool = True
-    ) -> tuple[np.ndarray, np.ndarray, int]:
-        """Return images and labels as arrays, and the width of one-hot labels or 0."""
+    ) -> tuple[np.ndarray, Labels, Callable[[Labels], np.ndarray]]:
+        """Return images and labels as arrays, and what brings labels back to `y`'s."""
+        check = partial(
+            validate_data, self, X=X, reset=reset, allow_nd=True, ensure_min_samples=2
+        )
         with refusals_as_data_errors():
+            several = read_attributes(y)
+            if several is not None:
+                images, _ = check(y=np.arange(len(several)))  # for their number
+                keeps_dtype = isinstance(y, np.ndarray) and y.dtype != object
+                return images, several, partial(_as_table, as_objects=not keeps_dtype)
+            named = isinstance(y, pd.DataFrame) and len(y.columns)
+            name = str(y.columns[0]) if named else ONE_LABEL
             given = np.asarray(y)
             assert_all_finite(given, input_name="y")
             check_classification_targets(y)
-            y, is_one_hot = check_target_type(y, indicate_one_vs_all=True)
-            images, labels = validate_data(
-                self, X=X, y=y, reset=reset, allow_nd=True, ensure_min_samples=2
-            )
-        return images, labels, given.shape[1] if is_one_hot else 0
+            y, is_one_hot = _read_one_label(y)
+            images, labels = check(y=y)
+        width = given.shape[1] if is_one_hot else 0
+        return images, Labels.of_one(labels, name), partial(_as_given, width)
 
-    def _fit_resample(
-        self, X: np.ndarray, y: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _fit_resample(self, X: np.ndarray, y: Labels) -> tuple[np.ndarray, Labels]:
         self._train_timed(X, y)
         return self._extend(X, y, self.sampling_strategy)
 
-    def _train_timed(self, X: np.ndarray, y: np.ndarray) -> None:
+    def _train_timed(self, X: np.ndarray, y: Labels) -> None:
         started = time.perf_counter()
         self._train(X, y)
         self.fit_seconds_ = time.perf_counter() - started
 
-    def _restore(
-        self,
-        arrays: ArraysTransformer,
-        X: np.ndarray,
-        y: np.ndarray,
-        one_hot_width: int,
-    ) -> tuple[Any, Any]:
-        """Give back the containers that the user came with."""
-        if one_hot_width:
-            y = np.eye(one_hot_width, dtype=int)[y]
-        return arrays.transform(X, y)
+
+def read_attributes(y: Any) -> Labels | None:
+    """Return the labels of several attributes; None where `y` holds one label.
+
+    Parameters
+    ----------
+    y : object
+        What a user gave as labels.
+
+    Raises
+    ------
+    DataError
+        If a column cannot be labels.
+
+    Examples
+    --------
+    >>> read_attributes(np.array([["3", "red"], ["5", "blue"]])).names
+    ('0', '1')
+    >>> read_attributes(["3", "5"]) is None
+    True
+    """
+    if isinstance(y, pd.DataFrame):
+        names = [str(name) for name in y.columns]
+        columns = [y.iloc[:, i].to_numpy() for i in range(y.shape[1])]
+    else:
+        # As objects, for a list of rows may have numbers beside texts
+        given = y if isinstance(y, np.ndarray) else np.array(y, dtype=object)
+        if given.ndim != 2 or _is_indicator(y):
+            return None
+        columns = list(given.T)
+        names = [str(i) for i in range(len(columns))]
+    if len(columns) < 2:
+        return None
+    checked = [_check_column(*pair) for pair in zip(names, columns, strict=True)]
+    return Labels(tuple(names), tuple(checked))
+
+
+def _is_indicator(y: Any) -> bool:
+    """Return whether a table is one of two numbers: one-hot labels or a mistake."""
+    values = np.asarray(y)
+    return values.dtype != object and is_multilabel(values)
+
+
+def _read_one_label(y: Any) -> tuple[np.ndarray, bool]:
+    """Return the labels, and whether they came one-hot."""
+    if not _is_indicator(y):
+        return check_target_type(y, indicate_one_vs_all=True)
+    try:
+        return check_target_type(np.asarray(y), indicate_one_vs_all=True)
+    except ValueError as error:
+        raise DataError(
+            f"{error} Received: a table of two numbers that is not one-hot. Attributes "
+            "of two numbers each are given as a DataFrame."
+        ) from error
+
+
+def _check_column(name: str, values: np.ndarray) -> np.ndarray:
+    """Return the values of an attribute as an array that can be sorted."""
+    if pd.isna(values).any():
+        raise DataError(
+            f"Every image needs a value of each attribute. Received: {name!r} with "
+            f"{int(pd.isna(values).sum())} missing ones. Fill them in, or leave these "
+            "images out."
+        )
+    column = np.asarray(values.tolist()) if values.dtype == object else values
+    if column.dtype.kind in "US" and not all(
+        isinstance(v, (str, bytes)) for v in values
+    ):
+        kinds = sorted({type(value).__name__ for value in values})
+        raise DataError(
+            "The values of an attribute must be of one kind, to be sorted. Received: "
+            f"{name!r} with {', '.join(kinds)}."
+        )
+    try:
+        check_classification_targets(column)
+    except ValueError as error:
+        raise DataError(f"The attribute {name!r} cannot be a label. {error}") from error
+    return column
+
+
+def _as_given(one_hot_width: int, labels: Labels) -> np.ndarray:
+    """Return the labels of a single attribute, one-hot where they have a width."""
+    y = labels.columns[0]
+    return np.eye(one_hot_width, dtype=int)[y] if one_hot_width else y
+
+
+def _as_table(labels: Labels, *, as_objects: bool) -> np.ndarray:
+    """Return the columns of several attributes side by side."""
+    if not as_objects:
+        return np.stack(labels.columns, axis=1)
+    table = np.empty((len(labels), len(labels.columns)), dtype=object)
+    for i, column in enumerate(labels.columns):
+        table[:, i] = column.tolist()
+    return table

@@ -25,6 +25,7 @@ from make_lt import draw_rows
 from scoring import Scorer
 from time_to_quality import FEW_SHOT, PER_CLASS, mean_of
 
+from balancegan.attributes import Labels
 from balancegan.gan import networks
 from balancegan.gan.presets import PRESETS
 from balancegan.gan.training import TrainingRun
@@ -58,7 +59,7 @@ def build_generator(
     """The default generator at 28x28, with two of its parts to be left out."""
     seeds = itertools.count(seed)
     latent, class_index = networks._generator_inputs(latent_dim)
-    label = networks._embedding(class_index, n_classes, 64, seeds)
+    [label] = networks._embeddings(class_index, n_classes, 64, seeds)
     label = keras.layers.UnitNormalization()(label)
     both = keras.layers.Concatenate()([latent, label])
     condition = both if latent_in_norm else label
@@ -128,7 +129,7 @@ class Clock(keras.callbacks.Callback):
 
 
 def train_and_score(images, labels, scorer, preset, seed, judge_steps):
-    run = TrainingRun(images, labels, find_format(images), preset, seed)
+    run = TrainingRun(images, Labels.of_one(labels), find_format(images), preset, seed)
     clock = Clock()
     if run.judge is not None:
         run.judge.train(run.batches.images, run.batches.class_indices, judge_steps)

@@ -28,6 +28,7 @@ import tensorflow as tf
 from scoring import Scorer
 from tutorial_loop import BATCH_SIZE, TutorialLoop
 
+from balancegan.attributes import Labels
 from balancegan.gan.conditional_gan import build_gan
 from balancegan.gan.judge import Judge
 from balancegan.gan.presets import choose_preset
@@ -115,7 +116,12 @@ def train_ours(train, minutes, seed):
     preset = choose_preset("default", max_minutes=minutes[-1])
     seconds = [60 * m for m in minutes]
     run = TrainingRun(
-        images, labels, find_format(images), preset, seed, max_seconds=seconds[-1]
+        images,
+        Labels.of_one(labels),
+        find_format(images),
+        preset,
+        seed,
+        max_seconds=seconds[-1],
     )
     snapshots = Snapshots(run, seconds)
     run.history.listeners.append(snapshots)

@@ -16,11 +16,20 @@ MODULES = {
 }
 
 # Each room, a module or a folder of them, and the rooms that it may import from
-BASICS = {"errors", "balance", "images", "files", "pictures", "progress"}
+BASICS = {
+    "attributes",
+    "balance",
+    "errors",
+    "files",
+    "images",
+    "pictures",
+    "progress",
+}
 MAY_IMPORT = {
     "__init__": {"augmenter", "balance", "data", "errors", "evaluation"},
     "__main__": {"cli"},
     "errors": set(),
+    "attributes": {"errors"},
     "balance": {"errors"},
     "images": {"errors"},
     "files": set(),
@@ -47,6 +56,7 @@ ALONE = [
     "gan.batches",
     "gan.budget",
     "gan.history",
+    "gan.selection",
     "evaluation.transformations",
     "evaluation.metrics",
     "evaluation.resampling",

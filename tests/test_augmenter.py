@@ -235,6 +235,7 @@ def test_networks_of_the_users_own_take_the_place_of_the_presets(small_set):
 
 EVERY_PARAMETER = {
     "sampling_strategy": {"boot": 5},
+    "balance_on": ["label"],
     "max_ratio": 3.0,
     "image_shape": (8, 8),
     "value_range": (0, 255),

@@ -133,3 +133,27 @@ def test_other_texts_are_refused_and_nothing_else_happens(texts):
         assert "CLASS=COUNT" in str(error)
     else:
         assert isinstance(strategy, dict | float) or strategy in STRATEGIES
+
+
+PAIRS = np.fromiter([(3, "red")] * 5 + [(3, "blue")] * 3 + [(5, "red")], dtype=object)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "plan"),
+    [
+        ("auto", [2, 0, 4]),
+        ("minority", [0, 0, 4]),
+        (0.8, [1, 0, 3]),
+        ({(5, "red"): 2}, [0, 0, 1]),
+        (lambda y: {min(y.tolist()): 4}, [1, 0, 0]),
+    ],
+)
+def test_a_class_may_be_a_combination(strategy, plan):
+    classes = [(3, "blue"), (3, "red"), (5, "red")]
+    assert plan_synthesis(PAIRS, strategy) == dict(zip(classes, plan, strict=True))
+
+
+def test_a_share_of_two_combinations_has_imbalanced_learns_errors():
+    assert plan_synthesis(PAIRS[:8], 0.8) == {(3, "blue"): 1, (3, "red"): 0}
+    with pytest.raises(DataError, match="increase the ratio"):
+        plan_synthesis(PAIRS[:8], 0.2)

@@ -64,3 +64,18 @@ def test_every_row_of_a_class_is_drawn_equally_often():
 def test_a_batch_may_be_larger_than_the_data():
     batches, _ = make_batches(batch_size=50)
     assert batches[0][0].shape == (50, 1, 1, 1)
+
+
+@pytest.mark.parametrize("class_power", [0.0, 0.5, 1.0])
+def test_a_class_without_images_is_never_drawn(class_power):
+    images, classes = np.zeros((3, 1, 1, 1)), np.array([1, 3, 3])
+    batches = BalancedBatches(
+        images,
+        classes,
+        lambda rows: rows.astype("float32"),
+        batch_size=500,
+        n_steps=1,
+        class_power=class_power,
+        seed=0,
+    )
+    assert set(batches[0][1].tolist()) == {1, 3}

@@ -36,6 +36,7 @@ def test_python_blocks_of_the_readme_run(quick):
     y = np.repeat(["bag", "shirt", "boot"], [20, 8, 6])
     names = {"X": make_images(34), "y": y, "classifier": LogisticRegression()}
     names |= {"X_test": make_images(6, seed=1), "y_test": y[[0, 1, 20, 21, 28, 29]]}
+    names["shade"] = np.resize(["light", "dark"], 34)
     for block in blocks("python"):
         counts = block.replace("1000", "25")
         exec(compile(counts, "README.md", "exec"), names)

@@ -275,3 +275,37 @@ class Recorder:
     def __call__(self, images, classes):
         self.calls.append((np.asarray(images), np.asarray(classes)))
         return self.wrapped(images, classes)
+
+
+def test_classes_without_images_are_not_trained():
+    # Three values of one attribute, two of the other; of (1, 0) there is no image
+    counts = np.array([[5, 4], [0, 3], [2, 9]])
+    preset = replace(PRESETS["tutorial"], batch_size=8)
+    gan = build_gan(SHAPE, counts, preset, seed=1)
+    drawn = np.asarray(gan.uniform_classes(6000))
+    shares = np.bincount(drawn, minlength=6) / 6000
+    np.testing.assert_allclose(shares, [0.2, 0.2, 0, 0.2, 0.2, 0.2], atol=0.03)
+    assert shares[2] == 0
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_step_with_several_attributes_moves_all_embeddings(name):
+    preset = replace(PRESETS[name], batch_size=8)
+    gan = build_gan(SHAPE, np.array([[5, 4], [0, 3], [2, 9]]), preset, seed=1)
+    for network in (gan.generator, gan.discriminator):
+        assert len(embeddings(network)) == 2
+    before = [
+        values(x) for n in (gan.generator, gan.discriminator) for x in embeddings(n)
+    ]
+    n = 4 if preset.alternating else 8
+    rng = np.random.default_rng(0)
+    images = rng.uniform(-1, 1, size=(n, *SHAPE)).astype("float32")
+    classes = tf.constant(rng.choice([0, 1, 3, 4, 5], size=n), tf.int32)
+    for _ in range(2):  # before the second the generator's normalisations are at 0
+        gan.train_step((tf.constant(images), classes))
+    after = [x for n in (gan.generator, gan.discriminator) for x in embeddings(n)]
+    assert all(moved(*pair) for pair in zip(before, after, strict=True))
+
+
+def embeddings(network):
+    return [x for x in network.layers if isinstance(x, keras.layers.Embedding)]

@@ -1,6 +1,6 @@
 import math
 
-from balancegan.gan.history import History
+from balancegan.gan.history import History, describe_quality
 
 
 def quality(distance):
@@ -41,3 +41,16 @@ def test_listeners_hear_every_event_at_once():
     assert [event["event"] for event in heard] == ["losses"]
     history.record_quality(50, 1.1, *quality(0.1))
     assert heard[1]["classes"][0]["class"] == "bag"
+
+
+def test_of_several_attributes_the_agreement_of_each_is_on_record():
+    said = []
+    history = History([lambda event: said.append(describe_quality(event))])
+    row = {"class": ("3", "red"), "agreement": 0.75, "agreement_digit": 0.5}
+    row |= {"agreement_colour": 1.0, "diversity": 0.9, "distance": 0.1}
+    means = {name: value for name, value in row.items() if name != "class"}
+    history.record_quality(100, 1.0, [row], means)
+    assert history.class_frame()["class"].tolist() == [("3", "red")]
+    assert history.class_frame()["agreement_digit"].tolist() == [0.5]
+    assert history.frame()["agreement_colour"].tolist() == [1.0]
+    assert said == ["step 100, agreement: digit 0.50, colour 1.00; diversity: 0.90"]

@@ -68,3 +68,26 @@ def test_judges_take_images_of_any_size(shape):
     assert 1 <= len(maps) <= 2
     assert features.shape == (2, judge.FEATURES)
     assert logits.shape == (2, 3)
+
+
+def test_of_several_attributes_a_judge_learns_each(monkeypatch):
+    monkeypatch.setattr(judge, "JUDGE_STEPS", 80)
+    images, brightness = brightness_classes(120)
+    striped = np.arange(120) % 2
+    images[striped == 1, 3:5] = 255
+    to_model_range = find_format(images).to_model_range
+    judge_ = Judge(SHAPE, (3, 2), to_model_range, seed=0)
+    judge_.train(images[:90], (2 * brightness + striped)[:90])
+    _, logits = judge_.look_at(images[90:])
+    assert logits.shape == (30, 5)
+    of_brightness, of_stripes = judge.split_logits(logits, (3, 2))
+    assert np.mean(of_brightness.argmax(axis=1) == brightness[90:]) > 0.9
+    assert np.mean(of_stripes.argmax(axis=1) == striped[90:]) > 0.9
+
+
+def test_agreement_is_told_for_each_attribute():
+    judge_ = Judge(SHAPE, (3, 2), lambda rows: rows, seed=0)
+    #                   value 2 of the first; value 0 of the second, and 1
+    logits = np.array([[0, 1, 5, 9, 8], [0, 1, 5, 8, 9], [7, 1, 5, 9, 8]])
+    assert judge_.agreement(logits, 2 * 2 + 0) == pytest.approx([2 / 3, 2 / 3])
+    assert judge_.agreement(logits, 0 * 2 + 1) == pytest.approx([1 / 3, 1 / 3])

@@ -1,11 +1,12 @@
 """Real learning, on data whose answer is known. Slow: make test-slow."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
-from balancegan import ConditionalGANAugmenter
+from balancegan import ConditionalGANAugmenter, UnseenCombinationWarning
 
 pytestmark = [pytest.mark.slow, pytest.mark.compiled]
 
@@ -26,3 +27,38 @@ def test_synthetic_digits_are_of_the_class_asked_for_and_varied():
         assert agreement > 0.7, digit
         spread = images.std(axis=0).mean() / X[y == digit].std(axis=0).mean()
         assert spread > 0.5, digit
+
+
+def bars(places, bright, rng):
+    """8x8 images of an upright bar, left to right, on noise; dim or bright."""
+    images = rng.integers(0, 40, size=(len(places), 8, 8))
+    for image, place, is_bright in zip(images, places, bright, strict=True):
+        image[:, 2 * place : 2 * place + 2] += 200 if is_bright else 90
+    return images.astype("uint8")
+
+
+def test_two_attributes_are_learned_and_combined():
+    rng = np.random.default_rng(0)
+    places, bright = rng.integers(4, size=600), rng.integers(2, size=600)
+    images = bars(places, bright, rng)
+    flat = images.reshape(600, -1) / 255
+    probes = [LogisticRegression(max_iter=5000).fit(flat, y) for y in (places, bright)]
+
+    # No bright bar at the right is seen in training
+    seen = (places != 3) | (bright == 0)
+    labels = pd.DataFrame({"place": places[seen], "bright": bright[seen]})
+    augmenter = ConditionalGANAugmenter(steps=1000, random_state=0, verbose=0)
+    augmenter.fit(images[seen], labels)
+    for place in range(4):
+        for is_bright in range(2):
+            label = {"bright": is_bright, "place": place}
+            if augmenter.count_training_images(label):
+                made = augmenter.sample(label, 100)
+                needed = 0.9
+            else:
+                with pytest.warns(UnseenCombinationWarning):
+                    made = augmenter.sample(label, 100)
+                needed = 0.5  # at least more often than not
+            flat = made.reshape(100, -1) / 255
+            for probe, asked in zip(probes, (place, is_bright), strict=True):
+                assert np.mean(probe.predict(flat) == asked) >= needed, label

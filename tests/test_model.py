@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from balancegan.gan.model import BATCH
+from balancegan.gan.selection import Selection
 
 
 def numbered(model, first, n, class_index=1):
@@ -29,3 +30,20 @@ def test_images_of_a_class_differ_from_each_other_and_from_other_classes(trained
 
 def test_asking_for_none_gives_none(trained):
     assert list(trained.model_.make_images(0, 0, 0)) == []
+
+
+def test_each_image_has_the_latent_of_its_class_and_number(trained, monkeypatch):
+    model, given = trained.model_, []
+
+    def spy(inputs):
+        given.extend(zip(*inputs, strict=True))
+        return np.zeros((BATCH, 8, 8, 1), "float32")
+
+    monkeypatch.setattr(model.generator, "predict_on_batch", spy)
+    mixed = Selection(np.array([0, 2]), np.array([1, 1]))
+    list(model.make_selected(mixed, 0, 2 * BATCH))
+    for k, (latent, class_index) in enumerate(given):
+        rng = np.random.default_rng([model.seed, int(class_index), k])
+        expected = rng.standard_normal(len(latent)).astype("float32")
+        np.testing.assert_array_equal(latent, expected)
+    assert {int(class_index) for _, class_index in given} == {0, 2}

@@ -77,3 +77,64 @@ def test_texture_is_made_and_seen_at_the_size_of_the_image(shape):
             and layer.output.shape[2] >= shape[1]
         ]
         assert max(full_size) >= 16
+
+
+@pytest.mark.parametrize("kind", GENERATORS)
+def test_one_attribute_is_the_same_network_as_one_label(kind):
+    for builders, arguments in ((GENERATORS, (10,)), (DISCRIMINATORS, ())):
+        by_number, by_sizes = (
+            builders[kind]((8, 8, 1), n_classes, *arguments, 0)
+            for n_classes in (3, (3,))
+        )
+        kinds = [[type(x) for x in n.layers] for n in (by_number, by_sizes)]
+        assert kinds[0] == kinds[1]
+        assert all(isinstance(x, keras.layers.Layer) for x in by_sizes.layers)
+        for a, b in zip(by_number.get_weights(), by_sizes.get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("kind", GENERATORS)
+@pytest.mark.parametrize("sizes", [(3, 2), (1, 4), (2, 2, 3)])
+def test_each_attribute_has_an_embedding_of_its_own(kind, sizes):
+    generator = GENERATORS[kind]((8, 8, 1), sizes, 10, 0)
+    discriminator = DISCRIMINATORS[kind]((8, 8, 1), sizes, 0)
+    for network in (generator, discriminator):
+        embeddings = [
+            x for x in network.layers if isinstance(x, keras.layers.Embedding)
+        ]
+        assert [x.input_dim for x in embeddings] == list(sizes)
+    # Every combination is another condition
+    classes = np.arange(np.prod(sizes), dtype="int32")
+    latents = np.ones((len(classes), 10), "float32")
+    images = np.asarray(generator([latents, classes], training=False))
+    logits = np.asarray(discriminator([images[:1].repeat(len(classes), 0), classes]))
+    assert len(np.unique(images.reshape(len(classes), -1), axis=0)) == len(classes)
+    assert len(np.unique(logits)) == len(classes)
+
+
+def test_of_several_attributes_the_projections_are_added():
+    discriminator = DISCRIMINATORS["projection"]((8, 8, 1), (2, 3), 0)
+    image = np.random.default_rng(0).uniform(-1, 1, (1, 8, 8, 1)).astype("float32")
+    classes = np.arange(6, dtype="int32")
+    logits = np.asarray(discriminator([image.repeat(6, 0), classes])).reshape(2, 3)
+    # What the first attribute adds is the same beside every value of the second
+    np.testing.assert_allclose(np.ptp(logits[0] - logits[1]), 0, atol=1e-6)
+    assert np.ptp(logits[0]) > 1e-5
+
+
+def test_a_value_has_its_embedding_in_every_combination():
+    generator = GENERATORS["projection"]((8, 8, 1), (2, 3), 10, 0)
+    first, second = (
+        x for x in generator.layers if isinstance(x, keras.layers.Embedding)
+    )
+    latents, classes = np.ones((6, 10), "float32"), np.arange(6, dtype="int32")
+    before = np.asarray(generator([latents, classes], training=False))
+    for embedding, row, touched in ((first, 1, [3, 4, 5]), (second, 2, [2, 5])):
+        weights = embedding.get_weights()[0]
+        changed = weights.copy()
+        changed[row] = -changed[row]
+        embedding.set_weights([changed])
+        after = np.asarray(generator([latents, classes], training=False))
+        embedding.set_weights([weights])
+        moved = np.abs(after - before).max(axis=(1, 2, 3)) > 1e-6
+        assert np.flatnonzero(moved).tolist() == touched

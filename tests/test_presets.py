@@ -16,3 +16,7 @@ def test_images_of_rare_classes_are_shifted_more_often():
     preset = replace(PRESETS["default"], shift_class_size=200)
     probabilities = preset.shift_probabilities([20_000, 800, 200, 40, 1])
     np.testing.assert_allclose(probabilities, [0.1, 0.5, 1, 1, 1])
+
+
+def test_a_combination_without_images_has_a_probability_too():
+    assert PRESETS["default"].shift_probabilities([0, 200, 800]) == [1.0, 1.0, 0.5]

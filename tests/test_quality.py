@@ -5,12 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from balancegan.attributes import Attributes
 from balancegan.gan import quality
 from balancegan.gan.quality import (
     QualityMeter,
     diversity_ratio,
     energy_coefficient,
     few_shot_classes,
+    rare_combinations,
 )
 
 
@@ -31,7 +33,8 @@ class PerfectModel:
         self.image_format = replace(
             trained.model_.image_format, row_shape=(9, 9), image_shape=(9, 9, 1)
         )
-        self.classes, self.seed = np.array(["left", "middle", "right"]), 0
+        names = np.array(["left", "middle", "right"])
+        self.attributes, self.seed = Attributes(("place",), (names,)), 0
         self.images_of = images_of
 
     def make_images(self, class_index, first, n):
@@ -101,3 +104,54 @@ def test_distance_grows_with_the_shift_and_not_with_the_scale(shift):
     nearer = energy_coefficient(first, second + shift)
     assert nearer < energy_coefficient(first, second + 2 * shift)
     assert energy_coefficient(9 * first, 9 * (second + shift)) == pytest.approx(nearer)
+
+
+class TwoAttributes(PerfectModel):
+    """A model of stripes whose second attribute is how bright they are."""
+
+    def __init__(self, trained, images_of):
+        super().__init__(trained, images_of)
+        places, lights = np.array(["left", "middle", "right"]), np.array(["dim", "lit"])
+        self.attributes = Attributes(("place", "light"), (places, lights))
+
+
+def lit_stripes(class_index, n, seed):
+    counts = [0, 0, 0]
+    counts[class_index // 2] = n
+    return stripes(counts, seed)[0] // (2 - class_index % 2)
+
+
+def test_agreement_of_several_attributes_is_told_for_each(trained, monkeypatch):
+    monkeypatch.setattr(quality, "JUDGE_STEPS", 80)
+    classes = np.repeat([0, 1, 2, 3, 5], [40, 30, 20, 20, 12])
+    images = np.concatenate(
+        [
+            lit_stripes(c, n, c)
+            for c, n in zip(*np.unique(classes, return_counts=True), strict=True)
+        ]
+    )
+    # What is made has the place asked for, and always the other light
+    model = TwoAttributes(trained, lambda c, n: lit_stripes(c ^ 1, n, 9))
+    rows = QualityMeter(images, classes, model).measure()
+    assert [row["class"] for row in rows] == [
+        ("right", "lit"),
+        ("middle", "dim"),
+        ("middle", "lit"),
+        ("left", "lit"),
+        ("left", "dim"),
+    ]
+    for row in rows:
+        assert row["agreement_place"] > 0.9
+        assert row["agreement_light"] < 0.1
+        mean = (row["agreement_place"] + row["agreement_light"]) / 2
+        assert row["agreement"] == pytest.approx(mean)
+
+
+@given(st.lists(st.integers(0, 300), min_size=2, max_size=60).filter(any))
+def test_rare_combinations_have_images_to_compare_with(counts):
+    watched = rare_combinations(np.array(counts))
+    assert 1 <= len(watched) <= quality.MAX_WATCHED_COMBINATIONS
+    least = min(quality.FEWEST_IMAGES, max(counts))
+    assert all(counts[c] >= least for c in watched)
+    left_out = [n for c, n in enumerate(counts) if c not in watched and n >= least]
+    assert all(counts[c] <= n for c in watched for n in left_out)

@@ -21,7 +21,7 @@ class BalancedBatches(keras.utils.PyDataset):
     images : ndarray of shape (n, ...)
         The user's images, in the user's range.
     class_indices : ndarray of shape (n,), int
-        The class 0..K-1 of each image; every class has at least one.
+        The class 0..K-1 of each image. A class without images is never drawn.
     to_model_range : callable
         Turns rows of `images` into float32 of shape (m, height, width, channels)
         in [-1, 1].
@@ -68,6 +68,7 @@ class BalancedBatches(keras.utils.PyDataset):
         self.counts = np.bincount(class_indices)
         self.first = np.cumsum(self.counts) - self.counts
         weights = self.counts.astype(float) ** class_power
+        weights[self.counts == 0] = 0  # where the power of 0 would be 1
         self.class_probabilities = weights / weights.sum()
 
     def __len__(self) -> int:

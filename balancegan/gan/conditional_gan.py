@@ -7,13 +7,14 @@ of taking turns; :func:`build_gan` chooses by the preset.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
+from numpy.typing import ArrayLike
 
 from balancegan.gan.layers import RandomShift
 from balancegan.gan.losses import LOSSES
@@ -48,15 +49,17 @@ class ConditionalGAN(keras.Model):
     ----------
     image_shape : tuple of int
         (height, width, channels).
-    class_counts : sequence of int
-        Real images of each class.
+    class_counts : array-like of shape (n_values of each attribute), int
+        Real images of each class. Its shape says how many attributes there are and
+        how many values each has: (n_classes,) for one label. A class without images
+        is not trained.
     preset : Preset
         Networks, loss and optimiser settings.
     seed : int
         Seed of the initial weights, of the latents and of the dropout.
     generator, discriminator : callable or None, default=None
         Builders of the networks, with the arguments and results of those in
-        ``networks``. None: the preset's.
+        ``networks``; they are told the number of all classes. None: the preset's.
     features : keras.Model or None, default=None
         What the preset's discriminator sees beside the pixels; see
         :func:`balancegan.gan.networks.build_projection_discriminator`. None: nothing.
@@ -65,7 +68,7 @@ class ConditionalGAN(keras.Model):
     def __init__(
         self,
         image_shape: ImageShape,
-        class_counts: Sequence[int],
+        class_counts: ArrayLike,
         preset: Preset,
         seed: int,
         generator: GeneratorBuilder | None = None,
@@ -74,7 +77,8 @@ class ConditionalGAN(keras.Model):
     ) -> None:
         super().__init__(name="conditional_gan")
         self.preset = preset
-        self.n_classes = n_classes = len(class_counts)
+        counts = np.asarray(class_counts)
+        self.classes_with_images = np.flatnonzero(counts).astype("int32")
         weights_seed, latent_seed, shift_seed = (
             int(s) for s in np.random.SeedSequence(seed).generate_state(3) // 2
         )
@@ -83,7 +87,10 @@ class ConditionalGAN(keras.Model):
         self.generator, self.averaged_generator = (
             check_generator(
                 build_generator(
-                    image_shape, n_classes, preset.latent_dim, weights_seed
+                    image_shape,
+                    counts.shape if generator is None else counts.size,
+                    preset.latent_dim,
+                    weights_seed,
                 ),
                 image_shape,
                 preset.latent_dim,
@@ -92,14 +99,19 @@ class ConditionalGAN(keras.Model):
         )
         seen = {} if features is None else {"features": features}
         self.discriminator = check_discriminator(
-            build_discriminator(image_shape, n_classes, weights_seed + 1_000, **seen),
+            build_discriminator(
+                image_shape,
+                counts.shape if discriminator is None else counts.size,
+                weights_seed + 1_000,
+                **seen,
+            ),
             image_shape,
         )
         self.random_shift: RandomShift | None = None
         if preset.shift:
             self.random_shift = RandomShift(
                 max(1, round(preset.shift * min(image_shape[:2]))),
-                preset.shift_probabilities(class_counts),
+                preset.shift_probabilities(counts.ravel().tolist()),
                 shift_seed,
             )
         self.averaged_generator.set_weights(self.generator.get_weights())
@@ -237,10 +249,12 @@ class AlternatingGAN(ConditionalGAN):
         return loss
 
     def uniform_classes(self, n: int) -> Tensor:
-        """Draw `n` class indices, every class equally likely."""
-        return keras.random.randint(
-            (n,), 0, self.n_classes, dtype="int32", seed=self.seed_generator
+        """Draw `n` class indices, every class that has images equally likely."""
+        classes = self.classes_with_images
+        drawn = keras.random.randint(
+            (n,), 0, len(classes), dtype="int32", seed=self.seed_generator
         )
+        return tf.gather(tf.constant(classes), drawn)
 
 
 class SharedPassGAN(ConditionalGAN):
@@ -332,7 +346,7 @@ def gradient_penalty(critic: Callable, images: Tensor, classes: Tensor) -> Tenso
 
 def build_gan(
     image_shape: ImageShape,
-    class_counts: Sequence[int],
+    class_counts: ArrayLike,
     preset: Preset,
     seed: int,
     generator: GeneratorBuilder | None = None,

@@ -77,12 +77,16 @@ class History:
 
     def class_frame(self) -> pd.DataFrame:
         """Return a row per look at the images and class."""
+        if self.class_rows:
+            return pd.DataFrame(self.class_rows)
         columns = ["step", "class", "agreement", "diversity", "distance"]
-        return pd.DataFrame(self.class_rows, columns=columns)
+        return pd.DataFrame(columns=columns)
 
 
 def describe_quality(event: Event) -> str | None:
     """Return what a look at the images has shown in words; None for other events.
+
+    Of several attributes it says the means, for the combinations are many.
 
     Examples
     --------
@@ -92,6 +96,15 @@ def describe_quality(event: Event) -> str | None:
     """
     if event["event"] != "quality":
         return None
+    prefix = "agreement_"
+    means = [
+        f"{name.removeprefix(prefix)} {mean:.2f}"
+        for name, mean in event.items()
+        if name.startswith(prefix)
+    ]
+    if means:
+        agreement = f"agreement: {', '.join(means)}"
+        return f"step {event['step']}, {agreement}; diversity: {event['diversity']:.2f}"
     classes = [
         f"{row['class']} {row['agreement']:.2f}/{row['diversity']:.2f}"
         for row in event["classes"]

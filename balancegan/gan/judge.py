@@ -1,16 +1,19 @@
 """A small classifier of the user's own images, to judge synthetic ones by.
 
 Trained on the training part alone; nothing is downloaded. What it says is relative:
-it has seen the real images that it compares with.
+it has seen the real images that it compares with. Of several attributes it tells each
+by the same features.
 """
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
-from keras import layers
+from keras import layers, ops
 
+from balancegan.attributes import Classes, sizes_of, unravel
 from balancegan.gan.batches import BalancedBatches
 
 JUDGE_STEPS = 1_200
@@ -28,8 +31,8 @@ class Judge:
     ----------
     image_shape : tuple of int
         (height, width, channels).
-    n_classes : int
-        Number of classes.
+    n_classes : int or tuple of int
+        Number of classes; of several attributes, how many values each has.
     to_model_range : callable
         Turns rows as the user holds them into float32 of shape (m, height, width,
         channels) in [-1, 1].
@@ -40,11 +43,12 @@ class Judge:
     def __init__(
         self,
         image_shape: tuple[int, int, int],
-        n_classes: int,
+        n_classes: Classes,
         to_model_range: Callable[[np.ndarray], np.ndarray],
         seed: int,
     ) -> None:
-        self.network = build_judge(image_shape, n_classes, seed)
+        self.sizes = sizes_of(n_classes)
+        self.network = build_judge(image_shape, sum(self.sizes), seed)
         self.to_model_range, self.seed = to_model_range, seed
 
     def train(
@@ -85,12 +89,22 @@ class Judge:
         rate = keras.optimizers.schedules.CosineDecay(JUDGE_LEARNING_RATE, n_steps)
         classifier.compile(
             keras.optimizers.Adam(rate),
-            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            self._cross_entropy,
             jit_compile=False,
             steps_per_execution=10,
         )
         classifier.fit(batches, verbose=0, shuffle=False)
         self._set_trainable(False)
+
+    def _cross_entropy(self, class_index: Any, logits: Any) -> Any:
+        """Return the cross-entropy of each attribute's values, added up."""
+        value_indices = unravel(ops.cast(class_index, "int32"), self.sizes)
+        return sum(
+            keras.losses.sparse_categorical_crossentropy(indices, own, from_logits=True)
+            for indices, own in zip(
+                value_indices, split_logits(logits, self.sizes), strict=True
+            )
+        )
 
     def _set_trainable(self, trainable: bool) -> None:
         # Layer by layer: the models that share them each have a switch of their own
@@ -115,6 +129,7 @@ class Judge:
         -------
         features : ndarray of shape (n, FEATURES)
         logits : ndarray of shape (n, n_classes)
+            Of several attributes, those of the values of each, one after the other.
         """
         features, logits = [], []
         for start in range(0, len(images), JUDGE_BATCH):
@@ -126,9 +141,38 @@ class Judge:
             logits.append(seen[-1][: len(rows)])
         return np.concatenate(features), np.concatenate(logits)
 
+    def agreement(self, logits: np.ndarray, class_index: int) -> list[float]:
+        """Return for each attribute the share of images that have the value asked.
+
+        Parameters
+        ----------
+        logits : ndarray of shape (n, n_classes)
+            What `look_at` returned.
+        class_index : int
+            The class that the images shall be of.
+        """
+        own_logits = split_logits(logits, self.sizes)
+        asked = unravel(class_index, self.sizes)
+        return [
+            float(np.mean(own.argmax(axis=1) == value))
+            for own, value in zip(own_logits, asked, strict=True)
+        ]
+
+
+def split_logits(logits: Any, sizes: Sequence[int]) -> list[Any]:
+    """Return the logits of each attribute out of those of all.
+
+    Examples
+    --------
+    >>> [own.shape for own in split_logits(np.zeros((7, 5)), (2, 3))]
+    [(7, 2), (7, 3)]
+    """
+    ends = itertools.accumulate(sizes)
+    return [logits[:, end - size : end] for size, end in zip(sizes, ends, strict=True)]
+
 
 def build_judge(
-    image_shape: tuple[int, int, int], n_classes: int, seed: int
+    image_shape: tuple[int, int, int], n_logits: int, seed: int
 ) -> keras.Model:
     """Build the classifier: strided convolutions, one hidden layer of features.
 
@@ -157,5 +201,5 @@ def build_judge(
             break
     x = layers.Flatten()(x)
     features = layers.Dense(FEATURES, "relu", kernel_initializer=glorot())(x)
-    logits = layers.Dense(n_classes, kernel_initializer=glorot())(features)
+    logits = layers.Dense(n_logits, kernel_initializer=glorot())(features)
     return keras.Model(image, [*maps[-2:], features, logits], name="judge")

@@ -3,18 +3,20 @@
 Image k of a class depends on the model, the class and k alone, whoever asks. Its
 latent comes from a random generator of its own, and it is always computed as number
 k % BATCH of a batch of BATCH, so that not even rounding depends on how many images
-are asked for.
+are asked for. The same holds for image k of a request that leaves attributes open.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 
+from balancegan.attributes import Attributes, join
 from balancegan.errors import DataError
 from balancegan.gan.presets import Preset
+from balancegan.gan.selection import Selection, count_images, select
 from balancegan.images import ImageFormat
 
 BATCH = 64
@@ -34,12 +36,13 @@ class TrainedModel:
         The settings that training used.
     image_format : ImageFormat
         Layout and range of the user's images.
-    classes : ndarray of shape (n_classes,)
-        The user's labels in the order of the class indices.
+    attributes : Attributes
+        What the class indices stand for: the user's labels.
     class_names : list of str or None
-        What people call them. None: as the labels' own texts.
-    counts : list of int
-        Real images of each class.
+        What people call the classes of a single attribute. None: as the labels' own
+        texts.
+    counts : ndarray of shape (n_values of each attribute), int
+        Real images of each class; 0 for combinations that no image has.
     seed : int
         Where training and sampling start from.
     n_steps : int
@@ -54,29 +57,57 @@ class TrainedModel:
     own_generator: bool
     preset: Preset
     image_format: ImageFormat
-    classes: np.ndarray
+    attributes: Attributes
     class_names: list[str] | None
-    counts: list[int]
+    counts: np.ndarray
     seed: int
     n_steps: int
     kept_step: int
     seconds: float
 
-    def find_class(self, label: Any) -> int:
-        """Return the index of a class.
+    @property
+    def classes(self) -> np.ndarray:
+        """The label of each class index: a tuple where there are several attributes."""
+        return join(self.attributes.columns(np.arange(self.attributes.n_classes)))
+
+    def select(self, label: Any) -> Selection:
+        """Return the classes that a label names; see :meth:`Attributes.find`.
 
         Raises
         ------
         DataError
-            If the model knows no such class.
+            If the label names an attribute or a value that the model does not know.
         """
-        found = np.flatnonzero(self.classes == label)
-        if not len(found):
-            raise DataError(
-                f"The model knows the classes {self.classes.tolist()}. "
-                f"Received: {label!r}."
-            )
-        return int(found[0])
+        return select(self.counts, self.attributes.find(label))
+
+    def count_images(self, label: Any) -> int:
+        """Return how many training images have what a label names."""
+        return count_images(self.counts, self.attributes.find(label))
+
+    def marginal(
+        self, names: str | Sequence[str] | None
+    ) -> tuple[np.ndarray, list[int]]:
+        """Return the labels of some attributes and how many training images have each.
+
+        Parameters
+        ----------
+        names : str, sequence of str or None
+            The attributes. None: all of them.
+
+        Returns
+        -------
+        labels : ndarray of shape (n,)
+            Those that training images have: values, or tuples of several attributes'.
+        counts : list of int
+        """
+        positions = self.attributes.positions(names)
+        others = tuple(i for i in range(self.counts.ndim) if i not in positions)
+        counts = self.counts.transpose(*others, *positions)
+        counts = counts.sum(axis=tuple(range(len(others))))
+        seen = np.nonzero(counts)
+        pairs = zip(positions, seen, strict=True)
+        columns = [self.attributes.values[i][indices] for i, indices in pairs]
+        return join(columns), counts[seen].tolist()
 
     def find_named_class(self, name: str) -> int:
         """Return the index of a class by its name, or by its label as text.
@@ -84,8 +115,14 @@ class TrainedModel:
         Raises
         ------
         DataError
-            If no class is called so.
+            If no class is called so, or the model has several attributes.
         """
+        if len(self.attributes.names) > 1:
+            raise DataError(
+                "The model has several attributes, and a name is of one class. "
+                f"Received: {name!r}, of {list(self.attributes.names)}. Load the "
+                "model in Python and give sample a dict of attributes."
+            )
         texts = [str(label) for label in self.classes.tolist()]
         for names in (self.class_names or [], texts):
             if name in names:
@@ -108,30 +145,51 @@ class TrainedModel:
         images : ndarray of shape (m, ...)
             At most ``BATCH`` of them, in the user's layout, dtype and range.
         """
-        classes = np.full(BATCH, class_index, dtype="int32")
+        for images, _ in self.make_selected(Selection.of_class(class_index), first, n):
+            yield images
+
+    def make_selected(
+        self, selection: Selection, first: int, n: int
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Make images first..first + n - 1 of a selection, a batch at a time.
+
+        Parameters
+        ----------
+        selection : Selection
+            The classes that may be drawn.
+        first, n : int
+            Number of the first image, and how many.
+
+        Yields
+        ------
+        images : ndarray of shape (m, ...)
+            As of `make_images`. Image k is image k of the class drawn for it.
+        class_indices : ndarray of shape (m,), int
+            Their classes.
+        """
         for start in range(first - first % BATCH, first + n, BATCH):
-            latents = draw_latents(
-                self.preset.latent_dim, self.seed, class_index, start
-            )
+            classes = selection.draw(self.seed, start, BATCH)
+            latents = draw_latents(self.preset.latent_dim, self.seed, classes, start)
             images = self.generator.predict_on_batch([latents, classes])
-            wanted = images[max(0, first - start) : first + n - start]
-            yield self.image_format.from_model_range(wanted)
+            wanted = slice(max(0, first - start), first + n - start)
+            yield self.image_format.from_model_range(images[wanted]), classes[wanted]
 
 
 def draw_latents(
-    latent_dim: int, seed: int, class_index: int, start: int
+    latent_dim: int, seed: int, class_indices: np.ndarray | int, start: int
 ) -> np.ndarray:
-    """Return the latents of images start..start + BATCH - 1 of one class.
+    """Return the latents of images start..start + BATCH - 1 of their classes.
 
     Examples
     --------
-    >>> whole = draw_latents(3, seed=0, class_index=1, start=0)
-    >>> later = draw_latents(3, seed=0, class_index=1, start=10)
+    >>> whole = draw_latents(3, seed=0, class_indices=1, start=0)
+    >>> later = draw_latents(3, seed=0, class_indices=1, start=10)
     >>> whole.shape, bool((whole[10:] == later[:-10]).all())
     ((64, 3), True)
     """
+    classes = np.broadcast_to(class_indices, BATCH).tolist()
     rows = [
         np.random.default_rng([seed, class_index, k]).standard_normal(latent_dim)
-        for k in range(start, start + BATCH)
+        for k, class_index in enumerate(classes, start)
     ]
     return np.asarray(rows, dtype="float32")

@@ -148,7 +148,7 @@ class QualityMonitor(keras.callbacks.Callback):
         """Measure the images, record the figures, remember the best state."""
         started = self.budget.seconds
         rows = self.meter.measure()
-        names = ("agreement", "diversity", "distance")
+        names = [name for name in rows[0] if name != "class"]
         means = {name: _mean([row[name] for row in rows]) for name in names}
         means["look_seconds"] = self.budget.seconds - started
         self.history.record_quality(step, self.budget.seconds, rows, means)

@@ -1,10 +1,11 @@
 """Generators and discriminators, built of Keras layers and nothing else.
 
 A generator maps (latent vector, class index) to an image in [-1, 1]; its
-discriminator maps (image, class index) to one logit and is its mirror. Every layer
-that draws random numbers gets its own seed, so that a network depends on its
-arguments alone. What the networks are trained with is ``presets`` and ``gan``. A
-user's own builders take the same arguments and are checked here.
+discriminator maps (image, class index) to one logit and is its mirror. Of several
+attributes each has an embedding of its own. Every layer that draws random numbers gets
+its own seed, so that a network depends on its arguments alone. What the networks are
+trained with is ``presets`` and ``gan``. A user's own builders take the same arguments
+and are checked here.
 """
 
 import itertools
@@ -15,6 +16,7 @@ from typing import Any
 import keras
 from keras import layers
 
+from balancegan.attributes import Classes, sizes_of, unravel
 from balancegan.errors import DataError
 from balancegan.gan.layers import (
     DepthToSpace,
@@ -23,7 +25,7 @@ from balancegan.gan.layers import (
 )
 
 ImageShape = tuple[int, int, int]
-GeneratorBuilder = Callable[[ImageShape, int, int, int], keras.Model]
+GeneratorBuilder = Callable[[ImageShape, Any, int, int], keras.Model]
 DiscriminatorBuilder = Callable[..., keras.Model]
 Tensor = Any
 
@@ -43,20 +45,20 @@ LEAK = 0.2
 
 
 def build_tutorial_generator(
-    image_shape: ImageShape, n_classes: int, latent_dim: int, seed: int
+    image_shape: ImageShape, n_classes: Classes, latent_dim: int, seed: int
 ) -> keras.Model:
     """Build the generator of the MNIST tutorials, for images of any size.
 
-    The label becomes one extra channel of the smallest feature map, a quarter of
-    the image in height and width; two transposed convolutions enlarge it. At
-    28x28x1, 10 classes and a latent of 50 it has 856,760 parameters.
+    The label (of several attributes each) becomes one extra channel of the smallest
+    feature map, a quarter of the image in height and width; two transposed convolutions
+    enlarge it. At 28x28x1, 10 classes and a latent of 50 it has 856,760 parameters.
 
     Parameters
     ----------
     image_shape : tuple of int
         (height, width, channels) of the images made.
-    n_classes : int
-        Number of classes.
+    n_classes : int or tuple of int
+        Number of classes; of several attributes, how many values each has.
     latent_dim : int
         Length of the latent vector.
     seed : int
@@ -73,17 +75,13 @@ def build_tutorial_generator(
     base = (math.ceil(height / 4), math.ceil(width / 4))
     latent, class_index = _generator_inputs(latent_dim)
 
-    # The label as one channel of the base
-    label = _embedding(class_index, n_classes, EMBEDDING_DIM["tutorial"], seeds)
-    label = _dense(label, base[0] * base[1], seeds)
-    label = layers.Reshape((*base, 1))(label)
-
-    # The noise as 128 channels of the base
+    # Labels as one channel each of the base, the noise as 128 channels
+    labels = _label_channels(class_index, n_classes, base, seeds)
     x = _dense(latent, base[0] * base[1] * 128, seeds)
     x = layers.LeakyReLU(LEAK)(x)
     x = layers.Reshape((*base, 128))(x)
 
-    x = layers.Concatenate()([x, label])
+    x = layers.Concatenate()([x, *labels])
     for _ in range(2):
         x = layers.Conv2DTranspose(
             128, 4, strides=2, padding="same", kernel_initializer=_glorot(seeds)
@@ -96,20 +94,20 @@ def build_tutorial_generator(
 
 
 def build_tutorial_discriminator(
-    image_shape: ImageShape, n_classes: int, seed: int
+    image_shape: ImageShape, n_classes: Classes, seed: int
 ) -> keras.Model:
     """Build the discriminator of the MNIST tutorials, for images of any size.
 
-    The label becomes one extra channel of the image. The sigmoid of the tutorials
-    is part of the loss, so this returns logits. At 28x28x1 and 10 classes it has
-    196,773 parameters.
+    The label (of several attributes each) becomes one extra channel of the image. The
+    sigmoid of the tutorials is part of the loss, so this returns logits. At 28x28x1 and
+    10 classes it has 196,773 parameters.
 
     Parameters
     ----------
     image_shape : tuple of int
         (height, width, channels) of the images judged.
-    n_classes : int
-        Number of classes.
+    n_classes : int or tuple of int
+        Number of classes; of several attributes, how many values each has.
     seed : int
         Seed of the initial weights and of the dropout.
 
@@ -119,15 +117,11 @@ def build_tutorial_discriminator(
         (images, class indices) to logits of shape (n,).
     """
     seeds = itertools.count(seed)
-    height, width, _ = image_shape
     image, class_index = _discriminator_inputs(image_shape)
 
-    # The label as one channel of the image
-    label = _embedding(class_index, n_classes, EMBEDDING_DIM["tutorial"], seeds)
-    label = _dense(label, height * width, seeds)
-    label = layers.Reshape((height, width, 1))(label)
+    labels = _label_channels(class_index, n_classes, image_shape[:2], seeds)
 
-    x = layers.Concatenate()([image, label])
+    x = layers.Concatenate()([image, *labels])
     for _ in range(2):
         x = _conv(x, 128, 3, seeds, strides=2)
         x = layers.LeakyReLU(LEAK)(x)
@@ -138,7 +132,7 @@ def build_tutorial_discriminator(
 
 
 def build_projection_generator(
-    image_shape: ImageShape, n_classes: int, latent_dim: int, seed: int
+    image_shape: ImageShape, n_classes: Classes, latent_dim: int, seed: int
 ) -> keras.Model:
     """Build a generator with class-conditional batch normalisation.
 
@@ -159,9 +153,12 @@ def build_projection_generator(
     # Of length 1 beside a latent of length 8: as long as the latent, the class would
     # drown it, and all images of a class would be alike
     dim = EMBEDDING_DIM["projection"]
-    label = layers.UnitNormalization()(_embedding(class_index, n_classes, dim, seeds))
+    labels = [
+        layers.UnitNormalization()(label)
+        for label in _embeddings(class_index, n_classes, dim, seeds)
+    ]
 
-    condition = layers.Concatenate()([latent, label])
+    condition = layers.Concatenate()([latent, *labels])
     x = _dense(condition, base[0] * base[1] * base_width, seeds)
     x = layers.Reshape((*base, base_width))(x)
     x = _conditional_norm(x, condition)
@@ -179,7 +176,7 @@ def build_projection_generator(
 
 def build_projection_discriminator(
     image_shape: ImageShape,
-    n_classes: int,
+    n_classes: Classes,
     seed: int,
     features: keras.Model | None = None,
 ) -> keras.Model:
@@ -187,14 +184,15 @@ def build_projection_discriminator(
 
     A 3x3 convolution at the size of the image, then strided 4x4 ones; the class
     enters as the inner product of its embedding with the image's features (Miyato and
-    Koyama 2018, https://arxiv.org/abs/1802.05637, equation 3).
+    Koyama 2018, https://arxiv.org/abs/1802.05637, equation 3); of several attributes
+    each does, and the products are added.
 
     Parameters
     ----------
     image_shape : tuple of int
         (height, width, channels) of the images judged.
-    n_classes : int
-        Number of classes.
+    n_classes : int or tuple of int
+        Number of classes; of several attributes, how many values each has.
     seed : int
         Seed of the initial weights.
     features : keras.Model or None, default=None
@@ -337,6 +335,26 @@ def _embedding(
     )
 
 
+def _embeddings(
+    class_index: Tensor, n_classes: Classes, dim: int, seeds: Iterator[int]
+) -> Iterator[Tensor]:
+    """Yield the embedding of each attribute's value."""
+    sizes = sizes_of(n_classes)
+    for value_index, size in zip(unravel(class_index, sizes), sizes, strict=True):
+        yield _embedding(value_index, size, dim, seeds)
+
+
+def _label_channels(
+    class_index: Tensor, n_classes: Classes, size: tuple[int, int], seeds: Iterator[int]
+) -> list[Tensor]:
+    """Return each attribute's value as one channel of (height, width)."""
+    dim = EMBEDDING_DIM["tutorial"]
+    return [
+        layers.Reshape((*size, 1))(_dense(label, size[0] * size[1], seeds))
+        for label in _embeddings(class_index, n_classes, dim, seeds)
+    ]
+
+
 def _conditional_norm(x: Tensor, condition: Tensor) -> Tensor:
     """Normalise each channel, then scale and shift it by `condition`; activate."""
     # Zero kernels: training starts from one generator that all classes share
@@ -358,13 +376,15 @@ def _crop(x: Tensor, size: tuple[int, int], image_shape: ImageShape) -> Tensor:
 
 
 def _projection_head(
-    x: Tensor, class_index: Tensor, n_classes: int, seeds: Iterator[int]
+    x: Tensor, class_index: Tensor, n_classes: Classes, seeds: Iterator[int]
 ) -> Tensor:
-    """Return a logit for each row: one part for all classes, one of its own class."""
+    """Return a logit for each row: a part for all classes, one for each attribute."""
     features = layers.LeakyReLU(LEAK)(_dense(x, HIDDEN_UNITS, seeds))
-    label = _embedding(class_index, n_classes, HIDDEN_UNITS, seeds)
-    projection = layers.Dot(axes=1)([features, label])
-    logit = layers.Add()([_dense(features, 1, seeds), projection])
+    projections = [
+        layers.Dot(axes=1)([features, label])
+        for label in _embeddings(class_index, n_classes, HIDDEN_UNITS, seeds)
+    ]
+    logit = layers.Add()([_dense(features, 1, seeds), *projections])
     return layers.Reshape(())(logit)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from balancegan.attributes import Attributes
 from balancegan.balance import plain
 from balancegan.errors import SavedModelError
 from balancegan.files import check_folder, whole_folder
@@ -23,7 +24,7 @@ from balancegan.gan.networks import GENERATORS, GeneratorBuilder, check_generato
 from balancegan.gan.presets import Preset
 from balancegan.images import ImageFormat
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 FACTS_FILE = "augmenter.json"
 GENERATOR_FILE = "generator.weights.h5"
 LIBRARIES = ("balancegan", "tensorflow", "keras", "numpy", "scikit-learn")
@@ -64,12 +65,9 @@ def save_model(
         "parameters": _parameters_to_json(parameters),
         "preset": asdict(model.preset),
         "image_format": asdict(model.image_format),
-        "classes": {
-            "dtype": str(model.classes.dtype),
-            "labels": model.classes.tolist(),
-            "names": model.class_names,
-            "counts": model.counts,
-        },
+        "attributes": _attributes_to_json(model.attributes),
+        "class_names": model.class_names,
+        "counts": model.counts.ravel().tolist(),
         "own_generator": model.own_generator,
         "seed": model.seed,
         "n_steps": model.n_steps,
@@ -136,20 +134,19 @@ def load_model(
             f"Received: generator={generator!r}. Leave it out."
         )
     try:
-        classes = facts["classes"]
+        attributes = _attributes_from_json(facts["attributes"])
         preset = Preset(**facts["preset"])
         as_saved = facts["image_format"]
         image_format = ImageFormat(
             **as_saved
             | {key: tuple(as_saved[key]) for key in ("row_shape", "image_shape")}
         )
-        labels = np.asarray(classes["labels"], dtype=classes["dtype"])
         build_generator = generator or GENERATORS[preset.networks]
         model = TrainedModel(
             generator=check_generator(
                 build_generator(
                     image_format.image_shape,
-                    len(labels),
+                    attributes.sizes if generator is None else attributes.n_classes,
                     preset.latent_dim,
                     facts["seed"],
                 ),
@@ -159,9 +156,9 @@ def load_model(
             own_generator=generator is not None,
             preset=preset,
             image_format=image_format,
-            classes=labels,
-            class_names=classes["names"],
-            counts=classes["counts"],
+            attributes=attributes,
+            class_names=facts["class_names"],
+            counts=np.asarray(facts["counts"]).reshape(attributes.sizes),
             seed=facts["seed"],
             n_steps=facts["n_steps"],
             kept_step=facts["kept_step"],
@@ -176,11 +173,23 @@ def load_model(
     return model, parameters
 
 
+def _attributes_to_json(attributes: Attributes) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "dtype": str(values.dtype), "values": values.tolist()}
+        for name, values in zip(attributes.names, attributes.values, strict=True)
+    ]
+
+
+def _attributes_from_json(facts: list[dict[str, Any]]) -> Attributes:
+    values = [np.asarray(one["values"], dtype=one["dtype"]) for one in facts]
+    return Attributes(tuple(one["name"] for one in facts), tuple(values))
+
+
 def _parameters_to_json(parameters: dict[str, Any]) -> dict[str, Any]:
     """Keep a mapping as pairs, for the keys of JSON are strings."""
     strategy = parameters["sampling_strategy"]
     if isinstance(strategy, Mapping):
-        strategy = [[plain(label), int(n)] for label, n in strategy.items()]
+        strategy = [[_label_to_json(key), int(n)] for key, n in strategy.items()]
     elif callable(strategy):
         raise SavedModelError(
             "A function cannot be saved. Received: sampling_strategy="
@@ -197,11 +206,20 @@ def _parameters_to_json(parameters: dict[str, Any]) -> dict[str, Any]:
     return {name: plain(value) for name, value in (parameters | own).items()}
 
 
+def _label_to_json(label: Any) -> Any:
+    return (
+        [plain(value) for value in label] if isinstance(label, tuple) else plain(label)
+    )
+
+
 def _parameters_from_json(parameters: dict[str, Any]) -> dict[str, Any]:
     strategy = parameters["sampling_strategy"]
-    own = {
-        "sampling_strategy": dict(strategy) if isinstance(strategy, list) else strategy
-    }
+    if isinstance(strategy, list):
+        strategy = {
+            tuple(label) if isinstance(label, list) else label: n
+            for label, n in strategy
+        }
+    own: dict[str, Any] = {"sampling_strategy": strategy}
     for name in ("image_shape", "value_range"):
         own[name] = parameters[name] and tuple(parameters[name])
     return parameters | own

@@ -105,7 +105,8 @@ class Preset:
 
     def shift_probabilities(self, class_counts: Sequence[int]) -> list[float]:
         """Return how often an image of each class is moved, 0 to 1."""
-        return [min(1.0, math.sqrt(self.shift_class_size / n)) for n in class_counts]
+        size = self.shift_class_size
+        return [min(1.0, math.sqrt(size / max(1, n))) for n in class_counts]
 
 
 PRESETS: dict[str, Preset] = {

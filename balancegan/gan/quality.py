@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from balancegan.balance import FEW_SHOT, plain
+from balancegan.balance import FEW_SHOT
 from balancegan.gan.judge import Judge
 from balancegan.gan.model import TrainedModel
 
 MAX_WATCHED = 10  # classes
+MAX_WATCHED_COMBINATIONS = 20  # of several attributes
+FEWEST_IMAGES = 5  # of a combination, to compare with
 SYNTHETIC_PER_CLASS = 64
 MAX_REAL_PER_CLASS = 500
 JUDGE_SEED_OFFSET = 7_919
@@ -104,7 +106,9 @@ class QualityMeter:
         self, images: np.ndarray, class_indices: np.ndarray, model: TrainedModel
     ) -> None:
         self.images, self.class_indices, self.model = images, class_indices, model
-        self.watched = few_shot_classes(np.bincount(class_indices))
+        counts = np.bincount(class_indices)
+        one_label = len(model.attributes.names) == 1
+        self.watched = (few_shot_classes if one_label else rare_combinations)(counts)
         self.judge: Judge | None = None
         self.real_features: dict[int, np.ndarray] = {}
 
@@ -116,7 +120,8 @@ class QualityMeter:
         rows : list of dict
             "class": the user's label; "agreement": share of images that the judge
             puts in the class; "diversity": see :func:`diversity_ratio`; "distance":
-            :func:`energy_coefficient` of the judge's features.
+            :func:`energy_coefficient` of the judge's features. Of several attributes
+            "agreement" is the mean over those of each, "agreement_NAME".
         """
         if self.judge is None:
             self.judge = self._train_judge()
@@ -125,7 +130,7 @@ class QualityMeter:
     def _train_judge(self) -> Judge:
         judge = Judge(
             self.model.image_format.image_shape,
-            len(self.model.classes),
+            self.model.attributes.sizes,
             self.model.image_format.to_model_range,
             # Not the judge whose features the generator may be trained on
             self.model.seed + JUDGE_SEED_OFFSET,
@@ -145,9 +150,12 @@ class QualityMeter:
         )
         features, logits = judge.look_at(synthetic)
         real = self._real_images(index)
+        agreement = judge.agreement(logits, index)
+        names = self.model.attributes.names if len(agreement) > 1 else ()
         return {
-            "class": plain(self.model.classes[index]),
-            "agreement": float(np.mean(logits.argmax(axis=1) == index)),
+            "class": self.model.attributes.label(index),
+            "agreement": float(np.mean(agreement)),
+            **{f"agreement_{name}": agreement[i] for i, name in enumerate(names)},
             "diversity": diversity_ratio(real, synthetic),
             "distance": energy_coefficient(self.real_features[index], features),
         }
@@ -168,3 +176,18 @@ def few_shot_classes(counts: np.ndarray) -> list[int]:
     rarest_first = np.argsort(counts, kind="stable")
     n_few = int((counts <= FEW_SHOT).sum()) or max(1, len(counts) // 2)
     return rarest_first[: min(n_few, MAX_WATCHED)].tolist()
+
+
+def rare_combinations(counts: np.ndarray) -> list[int]:
+    """Return the combinations of attributes to watch, the rarest first.
+
+    Those of at least 5 images: fewer say little about how varied images should be.
+
+    Examples
+    --------
+    >>> rare_combinations(np.array([0, 90, 3, 12, 7]))
+    [4, 3, 1]
+    """
+    rarest_first = np.argsort(counts, kind="stable")
+    enough = counts[rarest_first] >= min(FEWEST_IMAGES, counts.max())
+    return rarest_first[enough][:MAX_WATCHED_COMBINATIONS].tolist()

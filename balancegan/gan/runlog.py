@@ -50,8 +50,10 @@ class RunLog:
         self.folder = _make_run_folder(Path(folder))
         self.lines = (self.folder / "history.jsonl").open("a", encoding="utf-8")
         self.writer = writer and writer(str(self.folder))
-        rarest_first = np.argsort(model.counts, kind="stable")[:SHOWN_CLASSES]
-        self.shown_classes = sorted(rarest_first.tolist())
+        counts = model.counts.ravel()
+        rarest_first = np.argsort(counts, kind="stable")
+        shown = rarest_first[counts[rarest_first] > 0][:SHOWN_CLASSES]
+        self.shown_classes = sorted(shown.tolist())
 
     def __call__(self, event: Event) -> None:
         """Write down one event."""

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from balancegan.attributes import Attributes, Labels
 from balancegan.errors import DataError
 from balancegan.gan.batches import BalancedBatches
 from balancegan.gan.budget import Budget
@@ -33,7 +34,7 @@ class TrainingRun:
     ----------
     images : ndarray of shape (n, ...)
         In the user's layout and range.
-    labels : ndarray of shape (n,)
+    labels : Labels
         The user's labels.
     image_format : ImageFormat
         What layout and range those are.
@@ -55,7 +56,7 @@ class TrainingRun:
     def __init__(
         self,
         images: np.ndarray,
-        labels: np.ndarray,
+        labels: Labels,
         image_format: ImageFormat,
         preset: Preset,
         seed: int,
@@ -64,12 +65,13 @@ class TrainingRun:
         generator: GeneratorBuilder | None = None,
         discriminator: DiscriminatorBuilder | None = None,
     ) -> None:
-        classes, class_indices = np.unique(labels, return_inverse=True)
-        counts = np.bincount(class_indices).tolist()
+        attributes, class_indices = Attributes.learn(labels)
+        counts = np.bincount(class_indices, minlength=attributes.n_classes)
+        counts = counts.reshape(attributes.sizes)
         shape, to_model_range = image_format.image_shape, image_format.to_model_range
         self.judge: Judge | None = None
         if preset.judge_features and discriminator is None:
-            self.judge = Judge(shape, len(classes), to_model_range, seed)
+            self.judge = Judge(shape, attributes.sizes, to_model_range, seed)
         self.gan = build_gan(
             shape,
             counts,
@@ -94,7 +96,7 @@ class TrainingRun:
             own_generator=generator is not None,
             preset=preset,
             image_format=image_format,
-            classes=classes,
+            attributes=attributes,
             class_names=None,
             counts=counts,
             seed=seed,

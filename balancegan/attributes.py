@@ -1,0 +1,273 @@
+"""Labels of one or of several attributes, and the one number that stands for them.
+
+An image may have several labels, of its digit and of its colour say. The GAN is told
+one number all the same, the class index: the place of the image's combination among
+all that the values allow, where the last attribute counts fastest. With one attribute
+this is the place of the label among the sorted ones. Nothing here knows images.
+"""
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+
+from balancegan.errors import DataError
+
+ONE_LABEL = "label"  # what a single attribute is called that has no name
+MAX_COMBINATIONS = 100_000  # each has a place in tables of counts
+MAX_ATTRIBUTES = 32  # as many axes as an array of numpy may have everywhere
+
+Classes = int | tuple[int, ...]
+Wanted = tuple[int | None, ...]
+
+
+def sizes_of(n_classes: Classes) -> tuple[int, ...]:
+    """Return how many values each attribute has, of a tuple of them or of a number.
+
+    Examples
+    --------
+    >>> sizes_of(10), sizes_of((10, 5))
+    ((10,), (10, 5))
+    """
+    return tuple(np.atleast_1d(n_classes).tolist())
+
+
+def unravel(class_index: Any, sizes: Sequence[int]) -> list[Any]:
+    """Return for each attribute which of its values class indices stand for.
+
+    Parameters
+    ----------
+    class_index : int, ndarray or tensor
+        Class indices; anything that knows ``//`` and ``%``.
+    sizes : sequence of int
+        How many values each attribute has.
+
+    Returns
+    -------
+    value_indices : list
+        One of the kind of `class_index` for each attribute. With one attribute it is
+        `class_index` itself.
+
+    Examples
+    --------
+    >>> unravel(7, (2, 5))
+    [1, 2]
+    """
+    if len(sizes) == 1:
+        return [class_index]
+    value_indices = []
+    for size in reversed(sizes):
+        value_indices.append(class_index % size)
+        class_index = class_index // size
+    return value_indices[::-1]
+
+
+def join(columns: Sequence[np.ndarray]) -> np.ndarray:
+    """Return one label a row: the only column's, or the tuple of all columns'.
+
+    Examples
+    --------
+    >>> join([np.array(["3", "5"]), np.array([0, 1])]).tolist()
+    [('3', 0), ('5', 1)]
+    """
+    if len(columns) == 1:
+        return columns[0]
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return np.fromiter(rows, dtype=object, count=len(columns[0]))
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The labels of images, a column for each attribute.
+
+    Parameters
+    ----------
+    names : tuple of str
+        What the attributes are called.
+    columns : tuple of ndarray of shape (n,)
+        The values of each attribute, a row for each image.
+    """
+
+    names: tuple[str, ...]
+    columns: tuple[np.ndarray, ...]
+
+    @classmethod
+    def of_one(cls, labels: np.ndarray, name: str = ONE_LABEL) -> Self:
+        """Return the labels of a single attribute."""
+        return cls((name,), (labels,))
+
+    def __len__(self) -> int:
+        return len(self.columns[0])
+
+    def joined(self, positions: Sequence[int]) -> np.ndarray:
+        """Return one label for each image, of the attributes at `positions`."""
+        return join([self.columns[position] for position in positions])
+
+    def followed_by(self, others: Self) -> Self:
+        """Return these labels and those of further images behind them."""
+        columns = []
+        for column, other in zip(self.columns, others.columns, strict=True):
+            # Those of one attribute are among these, but in a wider array. Those of
+            # several may be longer texts, which would be cut
+            may_be_longer = len(self.columns) > 1 and column.dtype.kind in "US"
+            dtype = other.dtype if may_be_longer else column.dtype
+            columns.append(np.concatenate([column, other.astype(dtype)]))
+        return replace(self, columns=tuple(columns))
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """What the attributes are called and which values each of them has.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Their names, each another one.
+    values : tuple of ndarray
+        The values of each attribute, sorted.
+
+    Examples
+    --------
+    >>> labels = Labels(("digit", "dark"), (np.array([5, 3]), np.array([True, False])))
+    >>> attributes, class_indices = Attributes.learn(labels)
+    >>> class_indices.tolist(), attributes.label(3)
+    ([3, 0], (5, True))
+    >>> attributes.find({"dark": True})
+    (None, 1)
+    """
+
+    names: tuple[str, ...]
+    values: tuple[np.ndarray, ...]
+
+    @classmethod
+    def learn(cls, labels: Labels) -> tuple[Self, np.ndarray]:
+        """Return the attributes of labelled images and the images' class indices.
+
+        Raises
+        ------
+        DataError
+            If two attributes have one name, or there are too many of them or of
+            their combinations.
+        """
+        found = [np.unique(column, return_inverse=True) for column in labels.columns]
+        attributes = cls(labels.names, tuple(values for values, _ in found))
+        attributes._check()
+        value_indices = tuple(indices for _, indices in found)
+        return attributes, np.ravel_multi_index(value_indices, attributes.sizes)
+
+    def _check(self) -> None:
+        repeated = {name for name in self.names if self.names.count(name) > 1}
+        if repeated:
+            raise DataError(
+                "Each attribute needs a name of its own. Received twice: "
+                f"{sorted(repeated)}."
+            )
+        if len(self.names) > MAX_ATTRIBUTES or self.n_classes > MAX_COMBINATIONS:
+            sizes = dict(zip(self.names, self.sizes, strict=True))
+            raise DataError(
+                f"At most {MAX_ATTRIBUTES} attributes with {MAX_COMBINATIONS:,} "
+                "combinations of values can be conditions. Received attributes with "
+                f"so many values: {sizes}. Leave columns out, or merge values."
+            )
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """How many values each attribute has."""
+        return tuple(len(values) for values in self.values)
+
+    @property
+    def n_classes(self) -> int:
+        """How many combinations there are, with those that no image has."""
+        return math.prod(self.sizes)
+
+    def columns(self, class_indices: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Return the columns of values that class indices stand for."""
+        value_indices = np.unravel_index(class_indices, self.sizes)
+        pairs = zip(self.values, value_indices, strict=True)
+        return tuple(values[indices] for values, indices in pairs)
+
+    def label(self, class_index: int) -> Hashable:
+        """Return the label that a class index stands for: a value, or a tuple."""
+        return join(self.columns(np.array([class_index]))).tolist()[0]
+
+    def positions(self, names: str | Sequence[str] | None) -> tuple[int, ...]:
+        """Return the places of attributes by their names. None: of all.
+
+        Raises
+        ------
+        DataError
+            If there is no attribute of that name, one is named twice, or none is.
+        """
+        if names is None:
+            return tuple(range(len(self.names)))
+        wanted = [names] if isinstance(names, str) else list(names)
+        unknown = [name for name in wanted if name not in self.names]
+        if unknown or not wanted or len(set(wanted)) < len(wanted):
+            raise DataError(
+                "balance_on names some of the attributes "
+                f"{list(self.names)}, each once. Received: {names!r}."
+            )
+        return tuple(self.names.index(name) for name in wanted)
+
+    def find(self, label: Any) -> Wanted:
+        """Return which values a label names.
+
+        Parameters
+        ----------
+        label : object
+            A value where there is one attribute. A tuple of the values of all
+            attributes in their order. A dict of the values of some of them.
+
+        Returns
+        -------
+        wanted : tuple of int or None
+            The place of the value among those of each attribute. None: not named.
+
+        Raises
+        ------
+        DataError
+            If the label names an attribute or a value that is not known.
+        """
+        if isinstance(label, Mapping):
+            unknown = [name for name in label if name not in self.names]
+            if unknown:
+                raise DataError(
+                    f"The attributes are {list(self.names)}. Received: {unknown[0]!r}."
+                )
+            return tuple(
+                self._find_value(position, label[name]) if name in label else None
+                for position, name in enumerate(self.names)
+            )
+        if len(self.names) == 1:
+            return (self._find_value(0, label),)
+        if not isinstance(label, (tuple, list)) or len(label) != len(self.names):
+            raise DataError(
+                f"Give a dict of some of the attributes {list(self.names)}, or a tuple "
+                f"of a value for each of them in this order. Received: {label!r}."
+            )
+        return tuple(self._find_value(i, value) for i, value in enumerate(label))
+
+    def _find_value(self, position: int, value: Any) -> int:
+        values = self.values[position]
+        found = np.flatnonzero(values == value)
+        if len(found) == 1:
+            return int(found[0])
+        known = f"The attribute {self.names[position]!r} has the values"
+        if len(self.names) == 1:
+            known = "The model knows the classes"
+        raise DataError(f"{known} {values.tolist()}. Received: {value!r}.")
+
+    def check_known(self, labels: Labels) -> None:
+        """Raise DataError unless `labels` are of these attributes and their values."""
+        if len(self.names) == len(labels.names) == 1:
+            return  # of one attribute the name does not matter, values are looked up
+        if labels.names != self.names:
+            raise DataError(
+                f"The model was trained on the attributes {list(self.names)}, in this "
+                f"order. Received: {list(labels.names)}."
+            )
+        for position, column in enumerate(labels.columns):
+            for value in np.unique(column).tolist():
+                self._find_value(position, value)
