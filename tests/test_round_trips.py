@@ -161,3 +161,15 @@ def test_what_image_files_cannot_hold_is_said(tmp_path):
         write(tmp_path, made, "folder")
     assert not list(tmp_path.iterdir())
     assert_same(read_images(write(tmp_path, made, "npy")), made)
+
+
+def test_no_folder_is_left_without_its_table(tmp_path, monkeypatch):
+    def fail(*arguments):
+        raise DataError("needs pyarrow")
+
+    part = Part(np.zeros((2, 4, 4), "uint8"), np.array(["a", "b"]), pd.DataFrame())
+    made = LabelledImages(Path("made"), {"train": part})
+    monkeypatch.setattr("balancegan.data.writing.encode_table", fail)
+    with pytest.raises(DataError, match="pyarrow"):
+        write(tmp_path, made, "parquet")
+    assert not list(tmp_path.iterdir())

@@ -143,7 +143,7 @@ def to_arrays(
             images = np.concatenate([images, synthetic.images])
             labels = np.concatenate([labels, synthetic.labels])
             columns = columns.reindex(range(len(labels)))
-            arrays |= _lineage(part, synthetic)
+            arrays |= lineage_arrays(len(part.labels), synthetic)
         arrays[f"x_{split}"] = images
         arrays[f"y_{split}"] = np.searchsorted(classes, labels) if is_text else labels
         for name, column in columns.items():
@@ -153,11 +153,10 @@ def to_arrays(
     return arrays
 
 
-def _lineage(part: Part, synthetic: SyntheticImages) -> dict[str, np.ndarray]:
+def lineage_arrays(n_real: int, synthetic: SyntheticImages) -> dict[str, np.ndarray]:
     """Return what says which rows are synthetic, and what makes them again."""
-    n_real, n_new = len(part.labels), len(synthetic.labels)
     return {
-        MASK_KEY: np.repeat([False, True], [n_real, n_new]),
+        MASK_KEY: np.repeat([False, True], [n_real, len(synthetic.labels)]),
         NUMBER_KEY: np.concatenate([np.full(n_real, -1), synthetic.numbers]),
         MODEL_KEY: np.array(synthetic.model),
     }

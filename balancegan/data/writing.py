@@ -15,7 +15,13 @@ import numpy as np
 import pandas as pd
 
 from balancegan.data.archives import write_arrays, write_members
-from balancegan.data.arrays import MASK_KEY, MODEL_KEY, NUMBER_KEY, to_arrays
+from balancegan.data.arrays import (
+    MASK_KEY,
+    MODEL_KEY,
+    NUMBER_KEY,
+    lineage_arrays,
+    to_arrays,
+)
 from balancegan.data.idx import encode_idx
 from balancegan.data.labelled import TRAIN, LabelledImages, SyntheticImages
 from balancegan.data.manifests import encode_table
@@ -128,11 +134,9 @@ def write_images(
     """
     out = Path(out)
     kind = find_format(out, format)
-    if kind == "npz" and labelled.stored is not None and labelled.path.is_file():
-        if labelled.path.suffix == ".npy":
-            write_arrays(out, to_arrays(labelled, synthetic))
-        else:
-            _write_copy(out, labelled, synthetic)
+    is_npz = labelled.stored is not None and labelled.path.is_file()
+    if kind == "npz" and is_npz and labelled.path.suffix != ".npy":
+        _write_copy(out, labelled, synthetic)
     elif kind == "npz":
         write_arrays(out, to_arrays(labelled, synthetic))
     elif kind in FOLDER_WRITERS:
@@ -142,8 +146,9 @@ def write_images(
         images = images_folder(out)
         with whole_folder(images) as folder:
             table = write_files(folder, labelled, synthetic)
-        table["file_name"] = images.name + "/" + table["file_name"]
-        content = encode_table(out, table)
+            table["file_name"] = images.name + "/" + table["file_name"]
+            # Here, so that no folder is left where the table cannot be written
+            content = encode_table(out, table)
         with whole_file(out) as file:
             file.write(content)
 
@@ -240,6 +245,7 @@ class _Namer:
     def real(
         self, split: str, class_name: str, row: int, files: list[Path] | None
     ) -> str:
+        """Return the name of a real image, the original's where it has one."""
         if files is None or self.root is None:
             return f"{self._folder(split, class_name)}/real_{row:06d}.png"
         name = files[row].relative_to(self.root).as_posix()
@@ -250,6 +256,7 @@ class _Namer:
         return name
 
     def synthetic(self, class_name: str, number: int) -> str:
+        """Return the name of image `number` of a class, which says what it is."""
         folder = self._folder(TRAIN, class_name)
         return f"{folder}/synthetic_{folder.rsplit('/')[-1]}_{number:06d}.png"
 
@@ -289,13 +296,10 @@ def _write_copy(
     if synthetic is not None:
         images = np.concatenate([labelled.images, synthetic.images])
         labels = np.concatenate([labelled.labels, synthetic.labels])
-        n_real, n_new = len(labelled.labels), len(synthetic.labels)
         new = {
             stored.images_key: images,
             stored.labels_key: stored.encode(labels),
-            MASK_KEY: np.repeat([False, True], [n_real, n_new]),
-            NUMBER_KEY: np.concatenate([np.full(n_real, -1), synthetic.numbers]),
-            MODEL_KEY: np.array(synthetic.model),
+            **lineage_arrays(len(labelled.labels), synthetic),
         }
     with zipfile.ZipFile(labelled.path) as old, whole_file(out) as file:
         members = {member.filename: member for member in old.infolist()}
