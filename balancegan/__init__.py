@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from balancegan.data.labelled import LabelledImages
     from balancegan.data.reading import read_images
     from balancegan.data.writing import write_images
+    from balancegan.datasets import read_dataset
     from balancegan.errors import (
         DataError,
         SavedModelError,
@@ -41,6 +42,7 @@ __all__ = [
     "compare",
     "imbalance_ratio",
     "plan_synthesis",
+    "read_dataset",
     "read_images",
     "write_images",
     "write_report",
@@ -59,6 +61,7 @@ _HOMES = {
     "compare": "evaluation.comparison",
     "imbalance_ratio": "balance",
     "plan_synthesis": "balance",
+    "read_dataset": "datasets",
     "read_images": "data.reading",
     "write_images": "data.writing",
     "write_report": "evaluation.report",

@@ -22,6 +22,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from balancegan.attributes import ONE_LABEL, Labels
 from balancegan.balance import Strategy
+from balancegan.datasets import is_dataset, read_dataset
 from balancegan.errors import DataError, refusals_as_data_errors
 
 
@@ -40,19 +41,22 @@ class ImageOverSampler(BaseOverSampler):
     ) -> tuple[np.ndarray, Labels]:
         """Append to checked arrays what the strategy says is missing."""
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Train the GAN on an imbalanced set.
 
         Parameters
         ----------
         X : array-like of shape (n, height, width[, channels]) or (n, n_values)
-            Real images. They are referred to, not copied, for a later `resample`.
-        y : array-like of shape (n,) or (n, n_attributes), or DataFrame
+            Real images. They are referred to, not copied, for a later `resample`. Or a
+            tf.data.Dataset of images with labels, batched or not, which is read once:
+            see :func:`~balancegan.read_dataset`.
+        y : array-like of shape (n,) or (n, n_attributes), or DataFrame, default=None
             Their labels: one for each image, or a column for each attribute. In a
             DataFrame the columns name the attributes; a DataFrame is never taken for
             one-hot labels. In other tables they are called "0", "1", ...; a table
             of only two different numbers is one label, one-hot, as for
-            imbalanced-learn, and refused where it is not.
+            imbalanced-learn, and refused where it is not. None: `X` is a dataset, which
+            has them.
 
         Returns
         -------
@@ -68,6 +72,7 @@ class ImageOverSampler(BaseOverSampler):
             If you interrupt. The augmenter is then fitted with the best state so far.
         """
         self._validate_params()
+        X, y = read_labelled(X, y)
         images, labels, _ = self._check_X_y(X, y)
         try:
             self._train_timed(images, labels)
@@ -90,15 +95,16 @@ class ImageOverSampler(BaseOverSampler):
             a class is a combination of those of `balance_on`. None: the
             constructor's.
         X, y : array-like, default=None
-            The images to add to, of the kind that the model was trained on; their
-            classes must be among `classes_`. None: those that were given to `fit`,
-            which a loaded model does not have.
+            The images to add to, of the kind that the model was trained on, or a
+            dataset of them as for `fit`; their classes must be among `classes_`. None:
+            those that were given to `fit`, which a loaded model does not have.
 
         Returns
         -------
         X_resampled : of the type, dtype and range of `X`
-            Originals first, unchanged and in their order. `is_synthetic_` marks the
-            others. Image k of a class is the same whatever the counts.
+            Originals first, unchanged and in their order, which for a dataset is that
+            of its reading. `is_synthetic_` marks the others. Image k of a class is the
+            same whatever the counts.
         y_resampled : of the type of `y`
             With all of its columns. Attributes that are not balanced on are drawn as
             often as the training images have their values.
@@ -117,8 +123,9 @@ class ImageOverSampler(BaseOverSampler):
                     "resample(sampling_strategy, X, y)."
                 )
             X, y = self._training_data
-        if X is None or y is None:
+        if X is None or (y is None and not is_dataset(X)):
             raise DataError("resample needs both X and y, or neither.")
+        X, y = read_labelled(X, y)
         if sampling_strategy is None:
             sampling_strategy = self.sampling_strategy
         arrays = ArraysTransformer(X, y)
@@ -126,7 +133,7 @@ class ImageOverSampler(BaseOverSampler):
         images, labels = self._extend(images, labels, sampling_strategy)
         return arrays.transform(images, to_given(labels))
 
-    def fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:
+    def fit_resample(self, X: Any, y: Any = None) -> tuple[Any, Any]:
         """Train the GAN, then return the real images followed by synthetic ones.
 
         The same as ``fit(X, y).resample()``; imbalanced-learn's contract.
@@ -134,6 +141,7 @@ class ImageOverSampler(BaseOverSampler):
         Parameters and errors are those of `fit`, what is returned that of `resample`.
         """
         self._validate_params()
+        X, y = read_labelled(X, y)
         arrays = ArraysTransformer(X, y)
         images, labels, to_given = self._check_X_y(X, y)
         try:
@@ -180,6 +188,35 @@ class ImageOverSampler(BaseOverSampler):
         started = time.perf_counter()
         self._train(X, y)
         self.fit_seconds_ = time.perf_counter() - started
+
+
+def read_labelled(X: Any, y: Any) -> tuple[Any, Any]:
+    """Return images and labels as given, or those of a dataset.
+
+    Raises
+    ------
+    DataError
+        If there are no labels, or a dataset and others.
+
+    Examples
+    --------
+    >>> read_labelled(np.zeros((2, 4, 4)), ["bag", "boot"])[1]
+    ['bag', 'boot']
+    """
+    if not is_dataset(X):
+        if y is None:
+            raise DataError(
+                "Learning requires y to be passed, but the target y is None. Only a "
+                "tf.data.Dataset of images with labels comes without. Received: X of "
+                f"type {type(X).__name__}."
+            )
+        return X, y
+    if y is not None:
+        raise DataError(
+            "A dataset has the labels of its images. Received: a dataset as X, and y "
+            f"of type {type(y).__name__}. Leave out y."
+        )
+    return read_dataset(X)
 
 
 def read_attributes(y: Any) -> Labels | None:

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from balancegan.data import decoding, imagefiles
+from balancegan import memory
+from balancegan.data import decoding
 from balancegan.data.reading import read_images
 from balancegan.errors import DataError
 
@@ -286,7 +287,7 @@ def test_fits_differ_in_what_they_keep():
 
 def test_a_set_larger_than_memory_goes_to_a_file(folder, monkeypatch):
     expected = read_images(folder)
-    monkeypatch.setattr(imagefiles, "IN_MEMORY", 100)
+    monkeypatch.setattr(memory, "IN_MEMORY", 100)
     data = read_images(folder)
     assert isinstance(data.images, np.memmap)
     np.testing.assert_array_equal(data.images, expected.images)

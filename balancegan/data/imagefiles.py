@@ -5,7 +5,6 @@ and further columns. Where it comes from (class folders, a manifest) is not know
 Files are decoded once, to 8 bits; a set larger than memory goes to a temporary file.
 """
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -26,10 +25,10 @@ from balancegan.data.decoding import (
 )
 from balancegan.data.labelled import TRAIN, LabelledImages, Part
 from balancegan.errors import DataError
+from balancegan.memory import allocate
 
 OnError = Literal["fail", "skip"]
 FILE_COLUMNS = ("file_name", "label", "split")
-IN_MEMORY = 1_000_000_000  # bytes of pixels; more are kept in a temporary file
 MOST_NAMED = 20  # bad files in a message
 
 
@@ -117,14 +116,6 @@ def read_image_files(
         raise _nothing_left(path, bad)
     notes = _describe(table, parts, known, size, fit, bad)
     return LabelledImages(path, parts, notes=notes)
-
-
-def allocate(shape: tuple[int, ...]) -> np.ndarray:
-    """Return room for uint8 images, in a temporary file where memory might not do."""
-    if int(np.prod(shape, dtype=float)) <= IN_MEMORY:
-        return np.empty(shape, dtype=np.uint8)
-    with tempfile.TemporaryFile() as file:  # the mapping outlives it
-        return np.memmap(file, dtype=np.uint8, mode="w+", shape=shape)
 
 
 def _find_files(root: Path, names: pd.Series, bad: list[BadFile]) -> dict[str, Path]:

@@ -1,0 +1,80 @@
+"""Room for images: in memory, or in a temporary file where memory might not do."""
+
+import tempfile
+from contextlib import ExitStack
+from typing import IO, Self
+
+import numpy as np
+
+IN_MEMORY = 1_000_000_000  # bytes of pixels; more are kept in a temporary file
+
+
+def allocate(shape: tuple[int, ...]) -> np.ndarray:
+    """Return room for uint8 images, in a temporary file where memory might not do.
+
+    Examples
+    --------
+    >>> allocate((3, 8, 8, 1)).dtype
+    dtype('uint8')
+    """
+    if int(np.prod(shape, dtype=float)) <= IN_MEMORY:
+        return np.empty(shape, dtype=np.uint8)
+    with tempfile.TemporaryFile() as file:  # the mapping outlives it
+        return np.memmap(file, dtype=np.uint8, mode="w+", shape=shape)
+
+
+class GrowingArray:
+    """Gathers rows whose number nobody knows beforehand.
+
+    Use it as a context manager: what was gathered and not taken is given up at the end.
+
+    Examples
+    --------
+    >>> with GrowingArray() as gathered:
+    ...     gathered.append(np.zeros((2, 4, 4)))
+    ...     gathered.append(np.ones((1, 4, 4)))
+    ...     gathered.take().shape
+    (3, 4, 4)
+    """
+
+    def __init__(self) -> None:
+        self._blocks: list[np.ndarray] = []
+        self._n_bytes = self._n_rows = 0
+        self._file: IO[bytes] | None = None
+        self._open_files = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open_files.close()
+
+    def __len__(self) -> int:
+        return self._n_rows
+
+    def append(self, rows: np.ndarray) -> None:
+        """Add rows, of the shape and dtype of those before."""
+        self._n_rows += len(rows)
+        self._n_bytes += rows.nbytes
+        self._blocks.append(rows)
+        if self._n_bytes > IN_MEMORY:
+            self._write_blocks()
+
+    def take(self) -> np.ndarray:
+        """Return all rows as one array; a mapped one if they are in a file."""
+        if self._file is None:
+            return np.concatenate(self._blocks)
+        last = self._blocks[-1]
+        self._write_blocks()
+        self._file.flush()
+        shape = (self._n_rows, *last.shape[1:])
+        return np.memmap(self._file, dtype=last.dtype, mode="r+", shape=shape)
+
+    def _write_blocks(self) -> None:
+        """Move to the file what is in memory, but for the last block's shape."""
+        if self._file is None:
+            file = tempfile.TemporaryFile()  # noqa: SIM115 (closed by the stack)
+            self._file = self._open_files.enter_context(file)
+        for block in self._blocks:
+            self._file.write(np.ascontiguousarray(block).data)
+        self._blocks = [self._blocks[-1][:0]]

@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+
+from balancegan import memory
+from balancegan.memory import GrowingArray, allocate
+
+from .conftest import make_images
+
+
+@pytest.mark.parametrize(
+    ("limit", "sizes"),
+    [
+        (10**9, [1, 1, 1]),
+        (10**9, [4, 0, 3]),
+        (0, [1, 1, 1]),
+        (500, [3, 4, 2, 0]),  # 64 bytes a row: the file begins in the midst
+        (500, [9]),
+        (64 * 9, [8, 1]),
+    ],
+)
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_rows_come_back_wherever_they_were_kept(monkeypatch, limit, sizes, dtype):
+    monkeypatch.setattr(memory, "IN_MEMORY", limit)
+    rows = make_images(sum(sizes), dtype=dtype)
+    with GrowingArray() as gathered:
+        for block in np.split(rows, np.cumsum(sizes)[:-1]):
+            gathered.append(block[:, ::-1][:, ::-1])  # not contiguous in memory
+        assert len(gathered) == len(rows)
+        taken = gathered.take()
+    assert isinstance(taken, np.memmap) == (rows.nbytes > limit)
+    assert taken.dtype == rows.dtype
+    np.testing.assert_array_equal(taken, rows)
+
+
+def test_what_is_not_taken_leaves_no_open_file(monkeypatch):
+    monkeypatch.setattr(memory, "IN_MEMORY", 0)
+    with pytest.raises(KeyError), GrowingArray() as gathered:
+        gathered.append(make_images(2))
+        file = gathered._file
+        raise KeyError
+    assert file.closed
+
+
+def test_room_for_much_is_in_a_file(monkeypatch):
+    assert not isinstance(allocate((2, 4, 4)), np.memmap)
+    monkeypatch.setattr(memory, "IN_MEMORY", 31)
+    room = allocate((2, 4, 4))
+    room[1] = 7
+    assert isinstance(room, np.memmap)
+    assert (room[0] == 0).all()
+    assert (room[1] == 7).all()
