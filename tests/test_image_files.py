@@ -55,7 +55,9 @@ def test_a_class_may_be_called_train(tmp_path):
     assert data.labels.tolist() == ["bus", "test"]
 
 
-@pytest.mark.parametrize("table", ["metadata.csv", "metadata.parquet"])
+@pytest.mark.parametrize(
+    "table", ["metadata.csv", "metadata.jsonl", "metadata.parquet"]
+)
 def test_a_table_names_the_images_of_a_folder(folder, table):
     columns = {
         "file_name": ["dog/1.png", "cat/0.png", "cat/0.png"],
@@ -66,6 +68,8 @@ def test_a_table_names_the_images_of_a_folder(folder, table):
     frame = pd.DataFrame(columns)
     if table.endswith(".csv"):
         frame.to_csv(folder / table, index=False)
+    elif table.endswith(".jsonl"):
+        frame.to_json(folder / table, orient="records", lines=True)
     else:
         frame.to_parquet(folder / table)
     data = read_images(folder)
@@ -105,6 +109,48 @@ def test_a_manifest_has_columns_of_any_name(folder):
         read_images(manifest)
     manifest.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match="cannot be read as a table"):
+        read_images(manifest)
+
+
+def test_json_lines_are_a_manifest(folder):
+    manifest = folder / "list.jsonl"
+    rows = [
+        '\ufeff{"path": "cat/1.png", "label": 3, "hue": "r\\u00f6t", "dark": true}',
+        "",
+        '{"label": 10, "path": "dog/1.png", "split": "test", "weight": 0.5}\r',
+        '{"path": "dog/2.png", "label": false, "hue": null, "split": null}',
+    ]
+    manifest.write_bytes("\n".join(rows).encode())
+    data = read_images(manifest)
+    assert data.labels.tolist() == ["3", "False"]
+    assert data.parts["test"].labels.tolist() == ["10"]
+    assert data.train.columns["hue"].fillna("-").tolist() == ["röt", "-"]
+    assert data.train.columns["dark"].tolist()[0] is True
+    assert data.parts["test"].columns["weight"].tolist() == [0.5]
+
+
+GOOD = b'{"path": "cat/1.png", "label": "a"}\n\n'
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (GOOD + b"{", "Line 3 of .*list.jsonl is no JSON"),
+        (GOOD + b"\xff", "Line 3 .*decode"),
+        (GOOD + b'{"label": "\\ud800"}', "Line 3 .*surrogate"),
+        (GOOD + b"[" * 100_000, "Line 3 "),
+        (GOOD + b'["cat/2.png", "a"]', "Received: list in line 3"),
+        (GOOD + b'{"path": "cat/2.png", "objects": {}}', "'objects' in line 3"),
+        (GOOD + b'{"path": "cat/2.png"}', "needs a label. Received: none in row 2"),
+        (b'{"image": "cat/1.png", "label": 1}', "file_name or path. Received: image"),
+        (b" \n", "names no image"),
+    ],
+    ids=range(9),
+)
+def test_bad_json_lines_are_named(folder, content, message):
+    manifest = folder / "list.jsonl"
+    manifest.write_bytes(content)
+    with pytest.raises(DataError, match=message):
         read_images(manifest)
 
 

@@ -1,7 +1,7 @@
 """Which files a folder of images has, and what they show: a table of them.
 
 One sub-folder per class, under `train`, `test` and `val` where these exist; or a file
-metadata.csv or metadata.parquet that names them, as Hugging Face's imagefolder has it.
+metadata.csv, .jsonl or .parquet that names them, as Hugging Face's imagefolder has it.
 Nothing is opened here but that table.
 """
 
@@ -16,7 +16,7 @@ from balancegan.data.labelled import TEST, TRAIN, VALIDATION
 from balancegan.data.manifests import SPLIT_NAMES, read_table
 from balancegan.errors import DataError
 
-TABLES = ("metadata.csv", "metadata.parquet")
+TABLES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 # What other programs leave in folders, and what we write beside images
 PASSED_OVER = ("thumbs.db", "desktop.ini", "readme.md", "license", "license.txt")
 

@@ -1,10 +1,12 @@
 """Tables that name image files: CSV or Parquet, one schema to read and to write.
 
-"file_name" (or "path"), "label", "split" (a table without it is all training), and any
-further columns.
+JSON lines, an object a row, are read only. "file_name" (or "path"), "label", "split"
+(a table without it is all training), and any further columns.
 """
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,7 +27,7 @@ SPLIT_NAMES = {
     "validation": VALIDATION,
     "dev": VALIDATION,
 }
-SUFFIXES = (".csv", ".parquet")
+SUFFIXES = (".csv", ".jsonl", ".parquet")
 
 
 def read_table(
@@ -36,7 +38,7 @@ def read_table(
     Parameters
     ----------
     path : Path
-        A .csv or .parquet file.
+        A .csv, .jsonl or .parquet file.
     file_column, label_column : str or None, default=None
         Names of columns. None: "file_name" or "path", and "label".
 
@@ -44,7 +46,8 @@ def read_table(
     -------
     table : DataFrame
         "file_name", "label", "split" where the table has it, and all other columns. All
-        values of a CSV file are texts, just as they stand there.
+        values of a CSV file are texts, just as they stand there; in other tables these
+        three become texts, and other columns stay what they are.
 
     Raises
     ------
@@ -115,11 +118,44 @@ def _read(path: Path) -> pd.DataFrame:
     try:
         if path.suffix == ".csv":
             return pd.read_csv(path, dtype=str, keep_default_na=False)
+        if path.suffix == ".jsonl":
+            return _read_json_lines(path)
         with _needs_pyarrow(path):
             return pd.read_parquet(path)
+    except DataError:
+        raise
     except (OSError, ValueError) as error:  # pandas's and pyarrow's errors are such
         reason = " ".join(str(error).split())
         raise DataError(f"{path} cannot be read as a table: {reason}") from error
+
+
+def _read_json_lines(path: Path) -> pd.DataFrame:
+    """Return a table of a JSON object a line, each with a plain value a column."""
+    rows: list[dict[str, Any]] = []
+    for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line.decode("utf-8-sig"))
+            json.dumps(row, ensure_ascii=False).encode()  # no half characters in it
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"Line {number} of {path} is no JSON: {error}") from error
+        if not isinstance(row, dict):
+            raise DataError(
+                f"Every line of {path} must be a JSON object, of columns and values. "
+                f"Received: {type(row).__name__} in line {number}."
+            )
+        nested = [key for key, value in row.items() if isinstance(value, (dict, list))]
+        if nested:
+            raise DataError(
+                f"A column of {path} has one text, number, true, false or null a line. "
+                f"Received: several values of {nested[0]!r} in line {number}. Leave "
+                "the column out, or make a column of each value."
+            )
+        rows.append(row)
+    if not rows:
+        raise DataError(f"{path} names no image.")
+    return pd.DataFrame(rows, dtype=object).infer_objects()
 
 
 def _find_column(

@@ -39,9 +39,10 @@ def read_images(
     ----------
     path : path-like
         A folder with a sub-folder for each class (in `train` and `test`, or without),
-        or with a metadata.csv; a .csv or .parquet manifest of image files; an .npz
-        file; a .npy file of images with one of labels beside it, or a folder of such,
-        which are mapped, not loaded; or a folder of MNIST's idx files, gzipped or not.
+        or with a metadata.csv or .jsonl, as Hugging Face's imagefolder has it; a .csv,
+        .jsonl or .parquet manifest of image files; an .npz file; a .npy file of images
+        with one of labels beside it, or a folder of such, which are mapped, not
+        loaded; or a folder of MNIST's idx files, gzipped or not.
     images_key, labels_key : str, default=None
         Names of the two arrays, or of the manifest's columns. None: the usual ones,
         see :func:`balancegan.data.arrays.from_arrays` and
