@@ -283,6 +283,35 @@ def test_groups_are_an_entry_for_each_image(tmp_path):
             data.groups(key)
 
 
+@pytest.mark.parametrize(
+    ("name", "values", "column", "expected"),
+    [
+        ("hue:red, dark blue", Y, "hue", ["red", "dark blue"]),
+        ("hue:red,blue,green", Y.astype("uint8"), "hue", ["red", "blue"]),
+        ("hue:red,blue", Y == 1, "hue", ["red", "blue"]),
+        ("hue:red,blue", Y + 1, "hue:red,blue", [1, 2]),
+        ("hue:red,blue", Y - 1, "hue:red,blue", [-1, 0]),
+        ("hue:red,blue", Y / 2, "hue:red,blue", [0, 0.5]),
+        ("hue:red,red", Y, "hue:red,red", [0, 1]),
+        ("hue:red,", Y, "hue:red,", [0, 1]),
+        ("hue:", Y, "hue:", [0, 1]),
+        (":red,blue", Y, ":red,blue", [0, 1]),
+        ("hue", Y, "hue", [0, 1]),
+    ],
+)
+def test_names_of_attributes_may_list_their_values(
+    save, name, values, column, expected
+):
+    arrays = {"x_train": X, "y_train": Y, "attrs_train": values[:, None]}
+    arrays |= {"x_test": X[3:], "y_test": Y[3:], "attrs_test": values[3:, None]}
+    data = read_images(save(**arrays, attr_names=np.array([name])))
+    assert data.train.columns[column].tolist() == [expected[y] for y in Y]
+    assert data.parts["test"].columns[column].tolist() == [expected[y] for y in Y[3:]]
+    arrays |= {"x_test": X[:0], "y_test": Y[:0], "attrs_test": values[:0, None]}
+    data = read_images(save(**arrays, attr_names=np.array([name])))
+    assert not len(data.parts["test"].columns)
+
+
 def test_columns_belong_to_a_part(tmp_path):
     path = tmp_path / "data.npz"
     arrays = {"x_train": X, "y_train": Y, "x_test": X[:4], "y_test": Y[:4]}

@@ -64,7 +64,10 @@ def from_arrays(
     -------
     labelled : LabelledImages
         One-dimensional arrays with a row for each image are columns, and so are those
-        that `attr_names` names within `attrs_train`.
+        that `attr_names` names within `attrs_train`. A name such as
+        "colour:red,green,blue" says what its values 0, 1, 2 mean: the column is called
+        "colour" and has these texts. Where the values do not fit the list, name and
+        numbers stay as they are.
 
     Raises
     ------
@@ -211,8 +214,21 @@ def _columns(
             short = column_name(key)
             columns[key if short in arrays else short] = array
         elif key == attributes and names is not None and array.shape[1:] == names.shape:
-            columns |= {str(n): array[:, k] for k, n in enumerate(names)}
+            for k, name in enumerate(names):
+                columns |= _name_values(str(name), array[:, k])
     return pd.DataFrame(columns, index=range(n_rows))
+
+
+def _name_values(name: str, values: np.ndarray) -> dict[str, np.ndarray]:
+    """Return a column, its values as texts where the name lists what they mean."""
+    short, _, listed = name.partition(":")
+    meanings = [text.strip() for text in listed.split(",")]
+    is_list = short.strip() and all(meanings) and len(set(meanings)) == len(meanings)
+    if not is_list or values.dtype.kind not in "biu":
+        return {name: values}
+    if values.min(initial=0) < 0 or values.max(initial=0) >= len(meanings):
+        return {name: values}
+    return {short.strip(): np.array(meanings)[values.astype(int)]}
 
 
 def _find_keys(
