@@ -12,6 +12,7 @@ from balancegan.errors import DataError
 from .conftest import make_images
 
 N, N_TEST = 80, 40
+ACROSS = {"BG106", "BG108", "BG109", "BG111", "BG113", "BG114"}
 LABELS, TEST_LABELS = np.arange(N) % 3, np.arange(N_TEST) % 3
 
 
@@ -53,7 +54,7 @@ def test_a_clean_set_passes_everything(shape, dtype):
 def test_what_cannot_be_looked_at_has_not_passed():
     findings = audit(AuditedPart(make_images(N), LABELS))
     outcomes = {code for code, f in findings.items() if f.outcome == "not applicable"}
-    assert outcomes == {"BG103", "BG106", "BG108", "BG109", "BG111"}
+    assert outcomes == {*ACROSS, "BG103"}
     no_test = audit(
         AuditedPart(make_images(N), LABELS), AuditedPart(make_images(0), LABELS[:0])
     )
@@ -67,6 +68,7 @@ def test_test_images_of_another_size_are_not_compared(train, test):
     assert {c for c, f in findings.items() if f.outcome == "not run"} == {
         "BG106",
         "BG108",
+        "BG114",
     }
     assert "(9, 8)" in findings["BG106"].message
     # A channel axis is no other size
@@ -117,6 +119,43 @@ def test_test_images_in_training(train, test):
     assert "training row 9 and test row 4" in leak.message
     assert "2 pairs with different labels" in leak.message
     assert findings["BG108"].outcome == "passed"
+
+
+def test_equal_test_images_of_different_labels(train, test):
+    test.images[0] = 0  # left out, so that rows and places differ
+    test.images[[12, 33]] = test.images[9]
+    test.images[7] = test.images[1]  # of one class: no conflict
+    test.labels[33] = 2
+    for images in (test.images, test.images[:, :6]):  # compared with training, or not
+        findings = audit(train, replace(test, images=images), name="abc".__getitem__)
+        assert alarms(findings) <= {"BG102", "BG113"}
+        finding = findings["BG113"]
+        assert (finding.outcome, finding.rows) == ("issue", ())
+        assert (finding.test_rows, finding.pairs) == ((9, 12, 33), ((9, 33),))
+        assert "1 image in the test part" in finding.message
+        assert "test row 9 (a) and test row 33 (c)" in finding.message
+
+
+def test_equal_images_of_different_labels_across_parts(train, test):
+    names = ["bag", "boot", "sock"].__getitem__
+    test.images[[3, 6]] = train.images[[6, 9]]
+    assert audit(train, test, name=names)["BG114"].outcome == "passed"
+    test.labels[3] = 2
+    finding = audit(train, test, name=names)["BG114"]
+    assert (finding.outcome, finding.pairs) == ("issue", ((6, 3),))
+    assert (finding.rows, finding.test_rows) == ((6,), (3,))
+    assert "1 test image is in the training part with another" in finding.message
+    assert "training row 6 (bag) and test row 3 (sock)" in finding.message
+    # Row 8 agrees, row 12 is another copy with the label of row 6
+    train.images[[7, 8, 12]] = train.images[6]
+    finding = audit(train, test)["BG114"]
+    assert (finding.rows, finding.test_rows) == ((6, 7, 12), (3,))
+    assert finding.pairs == ((6, 3), (7, 3))
+    # As many copies as there are images do not make as many pairs as there could be
+    train.images[:], test.images[:] = train.images[6], train.images[6]
+    finding = audit(train, test)["BG114"]
+    assert (len(finding.rows), len(finding.test_rows)) == (N, N_TEST)
+    assert len(finding.pairs) == 2 * N_TEST
 
 
 def test_nearly_equal_images(train, test):
@@ -188,7 +227,8 @@ def test_images_on_another_scale_than_the_rest(train, test):
     assert alarms(findings) == {"BG101", "BG102"}
     assert findings["BG102"].rows == (8,)
     # What cannot be compared has not passed
-    assert findings["BG106"].outcome == findings["BG108"].outcome == "not run"
+    for code in ("BG106", "BG108", "BG113", "BG114"):
+        assert findings[code].outcome == "not run"
 
 
 def test_a_declared_range_is_exact(train):

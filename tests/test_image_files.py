@@ -126,6 +126,7 @@ def test_json_lines_are_a_manifest(folder):
     assert data.parts["test"].labels.tolist() == ["10"]
     assert data.train.columns["hue"].fillna("-").tolist() == ["röt", "-"]
     assert data.train.columns["dark"].tolist()[0] is True
+    assert data.parts["test"].columns["weight"].dtype == float
     assert data.parts["test"].columns["weight"].tolist() == [0.5]
 
 

@@ -1,6 +1,6 @@
 """What a careful colleague would look at in an image set before training.
 
-Twelve checks with codes, of arrays alone: which files they come from is not known
+Fourteen checks with codes, of arrays alone: which files they come from is not known
 here. A check that could not be made ends as "not run" or "not applicable", never as
 passed.
 """
@@ -13,10 +13,12 @@ import numpy as np
 from balancegan.balance import imbalance_ratio
 from balancegan.data.copies import (
     find_conflicts,
+    find_conflicts_across,
     find_equal,
     find_leaks,
     find_near,
     find_near_leaks,
+    find_test_conflicts,
 )
 from balancegan.data.evidence import Evidence, Examined
 from balancegan.data.findings import (
@@ -321,5 +323,7 @@ CHECKS_ACROSS = {
     "BG108": find_near_leaks,
     "BG109": _find_groups,
     "BG111": _find_unequal_classes,
+    "BG113": find_test_conflicts,
+    "BG114": find_conflicts_across,
 }
-COMPARING = ("BG106", "BG108")
+COMPARING = ("BG106", "BG108", "BG114")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sized
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -35,21 +36,11 @@ def find_equal(evidence: Evidence) -> Finding:
 
 def find_conflicts(evidence: Evidence) -> Finding:
     """Find equal training images with different labels (BG105)."""
-    labels = evidence.train.labels
-    groups = [
-        rows for rows in evidence.equal_rows if len({labels[row] for row in rows}) > 1
-    ]
+    groups, pairs = _find_conflicting(evidence.equal_rows, evidence.train.labels)
     if not groups:
         message = "No two equal training images have different labels."
         return make_finding("BG105", "passed", message)
-    pairs = [
-        (rows[0], next(row for row in rows if labels[row] != labels[rows[0]]))
-        for rows in groups
-    ]
-
-    def call(row: int) -> str:
-        return f"{evidence.train.cite(row)} ({evidence.name(labels[row])})"
-
+    call = _cite_with_class(evidence, evidence.train, evidence.train.cite)
     return make_finding(
         "BG105",
         "issue",
@@ -59,6 +50,87 @@ def find_conflicts(evidence: Evidence) -> Finding:
         rows=[row for rows in groups for row in rows],
         pairs=pairs,
     )
+
+
+def find_test_conflicts(evidence: Evidence, test: Examined) -> Finding:
+    """Find equal test images with different labels (BG113)."""
+    if not len(test.sound):
+        message = "No test image is fit to be compared."
+        return make_finding("BG113", "not run", message)
+    groups, pairs = _find_conflicting(evidence.equal_test_rows, test.labels)
+    if not groups:
+        message = "No two equal test images have different labels."
+        return make_finding("BG113", "passed", message)
+    call = _cite_with_class(evidence, test, test.cite)
+    return make_finding(
+        "BG113",
+        "issue",
+        f"{count(len(groups), 'image')} in the test part with more than one label. No "
+        "classifier can be right about all of them: mend the labels, or remove the "
+        f"images. {cite_pairs(pairs, call, call)}",
+        test_rows=[row for rows in groups for row in rows],
+        pairs=pairs,
+    )
+
+
+def find_conflicts_across(evidence: Evidence, test: Examined) -> Finding:
+    """Find test images that equal a training image of another label (BG114)."""
+    ours, theirs = evidence.numbers
+    labels, test_labels = evidence.train.labels, test.labels
+    theirs_of: dict[int, set[Any]] = {}
+    for number, row in zip(theirs.tolist(), test.sound.tolist(), strict=True):
+        theirs_of.setdefault(number, set()).add(test_labels[row])
+    rows = []
+    first_of: dict[int, dict[Any, int]] = {}
+    for number, row in zip(ours.tolist(), evidence.train.sound.tolist(), strict=True):
+        if theirs_of.get(number, set()) - {labels[row]}:
+            rows.append(row)
+            first_of.setdefault(number, {}).setdefault(labels[row], row)
+    # A test image with the first of each other label: all copies would be too many
+    pairs = [
+        (row, test_row)
+        for number, test_row in zip(theirs.tolist(), test.sound.tolist(), strict=True)
+        for label, row in first_of.get(number, {}).items()
+        if label != test_labels[test_row]
+    ]
+    if not pairs:
+        message = "No test image equals a training image of another label."
+        return make_finding("BG114", "passed", message)
+    test_rows = {test_row for _, test_row in pairs}
+    return make_finding(
+        "BG114",
+        "issue",
+        f"{count(len(test_rows), 'test image')} {_are(test_rows)} in the training part "
+        "with another label. The classifier is taught what the test part calls wrong: "
+        "mend the labels, and keep such images on one side. "
+        + cite_pairs(
+            pairs,
+            _cite_with_class(evidence, evidence.train, _cite_training(evidence)),
+            _cite_with_class(evidence, test, test.cite),
+        ),
+        rows=rows,
+        test_rows=test_rows,
+        pairs=pairs,
+    )
+
+
+def _find_conflicting(
+    equal_rows: list[list[int]], labels: list[Any]
+) -> tuple[list[list[int]], list[tuple[int, int]]]:
+    """Return the groups of rows whose labels differ, and two such rows of each."""
+    groups = [rows for rows in equal_rows if len({labels[row] for row in rows}) > 1]
+    pairs = [
+        (rows[0], next(row for row in rows if labels[row] != labels[rows[0]]))
+        for rows in groups
+    ]
+    return groups, pairs
+
+
+def _cite_with_class(
+    evidence: Evidence, part: Examined, call: Callable[[int], str]
+) -> Callable[[int], str]:
+    """Return what calls an image by its name or row, and by its class."""
+    return lambda row: f"{call(row)} ({evidence.name(part.labels[row])})"
 
 
 def find_leaks(evidence: Evidence, test: Examined) -> Finding:

@@ -152,15 +152,17 @@ class Evidence:
     @cached_property
     def equal_rows(self) -> list[list[int]]:
         """Training rows of equal images, two or more each, in order."""
-        _, which, counts = np.unique(
-            self.numbers[0], return_inverse=True, return_counts=True
-        )
-        repeated = np.flatnonzero(counts[which] > 1)
-        rows: dict[int, list[int]] = {}
-        for position in repeated.tolist():
-            row = int(self.train.sound[position])
-            rows.setdefault(int(which[position]), []).append(row)
-        return sorted(rows.values())
+        return _group_equal(self.numbers[0], self.train.sound)
+
+    @cached_property
+    def equal_test_rows(self) -> list[list[int]]:
+        """Test rows of equal images, whether or not training images compare to them."""
+        if self.test is None:
+            return []
+        if self.is_comparable:
+            return _group_equal(self.numbers[1], self.test.sound)
+        (numbers,) = number_equal(self.test.part.images)
+        return _group_equal(numbers[self.test.sound], self.test.sound)
 
     @cached_property
     def search(self) -> NearSearch | None:
@@ -170,3 +172,12 @@ class Evidence:
             return None
         rows = self.train.sound[np.sort(first)]
         return NearSearch(self.train.part.images, rows, self.seed)
+
+
+def _group_equal(numbers: np.ndarray, rows: np.ndarray) -> list[list[int]]:
+    """Return the rows that share a number, two or more each, in order."""
+    _, which, counts = np.unique(numbers, return_inverse=True, return_counts=True)
+    groups: dict[int, list[int]] = {}
+    for position in np.flatnonzero(counts[which] > 1).tolist():
+        groups.setdefault(int(which[position]), []).append(int(rows[position]))
+    return sorted(groups.values())

@@ -23,6 +23,8 @@ TITLES = {
     "BG110": "Small classes",
     "BG111": "Classes of one part only",
     "BG112": "High imbalance",
+    "BG113": "Conflicting test labels",
+    "BG114": "Conflicting labels across parts",
 }
 EXAMPLES = 5
 
@@ -70,8 +72,9 @@ class Finding:
     rows, test_rows : tuple of int
         All rows of the training and of the test part that it is about.
     pairs : tuple of (int, int)
-        Rows that belong together: two of the training part, of which the second is
-        the copy, or one of the training and one of the test part.
+        Rows that belong together: two of the training part (of BG113 of the test
+        part), of which the second is the copy, or one of the training and one of the
+        test part.
     """
 
     code: str
