@@ -1,6 +1,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -118,3 +119,52 @@ def test_of_many_classes_the_smallest_are_shown(tmp_path):
 def test_a_picture_that_cannot_be_written_is_refused_first(slides):
     refused = run("inspect", slides, "--picture", "/nowhere/picture.png")
     assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
+
+
+@pytest.fixture
+def coloured(tmp_path):
+    """A manifest with columns: two colours, one of them rich's markup; 60 numbers."""
+    for row in range(60):
+        Image.fromarray(make_images(1, seed=row)[0]).save(tmp_path / f"{row}.png")
+    frame = pd.DataFrame({"file_name": [f"{row}.png" for row in range(60)]})
+    frame["label"] = np.repeat(["bag", "boot"], 30)
+    frame["colour"] = np.repeat(["[red]", "blue", None], [40, 15, 5])
+    frame["number"] = np.arange(60)
+    frame["seen"] = pd.Timestamp("2026-01-31")
+    frame["split"] = np.repeat(["train", "test"], [59, 1])
+    frame.to_parquet(tmp_path / "list.parquet")
+    return tmp_path / "list.parquet"
+
+
+def test_values_of_columns_are_counted(coloured):
+    facts, _, shown = inspect(coloured, "--attributes", "colour, number,seen")
+    colour, number, seen = facts["attributes"]
+    assert colour == {
+        "name": "colour",
+        "values": [
+            {"value": "[red]", "images": 40},
+            {"value": "blue", "images": 15},
+            {"value": None, "images": 4},
+        ],
+    }
+    assert [v["value"] for v in number["values"]] == list(range(59))
+    assert seen["values"] == [{"value": "2026-01-31 00:00:00", "images": 59}]
+    lines = [line.split() for line in shown.splitlines()]
+    for words in (["colour", "images"], ["[red]", "40"], ["missing", "4"]):
+        assert words in [line[:2] for line in lines]
+    assert ["49", "1"] in [line[:2] for line in lines]
+    assert ["50", "1"] not in [line[:2] for line in lines]
+    assert "and 9 other values" in shown
+    assert inspect(coloured)[0]["attributes"] == []
+
+
+def test_columns_that_are_not_there_are_refused(coloured, slides):
+    refused = run("inspect", coloured, "--attributes", "colour,size")
+    assert refused.exit_code == 2
+    assert "Received: 'size'" in refused.stderr
+    assert "It has: colour, number, seen." in refused.stderr
+    assert "It has: slide." in run("inspect", slides, "--attributes", "hue").stderr
+    for wrong in ("colour,,size", "colour,colour", ""):
+        refused = run("inspect", coloured, "--attributes", wrong)
+        assert refused.exit_code == 2
+        assert "no list of names" in refused.stderr

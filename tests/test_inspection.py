@@ -1,8 +1,9 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from balancegan.data.findings import AuditedPart
-from balancegan.data.inspection import inspect_images
+from balancegan.data.inspection import count_values, inspect_images
 from balancegan.errors import DataError
 
 from .conftest import make_images
@@ -30,3 +31,27 @@ def test_the_format_is_that_of_the_good_images():
 def test_a_set_without_a_good_image_is_refused():
     with pytest.raises(DataError, match="NaN or infinity"):
         inspect_images(AuditedPart(np.full((60, 8, 8), np.nan), LABELS))
+
+
+@pytest.mark.parametrize(
+    ("column", "counts"),
+    [
+        (["b", "a", "b"], [("a", 1), ("b", 2)]),
+        ([10, 9, 10], [(9, 1), (10, 2)]),
+        ([True, False, True], [(False, 1), (True, 2)]),
+        ([2.5, np.nan, 2.5], [(2.5, 2), (None, 1)]),
+        (["b", 3, "b", None, 10], [(3, 1), (10, 1), ("b", 2), (None, 1)]),
+        (pd.array([3, None, 3], dtype="Int64"), [(3, 2), (None, 1)]),
+        (pd.Series(["b", "a"], dtype="category"), [("a", 1), ("b", 1)]),
+        (["", ""], [("", 2)]),
+    ],
+)
+def test_values_of_a_column_are_counted(column, counts):
+    counted = count_values(pd.Series(column))
+    assert list(counted.items()) == counts
+    assert [type(value) for value in counted] == [type(value) for value, _ in counts]
+
+
+def test_values_that_cannot_be_counted_are_refused():
+    with pytest.raises(DataError, match="'boxes' with others"):
+        count_values(pd.Series([[1, 2], [3]], name="boxes"))

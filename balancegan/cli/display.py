@@ -19,6 +19,7 @@ from balancegan.images import ImageFormat
 from balancegan.progress import format_seconds
 
 BAR_WIDTH = 30
+SHOWN_VALUES = 50  # of a column
 
 
 class Display:
@@ -40,19 +41,35 @@ class Display:
         self, inspection: Inspection, name: Callable[[Any], str]
     ) -> None:
         """Show the counts with a bar for each class, the ratio and the findings."""
-        largest = max(inspection.counts.values())
-        table = Table("class", box=None, pad_edge=False)
-        table.add_column("images", justify="right")
-        table.add_column("")
-        for label, n in inspection.counts.items():
-            bar = "█" * max(1, round(BAR_WIDTH * n / largest))
-            table.add_row(Text(name(label)), str(n), bar)
+        rows = [(name(label), n) for label, n in inspection.counts.items()]
         total = sum(inspection.counts.values())
         image_format = describe_format(inspection.image_format)
         self.say(f"{total} images, {image_format}, {len(inspection.counts)} classes")
-        self.console.print(table)
+        self._show_counts("class", rows)
         self.say(f"imbalance ratio: {inspection.imbalance_ratio:.1f}")
         self._show_findings(inspection.findings)
+
+    def show_values(self, column: str, counts: Mapping[Any, int]) -> None:
+        """Show how many images have each value of a column."""
+        rows = [
+            ("missing" if value is None else str(value) or "blank", n)
+            for value, n in counts.items()
+        ]
+        self._show_counts(column, rows[:SHOWN_VALUES])
+        if len(rows) > SHOWN_VALUES:
+            self.say(f"and {len(rows) - SHOWN_VALUES:,} other values")
+
+    def _show_counts(self, title: str, rows: Sequence[tuple[str, int]]) -> None:
+        """Show a bar for each count."""
+        largest = max(n for _, n in rows)
+        table = Table(box=None, pad_edge=False)
+        table.add_column(Text(title))
+        table.add_column("images", justify="right")
+        table.add_column("")
+        for name, n in rows:
+            bar = "█" * max(1, round(BAR_WIDTH * n / largest))
+            table.add_row(Text(name), str(n), bar)
+        self.console.print(table)
 
     def _show_findings(self, findings: Sequence[Finding]) -> None:
         """Show a row for each issue and tip, and name the other checks."""

@@ -9,7 +9,7 @@ import click
 import numpy as np
 
 from balancegan.cli.edge import PATH, check_parent
-from balancegan.cli.options import data_options, output_options
+from balancegan.cli.options import attributes_option, data_options, output_options
 
 if TYPE_CHECKING:
     from balancegan.data.findings import AuditedPart
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 SHOWN_PER_CLASS = 10
 SHOWN_CLASSES = 50  # the smallest ones, if there are more
 MOST_PIXELS = 96  # longer sides are scaled down to it
+
+PLAIN = (bool, int, float, str)  # what JSON knows
 
 
 @click.command()
@@ -33,12 +35,14 @@ MOST_PIXELS = 96  # longer sides are scaled down to it
     help="Array or column of DATA that says what each image was taken from; the array "
     'of the test images is called alike, with "test" for "train".',
 )
+@attributes_option
 @data_options
 @output_options
 def inspect(
     data: Path,
     picture: Path | None,
     group_key: str | None,
+    attributes: tuple[str, ...],
     value_range: tuple[float, float] | None,
     as_json: bool,
     quiet: bool,
@@ -51,12 +55,13 @@ def inspect(
     is 0.
     """
     from balancegan.cli.display import Display, describe_format
-    from balancegan.data.inspection import inspect_images
+    from balancegan.data.inspection import count_values, inspect_images
     from balancegan.data.reading import read_images
 
     if picture is not None:
         check_parent(picture)
     labelled = read_images(data, **how)
+    values = {name: count_values(labelled.column(name)) for name in attributes}
     train, test = (_audited(labelled, split, group_key) for split in ("train", "test"))
     if train is None:
         raise ValueError("Labelled images always have a training part.")
@@ -66,6 +71,8 @@ def inspect(
     display = Display(quiet=quiet)
     display.say_notes(labelled.notes)
     display.show_inspection(inspection, labelled.name)
+    for column, counts in values.items():
+        display.show_values(column, counts)
     if picture is not None:
         _write_picture(picture, labelled, inspection)
         display.say(f"wrote {picture}")
@@ -79,10 +86,25 @@ def inspect(
                 {"label": label, "name": labelled.name(label), "images": n}
                 for label, n in inspection.counts.items()
             ],
+            "attributes": [
+                {"name": column, "values": _describe_values(counts)}
+                for column, counts in values.items()
+            ],
             "notes": labelled.notes,
             "findings": [asdict(finding) for finding in inspection.findings],
         }
         click.echo(json.dumps(facts))
+
+
+def _describe_values(counts: dict[Any, int]) -> list[dict[str, Any]]:
+    """Return counts as JSON has them: what it does not know, a date say, as text."""
+    return [
+        {
+            "value": value if value is None or type(value) in PLAIN else str(value),
+            "images": n,
+        }
+        for value, n in counts.items()
+    ]
 
 
 def _audited(

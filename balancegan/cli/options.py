@@ -65,6 +65,23 @@ class SizeType(click.ParamType):
         return int(sides[0]), int(sides[-1])
 
 
+class NamesType(click.ParamType):
+    """Names with commas between them."""
+
+    name = "name[,name...]"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """Return the names."""
+        if isinstance(value, tuple):
+            return value
+        names = tuple(name.strip() for name in str(value).split(","))
+        if not all(names) or len(set(names)) < len(names):
+            self.fail(f"{value!r} is no list of names such as colour,size.", param, ctx)
+        return names
+
+
 Command = Callable[..., Any]
 
 
@@ -185,6 +202,13 @@ data_options = add_options(
         metavar="BLACK WHITE",
         help="Values of black and white.  [default: found out]",
     ),
+)
+
+attributes_option = click.option(
+    "--attributes",
+    type=NamesType(),
+    default=(),
+    help="Columns of DATA that are labels too, such as colour,size.",
 )
 
 comparison_options = add_options(

@@ -4,15 +4,18 @@ Counts, format, and what the audit found. Facts only: how they are shown is the
 command line's business.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from balancegan.balance import class_counts, imbalance_ratio
 from balancegan.data.audit import audit_images
 from balancegan.data.findings import AuditedPart, Finding
+from balancegan.errors import DataError
 from balancegan.images import ImageFormat, find_format
 
 
@@ -86,6 +89,35 @@ def inspect_images(
         image_format=_find_format_of_good(train.images, findings, value_range),
         findings=findings,
     )
+
+
+def count_values(column: pd.Series) -> dict[Any, int]:
+    """Return how many images have each value of a column, sorted by value.
+
+    Values of unlike kinds are sorted by kind first. Missing ones are counted under
+    None, which comes last.
+
+    Raises
+    ------
+    DataError
+        If the values are no single numbers or texts.
+
+    Examples
+    --------
+    >>> count_values(pd.Series(["red", None, "blue", "red"]))
+    {'blue': 1, 'red': 2, None: 1}
+    """
+    try:
+        counts = Counter(column[column.notna()].tolist())
+        values = sorted(counts, key=lambda value: (type(value).__name__, value))
+    except TypeError as error:
+        raise DataError(
+            f"An attribute has one number or text for each image. Received: "
+            f"{column.name!r} with others: {error}."
+        ) from error
+    n_missing = int(column.isna().sum())
+    found = {value: counts[value] for value in values}
+    return found | ({None: n_missing} if n_missing else {})
 
 
 def _find_format_of_good(

@@ -147,6 +147,23 @@ class LabelledImages:
         known = ", ".join(self.name(label) for label in labels)
         raise DataError(f"There is no class {name!r}. The classes are: {known}.")
 
+    def column(self, name: str) -> pd.Series:
+        """Return a column of the training part.
+
+        Raises
+        ------
+        DataError
+            If there is none of that name.
+        """
+        columns = self.train.columns
+        if name not in columns:
+            raise DataError(
+                f"An attribute is a column with one entry for each of {len(columns)} "
+                f"training images. Received: {name!r}, which {self.path} does not "
+                f"have. It has: {', '.join(map(str, columns)) or 'none'}."
+            )
+        return columns[name]
+
     def groups(self, key: str, split: str = TRAIN) -> np.ndarray:
         """Return the column that says which group each image belongs to.
 
