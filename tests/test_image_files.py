@@ -244,6 +244,33 @@ def test_a_manifest_does_not_lead_outside(folder, name):
     assert len(read_images(manifest, on_error="skip").labels) == 2
 
 
+@pytest.mark.parametrize("name", [b"cat/caf\xe9.png", b"caf\xe9/cat.png"])
+def test_names_that_no_table_can_hold_are_bad(folder, name):
+    file = os.path.join(os.fsencode(folder), name)
+    os.makedirs(os.path.dirname(file), exist_ok=True)
+    with open(file, "wb") as copy:
+        copy.write((folder / "cat" / "0.png").read_bytes())
+    reason = r"caf\\udce9.*\(its name is not UTF-8\)"
+    with pytest.raises(DataError, match=reason) as refused:
+        read_images(folder)
+    str(refused.value).encode()
+    assert len(read_images(folder, on_error="skip").labels) == 6
+
+
+def test_names_do_not_move_the_cursor(folder):
+    (folder / "cat" / "\x1b[2J\n深い[red].png").touch()
+    with pytest.raises(DataError) as refused:
+        read_images(folder)
+    assert r"cat/\x1b[2J\n深い[red].png (empty)" in str(refused.value)
+
+
+def test_what_is_said_of_sizes_is_of_the_files_used(folder):
+    whole = save(folder / "cat" / "big.jpg", size=(90, 90)).read_bytes()
+    (folder / "cat" / "big.jpg").write_bytes(whole[:-300])
+    notes = read_images(folder, on_error="skip").notes
+    assert [note.split(":")[0] for note in notes] == ["left out 1 unusable files"]
+
+
 def test_nothing_left_is_an_error(tmp_path):
     (tmp_path / "cat").mkdir()
     (tmp_path / "cat" / "0.png").touch()

@@ -99,10 +99,12 @@ def _list_classes(
             bad.append(BadFile(name, "a link to a folder"))
         elif entry.is_dir(follow_symlinks=False):
             for file in _walk(folder, name, bad):
-                if file.lower().endswith(SUFFIXES):
-                    rows.append((file, entry.name, split))
-                else:
+                if not file.lower().endswith(SUFFIXES):
                     bad.append(BadFile(file, "no image by its name"))
+                elif not _is_text(file):
+                    bad.append(BadFile(file, "its name is not UTF-8"))
+                else:
+                    rows.append((file, entry.name, split))
         elif entry.name.lower().endswith(SUFFIXES):
             bad.append(BadFile(name, "belongs to no class"))
     return rows
@@ -120,6 +122,15 @@ def _walk(folder: Path, sub_folder: str, bad: list[BadFile]) -> list[str]:
         else:
             files.append(name)
     return files
+
+
+def _is_text(name: str) -> bool:
+    """Return whether a file name can be written to a table."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _entries(folder: Path) -> list["os.DirEntry[str]"]:

@@ -83,8 +83,6 @@ def read_image_files(
     bad = list(bad)
     files = _find_files(root, table["file_name"], bad)
     headers = _read_headers(files, bad)
-    if on_error == "fail" and bad:
-        raise _refuse(path, bad)
     if not headers:
         raise _nothing_left(path, bad)
     known = list(headers.values())
@@ -114,7 +112,7 @@ def read_image_files(
         raise _refuse(path, bad)
     if TRAIN not in parts or not len(parts[TRAIN].labels):
         raise _nothing_left(path, bad)
-    notes = _describe(table, parts, known, size, fit, bad)
+    notes = _describe(table, parts, size, fit, bad)
     return LabelledImages(path, parts, notes=notes)
 
 
@@ -164,12 +162,11 @@ def _make_part(
 def _describe(
     table: pd.DataFrame,
     parts: dict[str, Part],
-    headers: list[Header],
     size: tuple[int, int],
     fit: Fit,
     bad: list[BadFile],
 ) -> list[str]:
-    sides = np.array([(h.height, h.width) for h in headers])
+    sides = np.concatenate([p.sizes for p in parts.values() if p.sizes is not None])
     notes = []
     if (sides != size).any():
         low, high = sides.min(axis=0), sides.max(axis=0)
@@ -198,6 +195,11 @@ def _nothing_left(path: Path, bad: list[BadFile]) -> DataError:
 
 
 def _list(bad: list[BadFile]) -> str:
-    named = [f"{file.name} ({file.reason})" for file in bad[:MOST_NAMED]]
+    named = [f"{_readable(f.name)} ({f.reason})" for f in bad[:MOST_NAMED]]
     rest = len(bad) - len(named)
     return "; ".join(named) + (f"; and {rest} more" if rest else "")
+
+
+def _readable(name: str) -> str:
+    """Return a file name with escapes for what is no text, or moves the cursor."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
