@@ -259,6 +259,35 @@ class Attributes:
             known = "The model knows the classes"
         raise DataError(f"{known} {values.tolist()}. Received: {value!r}.")
 
+    def find_text(self, position: int, text: str, called: Sequence[str] = ()) -> Any:
+        """Return the value of an attribute that people write as `text`.
+
+        Parameters
+        ----------
+        position : int
+            Which attribute.
+        text : str
+            One of the names in `called`, or a value as text.
+        called : sequence of str, default=()
+            What people call the values, in order.
+
+        Raises
+        ------
+        DataError
+            If no value is called so.
+        """
+        texts = [str(value) for value in self.values[position].tolist()]
+        for names in (list(called), texts):
+            if text in names:
+                return self.values[position].tolist()[names.index(text)]
+        known = f"{', '.join(called or texts)}"
+        if len(self.names) == 1:
+            raise DataError(f"There is no class {text!r}. The classes are: {known}.")
+        raise DataError(
+            f"The attribute {self.names[position]!r} has the values {known}. "
+            f"Received: {text!r}."
+        )
+
     def check_known(self, labels: Labels) -> None:
         """Raise DataError unless `labels` are of these attributes and their values."""
         if len(self.names) == len(labels.names) == 1:

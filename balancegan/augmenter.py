@@ -23,7 +23,7 @@ from balancegan.gan.model import TrainedModel
 from balancegan.gan.networks import DiscriminatorBuilder, GeneratorBuilder
 from balancegan.gan.persistence import load_model, save_model
 from balancegan.gan.presets import PRESETS, choose_preset
-from balancegan.gan.synthesis import name_values, synthesize
+from balancegan.gan.synthesis import Synthesis, name_values
 from balancegan.gan.training import TrainingRun, draw_seed
 from balancegan.images import check_format, find_format
 from balancegan.sampler import ImageOverSampler
@@ -367,32 +367,27 @@ class ConditionalGANAugmenter(ImageOverSampler):
         self.classes_, counts = model.marginal(self.balance_on)
         self.class_counts_ = dict(zip(self.classes_.tolist(), counts, strict=True))
 
-    def _extend(
+    def _plan(
         self, images: np.ndarray, labels: Labels, strategy: Strategy
-    ) -> tuple[np.ndarray, Labels]:
-        """Append to checked arrays what the strategy says is missing."""
+    ) -> Synthesis:
+        """Return what the strategy says is missing in checked arrays."""
         model = self.model_
         check_format(images, model.image_format)
         model.attributes.check_known(labels)
         positions = model.attributes.positions(self.balance_on)
         names = [model.attributes.names[position] for position in positions]
         plan = plan_synthesis(labels.joined(positions), strategy, self.max_ratio)
-        new_images, class_indices = synthesize(
-            model, plan, names, show=bool(self.verbose)
-        )
         for label, n in plan.items():
             if n:
-                self._warn_of_unseen(name_values(label, names))
+                self._warn_of_unseen(name_values(label, names), stacklevel=5)
         self.n_to_generate_ = plan
-        self.is_synthetic_ = np.repeat([False, True], [len(labels), len(new_images)])
-        new_labels = Labels(labels.names, model.attributes.columns(class_indices))
-        return np.concatenate([images, new_images]), labels.followed_by(new_labels)
+        return Synthesis(model, plan, names, show=bool(self.verbose))
 
-    def _warn_of_unseen(self, label: Any) -> None:
+    def _warn_of_unseen(self, label: Any, stacklevel: int = 3) -> None:
         if not self.model_.count_images(label):
             warnings.warn(
                 f"No training image has {label!r} together. The images are made from "
                 "what is known of each of these values; look at them.",
                 UnseenCombinationWarning,
-                stacklevel=3,
+                stacklevel=stacklevel,
             )

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
+from balancegan.errors import DataError
 from balancegan.files import whole_file
 
 GAP = 2  # pixels between images
@@ -215,3 +216,19 @@ def encode_png(image: np.ndarray, texts: Mapping[str, str] | None = None) -> byt
     buffer = io.BytesIO()
     Image.fromarray(shown).save(buffer, format="PNG", pnginfo=info)
     return buffer.getvalue()
+
+
+def read_texts(path: str | os.PathLike[str]) -> dict[str, str]:
+    """Return the texts that a PNG file carries beside its image.
+
+    Raises
+    ------
+    DataError
+        If it is no PNG file, or damaged.
+    """
+    try:
+        with PngImagePlugin.PngImageFile(path) as image:
+            return {key: str(text) for key, text in image.text.items()}
+    except (OSError, SyntaxError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path} cannot be read as a PNG file: {reason}") from error

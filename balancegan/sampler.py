@@ -7,9 +7,9 @@ imbalanced-learn's stands in ``docs/decisions/0001-sampler-contract.md``.
 
 import time
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,24 @@ from balancegan.datasets import is_dataset, read_dataset
 from balancegan.errors import DataError, refusals_as_data_errors
 
 
+class SyntheticRows(Protocol):
+    """Images that are made batch by batch; their labels are known before."""
+
+    @property
+    def labels(self) -> Labels:
+        """A row for each image."""
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """What makes each image again, with its class and the model."""
+
+    def __len__(self) -> int:
+        """Return how many images there are."""
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Yield batches of images."""
+
+
 class ImageOverSampler(BaseOverSampler):
     """Learns from images, then returns them with synthetic ones behind. Abstract."""
 
@@ -36,10 +54,10 @@ class ImageOverSampler(BaseOverSampler):
         """Learn everything that sampling needs from checked arrays."""
 
     @abstractmethod
-    def _extend(
+    def _plan(
         self, images: np.ndarray, labels: Labels, strategy: Strategy
-    ) -> tuple[np.ndarray, Labels]:
-        """Append to checked arrays what the strategy says is missing."""
+    ) -> SyntheticRows:
+        """Return what the strategy says is missing in checked arrays."""
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Train the GAN on an imbalanced set.
@@ -114,24 +132,33 @@ class ImageOverSampler(BaseOverSampler):
         DataError
             If the targets or the data cannot be used.
         """
-        check_is_fitted(self, "model_")
-        if X is None and y is None:
-            if self._training_data is None:
-                raise DataError(
-                    "A loaded model does not hold the images that it was trained on. "
-                    "Received: resample without X and y. Give both: "
-                    "resample(sampling_strategy, X, y)."
-                )
-            X, y = self._training_data
-        if X is None or (y is None and not is_dataset(X)):
-            raise DataError("resample needs both X and y, or neither.")
-        X, y = read_labelled(X, y)
-        if sampling_strategy is None:
-            sampling_strategy = self.sampling_strategy
-        arrays = ArraysTransformer(X, y)
-        images, labels, to_given = self._check_X_y(X, y, reset=False)
-        images, labels = self._extend(images, labels, sampling_strategy)
+        images, labels, synthetic, (arrays, to_given) = self._prepare(
+            sampling_strategy, X, y
+        )
+        images, labels = self._extend(images, labels, synthetic)
         return arrays.transform(images, to_given(labels))
+
+    def synthesize(
+        self,
+        sampling_strategy: Strategy | None = None,
+        X: Any = None,
+        y: Any = None,
+    ) -> SyntheticRows:
+        """Return what `resample` adds, without the real images, batch by batch.
+
+        For sets too large to be held twice: nothing is made before it is asked for.
+
+        Parameters and errors are those of `resample`.
+
+        Returns
+        -------
+        synthetic : iterable of ndarray of shape (m, ...)
+            Batches of images; it may be gone through again, and has a length, that of
+            all images. `synthetic.labels.columns` holds the values of each attribute,
+            of a single label one array, with a row for each image; `synthetic.numbers`
+            what `sample` makes it by as `first`.
+        """
+        return self._prepare(sampling_strategy, X, y)[2]
 
     def fit_resample(self, X: Any, y: Any = None) -> tuple[Any, Any]:
         """Train the GAN, then return the real images followed by synthetic ones.
@@ -182,7 +209,44 @@ class ImageOverSampler(BaseOverSampler):
 
     def _fit_resample(self, X: np.ndarray, y: Labels) -> tuple[np.ndarray, Labels]:
         self._train_timed(X, y)
-        return self._extend(X, y, self.sampling_strategy)
+        return self._extend(X, y, self._plan(X, y, self.sampling_strategy))
+
+    def _prepare(
+        self, strategy: Strategy | None, X: Any, y: Any
+    ) -> tuple[np.ndarray, Labels, SyntheticRows, tuple[Any, Any]]:
+        """Return checked arrays, what is missing in them, and what brings them back."""
+        check_is_fitted(self, "model_")
+        if X is None and y is None:
+            if self._training_data is None:
+                raise DataError(
+                    "A loaded model does not hold the images that it was trained on. "
+                    "Received: no X and y. Give both, as in "
+                    "resample(sampling_strategy, X, y)."
+                )
+            X, y = self._training_data
+        if X is None or (y is None and not is_dataset(X)):
+            raise DataError("Expected: both X and y, or neither.")
+        X, y = read_labelled(X, y)
+        if strategy is None:
+            strategy = self.sampling_strategy
+        arrays = ArraysTransformer(X, y)
+        images, labels, to_given = self._check_X_y(X, y, reset=False)
+        synthetic = self._plan(images, labels, strategy)
+        return images, labels, synthetic, (arrays, to_given)
+
+    def _extend(
+        self, images: np.ndarray, labels: Labels, synthetic: SyntheticRows
+    ) -> tuple[np.ndarray, Labels]:
+        """Append synthetic rows to checked arrays."""
+        labels = labels.followed_by(synthetic.labels)
+        n_real = done = len(images)
+        extended = np.empty((len(labels), *images.shape[1:]), dtype=images.dtype)
+        extended[:n_real] = images
+        for batch in synthetic:
+            extended[done : done + len(batch)] = batch
+            done += len(batch)
+        self.is_synthetic_ = np.arange(done) >= n_real
+        return extended, labels
 
     def _train_timed(self, X: np.ndarray, y: Labels) -> None:
         started = time.perf_counter()

@@ -28,7 +28,7 @@ RESULTS = Path(__file__).parent / "results"
 NAMES = ("digit", "colour", "rotation", "background")
 LEFT_OUT = {"digit": "4", "colour": "magenta"}
 SHOWN_DIGIT = "3"
-EPOCHS = 4
+EPOCHS = 10
 PER_DIGIT = 200
 PER_COMBINATION = 300  # of the one left out
 

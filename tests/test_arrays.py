@@ -18,7 +18,9 @@ X, Y = make_images(6), np.array([0, 0, 0, 0, 1, 1])
 
 def added(images, labels):
     """Images as a model would add them."""
-    return SyntheticImages(images, labels, np.arange(len(labels)), "0123abcd")
+    return SyntheticImages(
+        [images[:2], images[2:]], labels, np.arange(len(labels)), "0123abcd"
+    )
 
 
 @pytest.fixture

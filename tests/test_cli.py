@@ -155,7 +155,7 @@ def test_train_then_generate_and_balance(data, tmp_path):
     )
     files = [Path(file) for file in json.loads(result.stdout)["files"]]
     assert [file.name for file in files] == [
-        f"synthetic_2_{k:06d}.png" for k in (5, 6, 7)
+        f"synthetic_boot_{k:06d}.png" for k in (5, 6, 7)
     ]
     expected = loaded.sample(2, 3, first=5)
     for file, image in zip(files, expected, strict=True):
@@ -200,6 +200,7 @@ def test_demo(tmp_path):
     counts = [c["real"] + c["synthetic"] for c in json.loads(result.stdout)["classes"]]
     assert counts == [100] * 10
     assert sorted(path.name for path in out.iterdir()) == [
+        "digits-balanced.card.md",
         "digits-balanced.npz",
         "digits-imbalanced.npz",
         "real-and-synthetic.png",
@@ -317,12 +318,12 @@ def test_a_synthetic_set_is_not_balanced_again(data, tmp_path):
 
 
 def test_failure_of_the_work_is_exit_code_1(data, tmp_path, monkeypatch):
-    from balancegan.cli import jobs
+    from balancegan.cli import balancing
 
     def fail(*arguments, **options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(jobs, "write_images", fail)
+    monkeypatch.setattr(balancing, "write_images", fail)
     result = run("balance", data, "--out", tmp_path / "out.npz", *QUICK)
     assert result.exit_code == 1
     assert "No space left on device" in result.stderr.splitlines()[-1]

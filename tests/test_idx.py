@@ -1,4 +1,5 @@
 import gzip
+import io
 
 import numpy as np
 import pytest
@@ -6,12 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from balancegan.data.idx import CODES, encode_idx, find_idx_files, read_idx
+from balancegan.data.idx import CODES, find_idx_files, read_idx, write_idx
 from balancegan.data.reading import read_images
 from balancegan.errors import DataError
 
 IMAGES = np.arange(5 * 16, dtype="uint8").reshape(5, 4, 4)
 LABELS = np.array([0, 1, 2, 1, 0], dtype="uint8")
+
+
+def encode_idx(array):
+    file = io.BytesIO()
+    write_idx(file, array)
+    return file.getvalue()
 
 
 @given(

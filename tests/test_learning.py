@@ -7,8 +7,16 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 from balancegan import ConditionalGANAugmenter, UnseenCombinationWarning
+from balancegan.gan import judge, quality
 
 pytestmark = [pytest.mark.slow, pytest.mark.compiled]
+STEPS = judge.JUDGE_STEPS, quality.JUDGE_STEPS
+
+
+@pytest.fixture(autouse=True)
+def train_judges_as_users_do(monkeypatch):
+    monkeypatch.setattr(judge, "JUDGE_STEPS", STEPS[0])
+    monkeypatch.setattr(quality, "JUDGE_STEPS", STEPS[1])
 
 
 def test_synthetic_digits_are_of_the_class_asked_for_and_varied():

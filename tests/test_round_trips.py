@@ -102,11 +102,13 @@ def test_synthetic_images_are_marked_and_not_balanced_again(tmp_path, kind):
     part = Part(images, np.array(list("aaaabb")), pd.DataFrame(index=range(6)))
     made = LabelledImages(Path("made"), {"train": part})
     labels = np.array(["b", "b"])
-    synthetic = SyntheticImages(images[:2] + 150, labels, np.arange(2), "c0ffee")
+    synthetic = SyntheticImages(
+        [images[:1] + 150, images[1:2] + 150], labels, np.arange(2), "c0ffee"
+    )
     out = write(tmp_path, made, kind, synthetic=synthetic)
     with pytest.raises(DataError, match="holds synthetic images already .2 rows"):
         read_images(out)
-    nothing = SyntheticImages(images[:0], labels[:0], np.arange(0), "")
+    nothing = SyntheticImages.none(labels)
     out = write(tmp_path, made, kind, "unchanged", synthetic=nothing)
     assert_same(read_images(out), made)
 
@@ -135,7 +137,9 @@ def test_the_lineage_is_in_the_file(tmp_path):
     images = np.zeros((3, 4, 4, 3), dtype="uint8")
     part = Part(images, np.array(["a/b", "a/b", "<c>"]), pd.DataFrame(index=range(3)))
     made = LabelledImages(Path("made"), {"train": part})
-    synthetic = SyntheticImages(images[:1], np.array(["a/b"]), np.array([41]), "c0ffee")
+    synthetic = SyntheticImages(
+        [images[:1]], np.array(["a/b"]), np.array([41]), "c0ffee"
+    )
     out = write(tmp_path, made, "folder", synthetic=synthetic)
     (file,) = out.rglob("synthetic*.png")
     assert file.relative_to(out).as_posix() == "a_b/synthetic_a_b_000041.png"

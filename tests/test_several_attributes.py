@@ -325,6 +325,27 @@ def test_a_named_column_is_the_same_label_as_an_array(preset):
     )
 
 
-def test_a_name_of_a_class_is_of_one_attribute(fitted):
-    with pytest.raises(DataError, match="several attributes"):
-        fitted.model_.find_named_class("3")
+def test_attributes_are_found_by_what_people_write(fitted):
+    found = fitted.model_.find_texts({"colour": "red", "digit": "3"})
+    assert found == {"colour": "red", "digit": "3"}
+    with pytest.raises(DataError, match="'digit' has the values 3, 5, 8.*'4'"):
+        fitted.model_.find_texts({"digit": "4"})
+    with pytest.raises(DataError, match="digit, colour.*'size'"):
+        fitted.model_.find_texts({"size": "3"})
+    for class_index, label in enumerate(fitted.model_.classes.tolist()):
+        assert fitted.model_.name_values(class_index) == list(label)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_the_judge_has_a_say_where_there_are_several_attributes(several):
+    labels = Labels.of_one(DIGIT)
+    if several:
+        labels = Labels(("digit", "colour"), (DIGIT, COLOUR))
+    image_format = find_format(X, value_range=(0, 255))
+    weights = []
+    for label_weight in (0.0, 0.3):
+        preset = replace(PRESETS["default"], steps=10, label_weight=label_weight)
+        run = TrainingRun(X, labels, image_format, preset, seed=0)
+        run.fit()
+        weights.append([w.sum() for w in run.gan.generator.get_weights()])
+    assert (weights[0] != weights[1]) == several

@@ -28,6 +28,8 @@ from balancegan.cli.options import (
     COMPARISON_PARAMETERS,
     READING_PARAMETERS,
     TRAINING_PARAMETERS,
+    attributes_option,
+    balance_on_option,
     comparison_options,
     data_options,
     format_option,
@@ -39,12 +41,13 @@ from balancegan.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from balancegan.balance import Plan, Strategy
     from balancegan.cli.display import Display
-    from balancegan.data.labelled import LabelledImages
+    from balancegan.cli.tasks import Output, Task
 
 # Arguments of the augmenter that the comparison sets itself
-UNCOMPARED = ("random_state", "log_dir", "tensorboard", "verbose")
+UNCOMPARED = ("random_state", "log_dir", "tensorboard", "verbose", "balance_on")
+COMPARING = ("report", "cache", "n_jobs")
+SPLITTING = ("seeds", "folds", "group_key")
 
 
 @click.command()
@@ -56,10 +59,25 @@ UNCOMPARED = ("random_state", "log_dir", "tensorboard", "verbose")
 )
 @format_option
 @target_options
+@balance_on_option
+@attributes_option
 @click.option(
     "--model",
     type=PATH,
     help="Use a saved model instead of training.",
+)
+@click.option(
+    "--save-model",
+    type=PATH,
+    help="Keep the model that is trained: it makes the same images again.",
+)
+@click.option(
+    "--synthetic-size",
+    type=click.Choice(["model", "median"]),
+    default="model",
+    show_default=True,
+    help="How large files of synthetic images are: as the model makes them, or as the "
+    "median file of their class.",
 )
 @click.option(
     "--picture",
@@ -87,14 +105,9 @@ def balance(
     out: Path | None,
     format: str | None,
     targets: tuple[str, ...],
-    max_ratio: float | None,
     model: Path | None,
-    picture: Path | None,
     dry_run: bool,
     evaluated: bool,
-    report: Path | None,
-    cache: Path | None,
-    n_jobs: int,
     fail_if_worse: bool,
     overwrite: bool,
     as_json: bool,
@@ -102,58 +115,50 @@ def balance(
     **options: Any,
 ) -> None:
     """Write a balanced copy of DATA, with synthetic images in its training part."""
-    from balancegan.balance import class_counts, parse_strategy, plan_synthesis
+    from balancegan.balance import class_counts
     from balancegan.cli.display import Display, describe_format
-    from balancegan.data.writing import check_output
+    from balancegan.cli.tasks import check_size, plan_task
 
     # What can be refused is refused before any training
-    splitting = take(options, ("seeds", "folds", "group_key"))
     _refuse_idle_options(with_model=model is not None, evaluated=evaluated)
-    refuse_report(report, overwrite=overwrite)
+    reading = take(options, READING_PARAMETERS)
+    names = take(options, ("attributes", "balance_on"))
+    writing = take(options, ("picture", "save_model", "synthetic_size"))
+    comparing, splitting = take(options, COMPARING), take(options, SPLITTING)
+    refuse_report(comparing["report"], overwrite=overwrite)
+    output = None
     if out is not None:
-        check_output(out, data, overwrite=overwrite, format=format)
+        output = _check_output(data, out, format, overwrite, **writing)
     elif not dry_run:
         raise click.UsageError("Missing option '--out' (or '--dry-run').")
-    if picture is not None:
-        check_parent(picture)
-    labelled, image_format = read_data(
-        data, options["value_range"], **take(options, READING_PARAMETERS)
-    )
-    strategy = parse_strategy(targets, labelled.find_label)
-    plan = plan_synthesis(labelled.labels, strategy, max_ratio)
+    labelled, image_format = read_data(data, options["value_range"], **reading)
     display = Display(quiet=quiet)
     display.say_notes(labelled.notes)
-    display.show_plan(class_counts(labelled.labels), plan, labelled.name)
-
-    settings = {
-        **options,
-        "sampling_strategy": strategy,
-        "max_ratio": max_ratio,
-        "verbose": int(not quiet),
-    }
+    options["verbose"] = int(not quiet)
+    task = plan_task(
+        labelled, targets, options, model=model, known=_known(model), **names
+    )
+    if writing["synthetic_size"] == "median":
+        check_size(task, output)
+    display.show_plan(
+        class_counts(task.classes.of_images), task.plan, task.classes.name
+    )
     comparison = None
     if evaluated:
-        recipe = {k: v for k, v in settings.items() if k not in UNCOMPARED}
+        recipe = {k: v for k, v in task.settings.items() if k not in UNCOMPARED}
         comparison = prepare_comparison(labelled, None, recipe, **splitting)
     start_tensorflow()
-    if out is None or dry_run:
-        facts = _estimate(labelled, plan, settings, model, display)
-    else:
-        where = (out, format)
-        facts = _balance(
-            labelled, strategy, plan, settings, model, where, picture, display
-        )
+    facts = _run(task, output, display, dry_run=dry_run)
     result = None
     if comparison is not None:
-        how: dict[str, Any] = {"report": report, "cache": cache, "n_jobs": n_jobs}
-        result = run_comparison(comparison, dry_run=dry_run, quiet=quiet, **how)
+        result = run_comparison(comparison, dry_run=dry_run, quiet=quiet, **comparing)
     if as_json:
         printed = {
             "data": str(data),
             "out": None if out is None else str(out),
             "dry_run": dry_run,
             "images": describe_format(image_format),
-            **_describe(labelled, plan),
+            **_describe(task),
             **facts,
         }
         if result is not None:
@@ -162,62 +167,69 @@ def balance(
     exit_if_worse(result, fail_if_worse)
 
 
-def _estimate(
-    labelled: "LabelledImages",
-    plan: "Plan",
-    settings: dict[str, Any],
-    model: Path | None,
-    display: "Display",
-) -> dict[str, Any]:
-    from balancegan.cli.jobs import estimate_file
-
-    facts = estimate_file(labelled, plan, {**settings, "verbose": 0}, model)
-    display.say_estimate(facts, sum(plan.values()))
-    return facts
-
-
-def _balance(
-    labelled: "LabelledImages",
-    strategy: "Strategy",
-    plan: "Plan",
-    settings: dict[str, Any],
-    model: Path | None,
-    out: tuple[Path, str | None],
+def _check_output(
+    data: Path,
+    out: Path,
+    format: str | None,
+    overwrite: bool,
+    *,
     picture: Path | None,
-    display: "Display",
-) -> dict[str, Any]:
-    from balancegan.cli.jobs import balance_file
+    save_model: Path | None,
+    synthetic_size: str,
+) -> "Output":
+    """Return what shall be written, after refusing what cannot be."""
+    from balancegan.cli.tasks import Output
+    from balancegan.data.writing import check_output
 
-    facts = balance_file(
-        labelled,
-        strategy,
-        plan,
-        settings,
-        model=model,
-        out=out[0],
-        format=out[1],
-        picture=picture,
-    )
-    display.say_cost(out[0], facts, labelled.aligned_keys)
+    check_output(out, data, overwrite=overwrite, format=format, with_card=True)
+    for path in (picture, save_model):
+        if path is not None:
+            check_parent(path)
+    median = synthetic_size == "median"
+    return Output(out, format, picture, save_model, median, overwrite)
+
+
+def _known(model: Path | None) -> tuple[str, ...]:
+    """Return what a saved model can be asked for; nothing without one."""
+    if model is None:
+        return ()
+    start_tensorflow()
+    from balancegan.cli.balancing import attributes_of
+
+    return attributes_of(model)
+
+
+def _run(
+    task: "Task", output: "Output | None", display: "Display", *, dry_run: bool
+) -> dict[str, Any]:
+    """Balance, or estimate what it would cost; say so, and return the facts."""
+    from balancegan.cli.balancing import balance_file, estimate_file
+
+    if output is None or dry_run:
+        facts = estimate_file(task)
+        display.say_estimate(facts, sum(task.plan.values()))
+        return facts
+    facts = balance_file(task, output)
+    display.say_cost(output.path, facts, task.labelled.aligned_keys)
     return facts
 
 
-def _describe(labelled: "LabelledImages", plan: "Plan") -> dict[str, Any]:
+def _describe(task: "Task") -> dict[str, Any]:
     from balancegan.balance import class_counts
 
     classes = [
         {
             "label": label,
-            "name": labelled.name(label),
+            "name": task.classes.name(label),
             "real": n,
-            "synthetic": plan[label],
+            "synthetic": task.plan[label],
         }
-        for label, n in class_counts(labelled.labels).items()
+        for label, n in class_counts(task.classes.of_images).items()
     ]
     return {
         "classes": classes,
-        "arrays_not_extended": labelled.aligned_keys,
-        "notes": labelled.notes,
+        "arrays_not_extended": task.labelled.aligned_keys,
+        "notes": task.labelled.notes,
     }
 
 
@@ -230,12 +242,18 @@ def _refuse_idle_options(*, with_model: bool, evaluated: bool) -> None:
         )
     if with_model:
         _refuse(
-            TRAINING_PARAMETERS,
+            (*TRAINING_PARAMETERS, "save_model"),
             "A saved model is not trained again, so these options have no effect "
             "with --model",
             "leave out --model",
         )
-    if not evaluated:
+    if evaluated:
+        _refuse(
+            ("attributes", "balance_on"),
+            "A comparison is of one label, so --evaluate does not go with",
+            "leave out --evaluate",
+        )
+    else:
         _refuse(
             COMPARISON_PARAMETERS,
             "Nothing is compared without --evaluate, so these options have no effect",

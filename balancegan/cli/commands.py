@@ -16,15 +16,16 @@ from balancegan.cli.balance_command import balance
 from balancegan.cli.edge import (
     PATH,
     CommandGroup,
-    check_new_file,
     check_parent,
     read_data,
     start_tensorflow,
 )
 from balancegan.cli.evaluate_command import evaluate
+from balancegan.cli.generate_command import generate
 from balancegan.cli.inspect_command import inspect
 from balancegan.cli.options import (
     READING_PARAMETERS,
+    attributes_option,
     data_options,
     format_option,
     output_options,
@@ -47,6 +48,7 @@ def main() -> None:
 
 main.add_command(balance)
 main.add_command(evaluate)
+main.add_command(generate)
 main.add_command(inspect)
 
 
@@ -58,6 +60,7 @@ main.add_command(inspect)
     required=True,
     help="The directory to save the model in.",
 )
+@attributes_option
 @data_options
 @training_options
 @overwrite_option
@@ -65,6 +68,7 @@ main.add_command(inspect)
 def train(
     data: Path,
     model: Path,
+    attributes: tuple[str, ...],
     overwrite: bool,
     as_json: bool,
     quiet: bool,
@@ -76,8 +80,9 @@ def train(
     how = take(options, READING_PARAMETERS)
     labelled, _ = read_data(data, options["value_range"], **how)
     Display(quiet=quiet).say_notes(labelled.notes)
+    labelled = labelled.with_attributes(attributes)
     start_tensorflow()
-    from balancegan.cli.jobs import train_file
+    from balancegan.cli.training import train_file
     from balancegan.gan.persistence import check_destination
 
     check_destination(model, overwrite=overwrite)
@@ -130,48 +135,6 @@ def convert(
     display.say(f"wrote {out}: {numbers} images, {describe_format(image_format)}")
     if as_json:
         click.echo(json.dumps({"data": str(data), "out": str(out), "images": counts}))
-
-
-@main.command()
-@click.argument("model", type=PATH)
-@click.option("--class", "class_name", required=True, help="The class to make.")
-@click.option("--n", type=click.IntRange(1), default=20, show_default=True)
-@click.option(
-    "--first",
-    type=click.IntRange(0),
-    default=0,
-    show_default=True,
-    help="Number of the first image: image k of a class is always the same.",
-)
-@click.option(
-    "--out",
-    type=PATH,
-    required=True,
-    help="A .npz file, a .png file (all images in one picture) or a folder of PNGs.",
-)
-@overwrite_option
-@output_options
-def generate(
-    model: Path,
-    class_name: str,
-    n: int,
-    first: int,
-    out: Path,
-    overwrite: bool,
-    as_json: bool,
-    quiet: bool,
-) -> None:
-    """Make images of one class with a saved MODEL."""
-    from balancegan.cli.display import Display
-
-    check_new_file(out, overwrite=overwrite)
-    start_tensorflow()
-    from balancegan.cli.jobs import generate_files
-
-    facts = generate_files(model, class_name, n, first, out)
-    Display(quiet=quiet).say(f"{out}: {n} images of class {class_name}")
-    if as_json:
-        click.echo(json.dumps({"model": str(model), "n": n, "first": first, **facts}))
 
 
 @main.command()

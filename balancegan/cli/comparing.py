@@ -1,6 +1,6 @@
 """A comparison of a file's images: what it would cost, and running it.
 
-For the command line, as `jobs` is: plain values in, a result out.
+For the command line, as `balancing` is: plain values in, a result out.
 """
 
 from collections.abc import Mapping, Sequence

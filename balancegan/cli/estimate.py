@@ -7,6 +7,7 @@ user's own settings; what is measured is thrown away but for the figures.
 import sys
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sklearn.base import clone
@@ -46,7 +47,7 @@ class Estimate:
 
 
 def estimate_cost(
-    augmenter: ConditionalGANAugmenter, X: np.ndarray, y: np.ndarray, n_images: int
+    augmenter: ConditionalGANAugmenter, X: np.ndarray, y: Any, n_images: int
 ) -> Estimate:
     """Estimate what it would cost to train and to make `n_images`.
 
@@ -55,7 +56,7 @@ def estimate_cost(
     augmenter : ConditionalGANAugmenter
         A trained one, which costs no training, or the settings of one to be trained;
         it is left as it is.
-    X, y : ndarray
+    X, y : ndarray, or DataFrame of attributes
         What it would be trained on.
     n_images : int
         How many images would be made.
@@ -69,26 +70,22 @@ def estimate_cost(
         augmenter, steps, training_seconds = _try_training(augmenter, X, y)
 
     # The first batch compiles
-    label = augmenter.classes_[0]
-    augmenter.sample(label, BATCH)
+    batches = augmenter.model_.make_images(0, 0, 2 * BATCH)
+    next(batches)
     started = time.monotonic()
-    augmenter.sample(label, BATCH, first=BATCH)
+    next(batches)
     seconds_per_image = (time.monotonic() - started) / BATCH
 
-    # The new rows, and then all rows joined into one array
-    row_bytes = X.nbytes / len(X)
-    extra = int(row_bytes * (2 * n_images + len(X)))
-    memory = peak_memory_bytes()
     return Estimate(
         steps=steps,
         training_seconds=training_seconds,
         synthesis_seconds=n_images * seconds_per_image,
-        peak_memory_bytes=None if memory is None else memory + extra,
+        peak_memory_bytes=peak_memory_bytes(),
     )
 
 
 def _try_training(
-    augmenter: ConditionalGANAugmenter, X: np.ndarray, y: np.ndarray
+    augmenter: ConditionalGANAugmenter, X: np.ndarray, y: Any
 ) -> tuple[ConditionalGANAugmenter, int, float]:
     """Return a copy trained for a moment, the steps and seconds of all training."""
     trial = clone(augmenter).set_params(

@@ -18,6 +18,7 @@ TRAINING_PARAMETERS = (
     "log_dir",
     "tensorboard",
     "random_state",
+    "attributes",
 )
 
 
@@ -66,7 +67,7 @@ class SizeType(click.ParamType):
 
 
 class NamesType(click.ParamType):
-    """Names with commas between them."""
+    """Names with commas between."""
 
     name = "name[,name...]"
 
@@ -78,8 +79,27 @@ class NamesType(click.ParamType):
             return value
         names = tuple(name.strip() for name in str(value).split(","))
         if not all(names) or len(set(names)) < len(names):
-            self.fail(f"{value!r} is no list of names such as colour,size.", param, ctx)
+            self.fail(
+                f"{value!r} is no list of names such as digit,colour.", param, ctx
+            )
         return names
+
+
+class ValueType(click.ParamType):
+    """The value of an attribute, as in colour=red."""
+
+    name = "name=value"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """Return name and value."""
+        if isinstance(value, tuple):
+            return value
+        name, _, text = str(value).partition("=")
+        if not name or not text:
+            self.fail(f"{value!r} is no value such as colour=red.", param, ctx)
+        return name, text
 
 
 Command = Callable[..., Any]
@@ -156,7 +176,8 @@ target_options = add_options(
         "targets",
         multiple=True,
         metavar="CLASS=COUNT|STRATEGY",
-        help="Final count of a class (repeat for others), or one strategy: "
+        help="Final count of a class (repeat for others; the values of a combination "
+        "have commas between), or one strategy: "
         "not-majority, minority, not-minority, all, or a share of the largest class "
         "such as 0.5.  [default: auto, which is not-majority]",
     ),
@@ -263,6 +284,13 @@ output_options = add_options(
         "--json", "as_json", is_flag=True, help="Print one JSON object on stdout."
     ),
     click.option("--quiet", is_flag=True, help="Say nothing on stderr."),
+)
+
+balance_on_option = click.option(
+    "--balance-on",
+    type=NamesType(),
+    help="What makes the classes that are balanced: label, or attributes, or "
+    "combinations such as label,colour.  [default: label]",
 )
 
 format_option = click.option(

@@ -6,10 +6,13 @@ What the arrays mean is decided in `arrays`.
 import os
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
+from balancegan.data.rows import Rows
 from balancegan.errors import DataError
 from balancegan.files import whole_file
 
@@ -65,7 +68,9 @@ def load_arrays(path: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def write_arrays(path: str | os.PathLike[str], arrays: dict[str, np.ndarray]) -> None:
+def write_arrays(
+    path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray | Rows]
+) -> None:
     """Write named arrays as an .npz file, whole or not at all."""
     with (
         whole_file(Path(path)) as file,
@@ -74,10 +79,25 @@ def write_arrays(path: str | os.PathLike[str], arrays: dict[str, np.ndarray]) ->
         write_members(out, arrays)
 
 
-def write_members(out: zipfile.ZipFile, arrays: dict[str, np.ndarray]) -> None:
+def write_members(
+    out: zipfile.ZipFile, arrays: Mapping[str, np.ndarray | Rows]
+) -> None:
     """Write named arrays into an open .npz file."""
     for key, array in arrays.items():
         info = zipfile.ZipInfo(f"{key}.npy")
         info.compress_type = out.compression
         with out.open(info, "w", force_zip64=True) as member:
-            np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
+            write_array(member, array)
+
+
+def write_array(file: IO[bytes], array: np.ndarray | Rows) -> None:
+    """Write one array into an open .npy file, rows part by part."""
+    if not isinstance(array, Rows):
+        np.lib.format.write_array(file, np.asanyarray(array), allow_pickle=False)
+        return
+    description = np.lib.format.dtype_to_descr(array.dtype)
+    np.lib.format.write_array_header_1_0(
+        file, {"descr": description, "fortran_order": False, "shape": array.shape}
+    )
+    for part in array.parts():
+        file.write(part.tobytes())

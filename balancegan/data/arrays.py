@@ -20,6 +20,7 @@ from balancegan.data.labelled import (
     SyntheticImages,
     column_name,
 )
+from balancegan.data.rows import Rows
 from balancegan.errors import DataError
 
 # (images, labels) of the training part, the most telling names first
@@ -117,7 +118,7 @@ def from_arrays(
 
 def to_arrays(
     labelled: LabelledImages, synthetic: SyntheticImages | None = None
-) -> dict[str, np.ndarray]:
+) -> dict[str, np.ndarray | Rows]:
     """Return labelled images as named arrays.
 
     Parameters
@@ -129,11 +130,12 @@ def to_arrays(
 
     Returns
     -------
-    arrays : dict of str to ndarray
+    arrays : dict of str to ndarray or Rows
         "x_train", "y_train" and so on; text labels as numbers with "class_names";
-        columns under their names and the split's, blank or NaN for synthetic rows.
+        columns under their names and the split's. Of synthetic rows those that are no
+        attributes are blank or NaN.
     """
-    arrays: dict[str, np.ndarray] = {}
+    arrays: dict[str, np.ndarray | Rows] = {}
     every = np.concatenate([part.labels for part in labelled.parts.values()])
     names = labelled.class_names
     is_text = every.dtype.kind not in "iufb"
@@ -141,11 +143,15 @@ def to_arrays(
     if is_text:
         names = [str(label) for label in classes]
     for split, part in labelled.parts.items():
-        images, labels, columns = part.images, part.labels, part.columns
+        images, labels, columns = (
+            Rows(len(part.labels), part.images),
+            part.labels,
+            part.columns,
+        )
         if split == TRAIN and synthetic is not None:
-            images = np.concatenate([images, synthetic.images])
+            images = add_images(part.images, synthetic)
             labels = np.concatenate([labels, synthetic.labels])
-            columns = columns.reindex(range(len(labels)))
+            columns = add_columns(columns, synthetic)
             arrays |= lineage_arrays(len(part.labels), synthetic)
         arrays[f"x_{split}"] = images
         arrays[f"y_{split}"] = np.searchsorted(classes, labels) if is_text else labels
@@ -154,6 +160,20 @@ def to_arrays(
     if names is not None:
         arrays["class_names"] = np.array(names, dtype=str)
     return arrays
+
+
+def add_images(images: np.ndarray, synthetic: SyntheticImages) -> Rows:
+    """Return real images with synthetic ones behind, to be written."""
+    n = len(images) + len(synthetic.labels)
+    return Rows(n, images, synthetic.batches)
+
+
+def add_columns(columns: pd.DataFrame, synthetic: SyntheticImages) -> pd.DataFrame:
+    """Return the columns of real images with those of synthetic ones below."""
+    extended = columns.reindex(range(len(columns) + len(synthetic.labels)))
+    for name, values in synthetic.attributes.items():
+        extended[name] = pd.concat([columns[name], values], ignore_index=True)
+    return extended
 
 
 def lineage_arrays(n_real: int, synthetic: SyntheticImages) -> dict[str, np.ndarray]:

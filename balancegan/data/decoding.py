@@ -148,6 +148,44 @@ def fit_image(image: Image.Image, size: tuple[int, int], fit: Fit) -> Image.Imag
     return ImageOps.pad(image, (width, height), Image.Resampling.BICUBIC, colour)
 
 
+def unfit_image(pixels: np.ndarray, size: tuple[int, int], fit: Fit) -> np.ndarray:
+    """Return an image as large as a file that was brought to the image's size.
+
+    Parameters
+    ----------
+    pixels : ndarray of shape (height, width, 1, 3 or 4), uint8
+        The image.
+    size : tuple of int
+        Height and width of the file.
+    fit : str
+        How the file was brought to its size, see :func:`decode`. After "pad" the
+        margins are cut off; after "crop" what had been cut off stays missing, so that
+        one side may be shorter.
+
+    Returns
+    -------
+    resized : ndarray of shape (size height, size width, channels), uint8
+
+    Examples
+    --------
+    >>> pixels = np.zeros((32, 32, 3), dtype=np.uint8)
+    >>> [unfit_image(pixels, (100, 200), fit).shape[:2] for fit in FITS]
+    [(100, 200), (100, 100), (100, 200)]
+    """
+    height, width, channels = pixels.shape
+    image = Image.fromarray(pixels if channels > 1 else pixels[..., 0])
+    ratios = height / size[0], width / size[1]
+    box = (0.0, 0.0, float(width), float(height))
+    if fit == "pad":
+        shown = size[0] * min(ratios), size[1] * min(ratios)
+        top, left = (height - shown[0]) / 2, (width - shown[1]) / 2
+        box = (left, top, left + shown[1], top + shown[0])
+    elif fit == "crop":
+        size = round(height / max(ratios)), round(width / max(ratios))
+    resized = image.resize((size[1], size[0]), Image.Resampling.BICUBIC, box)
+    return np.asarray(resized).reshape(*size, channels)
+
+
 def choose_size(headers: list[Header]) -> tuple[int, int]:
     """Return the height and width that a set of images is brought to.
 

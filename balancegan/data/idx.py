@@ -13,6 +13,7 @@ from typing import IO
 
 import numpy as np
 
+from balancegan.data.rows import Rows, as_rows
 from balancegan.errors import DataError
 
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -86,28 +87,25 @@ def read_idx(path: Path) -> np.ndarray:
     return array.astype(dtype.newbyteorder("="))
 
 
-def encode_idx(array: np.ndarray) -> bytes:
-    """Return an array as the bytes of an idx file.
+def write_idx(file: IO[bytes], array: np.ndarray | Rows) -> None:
+    """Write an array into an open idx file, part by part.
 
     Raises
     ------
     DataError
         If idx has no such type.
-
-    Examples
-    --------
-    >>> encode_idx(np.array([[1, 2]], dtype="uint8")).hex(" ")
-    '00 00 08 02 00 00 00 01 00 00 00 02 01 02'
     """
-    code = CODES.get(array.dtype.newbyteorder("="))
+    rows = as_rows(array)
+    code = CODES.get(rows.dtype.newbyteorder("="))
     if code is None:
         raise DataError(
             f"idx files hold {', '.join(str(dtype) for dtype in CODES)}. Received: "
-            f"{array.dtype}."
+            f"{rows.dtype}."
         )
-    header = bytes([0, 0, code, array.ndim])
-    sides = np.array(array.shape, dtype=">u4").tobytes()
-    return header + sides + array.astype(DTYPES[code]).tobytes()
+    file.write(bytes([0, 0, code, rows.ndim]))
+    file.write(np.array(rows.shape, dtype=">u4").tobytes())
+    for part in rows.parts():
+        file.write(part.astype(DTYPES[code]).tobytes())
 
 
 def _read_header(path: Path, file: IO[bytes]) -> tuple[np.dtype, tuple[int, ...]]:

@@ -113,7 +113,7 @@ def read_image_files(
     if TRAIN not in parts or not len(parts[TRAIN].labels):
         raise _nothing_left(path, bad)
     notes = _describe(table, parts, size, fit, bad)
-    return LabelledImages(path, parts, notes=notes)
+    return LabelledImages(path, parts, notes=notes, fit=fit)
 
 
 def _find_files(root: Path, names: pd.Series, bad: list[BadFile]) -> dict[str, Path]:

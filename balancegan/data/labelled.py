@@ -4,13 +4,15 @@ Images and labels of each split, further columns, and the files behind them. Who
 them from disk, and who writes them back, are the other modules of this room.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Self
 
 import numpy as np
 import pandas as pd
 
+from balancegan.attributes import ONE_LABEL
 from balancegan.balance import plain
 from balancegan.errors import DataError
 
@@ -93,6 +95,12 @@ class LabelledImages:
         How the arrays were stored. None: the images are files.
     notes : list of str
         What was decided or left out while reading, for people.
+    fit : "pad", "crop", "stretch" or None
+        How image files were brought to one size. None: they are not files.
+    attributes : tuple of str
+        Columns that the GAN is told beside the label.
+    label_name : str
+        What the label is called beside them.
     """
 
     path: Path
@@ -100,6 +108,9 @@ class LabelledImages:
     class_names: list[str] | None = None
     stored: StoredArrays | None = None
     notes: list[str] = field(default_factory=list)
+    fit: Literal["pad", "crop", "stretch"] | None = None
+    attributes: tuple[str, ...] = ()
+    label_name: str = ONE_LABEL
 
     @property
     def train(self) -> Part:
@@ -115,6 +126,43 @@ class LabelledImages:
     def labels(self) -> np.ndarray:
         """The training labels, of shape (n,)."""
         return self.train.labels
+
+    @property
+    def targets(self) -> np.ndarray | pd.DataFrame:
+        """What the GAN is told: the labels, or a column for label and attributes."""
+        if not self.attributes:
+            return self.labels
+        columns = self.train.columns[list(self.attributes)]
+        labels = pd.Series(self.labels, name=self.label_name, index=columns.index)
+        return pd.concat([labels, columns], axis=1)
+
+    def with_attributes(
+        self, names: Sequence[str], label_name: str = ONE_LABEL
+    ) -> "LabelledImages":
+        """Return the same images, of which the GAN is told some columns, too.
+
+        Parameters
+        ----------
+        names : sequence of str
+            The columns; the label itself may be among them.
+        label_name : str, default="label"
+            What the label is called.
+
+        Raises
+        ------
+        DataError
+            If there is no such column, or it lacks values.
+        """
+        others = tuple(dict.fromkeys(name for name in names if name != label_name))
+        for name in others:
+            column = self.column(name)
+            blank = column.isna() | (column.astype(str) == "")
+            if blank.any():
+                raise DataError(
+                    f"Every training image needs a value of each attribute. Received: "
+                    f"{name!r} with {int(blank.sum())} missing ones."
+                )
+        return replace(self, attributes=others, label_name=label_name)
 
     @property
     def test_part(self) -> tuple[np.ndarray, np.ndarray] | None:
@@ -217,17 +265,28 @@ class SyntheticImages:
 
     Parameters
     ----------
-    images : ndarray of shape (n, ...)
-        In the layout and range of the training images.
+    batches : iterable of ndarray of shape (m, ...)
+        The images, some at a time, in the layout and range of the training images.
     labels : ndarray of shape (n,)
         Their labels.
     numbers : ndarray of shape (n,), int
-        Image k of its class: what makes it again.
+        Image k of its class and attributes: what makes it again.
     model : str
         The fingerprint of the model that made them.
+    attributes : DataFrame of n rows
+        What else was asked for. Columns without a value here are blank.
+    sizes : ndarray of shape (n, 2) or None, default=None
+        Height and width of the files that are written. None: the images' own.
     """
 
-    images: np.ndarray
+    batches: Iterable[np.ndarray]
     labels: np.ndarray
     numbers: np.ndarray
     model: str
+    attributes: pd.DataFrame = field(default_factory=pd.DataFrame)
+    sizes: np.ndarray | None = None
+
+    @classmethod
+    def none(cls, labels: np.ndarray) -> Self:
+        """Return no images, for a set with such labels."""
+        return cls([], labels[:0], np.empty(0, dtype=int), "")

@@ -63,6 +63,9 @@ class ConditionalGAN(keras.Model):
     features : keras.Model or None, default=None
         What the preset's discriminator sees beside the pixels; see
         :func:`balancegan.gan.networks.build_projection_discriminator`. None: nothing.
+    label_losses : callable or None, default=None
+        (images, class indices) to how wrong each generated image looks; see
+        :attr:`balancegan.gan.presets.Preset.label_weight`. None: nobody says.
     """
 
     def __init__(
@@ -74,9 +77,11 @@ class ConditionalGAN(keras.Model):
         generator: GeneratorBuilder | None = None,
         discriminator: DiscriminatorBuilder | None = None,
         features: keras.Model | None = None,
+        label_losses: Callable[[Tensor, Tensor], Tensor] | None = None,
     ) -> None:
         super().__init__(name="conditional_gan")
         self.preset = preset
+        self.label_losses = label_losses
         counts = np.asarray(class_counts)
         self.classes_with_images = np.flatnonzero(counts).astype("int32")
         weights_seed, latent_seed, shift_seed = (
@@ -275,6 +280,9 @@ class SharedPassGAN(ConditionalGAN):
             fake_logits = self.criticise((fake_images, classes))
             d_losses, g_losses = self.adversarial_loss(real_logits, fake_logits)
             d_loss, g_loss = ops.mean(d_losses), ops.mean(g_losses)
+            if self.label_losses is not None:
+                wrongness = self.label_losses(fake_images, classes)
+                g_loss += self.preset.label_weight * ops.mean(wrongness)
         d_variables = self.discriminator.trainable_variables
         g_variables = self.generator.trainable_variables
         d_gradients = _gradients(tape, d_loss, d_variables)
@@ -352,6 +360,7 @@ def build_gan(
     generator: GeneratorBuilder | None = None,
     discriminator: DiscriminatorBuilder | None = None,
     features: keras.Model | None = None,
+    label_losses: Callable[[Tensor, Tensor], Tensor] | None = None,
 ) -> ConditionalGAN:
     """Build the GAN that `preset` asks for, with untrained networks.
 
@@ -364,7 +373,14 @@ def build_gan(
     """
     kind = AlternatingGAN if preset.alternating else SharedPassGAN
     return kind(
-        image_shape, class_counts, preset, seed, generator, discriminator, features
+        image_shape,
+        class_counts,
+        preset,
+        seed,
+        generator,
+        discriminator,
+        features,
+        label_losses,
     )
 
 

@@ -17,6 +17,7 @@ from balancegan.attributes import Classes, sizes_of, unravel
 from balancegan.gan.batches import BalancedBatches
 
 JUDGE_STEPS = 1_200
+ATTRIBUTES_FACTOR = 2  # several attributes by the same features take longer
 JUDGE_BATCH = 64
 JUDGE_LEARNING_RATE = 1e-3  # at first; it falls to 0 as a cosine
 SHIFT = 1 / 14  # of the side: how far images are moved at most while it learns
@@ -68,9 +69,12 @@ class Judge:
         class_indices : ndarray of shape (n,), int
             The class 0..K-1 of each image.
         n_steps : int or None, default=None
-            Steps of training. None: ``JUDGE_STEPS``.
+            Steps of training; twice as many where there are several attributes. None:
+            ``JUDGE_STEPS``.
         """
         n_steps = n_steps or JUDGE_STEPS
+        if len(self.sizes) > 1:
+            n_steps *= ATTRIBUTES_FACTOR
         batches = BalancedBatches(
             images,
             class_indices,
@@ -89,14 +93,31 @@ class Judge:
         rate = keras.optimizers.schedules.CosineDecay(JUDGE_LEARNING_RATE, n_steps)
         classifier.compile(
             keras.optimizers.Adam(rate),
-            self._cross_entropy,
+            self.cross_entropy,
             jit_compile=False,
             steps_per_execution=10,
         )
         classifier.fit(batches, verbose=0, shuffle=False)
         self._set_trainable(False)
 
-    def _cross_entropy(self, class_index: Any, logits: Any) -> Any:
+    def label_losses(self, images: Any, class_index: Any) -> Any:
+        """Return how far from its class each image seems, in nats.
+
+        Parameters
+        ----------
+        images : tensor of shape (n, height, width, channels), float32
+            In [-1, 1].
+        class_index : tensor of shape (n,), int
+            The classes that they were made of.
+
+        Returns
+        -------
+        losses : tensor of shape (n,)
+            The cross-entropy of each attribute's values, added up.
+        """
+        return self.cross_entropy(class_index, self.network(images)[-1])
+
+    def cross_entropy(self, class_index: Any, logits: Any) -> Any:
         """Return the cross-entropy of each attribute's values, added up."""
         value_indices = unravel(ops.cast(class_index, "int32"), self.sizes)
         return sum(

@@ -6,7 +6,7 @@ k % BATCH of a batch of BATCH, so that not even rounding depends on how many ima
 are asked for. The same holds for image k of a request that leaves attributes open.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,8 +39,7 @@ class TrainedModel:
     attributes : Attributes
         What the class indices stand for: the user's labels.
     class_names : list of str or None
-        What people call the classes of a single attribute. None: as the labels' own
-        texts.
+        What people call the values of the first attribute. None: as their own texts.
     counts : ndarray of shape (n_values of each attribute), int
         Real images of each class; 0 for combinations that no image has.
     seed : int
@@ -109,26 +108,43 @@ class TrainedModel:
         columns = [self.attributes.values[i][indices] for i, indices in pairs]
         return join(columns), counts[seen].tolist()
 
-    def find_named_class(self, name: str) -> int:
-        """Return the index of a class by its name, or by its label as text.
+    def find_texts(self, texts: Mapping[str, str]) -> dict[str, Any]:
+        """Return the values of attributes by what people write for them.
+
+        Parameters
+        ----------
+        texts : mapping of str to str
+            A text for each attribute that is named; the first attribute's may be the
+            name of a class.
 
         Raises
         ------
         DataError
-            If no class is called so, or the model has several attributes.
+            If there is no such attribute, or no such value of it.
         """
-        if len(self.attributes.names) > 1:
-            raise DataError(
-                "The model has several attributes, and a name is of one class. "
-                f"Received: {name!r}, of {list(self.attributes.names)}. Load the "
-                "model in Python and give sample a dict of attributes."
-            )
-        texts = [str(label) for label in self.classes.tolist()]
-        for names in (self.class_names or [], texts):
-            if name in names:
-                return names.index(name)
-        known = ", ".join(self.class_names or texts)
-        raise DataError(f"There is no class {name!r}. The classes are: {known}.")
+        values = {}
+        names = self.attributes.names
+        for name, text in texts.items():
+            if name not in names:
+                raise DataError(
+                    f"The attributes are {', '.join(names)}. Received: {name!r}."
+                )
+            position = names.index(name)
+            called = self.class_names or [] if position == 0 else []
+            values[name] = self.attributes.find_text(position, text, called)
+        return values
+
+    def name_values(self, class_index: int) -> list[str]:
+        """Return what people call the values of a class, of the first attribute first.
+
+        The counterpart of `find_texts`.
+        """
+        columns = self.attributes.columns(np.array([class_index]))
+        texts = [str(column.tolist()[0]) for column in columns]
+        if self.class_names is not None:
+            row = np.unravel_index(class_index, self.attributes.sizes)[0]
+            texts[0] = self.class_names[int(row)]
+        return texts
 
     def make_images(self, class_index: int, first: int, n: int) -> Iterator[np.ndarray]:
         """Make images first..first + n - 1 of one class, a batch at a time.

@@ -58,6 +58,11 @@ class Preset:
     shift : float
         The images that the discriminator sees, real and generated, are moved at random
         by up to this share of their shorter side, at least a pixel. 0: not moved.
+    label_weight : float
+        Of several attributes: weight of the cross-entropy by which the judge, that was
+        trained before, takes generated images for others than asked, in the
+        generator's loss (Odena et al. 2017, https://arxiv.org/abs/1610.09585, where
+        the discriminator is that judge). Of a single label it is not used. 0: never.
     shift_class_size : int
         Images of a class of n are moved in a share min(1, sqrt(shift_class_size / n))
         of the cases: the fewer real images, the sooner they are known by heart.
@@ -88,6 +93,7 @@ class Preset:
     until_flat: bool = False
     shift: float = 0.0
     shift_class_size: int = 200
+    label_weight: float = 0.0
 
     def n_steps(self, n_images: int) -> int:
         """Return the number of training steps for a set of `n_images`."""
@@ -132,6 +138,7 @@ PRESETS: dict[str, Preset] = {
         decay_from=0.6,
         keep_best=True,
         shift=1 / 14,
+        label_weight=0.3,
     ),
     # The conditional GAN of the MNIST tutorials, for comparison and for teaching.
     "tutorial": Preset(

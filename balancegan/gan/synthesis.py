@@ -4,20 +4,22 @@ The counterpart of ``training``: that makes a model, this asks it. Which image c
 out of which number is the model's affair.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from balancegan.attributes import Labels
 from balancegan.balance import Plan
 from balancegan.gan.model import TrainedModel
 from balancegan.progress import show_progress
 
 
-def synthesize(
-    model: TrainedModel, plan: Plan, names: Sequence[str], *, show: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """Make the images of a plan.
+class Synthesis:
+    """The images of a plan, made batch by batch as they are asked for.
+
+    Labels and numbers are known before any image is made, so that nobody has to hold
+    all images at once.
 
     Parameters
     ----------
@@ -31,29 +33,43 @@ def synthesize(
     show : bool
         Whether to show progress on stderr.
 
-    Returns
-    -------
-    images : ndarray of shape (n, ...)
-        Class after class in the order of the plan, in the user's format.
-    class_indices : ndarray of shape (n,), int
-        Their classes, of all attributes.
+    Attributes
+    ----------
+    labels : Labels
+        A row for each image, with all attributes: class after class in the order of
+        the plan.
+    numbers : ndarray of shape (n,), int
+        The number of each image among those of its class of the plan. It is also its
+        number among those of the combination that was drawn for it.
     """
-    selections = [model.select(name_values(label, names)) for label in plan]
-    total, done = sum(plan.values()), 0
-    images = np.empty(
-        (total, *model.image_format.row_shape), dtype=model.image_format.dtype
-    )
-    class_indices = np.empty(total, dtype=int)
-    visible = show and total > 0
-    with show_progress("Synthesis", total, "images", visible=visible) as display:
-        for selection, n in zip(selections, plan.values(), strict=True):
-            for part, classes in model.make_selected(selection, 0, n):
-                images[done : done + len(part)] = part
-                class_indices[done : done + len(part)] = classes
-                done += len(part)
-                if display is not None:
-                    display.update(done)
-    return images, class_indices
+
+    def __init__(
+        self, model: TrainedModel, plan: Plan, names: Sequence[str], *, show: bool
+    ) -> None:
+        self.model, self.show = model, show
+        self.requests = [
+            (model.select(name_values(label, names)), n) for label, n in plan.items()
+        ]
+        none = np.empty(0, dtype=int)
+        drawn = [selection.draw(model.seed, 0, n) for selection, n in self.requests]
+        columns = model.attributes.columns(np.concatenate([none, *drawn]))
+        self.labels = Labels(model.attributes.names, columns)
+        counted = [np.arange(n) for _, n in self.requests]
+        self.numbers = np.concatenate([none, *counted])
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Yield images of shape (m, ...), in the user's format; each time anew."""
+        done, visible = 0, self.show and len(self) > 0
+        with show_progress("Synthesis", len(self), "images", visible=visible) as bar:
+            for selection, n in self.requests:
+                for images, _ in self.model.make_selected(selection, 0, n):
+                    yield images
+                    done += len(images)
+                    if bar is not None:
+                        bar.update(done)
 
 
 def name_values(label: Any, names: Sequence[str]) -> dict[str, Any]:

@@ -72,6 +72,10 @@ class TrainingRun:
         self.judge: Judge | None = None
         if preset.judge_features and discriminator is None:
             self.judge = Judge(shape, attributes.sizes, to_model_range, seed)
+        label_losses = None
+        several = len(attributes.names) > 1
+        if self.judge is not None and several and preset.label_weight:
+            label_losses = self.judge.label_losses
         self.gan = build_gan(
             shape,
             counts,
@@ -80,6 +84,7 @@ class TrainingRun:
             generator,
             discriminator,
             features=None if self.judge is None else self.judge.feature_network,
+            label_losses=label_losses,
         )
         self.batches = BalancedBatches(
             images,

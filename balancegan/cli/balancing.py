@@ -1,0 +1,155 @@
+"""Balancing from file to file: train or load, make images, write them with a card.
+
+``balance_command`` turns options into these arguments and shows what comes back, a
+dict of facts that JSON knows.
+"""
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from balancegan.augmenter import ConditionalGANAugmenter
+from balancegan.cli.card import describe_balanced
+from balancegan.cli.estimate import estimate_cost, peak_memory_bytes
+from balancegan.cli.tasks import Output, Task
+from balancegan.cli.training import name_classes, training_facts
+from balancegan.data.labelled import LabelledImages, SyntheticImages
+from balancegan.data.writing import write_images
+from balancegan.gan.fingerprint import fingerprint
+from balancegan.gan.persistence import check_destination
+from balancegan.gan.synthesis import name_values
+from balancegan.pictures import compare_real_and_synthetic, write_png
+
+# In pictures
+SHOWN_PER_CLASS = 8
+SHOWN_CLASSES = 20
+
+
+def balance_file(task: Task, out: Output) -> dict[str, Any]:
+    """Write a balanced copy of labelled images.
+
+    Returns
+    -------
+    facts : dict
+        Seconds, memory, and how the model was trained.
+    """
+    labelled = task.labelled
+    if not any(task.plan.values()):
+        nothing = SyntheticImages.none(labelled.labels)
+        write_images(out.path, labelled, nothing, format=out.format)
+        return {"peak_memory_bytes": peak_memory_bytes()}
+    if out.save_model is not None:
+        check_destination(out.save_model, overwrite=out.overwrite)
+    augmenter = _trained(task)
+    if out.save_model is not None:
+        augmenter.save(out.save_model, overwrite=out.overwrite)
+
+    rows = augmenter.synthesize(task.strategy, labelled.images, labelled.targets)
+    batches = _Timed(rows)
+    label, *others = rows.labels.columns
+    synthetic = SyntheticImages(
+        batches,
+        label,
+        rows.numbers,
+        fingerprint(augmenter.model_),
+        pd.DataFrame(dict(zip(rows.labels.names[1:], others, strict=True))),
+        _sizes_of(label, labelled) if out.as_large_as_files else None,
+    )
+    facts = {
+        **training_facts(augmenter),
+        "model": None if task.model is None else str(task.model),
+        "fingerprint": synthetic.model,
+    }
+    card = describe_balanced(
+        labelled, task.classes, task.plan, facts, augmenter.class_history_
+    )
+    started = time.monotonic()
+    write_images(out.path, labelled, synthetic, format=out.format, card=card)
+    seconds = time.monotonic() - started
+    if out.picture is not None:
+        _write_comparison(out.picture, augmenter, task)
+    return {
+        **facts,
+        "synthesis_seconds": round(batches.seconds, 1),
+        "writing_seconds": round(seconds - batches.seconds, 1),
+        "peak_memory_bytes": peak_memory_bytes(),
+    }
+
+
+def estimate_file(task: Task) -> dict[str, Any]:
+    """Find out by a little work what balancing a file would cost.
+
+    The facts are those of :class:`balancegan.cli.estimate.Estimate`.
+    """
+    augmenter = _loaded(task) or ConditionalGANAugmenter(
+        **{**task.settings, "verbose": 0}
+    )
+    images, targets = task.labelled.images, task.labelled.targets
+    return asdict(estimate_cost(augmenter, images, targets, sum(task.plan.values())))
+
+
+def attributes_of(model: Path) -> tuple[str, ...]:
+    """Return what a saved model can be asked for, the label first."""
+    return ConditionalGANAugmenter.load(model).model_.attributes.names
+
+
+def _trained(task: Task) -> ConditionalGANAugmenter:
+    """Return the augmenter of a task, loaded or trained, with names of classes."""
+    augmenter = _loaded(task)
+    if augmenter is None:
+        augmenter = ConditionalGANAugmenter(**task.settings)
+        augmenter.fit(task.labelled.images, task.labelled.targets)
+        name_classes(augmenter, task.labelled)
+    return augmenter
+
+
+def _loaded(task: Task) -> ConditionalGANAugmenter | None:
+    if task.model is None:
+        return None
+    augmenter = ConditionalGANAugmenter.load(task.model)
+    own = ("max_ratio", "verbose", "balance_on")
+    return augmenter.set_params(**{name: task.settings[name] for name in own})
+
+
+def _sizes_of(labels: np.ndarray, labelled: LabelledImages) -> np.ndarray:
+    """Return for each label the median height and width of its class's files."""
+    sizes = pd.DataFrame(labelled.train.sizes, columns=["height", "width"])
+    medians = sizes.groupby(labelled.labels).median().round().astype(int)
+    return medians.loc[labels].to_numpy()
+
+
+class _Timed:
+    """Batches, and how long making them took."""
+
+    def __init__(self, batches: Iterable[np.ndarray]) -> None:
+        self.batches, self.seconds = batches, 0.0
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        batches = iter(self.batches)
+        while True:
+            started = time.monotonic()
+            batch = next(batches, None)
+            self.seconds += time.monotonic() - started
+            if batch is None:
+                return
+            yield batch
+
+
+def _write_comparison(
+    path: Path, augmenter: ConditionalGANAugmenter, task: Task
+) -> None:
+    """Write a picture with a row per class, real images left, synthetic right."""
+    to_uint8 = augmenter.model_.image_format.to_uint8
+    names, real, synthetic = [], [], []
+    for label in list(task.plan)[:SHOWN_CLASSES]:
+        rows = task.classes.rows_of(label, SHOWN_PER_CLASS)
+        names.append(task.classes.name(label))
+        real.append(to_uint8(task.labelled.images[rows]))
+        asked = name_values(label, task.classes.names)
+        synthetic.append(to_uint8(augmenter.sample(asked, SHOWN_PER_CLASS)))
+    write_png(path, compare_real_and_synthetic(names, real, synthetic))

@@ -1,0 +1,118 @@
+"""Images of a saved model, at the command line."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from balancegan.cli.edge import PATH, InputRefused, check_new_file, start_tensorflow
+from balancegan.cli.options import ValueType, output_options, overwrite_option
+
+DEFAULT_N = 20
+CLASS = ""  # stands for the model's first attribute
+
+
+@click.command()
+@click.argument("model", type=PATH)
+@click.option("--class", "class_name", help="The class to make.")
+@click.option(
+    "--attribute",
+    "attributes",
+    type=ValueType(),
+    multiple=True,
+    help="The value of another attribute (repeat for more). Those that are not named "
+    "are drawn as the training images have them.",
+)
+@click.option("--n", type=click.IntRange(1), help="How many images.  [default: 20]")
+@click.option(
+    "--first",
+    type=click.IntRange(0),
+    help="Number of the first image: image k of a class is always the same.  "
+    "[default: 0]",
+)
+@click.option(
+    "--index",
+    "indices",
+    type=click.IntRange(0),
+    multiple=True,
+    help="The number of one image (repeat for more), instead of --n and --first.",
+)
+@click.option(
+    "--again",
+    type=PATH,
+    help="Make the image of this synthetic PNG file again, from what the file says of "
+    "itself.",
+)
+@click.option(
+    "--out",
+    type=PATH,
+    required=True,
+    help="A .npz file, a .png file (one image, or all in one picture) or a folder of "
+    "PNGs.",
+)
+@overwrite_option
+@output_options
+def generate(
+    model: Path,
+    class_name: str | None,
+    attributes: tuple[tuple[str, str], ...],
+    n: int | None,
+    first: int | None,
+    indices: tuple[int, ...],
+    again: Path | None,
+    out: Path,
+    overwrite: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Make images of one class, or combination of attributes, with a saved MODEL."""
+    from balancegan.cli.display import Display
+
+    wanted = dict(attributes)
+    if class_name is not None:
+        wanted[CLASS] = class_name
+    numbers = _numbers(n, first, indices)
+    if again is not None:
+        _check_again(out, alone=not wanted and numbers is None)
+    elif not wanted:
+        raise click.UsageError("Missing option '--class' (or --attribute, --again).")
+    check_new_file(out, overwrite=overwrite)
+    start_tensorflow()
+    from balancegan.cli.generating import generate_again, generate_files
+
+    if again is not None:
+        facts = generate_again(model, again, out)
+    else:
+        facts = generate_files(model, wanted, numbers or range(DEFAULT_N), out)
+    Display(quiet=quiet).say(
+        f"{out}: {len(facts['numbers'])} images of {facts['name']}"
+    )
+    if as_json:
+        click.echo(json.dumps({"model": str(model), **facts}))
+
+
+def _numbers(
+    n: int | None, first: int | None, indices: tuple[int, ...]
+) -> Sequence[int] | None:
+    """Return the numbers of the images asked for, None where nothing is said."""
+    if indices and (n is not None or first is not None):
+        raise InputRefused("Give --index, or --n and --first. Received: both.")
+    if indices:
+        return indices
+    if n is None and first is None:
+        return None
+    start = first or 0
+    return range(start, start + (n or DEFAULT_N))
+
+
+def _check_again(out: Path, *, alone: bool) -> None:
+    if not alone:
+        raise InputRefused(
+            "--again says which image it is. Leave out --class, --attribute, --n, "
+            "--first and --index, or --again."
+        )
+    if out.suffix != ".png":
+        raise InputRefused(
+            f"--again makes one image, a .png file. Received: --out {out}."
+        )

@@ -1,0 +1,137 @@
+"""What shall be balanced and what shall be written: decided before any training."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from balancegan.attributes import ONE_LABEL
+from balancegan.balance import Plan, Strategy, parse_strategy, plan_synthesis
+from balancegan.cli.classes import BalancedClasses
+from balancegan.data.labelled import LabelledImages
+from balancegan.data.writing import find_format
+from balancegan.errors import DataError
+
+IMAGE_FILES = ("folder", "csv", "parquet")
+
+
+@dataclass(frozen=True)
+class Task:
+    """What shall be balanced, and how.
+
+    Parameters
+    ----------
+    labelled : LabelledImages
+        What was read.
+    classes : BalancedClasses
+        Which classes the strategy speaks of.
+    strategy : str, float or dict
+        The targets.
+    plan : dict
+        The number of images to make of each class that follows from them. If there
+        are none, nothing is trained.
+    settings : mapping
+        Arguments of :class:`ConditionalGANAugmenter`.
+    model : Path or None
+        A saved model to use. None: one is trained.
+    """
+
+    labelled: LabelledImages
+    classes: BalancedClasses
+    strategy: Strategy
+    plan: Plan
+    settings: Mapping[str, Any]
+    model: Path | None
+
+
+@dataclass(frozen=True)
+class Output:
+    """What shall be written.
+
+    Parameters
+    ----------
+    path : Path
+        The file or folder.
+    format : str or None
+        See :func:`balancegan.data.writing.write_images`.
+    picture : Path or None
+        Where to write real beside synthetic images. None: nowhere.
+    save_model : Path or None
+        Where to save the model that was trained. None: it is not kept.
+    as_large_as_files : bool
+        Whether files of synthetic images get the median size of those of their class;
+        else they have the model's size.
+    overwrite : bool
+        Whether a saved model may be replaced.
+    """
+
+    path: Path
+    format: str | None
+    picture: Path | None
+    save_model: Path | None
+    as_large_as_files: bool
+    overwrite: bool
+
+    @property
+    def is_files(self) -> bool:
+        """Whether images are written as files of their own."""
+        return find_format(self.path, self.format) in IMAGE_FILES
+
+
+def plan_task(
+    labelled: LabelledImages,
+    targets: Sequence[str],
+    settings: Mapping[str, Any],
+    *,
+    model: Path | None,
+    known: Sequence[str],
+    attributes: Sequence[str],
+    balance_on: Sequence[str] | None,
+) -> Task:
+    """Decide what shall be balanced.
+
+    Parameters
+    ----------
+    labelled : LabelledImages
+        What was read.
+    targets : sequence of str
+        See :func:`balancegan.balance.parse_strategy`.
+    settings : mapping
+        Arguments of :class:`ConditionalGANAugmenter`, "max_ratio" among them.
+    model : Path or None
+        A saved model to use.
+    known : sequence of str
+        What it can be asked for, the label first; empty without a model.
+    attributes : sequence of str
+        Columns that the GAN is told beside the label.
+    balance_on : sequence of str or None
+        What makes the classes. None: the label.
+
+    Raises
+    ------
+    DataError
+        If columns, classes or targets cannot be used.
+    """
+    label_name = known[0] if len(known) > 1 else ONE_LABEL
+    balance_on = balance_on or ()
+    told = labelled.with_attributes([*known[1:], *attributes, *balance_on], label_name)
+    classes = BalancedClasses(told, balance_on)
+    strategy = parse_strategy(targets, classes.find)
+    plan = plan_synthesis(classes.of_images, strategy, settings["max_ratio"])
+    names = list(classes.names) if told.attributes else None
+    settings = {**settings, "sampling_strategy": strategy, "balance_on": names}
+    return Task(told, classes, strategy, plan, settings, model)
+
+
+def check_size(task: Task, out: Output | None) -> None:
+    """Raise DataError where synthetic images cannot be as large as files."""
+    if task.labelled.train.sizes is None:
+        raise DataError(
+            "--synthetic-size median is the size of image files. Received: "
+            f"{task.labelled.path}, which holds arrays of one size."
+        )
+    if out is not None and not out.is_files:
+        raise DataError(
+            "--synthetic-size median needs an output of image files. Received: "
+            f"{out.path}, whose images all have one size."
+        )

@@ -1,0 +1,177 @@
+"""Image files: what each is called, what it says of itself, and the table of all.
+
+Original files are copied byte for byte. Files of synthetic images say so in their
+names, and carry what makes them again.
+"""
+
+import itertools
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from balancegan.data.arrays import MASK_KEY, MODEL_KEY, NUMBER_KEY
+from balancegan.data.decoding import unfit_image
+from balancegan.data.labelled import TRAIN, LabelledImages, Part, SyntheticImages
+from balancegan.data.lineage import Lineage, safe_name
+from balancegan.errors import DataError
+from balancegan.pictures import encode_png
+
+PNG_CHANNELS = (1, 3, 4)
+
+
+def write_files(
+    folder: Path, labelled: LabelledImages, synthetic: SyntheticImages | None
+) -> pd.DataFrame:
+    """Write images as files below a folder; return the table that names them.
+
+    Original files keep their names; images of arrays become PNG files.
+    """
+    namer = _Namer(labelled)
+    tables = []
+    for split, part in labelled.parts.items():
+        table = _write_real(folder, labelled, split, part, namer)
+        if synthetic is not None:
+            table[MASK_KEY] = False
+        tables.append(table)
+        if split == TRAIN and synthetic is not None:
+            tables.append(_write_synthetic(folder, labelled, synthetic, namer))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _write_real(
+    folder: Path, labelled: LabelledImages, split: str, part: Part, namer: "_Namer"
+) -> pd.DataFrame:
+    class_names = [labelled.name(label) for label in part.labels]
+    names = []
+    for row, class_name in enumerate(class_names):
+        names.append(namer.real(split, class_name, row, part.files))
+        target = folder / names[-1]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if part.files is None:
+            target.write_bytes(encode_image(part.images[row]))
+        else:
+            shutil.copyfile(part.files[row], target)
+    table = pd.DataFrame({"file_name": names, "label": class_names, "split": split})
+    return table.join(part.columns)
+
+
+def _write_synthetic(
+    folder: Path, labelled: LabelledImages, synthetic: SyntheticImages, namer: "_Namer"
+) -> pd.DataFrame:
+    names = []
+    images = itertools.chain.from_iterable(synthetic.batches)
+    lineages = _lineages(labelled, synthetic)
+    for image, lineage in zip(images, lineages, strict=True):
+        names.append(namer.synthetic(lineage))
+        target = folder / names[-1]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(encode_image(image, lineage))
+    first = {
+        "file_name": names,
+        "label": [labelled.name(label) for label in synthetic.labels],
+        "split": TRAIN,
+        MASK_KEY: True,
+        NUMBER_KEY: pd.Series(synthetic.numbers, dtype="Int64"),
+        MODEL_KEY: synthetic.model,
+    }
+    return pd.DataFrame(first).join(synthetic.attributes)
+
+
+def _lineages(
+    labelled: LabelledImages, synthetic: SyntheticImages
+) -> Iterator[Lineage]:
+    """Yield where each synthetic image comes from."""
+    names = [str(name) for name in synthetic.attributes]
+    columns = [synthetic.attributes[name].tolist() for name in names]
+    for row, number in enumerate(synthetic.numbers.tolist()):
+        size, fit = None, None
+        if synthetic.sizes is not None:
+            height, width = synthetic.sizes[row].tolist()
+            size, fit = (height, width), labelled.fit
+        yield Lineage(
+            labelled.name(synthetic.labels[row]),
+            number,
+            synthetic.model,
+            dict(zip(names, (str(column[row]) for column in columns), strict=True)),
+            size,
+            fit,
+        )
+
+
+def encode_image(image: np.ndarray, lineage: Lineage | None = None) -> bytes:
+    """Return an image as the bytes of a PNG file, value for value.
+
+    Parameters
+    ----------
+    image : ndarray of shape (height, width) or (height, width, channels), uint8
+        One, three or four channels.
+    lineage : Lineage or None, default=None
+        Where a synthetic image comes from: the file carries it, and has the size that
+        it says.
+
+    Raises
+    ------
+    DataError
+        If a PNG file cannot hold such values.
+    """
+    shown = image if image.ndim == 3 else image[..., None]
+    if image.dtype != np.uint8 or shown.ndim != 3 or shown.shape[2] not in PNG_CHANNELS:
+        raise DataError(
+            "Image files hold uint8 values, in 1, 3 or 4 channels. Received: images of "
+            f"shape {image.shape}, {image.dtype}. Choose .npz, or the format npy."
+        )
+    if lineage is None:
+        return encode_png(shown)
+    if lineage.size is not None and lineage.fit is not None:
+        shown = unfit_image(shown, lineage.size, lineage.fit)
+    return encode_png(shown, lineage.texts())
+
+
+class _Namer:
+    """Says what files are called, relative to the folder: each one differently."""
+
+    def __init__(self, labelled: LabelledImages) -> None:
+        self.labelled = labelled
+        self.has_splits = len(labelled.parts) > 1
+        files = labelled.train.files
+        self.root = None if files is None else _root_of(labelled)
+        self.folders: dict[str, str] = {}
+        self.taken: set[str] = set()
+
+    def real(
+        self, split: str, class_name: str, row: int, files: list[Path] | None
+    ) -> str:
+        """Return the name of a real image, the original's where it has one."""
+        if files is None or self.root is None:
+            return f"{self._folder(split, class_name)}/real_{row:06d}.png"
+        name = files[row].relative_to(self.root).as_posix()
+        if name in self.taken:  # a table may name a file twice
+            folder = self._folder(split, class_name)
+            name = f"{folder}/again_{row:06d}{files[row].suffix}"
+        self.taken.add(name)
+        return name
+
+    def synthetic(self, lineage: Lineage) -> str:
+        """Return the name of a synthetic image, which says what it is."""
+        folder = self._folder(TRAIN, lineage.class_name)
+        name = f"{folder}/{lineage.stem(folder.rsplit('/')[-1])}"
+        while name in self.taken:  # values may be alike as parts of file names
+            name += "_"
+        self.taken.add(name)
+        return f"{name}.png"
+
+    def _folder(self, split: str, class_name: str) -> str:
+        if class_name not in self.folders:
+            name = safe_name(class_name)
+            while name.lower() in {other.lower() for other in self.folders.values()}:
+                name += "_"
+            self.folders[class_name] = name
+        name = self.folders[class_name]
+        return f"{split}/{name}" if self.has_splits else name
+
+
+def _root_of(labelled: LabelledImages) -> Path:
+    return labelled.path if labelled.path.is_dir() else labelled.path.parent

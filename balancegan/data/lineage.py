@@ -1,0 +1,156 @@
+"""Where a synthetic image comes from: enough to make the very same one again.
+
+It is kept in the image's own file, and in the table beside it.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from balancegan.data.decoding import FITS, Fit
+from balancegan.errors import DataError
+from balancegan.pictures import read_texts
+
+PREFIX = "balancegan:"
+ATTRIBUTES = f"{PREFIX}attributes"
+SIZE = re.compile(r"(?P<height>[1-9]\d{0,4})x(?P<width>[1-9]\d{0,4}) (?P<fit>[a-z]+)")
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """Class, number and model of one synthetic image.
+
+    Parameters
+    ----------
+    class_name : str
+        What its class is called.
+    number : int
+        Image k of its class and attributes.
+    model : str
+        The fingerprint of the model that made it.
+    attributes : dict of str to str
+        What else was asked for, as texts.
+    size : tuple of int or None, default=None
+        Height and width of the files that it was made as large as. None: it has the
+        model's size.
+    fit : str or None, default=None
+        How such files were brought to the model's size.
+    """
+
+    class_name: str
+    number: int
+    model: str
+    attributes: dict[str, str] = field(default_factory=dict)
+    size: tuple[int, int] | None = None
+    fit: Fit | None = None
+
+    def texts(self) -> dict[str, str]:
+        """Return what a PNG file carries.
+
+        Examples
+        --------
+        >>> lineage = Lineage("bag", 7, "1f", {"shade": "dark"}, (60, 80), "pad")
+        >>> lineage.texts()["balancegan:size"]
+        '60x80 pad'
+        >>> Lineage.from_texts(lineage.texts()) == lineage
+        True
+        """
+        texts = {
+            f"{PREFIX}synthetic": "true",
+            f"{PREFIX}class": self.class_name,
+            f"{PREFIX}number": str(self.number),
+            f"{PREFIX}model": self.model,
+        }
+        if self.attributes:
+            texts[ATTRIBUTES] = json.dumps(self.attributes, ensure_ascii=False)
+        if self.size is not None:
+            texts[f"{PREFIX}size"] = f"{self.size[0]}x{self.size[1]} {self.fit}"
+        return texts
+
+    @classmethod
+    def from_texts(cls, texts: Mapping[str, str]) -> Self:
+        """Return the lineage that a PNG file carries.
+
+        Raises
+        ------
+        DataError
+            If it carries none, or a damaged one.
+        """
+        number = texts.get(f"{PREFIX}number", "")
+        attributes = _read_attributes(texts.get(ATTRIBUTES, "{}"))
+        size = SIZE.fullmatch(texts.get(f"{PREFIX}size", "1x1 pad"))
+        if (
+            not {f"{PREFIX}class", f"{PREFIX}model"} <= texts.keys()
+            or not re.fullmatch(r"\d{1,15}", number)
+            or attributes is None
+            or size is None
+            or size["fit"] not in FITS
+        ):
+            raise DataError(
+                "The file does not say where it comes from. Expected: a PNG file that "
+                f"balancegan wrote, with {PREFIX}class, {PREFIX}number and "
+                f"{PREFIX}model. Received: {', '.join(sorted(texts)) or 'nothing'}."
+            )
+        found = f"{PREFIX}size" in texts
+        return cls(
+            texts[f"{PREFIX}class"],
+            int(number),
+            texts[f"{PREFIX}model"],
+            attributes,
+            (int(size["height"]), int(size["width"])) if found else None,
+            next(fit for fit in FITS if fit == size["fit"]) if found else None,
+        )
+
+    def stem(self, folder: str) -> str:
+        """Return the name of the image's file, which says that it is synthetic.
+
+        Parameters
+        ----------
+        folder : str
+            The class name as part of a file name.
+
+        Examples
+        --------
+        >>> Lineage("a/b", 7, "1f", {"shade": "dark"}).stem("a_b")
+        'synthetic_a_b_dark_000007'
+        """
+        values = [safe_name(value) for value in self.attributes.values()]
+        return "_".join(["synthetic", folder, *values, f"{self.number:06d}"])
+
+
+def _read_attributes(text: str) -> dict[str, str] | None:
+    """Return names and values of attributes, None where the text is something else."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    plain = isinstance(found, dict) and all(isinstance(v, str) for v in found.values())
+    return found if plain else None
+
+
+def read_lineage(path: Path) -> Lineage:
+    """Return where the image in a PNG file comes from.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, or does not say.
+    """
+    try:
+        return Lineage.from_texts(read_texts(path))
+    except DataError as error:
+        raise DataError(f"{path} is of no use as lineage. {error}") from error
+
+
+def safe_name(text: Any) -> str:
+    """Return a text as part of a file name, whatever is in it.
+
+    Examples
+    --------
+    >>> safe_name("../T-shirt/top"), safe_name("狗")
+    ('_T-shirt_top', '狗')
+    """
+    return re.sub(r"[^\w .+()-]", "_", str(text)).strip(" .")[:100] or "_"

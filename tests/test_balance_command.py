@@ -1,0 +1,254 @@
+"""From a folder of files to a balanced one: lineage, card, sizes, attributes."""
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from balancegan import ConditionalGANAugmenter
+from balancegan.data.reading import read_images
+
+from .conftest import load_npz
+from .test_cli import pixels, run
+
+QUICK = ["--steps", "2", "--seed", "0"]
+SHAPES = ("round", "long")
+
+
+@pytest.fixture
+def cells(tmp_path):
+    """Files of two classes and two shades, oblong and of differing size."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for row in range(18):
+        label = "baso|phil" if row < 5 else "neutrophil"
+        height, width = (24, 36) if row < 5 else (20 + row, 60)
+        file = tmp_path / "cells" / label / f"cell_{row}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        values = rng.integers(0, 256, (height, width, 3), dtype="uint8")
+        Image.fromarray(values).save(file)
+        shade = "dark" if row % 3 else "pale"
+        rows.append((f"{label}/cell_{row}.png", label, shade, SHAPES[row % 2]))
+    table = pd.DataFrame(rows, columns=["file_name", "label", "shade", "shape"])
+    table.to_csv(tmp_path / "cells" / "metadata.csv", index=False)
+    return tmp_path / "cells"
+
+
+def balanced(source, out, *options):
+    result = run("balance", source, "--out", out, "--size", "16x24", *QUICK, *options)
+    assert result.exit_code == 0, result.output
+    return pd.read_csv(out / "metadata.csv")
+
+
+def made_again(model, file, out):
+    result = run("generate", model, "--again", file, "--out", out, "--overwrite")
+    assert result.exit_code == 0, result.output
+    return out.read_bytes() == file.read_bytes()
+
+
+@pytest.mark.parametrize("fit", ["pad", "crop", "stretch"])
+@pytest.mark.parametrize("size", ["model", "median"])
+def test_every_synthetic_file_can_be_made_again(cells, tmp_path, fit, size):
+    out, model = tmp_path / "out", tmp_path / "model"
+    options = ["--save-model", model, "--synthetic-size", size, "--fit", fit]
+    table = balanced(cells, out, *options, "--attributes", "shade")
+    synthetic = table[table["is_synthetic"]]
+    assert synthetic["label"].tolist() == ["baso|phil"] * 8
+    for name in synthetic["file_name"]:
+        assert made_again(model, out / name, tmp_path / "again.png")
+    whole = fit != "crop"  # what was cut off stays missing
+    sides = pixels(out / name).shape[:2]
+    assert sides == ((24, 36) if size == "median" and whole else sides)
+    assert (sides == (16, 24)) == (size == "model")
+    real = table[~table["is_synthetic"]]
+    for name in real["file_name"]:
+        assert (out / name).read_bytes() == (cells / name).read_bytes()
+
+
+def test_only_its_own_model_makes_an_image_again(cells, tmp_path):
+    out, model = tmp_path / "out", tmp_path / "model"
+    table = balanced(cells, out, "--save-model", model)
+    other = tmp_path / "other"
+    run("train", cells, "--model", other, "--steps", "3", "--size", "16x24")
+    file = out / table["file_name"].iloc[-1]
+    result = run("generate", other, "--again", file, "--out", tmp_path / "a.png")
+    assert (result.exit_code, "was made by the model" in result.stderr) == (2, True)
+    real = out / table["file_name"].iloc[0]
+    result = run("generate", model, "--again", real, "--out", tmp_path / "a.png")
+    assert (result.exit_code, "no use as lineage" in result.stderr) == (2, True)
+    assert not (tmp_path / "a.png").exists()
+
+
+def test_an_index_names_one_image(cells, tmp_path):
+    out, model = tmp_path / "out", tmp_path / "model"
+    table = balanced(cells, out, "--save-model", model)
+    row = table.iloc[-3]
+    options = ["--class", row["label"], "--index", int(row["synthetic_number"])]
+    run("generate", model, *options, "--out", tmp_path / "one.png")
+    file = out / row["file_name"]
+    assert (tmp_path / "one.png").read_bytes() == file.read_bytes()
+    several = ["--index", 7, "--index", 2, "--index", 3]
+    options = ["--class", row["label"], *several]
+    run("generate", model, *options, "--out", tmp_path / "some.npz")
+    some = load_npz(tmp_path / "some.npz")
+    assert some["synthetic_number"].tolist() == [7, 2, 3]
+    augmenter = ConditionalGANAugmenter.load(model)
+    for image, number in zip(some["X"], (7, 2, 3), strict=True):
+        expected = augmenter.sample(row["label"], 1, first=number)[0]
+        np.testing.assert_array_equal(image, expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--class", "a", "--index", "1", "--n", "2"], "Give --index, or --n"),
+        (["--again", "x.png", "--n", "2"], "--again says which"),
+        (["--again", "x.png", "--class", "a"], "--again says which"),
+        (["--again", "x.png", "--out", "folder"], "a .png file"),
+        ([], "Missing option"),
+        (["--attribute", "shade"], "no value such as"),
+        (["--class", "a", "--index", "-1"], "--index"),
+    ],
+)
+def test_requests_that_contradict_themselves(tmp_path, options, message):
+    out = ["--out", tmp_path / "o.png"]
+    result = run("generate", tmp_path / "model", *out, *options)
+    assert (result.exit_code, message in result.stderr) == (2, True), result.stderr
+
+
+def test_the_card_says_what_was_added(cells, tmp_path):
+    out = tmp_path / "out"
+    balanced(cells, out, "--target", "baso|phil=9", "--attributes", "shade")
+    card = (out / "README.md").read_text()
+    assert "4 of the 22 images" in card
+    assert r"| baso\|phil | 5 | 4 | 0.8 |" in card
+    assert "| neutrophil | 13 | 0 | 0.0 |" in card
+    assert "| asked for | label, shade |" in card
+    assert "| seed | 0 |" in card
+    assert "2 steps" in card
+
+
+def test_a_card_lies_beside_a_file_and_is_not_written_over(cells, tmp_path):
+    card = tmp_path / "out.card.md"
+    card.write_text("mine")
+    options = ["--size", "16", *QUICK]
+    result = run("balance", cells, "--out", tmp_path / "out.npz", *options)
+    assert (result.exit_code, "card.md exists already" in result.stderr) == (2, True)
+    assert card.read_text() == "mine"
+    options += ["--overwrite", "--seed", "5"]
+    result = run("balance", cells, "--out", tmp_path / "out.npz", *options)
+    assert result.exit_code == 0, result.output
+    assert "| seed | 5 |" in card.read_text()
+    assert not list(tmp_path.glob("*.partial"))
+
+
+@pytest.mark.parametrize(
+    ("balance_on", "target", "counts"),
+    [
+        ("shade", [], {"dark": 12, "pale": 12}),
+        ("shade", ["pale=8"], {"dark": 12, "pale": 8}),
+        (
+            "label,shade",
+            ["baso|phil,pale=4"],
+            {
+                ("baso|phil", "dark"): 3,
+                ("baso|phil", "pale"): 4,
+                ("neutrophil", "dark"): 9,
+                ("neutrophil", "pale"): 4,
+            },
+        ),
+    ],
+)
+def test_attributes_are_balanced(cells, tmp_path, balance_on, target, counts):
+    out = tmp_path / "out"
+    options = [word for one in target for word in ("--target", one)]
+    table = balanced(cells, out, "--balance-on", balance_on, *options)
+    found = table.groupby(balance_on.split(",")).size().to_dict()
+    assert found == counts
+    synthetic = table[table["is_synthetic"]]
+    assert synthetic["shape"].isna().all()
+    assert synthetic[["label", "shade"]].notna().all(axis=None)
+    for row in synthetic.itertuples():
+        with Image.open(out / row.file_name) as image:
+            attributes = json.loads(image.text["balancegan:attributes"])
+            assert attributes == {"shade": row.shade}
+            assert image.text["balancegan:class"] == row.label
+
+
+@pytest.mark.parametrize("kind", ["npz", "npy"])
+def test_attributes_are_written_with_arrays(cells, tmp_path, kind):
+    out = tmp_path / ("out.npz" if kind == "npz" else "out")
+    options = ["--format", kind, "--size", "16x24", "--balance-on", "shade", *QUICK]
+    result = run("balance", cells, "--out", out, *options)
+    assert result.exit_code == 0, result.output
+    if kind == "npz":
+        arrays = load_npz(out)
+    else:
+        arrays = {file.stem: np.load(file) for file in out.glob("*.npy")}
+    values, n = np.unique(arrays["shade_train"], return_counts=True)
+    assert (values.tolist(), n.tolist()) == (["dark", "pale"], [12, 12])
+    assert set(arrays["shape_train"][18:]) == {""}
+
+
+def test_a_model_of_several_attributes_is_asked_for_them(cells, tmp_path):
+    model = tmp_path / "model"
+    train = ["--attributes", "shade,shape", "--size", "16x24", *QUICK]
+    run("train", cells, "--model", model, *train)
+    augmenter = ConditionalGANAugmenter.load(model)
+    label = {"label": "neutrophil", "shade": "pale"}
+    options = ["--class", "neutrophil", "--attribute", "shade=pale", "--n", "4"]
+    result = run("generate", model, *options, "--out", tmp_path / "g.npz")
+    assert result.exit_code == 0, result.output
+    made = load_npz(tmp_path / "g.npz")
+    np.testing.assert_array_equal(made["X"], augmenter.sample(label, 4))
+    assert set(made["shade"]) == {"pale"}
+    assert set(made["shape"]) <= set(SHAPES)
+    result = run("generate", model, *options, "--out", tmp_path / "g", "--json")
+    for file, image in zip(json.loads(result.stdout)["files"], made["X"], strict=True):
+        np.testing.assert_array_equal(pixels(file), image)
+    options[-3] = "shade=green"
+    result = run("generate", model, *options, "--out", tmp_path / "h.npz")
+    assert (result.exit_code, "dark, pale" in result.stderr) == (2, True)
+
+    out = tmp_path / "out"
+    options = ["--model", model, "--size", "16x24", "--balance-on", "shape,shade"]
+    result = run("balance", cells, "--out", out, *options)
+    assert result.exit_code == 0, result.output
+    table = pd.read_csv(out / "metadata.csv")
+    assert set(table.groupby(["shape", "shade"]).size()) == {6}
+    assert "Not measured here: the model was loaded" in (out / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--attributes", "hue"], "'hue'.*has: shade, shape"),
+        (["--balance-on", "hue"], "'hue'"),
+        (["--balance-on", "shade,shade"], "no list of names"),
+        (["--balance-on", "shade", "--evaluate"], "of one label"),
+        (["--attributes", "shade", "--evaluate"], "of one label"),
+        (["--balance-on", "label,shade", "--target", "pale=9"], "value of each of"),
+        (["--balance-on", "shade", "--target", "grey=9"], "dark, pale.*'grey'"),
+        (["--synthetic-size", "median", "--format", "npy"], "image files"),
+        (["--model", "m", "--save-model", "n"], "--save-model"),
+    ],
+)
+def test_what_cannot_be_done_with_attributes(cells, tmp_path, options, message):
+    out = ["--out", tmp_path / "out", *QUICK]
+    if "--model" in options:
+        out = out[:2]
+    result = run("balance", cells, *out, *options)
+    assert result.exit_code == 2, result.output
+    assert re.search(message, " ".join(result.stderr.split())), result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_arrays_have_no_median_size(cells, tmp_path):
+    run("convert", cells, "--out", tmp_path / "cells.npz", "--size", "16")
+    options = ["--synthetic-size", "median", "--out", tmp_path / "out"]
+    result = run("balance", tmp_path / "cells.npz", *options)
+    assert (result.exit_code, "arrays of one size" in result.stderr) == (2, True)
+    assert read_images(tmp_path / "cells.npz").train.sizes is None
