@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from balancegan.errors import DataError
+from balancegan.memory import release
 
 MIN_SIDE = 4  # pixels
 # Images looked at per turn when a set is searched for bad values: bounds memory
@@ -205,6 +206,7 @@ def _extremes(images: np.ndarray) -> tuple[float, float]:
                 f"Received: image {row} is the first with such a value."
             )
         low, high = min(low, float(part.min())), max(high, float(part.max()))
+        release(images)
     return low, high
 
 

@@ -1,12 +1,14 @@
 """Room for images: in memory, or in a temporary file where memory might not do."""
 
+import mmap
 import tempfile
 from contextlib import ExitStack
-from typing import IO, Self
+from typing import IO, Any, Self
 
 import numpy as np
 
 IN_MEMORY = 1_000_000_000  # bytes of pixels; more are kept in a temporary file
+SHARED_MODES = ("r", "r+", "w+")  # of mapped files: what is written goes to the file
 
 
 def allocate(shape: tuple[int, ...]) -> np.ndarray:
@@ -21,6 +23,26 @@ def allocate(shape: tuple[int, ...]) -> np.ndarray:
         return np.empty(shape, dtype=np.uint8)
     with tempfile.TemporaryFile() as file:  # the mapping outlives it
         return np.memmap(file, dtype=np.uint8, mode="w+", shape=shape)
+
+
+def release(array: np.ndarray) -> None:
+    """Let go of what was read of a mapped file, which is read again when needed.
+
+    Without this all that was ever looked at counts as memory of the process until
+    others want it. Arrays that are not mapped from a file are left alone, and so are
+    those whose changes are kept in memory only (mode "c").
+
+    Examples
+    --------
+    >>> release(np.zeros(3))
+    """
+    base: Any = array
+    shared = False
+    while base is not None and not isinstance(base, mmap.mmap):
+        shared = shared or getattr(base, "mode", None) in SHARED_MODES
+        base = getattr(base, "base", None)
+    if shared and base is not None and hasattr(mmap, "MADV_DONTNEED"):
+        base.madvise(mmap.MADV_DONTNEED)
 
 
 class GrowingArray:

@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "errors": set(),
     "attributes": {"errors"},
     "balance": {"errors"},
-    "images": {"errors"},
+    "images": {"errors", "memory"},
     "datasets": {"errors", "memory"},
     "files": set(),
     "memory": set(),

@@ -222,6 +222,31 @@ def test_a_model_of_several_attributes_is_asked_for_them(cells, tmp_path):
     assert "Not measured here: the model was loaded" in (out / "README.md").read_text()
 
 
+def test_what_was_never_seen_together_is_made_with_a_warning(cells, tmp_path):
+    table = pd.read_csv(cells / "metadata.csv")
+    unseen = (table["label"] == "baso|phil") & (table["shade"] == "pale")
+    few = tmp_path / "few.csv"
+    table["file_name"] = "cells/" + table["file_name"]
+    table[~unseen].to_csv(few, index=False)
+    model = tmp_path / "model"
+    train = ["--attributes", "shade", "--size", "16x24", *QUICK]
+    run("train", few, "--model", model, *train)
+    options = ["--class", "baso|phil", "--attribute", "shade=pale", "--n", "2"]
+    result = run("generate", model, *options, "--out", tmp_path / "unseen", "--json")
+    assert result.stderr.count("no training image has this together") == 1
+    assert json.loads(result.stdout)["training_images"] == 0
+    options += ["--attribute", "label=neutrophil", "--out", tmp_path / "two"]
+    result = run("generate", model, *options)
+    assert (result.exit_code, "class is the attribute" in result.stderr) == (2, True)
+
+    options = ["--model", model, "--size", "16x24", "--balance-on", "label,shade"]
+    result = run("balance", cells, "--out", tmp_path / "out", *options)
+    assert result.exit_code == 0, result.output
+    (warning,) = (s for s in result.stderr.splitlines() if s.startswith("warning"))
+    assert "baso|phil" in warning
+    assert "look at them" in warning
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

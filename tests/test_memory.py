@@ -1,8 +1,11 @@
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from balancegan import memory
-from balancegan.memory import GrowingArray, allocate
+from balancegan.memory import GrowingArray, allocate, release
 
 from .conftest import make_images
 
@@ -49,3 +52,42 @@ def test_room_for_much_is_in_a_file(monkeypatch):
     assert isinstance(room, np.memmap)
     assert (room[0] == 0).all()
     assert (room[1] == 7).all()
+
+
+def resident(name):
+    """Return the bytes of a mapped file that are in this process's memory."""
+    lines = Path("/proc/self/smaps").read_text().splitlines()
+    at = next(i for i, line in enumerate(lines) if line.endswith(name))
+    (line,) = (part for part in lines[at : at + 12] if part.startswith("Rss:"))
+    return 1024 * int(line.split()[1])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_what_was_read_of_a_file_is_let_go(tmp_path):
+    path = tmp_path / "images.npy"
+    np.save(path, np.ones((500, 64, 64), "uint8"))
+    mapped = np.load(path, mmap_mode="r")
+    for array in (mapped, np.asarray(mapped), mapped[10:].reshape(-1, 64 * 64)):
+        assert mapped.sum() == mapped.size
+        assert resident("images.npy") > 10**6
+        release(array)
+        assert resident("images.npy") < 10**5
+        assert array.min() == 1
+
+
+@pytest.mark.parametrize("mode", ["c", "r+"])
+def test_nothing_that_was_written_is_lost(tmp_path, mode):
+    np.save(tmp_path / "images.npy", np.zeros((9, 4, 4), "uint8"))
+    mapped = np.load(tmp_path / "images.npy", mmap_mode=mode)
+    mapped[3] = 7
+    release(mapped)
+    assert (mapped[3] == 7).all()
+    release(make_images(3))
+
+
+def test_allocated_room_keeps_what_is_in_it(monkeypatch):
+    monkeypatch.setattr(memory, "IN_MEMORY", 0)
+    room = allocate((9, 4, 4))
+    room[:] = 5
+    release(room)
+    assert (room == 5).all()

@@ -5,12 +5,20 @@ Every command is run by :class:`CommandGroup`, which decides how it exits.
 
 import os
 import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from balancegan.errors import DataError, SavedModelError, TrainingFailed
+from balancegan.errors import (
+    DataError,
+    SavedModelError,
+    TrainingFailed,
+    UnseenCombinationWarning,
+)
 from balancegan.files import check_folder
 
 if TYPE_CHECKING:
@@ -32,7 +40,8 @@ class CommandGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
         try:
-            return super().invoke(ctx)
+            with warnings_as_lines():
+                return super().invoke(ctx)
         except (DataError, SavedModelError) as error:
             raise InputRefused(_one_line(error)) from error
         except (TrainingFailed, OSError, MemoryError) as error:
@@ -41,6 +50,22 @@ class CommandGroup(click.Group):
         except KeyboardInterrupt:
             click.echo("\nInterrupted: nothing unfinished is left behind.", err=True)
             ctx.exit(130)
+
+
+@contextmanager
+def warnings_as_lines() -> Iterator[None]:
+    """Let our warnings be lines, without the place in the code that they come from."""
+    show = warnings.showwarning
+
+    def say(message: Warning | str, category: type[Warning], *place: Any) -> None:
+        if issubclass(category, UnseenCombinationWarning):
+            click.echo(f"warning: {_one_line(message)}", err=True)
+        else:
+            show(message, category, *place)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = say  # type: ignore[assignment]
+        yield
 
 
 def start_tensorflow(n_processes: int = 1) -> None:
@@ -100,5 +125,5 @@ def check_parent(path: Path) -> None:
         raise InputRefused(f"{path} cannot be written: {reason}.")
 
 
-def _one_line(error: BaseException) -> str:
+def _one_line(error: BaseException | str) -> str:
     return " ".join(str(error).split())

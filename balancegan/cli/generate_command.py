@@ -88,6 +88,11 @@ def generate(
     Display(quiet=quiet).say(
         f"{out}: {len(facts['numbers'])} images of {facts['name']}"
     )
+    if facts.get("training_images") == 0:
+        Display(quiet=quiet).say(
+            "warning: no training image has this together; look at the images, which "
+            "are made from what is known of each value"
+        )
     if as_json:
         click.echo(json.dumps({"model": str(model), **facts}))
 

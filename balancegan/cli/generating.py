@@ -47,12 +47,17 @@ def generate_files(
     augmenter = ConditionalGANAugmenter.load(model)
     trained = augmenter.model_
     first = trained.attributes.names[0]
+    if {"", first} <= wanted.keys():
+        raise DataError(f"The class is the attribute {first}. Received: both.")
     asked = trained.find_texts({name or first: t for name, t in wanted.items()})
-    if augmenter.count_training_images(asked) == 0:
-        augmenter.sample(asked, 0)  # says so
     images, class_indices = make_numbered(trained, asked, numbers)
     name = ", ".join(wanted.values())
-    facts = {"name": name, "asked": asked, "numbers": list(numbers)}
+    facts = {
+        "name": name,
+        "asked": asked,
+        "training_images": augmenter.count_training_images(asked),
+        "numbers": list(numbers),
+    }
     if out.suffix == ".npz":
         write_arrays(out, _name_arrays(trained, images, class_indices, numbers))
         return {**facts, "files": [str(out)]}

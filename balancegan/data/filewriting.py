@@ -16,7 +16,9 @@ from balancegan.data.arrays import MASK_KEY, MODEL_KEY, NUMBER_KEY
 from balancegan.data.decoding import unfit_image
 from balancegan.data.labelled import TRAIN, LabelledImages, Part, SyntheticImages
 from balancegan.data.lineage import Lineage, safe_name
+from balancegan.data.rows import PART
 from balancegan.errors import DataError
+from balancegan.memory import release
 from balancegan.pictures import encode_png
 
 PNG_CHANNELS = (1, 3, 4)
@@ -52,6 +54,8 @@ def _write_real(
         target.parent.mkdir(parents=True, exist_ok=True)
         if part.files is None:
             target.write_bytes(encode_image(part.images[row]))
+            if row % PART == 0:
+                release(part.images)
         else:
             shutil.copyfile(part.files[row], target)
     table = pd.DataFrame({"file_name": names, "label": class_names, "split": split})

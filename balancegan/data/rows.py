@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from balancegan.memory import release
+
 PART = 1024  # rows read at a time
 
 
@@ -58,6 +60,7 @@ class Rows:
         done = len(self.first)
         for start in range(0, done, PART):
             yield np.ascontiguousarray(self.first[start : start + PART])
+            release(self.first)
         for batch in self.rest:
             done += len(batch)
             yield np.ascontiguousarray(batch, dtype=self.dtype)

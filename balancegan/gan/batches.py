@@ -10,6 +10,10 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
+from balancegan.memory import release
+
+STEPS_BETWEEN_RELEASES = 10  # of what was read of a mapped file
+
 
 class BalancedBatches(keras.utils.PyDataset):
     """Batches of real images in which rare classes are drawn more often.
@@ -82,4 +86,7 @@ class BalancedBatches(keras.utils.PyDataset):
         )
         within = rng.integers(self.counts[classes])
         rows = self.rows[self.first[classes] + within]
-        return self.to_model_range(self.images[rows]), classes.astype("int32")
+        images = self.to_model_range(self.images[rows])
+        if step % STEPS_BETWEEN_RELEASES == 0:
+            release(self.images)
+        return images, classes.astype("int32")
