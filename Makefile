@@ -25,7 +25,7 @@ type: setup
 	$(BIN)/mypy
 
 test-fast: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 test-slow: setup  ## Real learning and long runs
 	$(BIN)/python -m pytest -m slow
