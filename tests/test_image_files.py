@@ -7,6 +7,7 @@ from PIL import Image
 
 from balancegan import memory
 from balancegan.data import decoding
+from balancegan.data.decoding import Header, choose_size
 from balancegan.data.reading import read_images
 from balancegan.errors import DataError
 
@@ -331,9 +332,9 @@ def test_sizes_are_chosen_and_said(tmp_path):
     save(tmp_path / "a" / "1.png", size=(300, 100))
     save(tmp_path / "b" / "0.png", size=(240, 120))
     data = read_images(tmp_path)
-    assert data.images.shape == (3, 27, 64, 3)
+    assert data.images.shape == (3, 14, 32, 3)
     assert data.notes == [
-        "files of 100x200 to 120x300 pixels (height x width) are brought to 27x64: pad "
+        "files of 100x200 to 120x300 pixels (height x width) are brought to 14x32: pad "
         "(--size, --fit)"
     ]
     own = read_images(tmp_path, size=(32, 48), fit="crop")
@@ -371,3 +372,17 @@ def test_arrays_have_a_size_already(tmp_path):
     np.savez(tmp_path / "a.npz", X=np.zeros((2, 4, 4)), y=[0, 1])
     with pytest.raises(DataError, match="have one size already"):
         read_images(tmp_path / "a.npz", size=(8, 8))
+
+
+@pytest.mark.parametrize(
+    ("sides", "size"),
+    [
+        ([(64, 48), (64, 48)], (64, 48)),
+        ([(65, 65), (65, 65)], (32, 32)),
+        ([(64, 48), (64, 50)], (32, 24)),
+        ([(20, 30), (24, 30), (20, 28)], (20, 30)),
+        ([(2, 2)], (4, 4)),
+    ],
+)
+def test_the_size_that_is_chosen(sides, size):
+    assert choose_size([Header(*pair, 3) for pair in sides]) == size

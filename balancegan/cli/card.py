@@ -85,4 +85,4 @@ def _figures(
 
 
 def _figure(value: float) -> str:
-    return "unknown" if pd.isna(value) else f"{value:.2f}"
+    return "unknown" if pd.isna(value) else f"{round(value, 2) + 0.0:.2f}"

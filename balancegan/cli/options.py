@@ -201,7 +201,7 @@ data_options = add_options(
         "--size",
         type=SizeType(),
         help="Height x width that image files are brought to.  [default: their own, or "
-        "the median, at most 64]",
+        "the median scaled down to 32]",
     ),
     click.option(
         "--fit",

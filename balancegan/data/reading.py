@@ -49,7 +49,8 @@ def read_images(
         :func:`balancegan.data.manifests.read_table`.
     size : tuple of int or None, default=None
         Height and width that image files are brought to. None: their own where all
-        are alike and at most 64 pixels; else the median, scaled down to 64.
+        are alike and at most 64 pixels; else the median, scaled down to 32: larger
+        images take much longer to train.
     fit : str or None, default=None
         "pad", "crop" or "stretch", see :func:`balancegan.data.decoding.decode`. None:
         "stretch" where that distorts no image by more than a tenth, else "pad".
