@@ -210,9 +210,10 @@ TARGETS = [
     (0.8, 6),
     (lambda y: {max(y.tolist()): 11}, 1),
 ]
+TARGET_KINDS = ["dict", "name", "all", "share", "callable"]
 
 
-@pytest.mark.parametrize(("strategy", "n_new"), TARGETS, ids=str)
+@pytest.mark.parametrize(("strategy", "n_new"), TARGETS, ids=TARGET_KINDS)
 def test_strategies_speak_of_combinations(fitted, strategy, n_new):
     _, y_bal = fitted.resample(strategy)
     assert len(y_bal) == 60 + n_new
