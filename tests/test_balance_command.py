@@ -222,6 +222,7 @@ def test_a_model_of_several_attributes_is_asked_for_them(cells, tmp_path):
     assert "Not measured here: the model was loaded" in (out / "README.md").read_text()
 
 
+@pytest.mark.filterwarnings("always::balancegan.UnseenCombinationWarning")
 def test_what_was_never_seen_together_is_made_with_a_warning(cells, tmp_path):
     table = pd.read_csv(cells / "metadata.csv")
     unseen = (table["label"] == "baso|phil") & (table["shade"] == "pale")

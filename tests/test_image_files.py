@@ -332,9 +332,9 @@ def test_sizes_are_chosen_and_said(tmp_path):
     save(tmp_path / "a" / "1.png", size=(300, 100))
     save(tmp_path / "b" / "0.png", size=(240, 120))
     data = read_images(tmp_path)
-    assert data.images.shape == (3, 14, 32, 3)
+    assert data.images.shape == (3, 13, 32, 3)
     assert data.notes == [
-        "files of 100x200 to 120x300 pixels (height x width) are brought to 14x32: pad "
+        "files of 100x200 to 120x300 pixels (height x width) are brought to 13x32: pad "
         "(--size, --fit)"
     ]
     own = read_images(tmp_path, size=(32, 48), fit="crop")
