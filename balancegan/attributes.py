@@ -78,6 +78,18 @@ def join(columns: Sequence[np.ndarray]) -> np.ndarray:
     return np.fromiter(rows, dtype=object, count=len(columns[0]))
 
 
+def name_values(label: Any, names: Sequence[str]) -> dict[str, Any]:
+    """Return a label that `join` made as a dict of attributes.
+
+    Examples
+    --------
+    >>> name_values("red", ["colour"]), name_values(("red", 3), ["colour", "digit"])
+    ({'colour': 'red'}, {'colour': 'red', 'digit': 3})
+    """
+    values = [label] if len(names) == 1 else label
+    return dict(zip(names, values, strict=True))
+
+
 @dataclass(frozen=True)
 class Labels:
     """The labels of images, a column for each attribute.
@@ -287,6 +299,21 @@ class Attributes:
             f"The attribute {self.names[position]!r} has the values {known}. "
             f"Received: {text!r}."
         )
+
+    def indices(self, labels: Labels) -> np.ndarray:
+        """Return the class index, int, of each image.
+
+        Raises
+        ------
+        DataError
+            If a label has a value that is not known.
+        """
+        value_indices = []
+        for position, column in enumerate(labels.columns):
+            found, inverse = np.unique(column, return_inverse=True)
+            known = [self._find_value(position, value) for value in found.tolist()]
+            value_indices.append(np.array(known, dtype=int)[inverse])
+        return np.ravel_multi_index(tuple(value_indices), self.sizes)
 
     def check_known(self, labels: Labels) -> None:
         """Raise DataError unless `labels` are of these attributes and their values."""

@@ -6,10 +6,9 @@ handed in and what comes back is ``sampler``'s.
 """
 
 import os
-import warnings
 from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -17,19 +16,20 @@ from sklearn.utils.validation import check_is_fitted
 
 from balancegan.attributes import Attributes, Labels
 from balancegan.balance import Strategy, plan_synthesis
-from balancegan.errors import DataError, SavedModelError, UnseenCombinationWarning
+from balancegan.errors import (
+    SavedModelError,
+)
 from balancegan.gan.history import History
 from balancegan.gan.model import TrainedModel
 from balancegan.gan.networks import DiscriminatorBuilder, GeneratorBuilder
 from balancegan.gan.persistence import load_model, save_model
 from balancegan.gan.presets import PRESETS, choose_preset
-from balancegan.gan.synthesis import Synthesis, name_values
 from balancegan.gan.training import TrainingRun, draw_seed
-from balancegan.images import check_format, find_format
-from balancegan.sampler import ImageOverSampler
+from balancegan.images import find_format
+from balancegan.model_sampler import ModelSampler
 
 
-class ConditionalGANAugmenter(ImageOverSampler):
+class ConditionalGANAugmenter(ModelSampler):
     """Over-sample images with a conditional GAN trained on the set itself.
 
     A sampler of imbalanced-learn and a step of its pipelines, for images. Whether
@@ -51,6 +51,23 @@ class ConditionalGANAugmenter(ImageOverSampler):
     max_ratio : float, default=None
         At most so many synthetic images per real one of a class. None: no cap; a
         class of 40 images may then be given thousands that resemble them.
+    reject : bool, default=True
+        Look at the GAN's images before they are handed out, by judges trained on the
+        real ones, and reject those of other classes, copies of real images, repetitions
+        and images unlike any; see :mod:`balancegan.synthesis.rejection`. Takes about
+        a minute more. False: images come as the GAN makes them.
+    best_of : int, default=1
+        Look at so many images for each one that is taken, and take those that the
+        judges are surest of. More give plainer images, and fewer different ones. 1:
+        the first that are not rejected.
+    truncation : float, default=None
+        Draw latents from a normal distribution cut off at so many standard deviations:
+        1 gives typical images and little variety. None: a whole one.
+    gan_only : bool, default=False
+        Whether the GAN makes the images of every class. False: a class that it cannot
+        learn, of fewer than 5 images or with fewer than a fifth of its images
+        accepted, gets copies of its real images instead, moved, turned and scaled;
+        `method_` says so, and a warning.
     image_shape : tuple of int, default=None
         (height, width) or (height, width, channels) of flat images. None: images
         come as (n, height, width) or (n, height, width, channels).
@@ -107,6 +124,18 @@ class ConditionalGANAugmenter(ImageOverSampler):
         How many images the last resampling made of each class, zeros included.
     is_synthetic_ : ndarray of shape (n_resampled,), bool
         Which rows of the last resampling are synthetic.
+    method_ : ndarray of shape (n_resampled,), str
+        How each row of the last resampling came about: "real", "gan" or "transformed".
+    sample_weight_ : ndarray of shape (n_resampled,)
+        What each of these rows should weigh in training, for `sample_weight` of
+        scikit-learn's and Keras's `fit`: 1, and less for images that the judges are
+        less sure of than of real ones.
+    quality_ : DataFrame
+        What was found of each synthetic image of the last resampling, in order; see
+        :class:`balancegan.synthesis.ladder.Laddered`.
+    quality_summary_ : DataFrame
+        The same for each class, before and after rejection, beside real images; see
+        :func:`balancegan.synthesis.summary.summarize`.
     fit_seconds_ : float
         What training took, with all that it prepares. A loaded model has none.
     model_ : TrainedModel
@@ -149,9 +178,13 @@ class ConditionalGANAugmenter(ImageOverSampler):
     (3, 8, 8)
     """
 
-    _parameter_constraints: dict = ImageOverSampler._parameter_constraints | {
+    _parameter_constraints: dict = ModelSampler._parameter_constraints | {
         "balance_on": [str, list, tuple, None],
         "max_ratio": [Interval(Real, 0, None, closed="left"), None],
+        "reject": ["boolean"],
+        "best_of": [Interval(Integral, 1, None, closed="left")],
+        "truncation": [Interval(Real, 0, None, closed="neither"), None],
+        "gan_only": ["boolean"],
         "image_shape": [tuple, list, None],
         "value_range": [tuple, list, None],
         "preset": [StrOptions(set(PRESETS))],
@@ -176,6 +209,10 @@ class ConditionalGANAugmenter(ImageOverSampler):
         sampling_strategy: Strategy = "auto",
         balance_on: str | Sequence[str] | None = None,
         max_ratio: float | None = None,
+        reject: bool = True,
+        best_of: int = 1,
+        truncation: float | None = None,
+        gan_only: bool = False,
         image_shape: tuple[int, ...] | None = None,
         value_range: tuple[float, float] | None = None,
         preset: str = "default",
@@ -193,6 +230,10 @@ class ConditionalGANAugmenter(ImageOverSampler):
         super().__init__(sampling_strategy=sampling_strategy)
         self.balance_on = balance_on
         self.max_ratio = max_ratio
+        self.reject = reject
+        self.best_of = best_of
+        self.truncation = truncation
+        self.gan_only = gan_only
         self.image_shape = image_shape
         self.value_range = value_range
         self.preset = preset
@@ -206,69 +247,6 @@ class ConditionalGANAugmenter(ImageOverSampler):
         self.tensorboard = tensorboard
         self.random_state = random_state
         self.verbose = verbose
-
-    def sample(self, label: Any, n: int, *, first: int = 0) -> np.ndarray:
-        """Return synthetic images of one class, or of a combination of attributes.
-
-        Parameters
-        ----------
-        label : object
-            One of `classes_`. Of several attributes a dict of values, as in
-            ``{"digit": 3, "colour": "red"}``, or a tuple of a value for each of
-            them in order. Attributes that a dict leaves out are drawn for each image
-            as often as the training images of the named values have theirs.
-        n : int
-            How many.
-        first : int, default=0
-            Number of the first one. Image k of a class depends on the model, the
-            class and k alone: ``sample(label, 9)[4:] == sample(label, 5, first=4)``.
-
-        Returns
-        -------
-        images : ndarray of shape (n, ...)
-            In the shape, dtype and range of the images given to `fit`.
-
-        Raises
-        ------
-        DataError
-            If the model knows no such class, or `n` or `first` is negative.
-
-        Warns
-        -----
-        UnseenCombinationWarning
-            If no training image has the named values together. They are made all the
-            same, from what is known of each; attributes left out are then drawn by
-            their own frequencies. See `count_training_images`.
-        """
-        check_is_fitted(self, "model_")
-        if n < 0 or first < 0:
-            raise DataError(
-                "The number of images and the first of them must not be negative. "
-                f"Received: n={n}, first={first}."
-            )
-        selection = self.model_.select(label)
-        self._warn_of_unseen(label)
-        image_format = self.model_.image_format
-        empty = np.empty((0, *image_format.row_shape), image_format.dtype)
-        parts = self.model_.make_selected(selection, first, n)
-        return np.concatenate([empty, *(images for images, _ in parts)])
-
-    def count_training_images(self, label: Any) -> int:
-        """Return how many images of a class the model was trained on.
-
-        Parameters
-        ----------
-        label : object
-            As for `sample`: a class, or the values of some attributes. 0 means that
-            the model has never seen these together.
-
-        Raises
-        ------
-        DataError
-            If the model knows no such class.
-        """
-        check_is_fitted(self, "model_")
-        return self.model_.count_images(label)
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Save the trained model as a directory of weights and JSON.
@@ -363,31 +341,6 @@ class ConditionalGANAugmenter(ImageOverSampler):
     def _adopt(self, model: TrainedModel, history: History) -> None:
         self.model_ = model
         self.history_, self.class_history_ = history.frame(), history.class_frame()
-        self._training_data = None
+        self._training_data = self._judged = None
         self.classes_, counts = model.marginal(self.balance_on)
         self.class_counts_ = dict(zip(self.classes_.tolist(), counts, strict=True))
-
-    def _plan(
-        self, images: np.ndarray, labels: Labels, strategy: Strategy
-    ) -> Synthesis:
-        """Return what the strategy says is missing in checked arrays."""
-        model = self.model_
-        check_format(images, model.image_format)
-        model.attributes.check_known(labels)
-        positions = model.attributes.positions(self.balance_on)
-        names = [model.attributes.names[position] for position in positions]
-        plan = plan_synthesis(labels.joined(positions), strategy, self.max_ratio)
-        for label, n in plan.items():
-            if n:
-                self._warn_of_unseen(name_values(label, names), stacklevel=5)
-        self.n_to_generate_ = plan
-        return Synthesis(model, plan, names, show=bool(self.verbose))
-
-    def _warn_of_unseen(self, label: Any, stacklevel: int = 3) -> None:
-        if not self.model_.count_images(label):
-            warnings.warn(
-                f"No training image has {label!r} together. The images are made from "
-                "what is known of each of these values; look at them.",
-                UnseenCombinationWarning,
-                stacklevel=stacklevel,
-            )

@@ -23,6 +23,10 @@ class UnseenCombinationWarning(UserWarning):
     """Images are asked for of attributes that no training image has together."""
 
 
+class SimplerMethodWarning(UserWarning):
+    """Images of a class are made in a simpler way than by the GAN, or are missing."""
+
+
 @contextmanager
 def refusals_as_data_errors() -> Iterator[None]:
     """Let another library's refusals of the data leave the block as DataError."""

@@ -25,6 +25,8 @@ from balancegan.balance import Strategy
 from balancegan.datasets import is_dataset, read_dataset
 from balancegan.errors import DataError, refusals_as_data_errors
 
+REAL = "real"  # the method of rows that nothing made
+
 
 class SyntheticRows(Protocol):
     """Images that are made batch by batch; their labels are known before."""
@@ -36,6 +38,14 @@ class SyntheticRows(Protocol):
     @property
     def numbers(self) -> np.ndarray:
         """What makes each image again, with its class and the model."""
+
+    @property
+    def methods(self) -> np.ndarray:
+        """How each image is made."""
+
+    @property
+    def weights(self) -> np.ndarray:
+        """What each image should weigh in training, where a real one weighs 1."""
 
     def __len__(self) -> int:
         """Return how many images there are."""
@@ -121,8 +131,8 @@ class ImageOverSampler(BaseOverSampler):
         -------
         X_resampled : of the type, dtype and range of `X`
             Originals first, unchanged and in their order, which for a dataset is that
-            of its reading. `is_synthetic_` marks the others. Image k of a class is the
-            same whatever the counts.
+            of its reading. `is_synthetic_` marks the others, `method_` says how they
+            are made. Image k of a class is the same whatever the counts.
         y_resampled : of the type of `y`
             With all of its columns. Attributes that are not balanced on are drawn as
             often as the training images have their values.
@@ -146,7 +156,9 @@ class ImageOverSampler(BaseOverSampler):
     ) -> SyntheticRows:
         """Return what `resample` adds, without the real images, batch by batch.
 
-        For sets too large to be held twice: nothing is made before it is asked for.
+        For sets too large to be held twice: images are made when they are asked for.
+        (Which these are is known before: the GAN's images are looked at, and are made
+        again if they are good enough.)
 
         Parameters and errors are those of `resample`.
 
@@ -155,8 +167,10 @@ class ImageOverSampler(BaseOverSampler):
         synthetic : iterable of ndarray of shape (m, ...)
             Batches of images; it may be gone through again, and has a length, that of
             all images. `synthetic.labels.columns` holds the values of each attribute,
-            of a single label one array, with a row for each image; `synthetic.numbers`
-            what `sample` makes it by as `first`.
+            of a single label one array, with a row for each image; `synthetic.methods`
+            how it is made, `synthetic.weights` what it should weigh, and
+            `synthetic.numbers` what `sample` makes it by as `first`, if it is the
+            GAN's.
         """
         return self._prepare(sampling_strategy, X, y)[2]
 
@@ -246,6 +260,9 @@ class ImageOverSampler(BaseOverSampler):
             extended[done : done + len(batch)] = batch
             done += len(batch)
         self.is_synthetic_ = np.arange(done) >= n_real
+        real = np.full(n_real, REAL)
+        self.method_ = np.concatenate([real, synthetic.methods])
+        self.sample_weight_ = np.concatenate([np.ones(n_real), synthetic.weights])
         return extended, labels
 
     def _train_timed(self, X: np.ndarray, y: Labels) -> None:

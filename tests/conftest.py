@@ -53,6 +53,8 @@ def train_judges_briefly():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("balancegan.gan.judge.JUDGE_STEPS", 1)
         patch.setattr("balancegan.gan.quality.JUDGE_STEPS", 1)
+        patch.setattr("balancegan.synthesis.crossfit.JUDGE_STEPS", 1)
+        patch.setattr("balancegan.synthesis.rejection.N_TRIAL", 8)
         yield
 
 

@@ -42,13 +42,16 @@ MAY_IMPORT = {
     "data": BASICS,
     "gan": BASICS,
     "sampler": BASICS,
-    "augmenter": {*BASICS, "gan", "sampler"},
-    "evaluation": {*BASICS, "augmenter", "gan"},
-    "cli": {*BASICS, "augmenter", "data", "evaluation", "gan"},
+    "synthesis": {*BASICS, "gan"},
+    "model_sampler": {*BASICS, "gan", "sampler", "synthesis"},
+    "augmenter": {*BASICS, "gan", "model_sampler"},
+    "evaluation": {*BASICS, "augmenter", "gan", "synthesis"},
+    "cli": {*BASICS, "augmenter", "data", "evaluation", "gan", "synthesis"},
 }
 # Of other rooms these modules alone know ours, and of the GAN no more than said
 ONE_DOOR = {
     ("evaluation", "augmenter"): {"evaluation.arms"},
+    ("evaluation", "synthesis"): {"evaluation.checks"},
     ("cli", "gan"): {
         "cli.balancing",
         "cli.commands",

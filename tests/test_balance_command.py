@@ -15,6 +15,7 @@ from .conftest import load_npz
 from .test_cli import pixels, run
 
 QUICK = ["--steps", "2", "--seed", "0"]
+AS_THEY_COME = ["--gan-only", "--no-reject"]
 SHAPES = ("round", "long")
 
 
@@ -54,7 +55,8 @@ def made_again(model, file, out):
 def test_every_synthetic_file_can_be_made_again(cells, tmp_path, fit, size):
     out, model = tmp_path / "out", tmp_path / "model"
     options = ["--save-model", model, "--synthetic-size", size, "--fit", fit]
-    table = balanced(cells, out, *options, "--attributes", "shade")
+    options += ["--attributes", "shade", *AS_THEY_COME]
+    table = balanced(cells, out, *options)
     synthetic = table[table["is_synthetic"]]
     assert synthetic["label"].tolist() == ["baso|phil"] * 8
     for name in synthetic["file_name"]:
@@ -70,7 +72,7 @@ def test_every_synthetic_file_can_be_made_again(cells, tmp_path, fit, size):
 
 def test_only_its_own_model_makes_an_image_again(cells, tmp_path):
     out, model = tmp_path / "out", tmp_path / "model"
-    table = balanced(cells, out, "--save-model", model)
+    table = balanced(cells, out, "--save-model", model, *AS_THEY_COME)
     other = tmp_path / "other"
     run("train", cells, "--model", other, "--steps", "3", "--size", "16x24")
     file = out / table["file_name"].iloc[-1]
@@ -82,9 +84,24 @@ def test_only_its_own_model_makes_an_image_again(cells, tmp_path):
     assert not (tmp_path / "a.png").exists()
 
 
-def test_an_index_names_one_image(cells, tmp_path):
+def test_a_transformed_copy_needs_the_data_again(cells, tmp_path):
+    for file in sorted((cells / "baso|phil").iterdir())[:3]:
+        file.unlink()
+    table = pd.read_csv(cells / "metadata.csv")
+    table[3:].to_csv(cells / "metadata.csv", index=False)
     out, model = tmp_path / "out", tmp_path / "model"
     table = balanced(cells, out, "--save-model", model)
+    synthetic = table[table["is_synthetic"]]
+    assert synthetic["synthetic_method"].tolist() == ["transformed"] * 11
+    file = out / synthetic["file_name"].iloc[0]
+    result = run("generate", model, "--again", file, "--out", tmp_path / "a.png")
+    assert (result.exit_code, "Balance the same data" in result.stderr) == (2, True)
+    assert not (tmp_path / "a.png").exists()
+
+
+def test_an_index_names_one_image(cells, tmp_path):
+    out, model = tmp_path / "out", tmp_path / "model"
+    table = balanced(cells, out, "--save-model", model, *AS_THEY_COME)
     row = table.iloc[-3]
     options = ["--class", row["label"], "--index", int(row["synthetic_number"])]
     run("generate", model, *options, "--out", tmp_path / "one.png")

@@ -28,7 +28,9 @@ ADDED = {
 }
 
 
-def make_run(arm, seed, accuracy, added=None, figures=None, n_test=100, **fields):
+def make_run(
+    arm, seed, accuracy, added=None, figures=None, n_test=100, judged=(), **fields
+):
     """Facts of a run that is right on a share of the images of either class."""
     rng = np.random.default_rng([seed, len(arm)])
     true = np.repeat([0, 1], n_test)
@@ -53,13 +55,33 @@ def make_run(arm, seed, accuracy, added=None, figures=None, n_test=100, **fields
         "confusion": count_confusions(true, predicted, 2).tolist(),
         "seconds": {"fit": 9.0, "resample": 1.0, "classify": 2.0},
         "added": added or dict.fromkeys(ADDED, 0),
+        "judged": list(judged),
         "pictures": {},
         **fields,
     }
 
 
+JUDGED = [
+    {
+        "class_index": 1,
+        "gan": 50,
+        "transformed": 0,
+        "accepted": 0.94,
+        "fault": None,
+        "fault_share": 0.0,
+    }
+]
+
+
 def make_result(
-    *, accuracy=0.9, added=ADDED, figures=GOOD, n_test=100, seeds=4, leaks=(0, 0)
+    *,
+    accuracy=0.9,
+    judged=JUDGED,
+    added=ADDED,
+    figures=GOOD,
+    n_test=100,
+    seeds=4,
+    leaks=(0, 0),
 ):
     """A comparison of none and oversample with an arm called ours."""
     arms = {"none": 0.7, "oversample": 0.75, "ours": accuracy}
@@ -71,6 +93,7 @@ def make_result(
             added if arm == "ours" else None,
             figures,
             n_test,
+            judged=judged if arm == "ours" else [],
         )
         for seed in range(seeds)
         for arm, share in arms.items()
@@ -113,6 +136,23 @@ def test_good_images_pass_everything():
     assert {check.outcome for check in found} == {"passed"}
     assert {check.code for check in found} == set(TITLES)
     assert [check.code for check in found if check.arm is None] == ["BG004", "BG005"]
+
+
+def test_a_fault_that_the_sampler_has_found_is_told():
+    copies = JUDGED[0] | {"fault": "copy", "fault_share": 0.3}
+    found = run_checks(make_result(judged=[copies]))
+    assert (found[0].code, found[0].outcome) == ("BG201", "issue")
+    assert "shirt: 0.30" in found[0].message
+    assert {check.outcome for check in found[1:]} == {"passed"}
+    given_up = copies | {"gan": 0, "transformed": 50, "accepted": 0.1}
+    found = {c.code: c for c in run_checks(make_result(judged=[given_up]))}
+    assert found["BG201"].outcome == found["BG007"].outcome == "tip"
+    assert "shirt: 50" in found["BG007"].message
+
+
+def test_nothing_is_said_of_samplers_that_do_not_judge():
+    codes = {check.code for check in run_checks(make_result(judged=[]))}
+    assert codes == {code for code in TITLES if code < "BG007"}
 
 
 @pytest.mark.parametrize(

@@ -169,7 +169,8 @@ def test_train_then_generate_and_balance(data, tmp_path):
     assert pixels(tmp_path / "b.png").shape == (3 * 34 + 2, 10 * 34 + 2, 3)
 
     balanced = tmp_path / "balanced.npz"
-    run("balance", data, "--model", model, "--out", balanced)
+    as_they_come = ["--no-reject", "--gan-only"]
+    run("balance", data, "--model", model, "--out", balanced, *as_they_come)
     rows = load_npz(balanced)
     np.testing.assert_array_equal(
         rows["x_train"][rows["is_synthetic"] & (rows["y_train"] == 2)],

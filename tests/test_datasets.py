@@ -141,6 +141,8 @@ class Again:
     def __init__(self, images, labels):
         self.images, self.labels = images, labels
         self.numbers = np.arange(len(labels))
+        self.methods = np.full(len(labels), "copy")
+        self.weights = np.ones(len(labels))
 
     def __len__(self):
         return len(self.labels)

@@ -188,7 +188,7 @@ def test_the_attributes_balanced_on_make_the_classes(balance_on, counts):
 
 
 def test_resampled_images_are_those_that_sample_makes():
-    augmenter = quick(balance_on="digit").fit(X, Y)
+    augmenter = quick(balance_on="digit", reject=False).fit(X, Y)
     X_bal, y_bal = augmenter.resample({"8": 13})
     np.testing.assert_array_equal(X_bal[60:], augmenter.sample({"digit": "8"}, 3))
     assert y_bal[60:].to_numpy().tolist() == [["8", "blue"]] * 3

@@ -210,6 +210,8 @@ def _run(
         display.say_estimate(facts, sum(task.plan.values()))
         return facts
     facts = balance_file(task, output)
+    if facts.get("quality"):
+        display.show_quality(facts["quality"], task.classes.name)
     display.say_cost(output.path, facts, task.labelled.aligned_keys)
     return facts
 

@@ -6,23 +6,24 @@ dict of facts that JSON knows.
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from balancegan.attributes import name_values
 from balancegan.augmenter import ConditionalGANAugmenter
 from balancegan.cli.card import describe_balanced
 from balancegan.cli.estimate import estimate_cost, peak_memory_bytes
+from balancegan.cli.options import SCREENING_PARAMETERS
 from balancegan.cli.tasks import Output, Task
 from balancegan.cli.training import name_classes, training_facts
 from balancegan.data.labelled import LabelledImages, SyntheticImages
 from balancegan.data.writing import write_images
 from balancegan.gan.fingerprint import fingerprint
 from balancegan.gan.persistence import check_destination
-from balancegan.gan.synthesis import name_values
 from balancegan.pictures import compare_real_and_synthetic, write_png
 
 # In pictures
@@ -56,14 +57,17 @@ def balance_file(task: Task, out: Output) -> dict[str, Any]:
         batches,
         label,
         rows.numbers,
-        fingerprint(augmenter.model_),
+        fingerprint(replace(augmenter.model_, truncation=augmenter.truncation)),
         pd.DataFrame(dict(zip(rows.labels.names[1:], others, strict=True))),
         _sizes_of(label, labelled) if out.as_large_as_files else None,
+        _origins(augmenter.quality_),
+        augmenter.truncation,
     )
     facts = {
         **training_facts(augmenter),
         "model": None if task.model is None else str(task.model),
         "fingerprint": synthetic.model,
+        "quality": _facts_of(augmenter.quality_summary_),
     }
     card = describe_balanced(
         labelled, task.classes, task.plan, facts, augmenter.class_history_
@@ -112,8 +116,26 @@ def _loaded(task: Task) -> ConditionalGANAugmenter | None:
     if task.model is None:
         return None
     augmenter = ConditionalGANAugmenter.load(task.model)
-    own = ("max_ratio", "verbose", "balance_on")
+    own = (*SCREENING_PARAMETERS, "max_ratio", "verbose", "balance_on")
     return augmenter.set_params(**{name: task.settings[name] for name in own})
+
+
+def _origins(quality: pd.DataFrame) -> pd.DataFrame:
+    """Return how each image was made and judged, by the names that are written."""
+    score = quality.get("probability", np.nan)
+    return quality[["method", "weight"]].assign(score=score)
+
+
+def _facts_of(summary: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return a table as rows that JSON knows, None where nothing is known."""
+    rows = summary.astype(object).where(summary.notna(), None).to_dict("records")
+    return [
+        {
+            str(name): value.item() if isinstance(value, np.generic) else value
+            for name, value in row.items()
+        }
+        for row in rows
+    ]
 
 
 def _sizes_of(labels: np.ndarray, labelled: LabelledImages) -> np.ndarray:

@@ -17,6 +17,7 @@ from balancegan.evaluation.checks import run_checks
 from balancegan.evaluation.result import EvaluationResult
 from balancegan.images import ImageFormat
 from balancegan.progress import format_seconds
+from balancegan.synthesis.faults import FAULTS, REASONS
 
 BAR_WIDTH = 30
 SHOWN_VALUES = 50  # of a column
@@ -102,6 +103,40 @@ class Display:
         table.add_row("all", str(before), str(new), str(before + new), style="bold")
         self.console.print(table)
 
+    def show_quality(
+        self, rows: Sequence[Mapping[str, Any]], name: Callable[[Any], str]
+    ) -> None:
+        """Show what was found of the images of each class, and what was done."""
+        table = Table("class", box=None, pad_edge=False)
+        for column in ("by the GAN", "transformed", "accepted", "agreement"):
+            table.add_column(column, justify="right")
+        table.add_column("of real ones", justify="right")
+        table.add_column("diversity", justify="right")
+        table.add_column("most rejected as")
+        for row in rows:
+            shares = {reason: row.get(reason) or 0.0 for reason in REASONS}
+            worst = max(shares, key=shares.__getitem__)
+            table.add_row(
+                Text(name(row["class"])),
+                str(row["gan"]),
+                str(row["transformed"]),
+                _percent(row.get("accepted")),
+                _percent(row.get("agreement")),
+                _percent(row.get("real_agreement")),
+                _percent(row.get("diversity")),
+                f"{worst.replace('_', ' ')}" if shares[worst] else "",
+            )
+        self.console.print(table)
+        for row in rows:
+            fault = row.get("fault")
+            if fault is not None:
+                code, what = FAULTS[fault]
+                self.say(
+                    f"issue {code}, {name(row['class'])}: the GAN makes {what} "
+                    f"({_percent(row['fault_share'])} beyond real ones); they were "
+                    "rejected"
+                )
+
     def say_estimate(self, facts: Mapping[str, Any], n_images: int) -> None:
         """Say what a run would cost."""
         self.say(
@@ -175,6 +210,10 @@ def describe_format(image_format: ImageFormat) -> str:
     """
     size = "x".join(map(str, image_format.image_shape))
     return f"{size} {image_format.dtype} in {image_format.low:g}..{image_format.high:g}"
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.0f} %"
 
 
 def format_bytes(n_bytes: int | None) -> str:

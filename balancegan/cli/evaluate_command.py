@@ -13,6 +13,7 @@ from balancegan.cli.edge import PATH, check_new_file, read_data, start_tensorflo
 from balancegan.cli.options import (
     READING_PARAMETERS,
     RECIPE_PARAMETERS,
+    SCREENING_PARAMETERS,
     comparison_options,
     data_options,
     output_options,
@@ -80,7 +81,7 @@ def evaluate(
     reading = take(options, READING_PARAMETERS)
     labelled, _ = read_data(data, value_range, **reading)
     augmenter = {
-        **take(options, RECIPE_PARAMETERS),
+        **take(options, (*RECIPE_PARAMETERS, *SCREENING_PARAMETERS)),
         "sampling_strategy": parse_strategy(targets, labelled.find_label),
         "max_ratio": max_ratio,
         "value_range": value_range,

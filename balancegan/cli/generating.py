@@ -1,6 +1,7 @@
 """Images of a saved model as files, each with its lineage."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from balancegan.files import whole_file
 from balancegan.gan.fingerprint import fingerprint
 from balancegan.gan.model import TrainedModel
 from balancegan.pictures import tile_grid, write_png
+from balancegan.synthesis.ladder import GAN
 
 SHOWN_COLUMNS = 10  # in a picture
 
@@ -108,7 +110,14 @@ def generate_again(model: Path, source: Path, out: Path) -> dict[str, Any]:
         If the file does not say where it comes from, or another model made it.
     """
     lineage = read_lineage(source)
-    trained = ConditionalGANAugmenter.load(model).model_
+    if lineage.method not in (None, GAN):
+        raise DataError(
+            f"{source} is a copy of a real image, {lineage.method}: the model alone "
+            "does not make it again. Balance the same data with the same model."
+        )
+    trained = replace(
+        ConditionalGANAugmenter.load(model).model_, truncation=lineage.truncation
+    )
     made_by = fingerprint(trained)
     if made_by != lineage.model:
         raise DataError(
@@ -130,32 +139,11 @@ def make_numbered(
     """Return images of these numbers, in the user's format, and their class indices."""
     selection = model.select(dict(asked))
     image_format = model.image_format
-    images = np.empty((len(numbers), *image_format.row_shape), image_format.dtype)
-    class_indices = np.empty(len(numbers), dtype=int)
-    done = 0
-    for first, n in _runs(numbers):
-        for batch, classes in model.make_selected(selection, first, n):
-            images[done : done + len(batch)] = batch
-            class_indices[done : done + len(batch)] = classes
-            done += len(batch)
-    return images, class_indices
-
-
-def _runs(numbers: Sequence[int]) -> list[tuple[int, int]]:
-    """Return the first and the length of each run of numbers that follow each other.
-
-    Examples
-    --------
-    >>> _runs([4, 5, 6, 2, 9, 10])
-    [(4, 3), (2, 1), (9, 2)]
-    """
-    runs: list[tuple[int, int]] = []
-    for number in numbers:
-        if runs and number == sum(runs[-1]):
-            runs[-1] = (runs[-1][0], runs[-1][1] + 1)
-        else:
-            runs.append((number, 1))
-    return runs
+    empty = np.empty((0, *image_format.row_shape), image_format.dtype)
+    parts = list(model.make_numbered(selection, np.asarray(numbers)))
+    images = np.concatenate([empty, *(images for images, _ in parts)])
+    none = np.empty(0, dtype=int)
+    return images, np.concatenate([none, *(classes for _, classes in parts)])
 
 
 def describe(
@@ -163,8 +151,8 @@ def describe(
 ) -> Lineage:
     """Return where image `number` of a class comes from, with a fingerprint."""
     class_name, *others = model.name_values(class_index)
-    names = model.attributes.names[1:]
-    return Lineage(class_name, number, made_by, dict(zip(names, others, strict=True)))
+    named = dict(zip(model.attributes.names[1:], others, strict=True))
+    return Lineage(class_name, number, made_by, named, method=GAN)
 
 
 def write_synthetic(path: Path, pixels: np.ndarray, lineage: Lineage) -> None:

@@ -22,6 +22,8 @@ TRAINING_PARAMETERS = (
 )
 
 
+SCREENING_PARAMETERS = ("reject", "best_of", "truncation", "gan_only")
+
 READING_PARAMETERS = ("images_key", "labels_key", "size", "fit", "on_error")
 
 COMPARISON_PARAMETERS = (
@@ -185,6 +187,32 @@ target_options = add_options(
         "--max-ratio",
         type=click.FloatRange(0),
         help="At most so many synthetic images per real one of a class.",
+    ),
+    click.option(
+        "--reject/--no-reject",
+        default=True,
+        show_default=True,
+        help="Look at the GAN's images, and reject copies, repetitions, and those of "
+        "other classes or unlike any real one.",
+    ),
+    click.option(
+        "--best-of",
+        type=click.IntRange(1),
+        default=1,
+        show_default=True,
+        help="Look at so many images for each one that is taken.",
+    ),
+    click.option(
+        "--truncation",
+        type=click.FloatRange(0, min_open=True),
+        help="Cut off the latents at so many standard deviations: more typical images, "
+        "less varied.",
+    ),
+    click.option(
+        "--gan-only",
+        is_flag=True,
+        help="No transformed copies of real images for classes that the GAN cannot "
+        "learn.",
     ),
 )
 

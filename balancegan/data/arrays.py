@@ -38,7 +38,10 @@ CLASS_NAMES_KEYS = ("class_names", "label_names")
 ATTRIBUTES_KEY, ATTRIBUTE_NAMES_KEY = "attrs", "attr_names"
 MASK_KEY = "is_synthetic"
 NUMBER_KEY, MODEL_KEY = "synthetic_number", "synthetic_model"
-LINEAGE_KEYS = (MASK_KEY, NUMBER_KEY, MODEL_KEY)  # ours: written, and never columns
+METHOD_KEY, SCORE_KEY = "synthetic_method", "synthetic_score"
+# Ours: written, and never columns
+LINEAGE_KEYS = (MASK_KEY, NUMBER_KEY, MODEL_KEY, METHOD_KEY, SCORE_KEY)
+WEIGHT_KEY = "sample_weight"  # a user's own is left as it is
 
 
 def from_arrays(
@@ -152,7 +155,8 @@ def to_arrays(
             images = add_images(part.images, synthetic)
             labels = np.concatenate([labels, synthetic.labels])
             columns = add_columns(columns, synthetic)
-            arrays |= lineage_arrays(len(part.labels), synthetic)
+            own = None if WEIGHT_KEY in columns else WEIGHT_KEY
+            arrays |= lineage_arrays(len(part.labels), synthetic, own)
         arrays[f"x_{split}"] = images
         arrays[f"y_{split}"] = np.searchsorted(classes, labels) if is_text else labels
         for name, column in columns.items():
@@ -176,13 +180,33 @@ def add_columns(columns: pd.DataFrame, synthetic: SyntheticImages) -> pd.DataFra
     return extended
 
 
-def lineage_arrays(n_real: int, synthetic: SyntheticImages) -> dict[str, np.ndarray]:
-    """Return what says which rows are synthetic, and what makes them again."""
-    return {
+def lineage_arrays(
+    n_real: int, synthetic: SyntheticImages, weight_key: str | None
+) -> dict[str, np.ndarray]:
+    """Return what says which rows are synthetic, and what makes them again.
+
+    Parameters
+    ----------
+    n_real : int
+        Real images before them.
+    synthetic : SyntheticImages
+        The synthetic images.
+    weight_key : str or None
+        What the weights are called. None: they are left out.
+    """
+    arrays = {
         MASK_KEY: np.repeat([False, True], [n_real, len(synthetic.labels)]),
         NUMBER_KEY: np.concatenate([np.full(n_real, -1), synthetic.numbers]),
         MODEL_KEY: np.array(synthetic.model),
     }
+    origins = synthetic.origins
+    if origins is not None:
+        methods = [""] * n_real + origins["method"].tolist()
+        arrays[METHOD_KEY] = np.array(methods, dtype=str)
+        arrays[SCORE_KEY] = np.append(np.full(n_real, np.nan), origins["score"])
+        if weight_key is not None:
+            arrays[weight_key] = np.append(np.ones(n_real), origins["weight"])
+    return arrays
 
 
 def _column_array(column: pd.Series) -> np.ndarray:

@@ -12,7 +12,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from balancegan.data.arrays import MASK_KEY, MODEL_KEY, NUMBER_KEY
+from balancegan.data.arrays import (
+    MASK_KEY,
+    METHOD_KEY,
+    MODEL_KEY,
+    NUMBER_KEY,
+    SCORE_KEY,
+    WEIGHT_KEY,
+)
 from balancegan.data.decoding import unfit_image
 from balancegan.data.labelled import TRAIN, LabelledImages, Part, SyntheticImages
 from balancegan.data.lineage import Lineage, safe_name
@@ -37,6 +44,9 @@ def write_files(
         table = _write_real(folder, labelled, split, part, namer)
         if synthetic is not None:
             table[MASK_KEY] = False
+            is_weighted = synthetic.origins is not None and split == TRAIN
+            if is_weighted and WEIGHT_KEY not in table:
+                table[WEIGHT_KEY] = 1.0
         tables.append(table)
         if split == TRAIN and synthetic is not None:
             tables.append(_write_synthetic(folder, labelled, synthetic, namer))
@@ -81,6 +91,12 @@ def _write_synthetic(
         NUMBER_KEY: pd.Series(synthetic.numbers, dtype="Int64"),
         MODEL_KEY: synthetic.model,
     }
+    origins = synthetic.origins
+    if origins is not None:
+        first[METHOD_KEY] = origins["method"]
+        first[SCORE_KEY] = origins["score"]
+        if WEIGHT_KEY not in labelled.train.columns:
+            first[WEIGHT_KEY] = origins["weight"]
     return pd.DataFrame(first).join(synthetic.attributes)
 
 
@@ -90,6 +106,9 @@ def _lineages(
     """Yield where each synthetic image comes from."""
     names = [str(name) for name in synthetic.attributes]
     columns = [synthetic.attributes[name].tolist() for name in names]
+    origins = synthetic.origins
+    methods = None if origins is None else origins["method"].tolist()
+    scores = None if origins is None else origins["score"].tolist()
     for row, number in enumerate(synthetic.numbers.tolist()):
         size, fit = None, None
         if synthetic.sizes is not None:
@@ -102,6 +121,9 @@ def _lineages(
             dict(zip(names, (str(column[row]) for column in columns), strict=True)),
             size,
             fit,
+            None if methods is None else methods[row],
+            None if scores is None or np.isnan(scores[row]) else scores[row],
+            synthetic.truncation,
         )
 
 

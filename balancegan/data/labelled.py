@@ -277,6 +277,11 @@ class SyntheticImages:
         What else was asked for. Columns without a value here are blank.
     sizes : ndarray of shape (n, 2) or None, default=None
         Height and width of the files that are written. None: the images' own.
+    origins : DataFrame of n rows or None, default=None
+        How each was made and judged: "method", "score" (NaN: not judged) and "weight".
+        None: nothing is said of that.
+    truncation : float or None, default=None
+        Of the latents they were made with.
     """
 
     batches: Iterable[np.ndarray]
@@ -285,6 +290,8 @@ class SyntheticImages:
     model: str
     attributes: pd.DataFrame = field(default_factory=pd.DataFrame)
     sizes: np.ndarray | None = None
+    origins: pd.DataFrame | None = None
+    truncation: float | None = None
 
     @classmethod
     def none(cls, labels: np.ndarray) -> Self:

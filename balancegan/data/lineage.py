@@ -18,6 +18,9 @@ PREFIX = "balancegan:"
 ATTRIBUTES = f"{PREFIX}attributes"
 SIZE = re.compile(r"(?P<height>[1-9]\d{0,4})x(?P<width>[1-9]\d{0,4}) (?P<fit>[a-z]+)")
 
+NUMBER = re.compile(r"\d{1,9}(\.\d{1,17})?(e-\d{1,2})?")
+NUMBERS = (f"{PREFIX}score", f"{PREFIX}truncation")
+
 
 @dataclass(frozen=True)
 class Lineage:
@@ -38,6 +41,12 @@ class Lineage:
         model's size.
     fit : str or None, default=None
         How such files were brought to the model's size.
+    method : str or None, default=None
+        How it was made, where that is known: "gan", or in a simpler way.
+    score : float or None, default=None
+        How likely the judges find it of its class. None: it was not judged.
+    truncation : float or None, default=None
+        Where the latents' distribution was cut off. None: nowhere.
     """
 
     class_name: str
@@ -46,6 +55,9 @@ class Lineage:
     attributes: dict[str, str] = field(default_factory=dict)
     size: tuple[int, int] | None = None
     fit: Fit | None = None
+    method: str | None = None
+    score: float | None = None
+    truncation: float | None = None
 
     def texts(self) -> dict[str, str]:
         """Return what a PNG file carries.
@@ -68,6 +80,12 @@ class Lineage:
             texts[ATTRIBUTES] = json.dumps(self.attributes, ensure_ascii=False)
         if self.size is not None:
             texts[f"{PREFIX}size"] = f"{self.size[0]}x{self.size[1]} {self.fit}"
+        if self.method is not None:
+            texts[f"{PREFIX}method"] = self.method
+        if self.score is not None:
+            texts[f"{PREFIX}score"] = repr(round(self.score, 6))
+        if self.truncation is not None:
+            texts[f"{PREFIX}truncation"] = repr(float(self.truncation))
         return texts
 
     @classmethod
@@ -88,6 +106,7 @@ class Lineage:
             or attributes is None
             or size is None
             or size["fit"] not in FITS
+            or not all(NUMBER.fullmatch(texts.get(key, "0")) for key in NUMBERS)
         ):
             raise DataError(
                 "The file does not say where it comes from. Expected: a PNG file that "
@@ -102,6 +121,8 @@ class Lineage:
             attributes,
             (int(size["height"]), int(size["width"])) if found else None,
             next(fit for fit in FITS if fit == size["fit"]) if found else None,
+            texts.get(f"{PREFIX}method"),
+            *(float(texts[key]) if key in texts else None for key in NUMBERS),
         )
 
     def stem(self, folder: str) -> str:

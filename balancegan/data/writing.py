@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from balancegan.data.archives import write_array, write_arrays, write_members
-from balancegan.data.arrays import add_images, lineage_arrays, to_arrays
+from balancegan.data.arrays import WEIGHT_KEY, add_images, lineage_arrays, to_arrays
 from balancegan.data.filewriting import write_files
 from balancegan.data.idx import write_idx
 from balancegan.data.labelled import LabelledImages, SyntheticImages
@@ -183,10 +183,12 @@ def _write_copy(
     new: dict[str, np.ndarray | Rows] = {}
     if synthetic is not None:
         labels = np.concatenate([labelled.labels, synthetic.labels])
+        has_weights = WEIGHT_KEY in stored.aligned_keys
+        weight_key = None if has_weights else WEIGHT_KEY
         new = {
             stored.images_key: add_images(labelled.images, synthetic),
             stored.labels_key: stored.encode(labels),
-            **lineage_arrays(len(labelled.labels), synthetic),
+            **lineage_arrays(len(labelled.labels), synthetic, weight_key),
         }
     with zipfile.ZipFile(labelled.path) as old, whole_file(out) as file:
         members = {member.filename: member for member in old.infolist()}

@@ -11,6 +11,7 @@ from typing import Literal
 import pandas as pd
 
 from balancegan.evaluation.result import EvaluationResult
+from balancegan.synthesis.faults import FAULTS
 
 Outcome = Literal["issue", "tip", "passed", "not applicable", "not run"]
 
@@ -70,8 +71,9 @@ def run_checks(result: EvaluationResult) -> list[Check]:
 
     Examples
     --------
-    >>> sorted(TITLES)
-    ['BG001', 'BG002', 'BG003', 'BG004', 'BG005', 'BG006']
+    >>> sorted(TITLES)  # doctest: +NORMALIZE_WHITESPACE
+    ['BG001', 'BG002', 'BG003', 'BG004', 'BG005', 'BG006', 'BG007',
+    'BG201', 'BG202', 'BG203', 'BG204']
     """
     checks = [_find_leaked_test_images(result), _find_small_test_classes(result)]
     on_trial = [arm for arm in result.settings["arms"] if not arm["rival"]]
@@ -89,6 +91,8 @@ TITLES = {
     "BG004": "Test images in training",
     "BG005": "Too few real images to judge",
     "BG006": "No gain",
+    "BG007": "Simpler methods",
+    **{code: what.capitalize() for code, what in FAULTS.values()},
 }
 ADDS_NOTHING = "The arm adds no images."
 
@@ -218,7 +222,40 @@ def _find_gain(result: EvaluationResult, arm: str) -> Check:
 def _check_images(result: EvaluationResult, arm: str) -> list[Check]:
     if not _count_added(result, arm)["n"]:
         return [_check(c, "not applicable", ADDS_NOTHING, arm) for c in IMAGE_CHECKS]
-    return [check(result, arm) for check in IMAGE_CHECKS.values()]
+    checks = [check(result, arm) for check in IMAGE_CHECKS.values()]
+    return checks + _check_generator(result, arm)
+
+
+def _check_generator(result: EvaluationResult, arm: str) -> list[Check]:
+    """Check what the arm's own judges said before its images were added."""
+    judged = _read_judged(result, arm)
+    if judged.empty:
+        return []
+    simpler = judged[judged["transformed"] > 0]
+    n_runs = judged["run"].nunique()
+    if simpler.empty:
+        checks = [_check("BG007", "passed", "All added images are the GAN's.", arm)]
+    else:
+        shares = simpler.groupby("class", sort=False)["transformed"].sum() / n_runs
+        message = (
+            f"Transformed copies of real images, a run: {_list(shares, '{:.0f}')}. The "
+            "GAN could not learn these classes; collect more images of them."
+        )
+        checks = [_check("BG007", "tip", message, arm)]
+    for fault, (code, what) in FAULTS.items():
+        found = judged[judged["fault"] == fault]
+        if found.empty:
+            checks.append(_check(code, "passed", f"Not found: {what}.", arm))
+            continue
+        shares = found.groupby("class", sort=False)["fault_share"].mean()
+        rest = "Images that have it were rejected"
+        rest += (
+            "; look at the others." if (found["gan"] > 0).any() else ", all of them."
+        )
+        message = f"The GAN made {what}: {_list(shares)} of them. {rest}"
+        outcome: Outcome = "issue" if (found["gan"] > 0).any() else "tip"
+        checks.append(_check(code, outcome, message, arm))
+    return checks
 
 
 IMAGE_CHECKS: dict[str, Callable[[EvaluationResult, str], Check]] = {
@@ -264,6 +301,17 @@ def _check(code: str, outcome: Outcome, message: str, arm: str | None = None) ->
 def _count_added(result: EvaluationResult, arm: str) -> dict[str, int]:
     runs = [run["added"] for run in result.runs if run["arm"] == arm]
     return {name: sum(run[name] for run in runs) for name in runs[0]}
+
+
+def _read_judged(result: EvaluationResult, arm: str) -> pd.DataFrame:
+    """Return a row for each class of each run that the arm's sampler has judged."""
+    names = result.frame["class"].unique()
+    rows = [
+        {"run": k, "class": names[row["class_index"]], **row}
+        for k, run in enumerate(run for run in result.runs if run["arm"] == arm)
+        for row in run["judged"]
+    ]
+    return pd.DataFrame(rows)
 
 
 def _figure_by_class(result: EvaluationResult, arm: str, figure: str) -> pd.Series:

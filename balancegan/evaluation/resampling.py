@@ -6,14 +6,17 @@ learned from it. It is never shown a test image.
 
 import copy
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import get_tags
 
+from balancegan.balance import plain
 from balancegan.errors import DataError
+
+JUDGED = ("gan", "transformed", "accepted", "fault", "fault_share")
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,9 @@ class Resampled:
         else 0.
     resample_seconds : float
         What else the sampler took.
+    judged : list of dict
+        What a sampler that judges its images found, by class: see
+        :func:`read_quality`. Empty of samplers that do not.
     """
 
     images: np.ndarray
@@ -40,6 +46,7 @@ class Resampled:
     is_new: np.ndarray
     fit_seconds: float
     resample_seconds: float
+    judged: list[dict[str, Any]] = field(default_factory=list)
 
 
 def resample(
@@ -86,7 +93,38 @@ def resample(
         find_new_rows(images, resampled),
         fit_seconds,
         seconds - fit_seconds,
+        read_quality(sampler, classes),
     )
+
+
+def read_quality(sampler: Any, classes: np.ndarray) -> list[dict[str, Any]]:
+    """Return what a sampler says of the images it made, in its ``quality_summary_``.
+
+    Parameters
+    ----------
+    sampler : object
+        One that has resampled.
+    classes : ndarray of shape (n_classes,)
+        The sorted labels.
+
+    Returns
+    -------
+    judged : list of dict
+        A row for each class that got images: "class_index"; "gan" and "transformed",
+        how many were made how; "accepted", the share of those looked at; "fault" and
+        "fault_share", see :func:`balancegan.synthesis.summary.name_fault`. None where
+        nothing was looked at. Empty where the sampler has no such table.
+    """
+    summary = getattr(sampler, "quality_summary_", None)
+    if summary is None:
+        return []
+    known = summary.reindex(columns=["class", *JUDGED]).astype(object)
+    rows = known.where(known.notna(), None).to_dict("records")
+    return [
+        {"class_index": int(np.searchsorted(classes, row["class"]))}
+        | {name: plain(row[name]) for name in JUDGED}
+        for row in rows
+    ]
 
 
 def find_new_rows(images: np.ndarray, resampled: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from balancegan.errors import DataError
 from balancegan.evaluation.resampling import Resampled
 from balancegan.files import whole_file
 
-FORMAT = 2  # of the entries: those of another format are never found
+FORMAT = 3  # of the entries: those of another format are never found
 LONG = 10  # seconds: what a sampler made in less is rather made again than kept
 
 
@@ -74,6 +74,7 @@ class RunCache:
                     file["is_new"],
                     float(file["fit_seconds"]),
                     float(file["resample_seconds"]),
+                    json.loads(str(file["judged"])),
                 )
         made = make()
         if made.fit_seconds + made.resample_seconds < LONG:
@@ -86,6 +87,7 @@ class RunCache:
                 is_new=made.is_new,
                 fit_seconds=made.fit_seconds,
                 resample_seconds=made.resample_seconds,
+                judged=json.dumps(made.judged),
             )
         return made
 

@@ -101,8 +101,9 @@ class TrialRunner:
             for each with the columns of ``EvaluationResult.frame``; "confusion", counts
             of shape (n_classes, n_classes); "seconds" to "fit" the sampler, to
             "resample" and to "classify"; "added", how many images the sampler added and
-            how many of them equal a real one; "pictures", strips by class (see
-            :class:`balancegan.evaluation.gallery.Gallery`).
+            how many of them equal a real one; "judged", what the sampler found of them
+            (see :func:`balancegan.evaluation.resampling.read_quality`); "pictures",
+            strips by class (see :class:`balancegan.evaluation.gallery.Gallery`).
         seconds : float
             What it took; 0 where all of them were kept.
         """
@@ -179,6 +180,7 @@ class TrialRunner:
                 "classify": seconds,
             },
             "added": added["counts"],
+            "judged": resampled.judged,
             "pictures": added["pictures"],
         }
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from typing import Any
 
 import numpy as np
 
@@ -25,12 +26,14 @@ def fingerprint(model: TrainedModel) -> str:
     text : str
         Sixteen hexadecimal digits.
     """
-    facts = {
+    facts: dict[str, Any] = {
         "seed": model.seed,
         "latent_dim": model.preset.latent_dim,
         "classes": [str(label) for label in model.classes.tolist()],
         "format": repr(model.image_format),
     }
+    if model.truncation is not None:
+        facts["truncation"] = model.truncation
     found = hashlib.sha256(json.dumps(facts).encode())
     for weights in model.generator.get_weights():
         found.update(np.ascontiguousarray(weights).tobytes())

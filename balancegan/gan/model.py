@@ -12,6 +12,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from scipy.special import ndtr, ndtri
 
 from balancegan.attributes import Attributes, join
 from balancegan.errors import DataError
@@ -50,6 +51,9 @@ class TrainedModel:
         The step after which the generator was as it is now.
     seconds : float
         How long they took.
+    truncation : float or None, default=None
+        Latents are drawn from a normal distribution cut off at so many standard
+        deviations. None: from a whole one.
     """
 
     generator: keras.Model
@@ -63,6 +67,7 @@ class TrainedModel:
     n_steps: int
     kept_step: int
     seconds: float
+    truncation: float | None = None
 
     @property
     def classes(self) -> np.ndarray:
@@ -183,12 +188,37 @@ class TrainedModel:
         class_indices : ndarray of shape (m,), int
             Their classes.
         """
-        for start in range(first - first % BATCH, first + n, BATCH):
+        yield from self.make_numbered(selection, np.arange(first, first + n))
+
+    def make_numbered(
+        self, selection: Selection, numbers: np.ndarray
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Make the images of these numbers, a batch at a time; see `make_selected`.
+
+        Parameters
+        ----------
+        selection : Selection
+            The classes that may be drawn.
+        numbers : ndarray of shape (n,), int
+            Which images. Where they are sorted no batch is computed twice.
+
+        Yields
+        ------
+        images : ndarray of shape (m, ...)
+        class_indices : ndarray of shape (m,), int
+        """
+        batch_numbers = numbers // BATCH
+        ends = np.flatnonzero(np.diff(batch_numbers)) + 1
+        for wanted in np.split(numbers, ends) if len(numbers) else []:
+            start = int(wanted[0]) // BATCH * BATCH
             classes = selection.draw(self.seed, start, BATCH)
-            latents = draw_latents(self.preset.latent_dim, self.seed, classes, start)
+            latents = truncate(
+                draw_latents(self.preset.latent_dim, self.seed, classes, start),
+                self.truncation,
+            )
             images = self.generator.predict_on_batch([latents, classes])
-            wanted = slice(max(0, first - start), first + n - start)
-            yield self.image_format.from_model_range(images[wanted]), classes[wanted]
+            rows = wanted - start
+            yield self.image_format.from_model_range(images[rows]), classes[rows]
 
 
 def draw_latents(
@@ -209,3 +239,29 @@ def draw_latents(
         for k, class_index in enumerate(classes, start)
     ]
     return np.asarray(rows, dtype="float32")
+
+
+def truncate(latents: np.ndarray, limit: float | None) -> np.ndarray:
+    """Return normal latents as draws from a normal distribution that is cut off.
+
+    The truncation trick (Brock et al. 2019, https://arxiv.org/abs/1809.11096, section
+    3.1): typical images at the cost of variety. Each value keeps its rank instead of
+    being drawn anew, so that an image changes little by little with the limit.
+
+    Parameters
+    ----------
+    latents : ndarray
+        Standard normal.
+    limit : float or None
+        Where both tails are cut off. None: they are not.
+
+    Examples
+    --------
+    >>> truncate(np.array([-3.0, 0.0, 3.0]), 1.0).round(2).tolist()
+    [-1.0, 0.0, 1.0]
+    """
+    if limit is None:
+        return latents
+    tail = ndtr(-limit)
+    inside = tail + ndtr(latents.astype(float)) * (1 - 2 * tail)
+    return ndtri(inside).astype(latents.dtype)

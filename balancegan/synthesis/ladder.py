@@ -1,0 +1,182 @@
+"""Each class by the best way that it has images for: the GAN where it can learn.
+
+From the top: images of the GAN, looked at and in part rejected; where a class has too
+few real images, or too few of the GAN's are good enough, transformed copies of the
+real ones. What was done is said of every image, in words that users see.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from balancegan.attributes import name_values
+from balancegan.balance import Plan
+from balancegan.gan.model import TrainedModel
+from balancegan.gan.selection import Selection
+from balancegan.progress import show_progress
+from balancegan.synthesis.reference import Reference
+from balancegan.synthesis.rejection import Screen, Screened
+from balancegan.synthesis.summary import summarize
+from balancegan.synthesis.synthesis import Portion
+from balancegan.synthesis.transformed import TransformedCopies
+
+GAN, TRANSFORMED = "gan", "transformed"
+LEAST_FOR_GAN = 5  # real images of a class
+
+
+@dataclass(frozen=True)
+class Laddered:
+    """How the images of a plan are made, and what was found of them.
+
+    Attributes
+    ----------
+    portions : list of Portion
+        Class after class.
+    quality : DataFrame
+        A row for each image, in the order of the portions: "class", "number", "method",
+        "weight", and the figures of
+        :meth:`balancegan.synthesis.reference.ClassReference.measure`, NaN of images
+        that were not looked at.
+    summary : DataFrame
+        See :func:`balancegan.synthesis.summary.summarize`.
+    """
+
+    portions: list[Portion]
+    quality: pd.DataFrame
+    summary: pd.DataFrame
+
+
+class Ladder:
+    """Decides how the images of each class are made.
+
+    Parameters
+    ----------
+    model : TrainedModel
+        The GAN.
+    images : ndarray of shape (n, ...)
+        The real images that are added to.
+    class_indices : ndarray of shape (n,), int
+        Their classes; of several attributes, of their combinations.
+    reject : bool
+        Whether the GAN's images are looked at. Else the first are taken, as they come.
+    gan_only : bool
+        Whether classes too small for the GAN get images of it all the same.
+    best_of : int
+        How many are looked at for each one that is taken. 1: as many as it takes.
+    reference : Reference or None, default=None
+        Judges of these images, where there are some already.
+    """
+
+    def __init__(
+        self,
+        model: TrainedModel,
+        images: np.ndarray,
+        class_indices: np.ndarray,
+        *,
+        reject: bool,
+        gan_only: bool,
+        best_of: int = 1,
+        reference: Reference | None = None,
+    ) -> None:
+        self.model, self.images, self.class_indices = model, images, class_indices
+        self.reject, self.gan_only, self.best_of = reject, gan_only, best_of
+        self.reference = reference
+
+    def climb(self, plan: Plan, names: Sequence[str], *, show: bool) -> Laddered:
+        """Return how the images of a plan are made.
+
+        Parameters
+        ----------
+        plan : dict
+            How many images to make of each class.
+        names : sequence of str
+            The attributes that the classes of the plan are of: one, or several where
+            its keys are tuples. Others are drawn as the training images have them.
+        show : bool
+            Whether to show progress on stderr.
+        """
+        wanted = {label: n for label, n in plan.items() if n}
+        portions: list[Portion] = []
+        tables, rows = [], []
+        visible = show and self.reject and bool(wanted)
+        with show_progress("Judging", len(wanted), "classes", visible=visible) as bar:
+            for done, (label, n) in enumerate(wanted.items(), 1):
+                selection = self.model.select(name_values(label, names))
+                made, screened = self._make(selection, n)
+                portions += made
+                tables.append(_describe(label, made, screened))
+                n_real = self.model.count_images(name_values(label, names))
+                rows.append(summarize(label, n_real, made, screened))
+                if bar is not None:
+                    bar.update(done)
+        quality = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+        return Laddered(portions, quality, pd.DataFrame(rows))
+
+    def _make(
+        self, selection: Selection, n: int
+    ) -> tuple[list[Portion], Screened | None]:
+        """Return the portions of one class."""
+        own = np.flatnonzero(np.isin(self.class_indices, selection.class_indices))
+        if 0 < len(own) < LEAST_FOR_GAN and not self.gan_only:
+            return [self._transformed(own, n)], None
+        if not self.reject:
+            return [self._generated(selection, np.arange(n), np.ones(n))], None
+        if self.reference is None:
+            self.reference = Reference(
+                self.images,
+                self.class_indices,
+                self.model.image_format,
+                self.model.attributes.sizes,
+                self.model.seed,
+            )
+        screened = Screen(self.model, self.reference).screen(selection, n, self.best_of)
+        portions = []
+        if len(screened.numbers):
+            weights = screened.weights()
+            portions.append(self._generated(selection, screened.numbers, weights))
+        missing = n - len(screened.numbers)
+        if missing and len(own):
+            portions.append(self._transformed(own, missing))
+        return portions, screened
+
+    def _generated(
+        self, selection: Selection, numbers: np.ndarray, weights: np.ndarray
+    ) -> Portion:
+        last = int(numbers[-1]) + 1 if len(numbers) else 0
+        indices = selection.draw(self.model.seed, 0, last)[numbers]
+
+        def make(numbers: np.ndarray) -> Any:
+            for images, _ in self.model.make_numbered(selection, numbers):
+                yield images
+
+        return Portion(GAN, numbers, indices, weights, make)
+
+    def _transformed(self, own: np.ndarray, n: int) -> Portion:
+        copies = TransformedCopies(
+            self.images[own],
+            self.class_indices[own],
+            self.model.image_format,
+            self.model.seed,
+        )
+        numbers = np.arange(n)
+        indices = copies.classes_of(numbers)
+        return Portion(TRANSFORMED, numbers, indices, np.ones(n), copies.make)
+
+
+def _describe(
+    label: Any, portions: Sequence[Portion], screened: Screened | None
+) -> pd.DataFrame:
+    """Return a row for each image of one class."""
+    tables = []
+    for portion in portions:
+        table = pd.DataFrame({"number": portion.numbers})
+        table.insert(0, "class", pd.Series([label] * len(table), dtype=object))
+        table["method"], table["weight"] = portion.method, portion.weights
+        if screened is not None and portion.method == GAN:
+            figures = screened.figures.drop(columns="rejected")
+            table = table.merge(figures, on="number", how="left")
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)

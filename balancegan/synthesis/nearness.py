@@ -1,0 +1,209 @@
+"""How near images are to each other, whoever moved them by a pixel.
+
+Distances are Euclidean, between images of at most 32 pixels a side, the least over
+shifts by a pixel; so a copy that was shifted, or given a little noise, stays near. They
+are measured in the distance from real images to their own nearest neighbours: what is
+near in a class of plain images is not in one of varied ones.
+"""
+
+import functools
+import itertools
+import math
+
+import numpy as np
+
+LARGEST_SIDE = 32  # pixels; larger images are averaged down to it
+SHIFTS = tuple(itertools.product((-1, 0, 1), repeat=2))
+LEAST_SPACING = 0.1  # of the median: of equal real images nothing is as near
+MARGINS = 2  # pixels of a side that are left out
+CHUNK = 512  # images that are compared with all others at once
+
+
+def shrink(images: np.ndarray) -> np.ndarray:
+    """Return images averaged over squares of pixels, at most 32 pixels a side.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, height, width, channels)
+
+    Examples
+    --------
+    >>> shrink(np.zeros((2, 64, 40, 3))).shape, shrink(np.zeros((2, 28, 28, 1))).shape
+    ((2, 32, 20, 3), (2, 28, 28, 1))
+    """
+    n, height, width, channels = images.shape
+    factor = -(-max(height, width) // LARGEST_SIDE)
+    height, width = height // factor, width // factor
+    if not min(height, width):  # long and narrow
+        return images
+    images = images[:, : height * factor, : width * factor]
+    squares = images.reshape(n, height, factor, width, factor, channels)
+    return squares.mean(axis=(2, 4), dtype="float32")
+
+
+def crop(images: np.ndarray, down: int = 0, right: int = 0) -> np.ndarray:
+    """Return the flattened inner part of images, moved by at most a pixel.
+
+    A pixel at each edge is left out, so that nothing has to be made up.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, height, width, channels)
+    down, right : int
+        From where it is taken: -1, 0 or 1 pixels off the middle.
+    """
+    rows, columns = (
+        slice(1 + by, side - 1 + by) if side > MARGINS else slice(None)
+        for side, by in zip(images.shape[1:3], (down, right), strict=True)
+    )
+    inner = np.ascontiguousarray(images[:, rows, columns])
+    return inner.reshape(len(images), math.prod(inner.shape[1:]))
+
+
+def squared_distances(
+    rows: np.ndarray, others: np.ndarray, squares: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the squared Euclidean distance of each row to each of the others.
+
+    By one matrix product in the rows' own precision. (scikit-learn's searches are more
+    exact than is needed here, and much slower for a batch of images.)
+
+    Parameters
+    ----------
+    rows : ndarray of shape (m, n_values), float
+    others : ndarray of shape (n, n_values), float
+    squares : ndarray of shape (n,) or None, default=None
+        `square_norms` of the others, where they are known.
+
+    Returns
+    -------
+    squared : ndarray of shape (m, n)
+
+    Examples
+    --------
+    >>> squared_distances(np.array([[0.0, 3.0]]), np.array([[4.0, 0.0], [0.0, 3.0]]))
+    array([[25.,  0.]])
+    """
+    squares = square_norms(others) if squares is None else squares
+    squared = rows @ others.T
+    squared *= -2
+    squared += square_norms(rows)[:, None]
+    squared += squares
+    return np.maximum(squared, 0, out=squared)
+
+
+def square_norms(rows: np.ndarray) -> np.ndarray:
+    """Return the squared Euclidean length of each row."""
+    return np.einsum("ij,ij->i", rows, rows)
+
+
+class RealNeighbours:
+    """The real images of one class, to find the nearest of.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, height, width, channels), float32
+        At least one; as `shrink` returns them.
+
+    Attributes
+    ----------
+    spacing : ndarray of shape (n,)
+        From each to its nearest other; the median at least a tenth of that. NaN of a
+        single image.
+    """
+
+    def __init__(self, images: np.ndarray) -> None:
+        self.images, self.flat = images, crop(images)
+        self.squares = square_norms(self.flat)
+        n = len(images)
+        self.nearest = np.full(n, -1)
+        self.spacing = np.full(n, np.nan)
+        self.second_spacing = np.full(n, np.nan)
+        if n > 1:
+            near = np.concatenate([self._nearest_two(i) for i in range(0, n, CHUNK)])
+            least = LEAST_SPACING * float(np.median(near["distance"][:, 0]))
+            self.nearest = near["row"][:, 0]
+            self.spacing = np.maximum(near["distance"][:, 0], least)
+            self.second_spacing = np.maximum(near["distance"][:, -1], least)
+
+    def find(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return how far each image is from the nearest real one, and which that is.
+
+        Parameters
+        ----------
+        images : ndarray of shape (m, height, width, channels), float32
+            As `shrink` returns them.
+
+        Returns
+        -------
+        distances : ndarray of shape (m,)
+        rows : ndarray of shape (m,), int
+        """
+        distances = np.empty(len(images))
+        rows = np.empty(len(images), dtype=int)
+        for start in range(0, len(images), CHUNK):
+            part = slice(start, start + CHUNK)
+            squared = self._least_over_shifts(images[part])
+            rows[part] = squared.argmin(axis=1)
+            distances[part] = np.sqrt(squared.min(axis=1))
+        return distances, rows
+
+    def ratios_among(self) -> np.ndarray:
+        """Return of each real image what `find` and `spacing` say of synthetic ones.
+
+        Its distance to the nearest other, by how far that one is from the rest: NaN
+        where there is no rest.
+        """
+        if len(self.flat) < 3:
+            return np.full(len(self.flat), np.nan)
+        mutual = self.nearest[self.nearest] == np.arange(len(self.flat))
+        rest = np.where(
+            mutual, self.second_spacing[self.nearest], self.spacing[self.nearest]
+        )
+        return self.spacing / rest
+
+    def _nearest_two(self, start: int) -> np.ndarray:
+        """Return the nearest others of a chunk of images, two where there are."""
+        images = self.images[start : start + CHUNK]
+        squared = self._least_over_shifts(images)
+        squared[np.arange(len(images)), np.arange(len(images)) + start] = np.inf
+        rows = np.argsort(squared, axis=1)[:, : min(2, len(self.flat) - 1)]
+        near = np.empty(rows.shape, dtype=[("distance", float), ("row", int)])
+        near["row"] = rows
+        near["distance"] = np.sqrt(np.take_along_axis(squared, rows, axis=1))
+        return near
+
+    def _least_over_shifts(self, images: np.ndarray) -> np.ndarray:
+        """Return squared distances to every real image, the least over shifts."""
+        moved = (crop(images, *shift) for shift in SHIFTS)
+        each = (squared_distances(rows, self.flat, self.squares) for rows in moved)
+        return functools.reduce(np.minimum, each)
+
+
+def nearest_earlier(images: np.ndarray, earlier: np.ndarray) -> np.ndarray:
+    """Return how far each image is from the nearest of those before it.
+
+    Parameters
+    ----------
+    images : ndarray of shape (m, n_values)
+        Flattened, as `crop` returns them.
+    earlier : ndarray of shape (n, n_values)
+        Those that came before all of them.
+
+    Returns
+    -------
+    distances : ndarray of shape (m,)
+        Infinite where there is none.
+
+    Examples
+    --------
+    >>> images = np.array([[1.0], [9.0], [8.0]])
+    >>> nearest_earlier(images, np.array([[3.0]])).tolist()
+    [2.0, 6.0, 1.0]
+    """
+    distances = np.full(len(images), np.inf)
+    if len(earlier):
+        distances = np.sqrt(squared_distances(images, earlier).min(axis=1))
+    squared = squared_distances(images, images)
+    squared[np.triu_indices(len(images))] = np.inf
+    return np.minimum(distances, np.sqrt(squared.min(axis=1)))

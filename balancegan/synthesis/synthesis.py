@@ -1,0 +1,103 @@
+"""The images of a plan as they are handed out: batch by batch, each with its origin.
+
+Which images these are was decided in ``ladder``; here they are made, no more than a
+batch at a time.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from balancegan.attributes import Attributes, Labels
+from balancegan.progress import show_progress
+
+Maker = Callable[[np.ndarray], Iterator[np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Portion:
+    """Images of one class that are made in one way.
+
+    Attributes
+    ----------
+    method : str
+        How they are made; see :mod:`balancegan.synthesis.ladder`.
+    numbers : ndarray of shape (n,), int
+        Which images of that method and class.
+    class_indices : ndarray of shape (n,), int
+        What each was asked to be.
+    weights : ndarray of shape (n,)
+        How much each should count in training, where a real image counts 1.
+    make : callable
+        Numbers to batches of images in the user's layout and range.
+    """
+
+    method: str
+    numbers: np.ndarray
+    class_indices: np.ndarray
+    weights: np.ndarray
+    make: Maker
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+
+class Synthesis:
+    """The images of a plan, made batch by batch as they are asked for.
+
+    Labels and numbers are known before any image is made, so that nobody has to hold
+    all images at once.
+
+    Parameters
+    ----------
+    portions : sequence of Portion
+        Class after class.
+    attributes : Attributes
+        What class indices stand for.
+    show : bool
+        Whether to show progress on stderr.
+
+    Attributes
+    ----------
+    labels : Labels
+        A row for each image, with all attributes.
+    numbers : ndarray of shape (n,), int
+        The number of each image among those of its class and method. Of the GAN's it
+        is also its number among those of the combination that was drawn for it.
+    methods : ndarray of shape (n,), str
+        How each is made.
+    weights : ndarray of shape (n,)
+        How much each should count in training, where a real image counts 1.
+    """
+
+    def __init__(
+        self, portions: Sequence[Portion], attributes: Attributes, *, show: bool
+    ) -> None:
+        self.portions, self.show = portions, show
+        indices = _join(int, [portion.class_indices for portion in portions])
+        self.labels = Labels(attributes.names, attributes.columns(indices))
+        self.numbers = _join(int, [portion.numbers for portion in portions])
+        self.weights = _join(float, [portion.weights for portion in portions])
+        named = [np.full(len(portion), portion.method) for portion in portions]
+        self.methods = _join("U12", named)
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Yield images of shape (m, ...), in the user's format; each time anew."""
+        done, visible = 0, self.show and len(self) > 0
+        with show_progress("Synthesis", len(self), "images", visible=visible) as bar:
+            for portion in self.portions:
+                for images in portion.make(portion.numbers):
+                    yield images
+                    done += len(images)
+                    if bar is not None:
+                        bar.update(done)
+
+
+def _join(dtype: Any, parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Return arrays one after the other, an empty one where there are none."""
+    return np.concatenate([np.empty(0, dtype), *parts]).astype(dtype)

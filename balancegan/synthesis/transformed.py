@@ -1,0 +1,115 @@
+"""Transformed copies of real images, for classes too small for anything else.
+
+They add what is known of every class, that an image may be moved, turned and scaled a
+little, and nothing else. They are not mirrored: a mirrored image may be of no class.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from scipy.ndimage import affine_transform
+
+from balancegan.gan.model import BATCH
+from balancegan.images import ImageFormat
+
+SHIFT = 1 / 14  # of the side, at most
+TURN = 10.0  # degrees, at most
+SCALE = 0.1  # at most so much larger or smaller
+SEED_OFFSET = 2  # keeps these draws apart from those of latents and of attributes
+
+
+class TransformedCopies:
+    """Copies of the real images of one class, each moved, turned and scaled.
+
+    Copy k depends on the seed, the images and k alone.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, ...)
+        The real images, in the user's layout and range.
+    class_indices : ndarray of shape (n,), int
+        Their classes; of several attributes, of their combinations.
+    image_format : ImageFormat
+        Of the images.
+    seed : int
+        Seed.
+    """
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        class_indices: np.ndarray,
+        image_format: ImageFormat,
+        seed: int,
+    ) -> None:
+        self.images, self.class_indices = images, class_indices
+        self.image_format, self.seed = image_format, seed
+
+    def classes_of(self, numbers: np.ndarray) -> np.ndarray:
+        """Return the class index, int, of each copy: that of what it copies."""
+        return self.class_indices[[self._row(k) for k in numbers.tolist()]]
+
+    def make(self, numbers: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield the copies of these numbers, a batch at a time.
+
+        Parameters
+        ----------
+        numbers : ndarray of shape (m,), int
+            Which copies.
+
+        Yields
+        ------
+        images : ndarray of shape (k, ...)
+            In the user's layout, dtype and range.
+        """
+        for start in range(0, len(numbers), BATCH):
+            wanted = numbers[start : start + BATCH].tolist()
+            rows = self.images[[self._row(k) for k in wanted]]
+            originals = self.image_format.to_model_range(rows)
+            copies = [
+                transform(image, self._rng(k))
+                for image, k in zip(originals, wanted, strict=True)
+            ]
+            yield self.image_format.from_model_range(np.stack(copies))
+
+    def _row(self, number: int) -> int:
+        """Return which image copy `number` is of: each in turn, in mixed order."""
+        n = len(self.images)
+        turn = np.random.default_rng([self.seed, number // n, SEED_OFFSET])
+        return int(turn.permutation(n)[number % n])
+
+    def _rng(self, number: int) -> np.random.Generator:
+        index = int(self.class_indices[0])
+        return np.random.default_rng([self.seed, index, number, SEED_OFFSET])
+
+
+def transform(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return an image moved, turned and scaled at random; edges are repeated.
+
+    Parameters
+    ----------
+    image : ndarray of shape (height, width, channels)
+        It is not changed.
+    rng : Generator
+        Draws how much.
+
+    Examples
+    --------
+    >>> image = np.zeros((28, 28, 1)); image[10:18, 10:18] = 1
+    >>> moved = transform(image, np.random.default_rng(0))
+    >>> moved.shape, 40 < int(moved.sum()) < 90
+    ((28, 28, 1), True)
+    """
+    sides = np.array(image.shape[:2])
+    angle = np.deg2rad(rng.uniform(-TURN, TURN))
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    matrix = turn / rng.uniform(1 - SCALE, 1 + SCALE)
+    middle = (sides - 1) / 2
+    shift = rng.uniform(-SHIFT, SHIFT, size=2) * sides
+    channels = [
+        affine_transform(
+            channel, matrix, middle - matrix @ (middle + shift), order=1, mode="nearest"
+        )
+        for channel in np.moveaxis(image, -1, 0)
+    ]
+    return np.stack(channels, axis=-1)

@@ -1,0 +1,127 @@
+import numpy as np
+import pytest
+
+from balancegan import ConditionalGANAugmenter
+from balancegan.errors import SimplerMethodWarning
+from balancegan.images import find_format
+from balancegan.synthesis.transformed import TransformedCopies
+
+from .conftest import make_images
+
+QUICK = {"steps": 2, "random_state": 0, "verbose": 0}
+
+
+def gradient_images(n, shape=(12, 12)):
+    """Smooth images, so that a moved one stays near the original."""
+    rows, columns = np.mgrid[: shape[0], : shape[1]] / max(shape)
+    phases = np.random.default_rng(0).uniform(0, 3, size=(n, 1, 1))
+    return np.rint(127.5 + 127.5 * np.sin(3 * rows + 2 * columns + phases)).astype(
+        "uint8"
+    )
+
+
+def copies_of(images, seed=0):
+    classes = np.full(len(images), 4)
+    return TransformedCopies(images, classes, find_format(images), seed)
+
+
+def made(copies, numbers):
+    return np.concatenate(list(copies.make(np.asarray(numbers))))
+
+
+def test_copy_k_does_not_depend_on_the_others():
+    copies = copies_of(gradient_images(3))
+    whole = made(copies, range(150))
+    np.testing.assert_array_equal(made(copies, [7, 149]), whole[[7, 149]])
+    assert len(np.unique(whole.reshape(150, -1), axis=0)) == 150
+
+
+def test_copies_are_of_every_image_alike_and_near_it():
+    images = gradient_images(3)
+    copies = copies_of(images)
+    whole = made(copies, range(90)).astype(float)
+    distances = [np.abs(whole - image).mean(axis=(1, 2)) for image in images]
+    nearest = np.argmin(distances, axis=0)
+    assert np.bincount(nearest).tolist() == [30, 30, 30]
+    assert 0 < np.min(distances, axis=0).max() < 60
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (8, 6, 3), (5, 9, 4)])
+def test_copies_have_the_callers_format(shape):
+    images = make_images(2, shape, "float32")
+    found = made(copies_of(images), range(3))
+    assert (found.shape, found.dtype) == ((3, *shape), np.float32)
+    assert 0 <= found.min() <= found.max() <= 1
+
+
+@pytest.fixture(scope="module")
+def tiny_classes():
+    """Classes of 30, 12, 4 and 1."""
+    return make_images(47), np.repeat(["bag", "shirt", "boot", "sock"], [30, 12, 4, 1])
+
+
+@pytest.fixture(scope="module")
+def fitted(tiny_classes):
+    return ConditionalGANAugmenter(**QUICK).fit(*tiny_classes)
+
+
+def test_classes_too_small_for_the_gan_get_transformed_copies(fitted, tiny_classes):
+    with pytest.warns(SimplerMethodWarning, match=r"boot \(4 real.*sock \(1 real"):
+        _, y_bal = fitted.resample({"boot": 9, "sock": 6})
+    assert y_bal[47:].tolist() == ["boot"] * 5 + ["sock"] * 5
+    assert fitted.method_.tolist() == ["real"] * 47 + ["transformed"] * 10
+    assert fitted.quality_["method"].tolist() == ["transformed"] * 10
+    assert fitted.quality_summary_["transformed"].tolist() == [5, 5]
+
+
+def test_what_is_missing_of_the_gan_is_made_of_real_images(fitted, monkeypatch):
+    monkeypatch.setattr("balancegan.synthesis.rejection.LEAST_ACCEPTED", 1.1)
+    with pytest.warns(SimplerMethodWarning, match="shirt .* accepted"):
+        X_bal, _ = fitted.resample({"shirt": 20})
+    assert fitted.method_[47:].tolist() == ["transformed"] * 8
+    assert len(X_bal) == 55
+
+
+def test_the_gan_alone_if_it_is_wanted(fitted):
+    fitted.set_params(gan_only=True, reject=False)
+    try:
+        X_bal, _ = fitted.resample({"sock": 6})
+        np.testing.assert_array_equal(X_bal[47:], fitted.sample("sock", 5))
+        assert fitted.method_[47:].tolist() == ["gan"] * 5
+        assert fitted.sample_weight_.tolist() == [1.0] * 52
+    finally:
+        fitted.set_params(gan_only=False, reject=True)
+
+
+def test_what_is_said_of_images_is_said_of_each_in_order(fitted, monkeypatch):
+    monkeypatch.setattr("balancegan.synthesis.rejection.LEAST_ACCEPTED", 0.01)
+    monkeypatch.setattr("balancegan.synthesis.rejection.COPY", -1.0)
+    monkeypatch.setattr("balancegan.synthesis.rejection.REPEATED", -1.0)
+    X_bal, y_bal = fitted.resample({"shirt": 15, "boot": 6})
+    quality = fitted.quality_
+    assert quality["class"].tolist() == y_bal[47:].tolist()
+    assert len(fitted.sample_weight_) == len(X_bal)
+    np.testing.assert_array_equal(fitted.sample_weight_[47:], quality["weight"])
+    assert ((quality["weight"] > 0) & (quality["weight"] <= 1)).all()
+    for row, image in zip(quality.itertuples(), X_bal[47:], strict=True):
+        if row.method == "gan":
+            again = fitted.sample(row._1, 1, first=row.number)[0]
+            np.testing.assert_array_equal(image, again)
+            assert 0 <= row.probability <= 1
+
+
+def test_resampling_again_judges_by_the_same_judges(fitted):
+    fitted.resample({"shirt": 15})
+    first = fitted._judged[2]
+    fitted.resample({"shirt": 16})
+    assert fitted._judged[2] is first
+
+
+def test_truncated_images_vary_less(fitted):
+    whole = fitted.sample("bag", 40)
+    fitted.set_params(truncation=0.2)
+    try:
+        truncated = fitted.sample("bag", 40)
+    finally:
+        fitted.set_params(truncation=None)
+    assert truncated.std(axis=0).mean() < whole.std(axis=0).mean()

@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+
+from balancegan.synthesis.nearness import RealNeighbours, crop, nearest_earlier, shrink
+
+
+@pytest.fixture
+def images(rng):
+    return rng.uniform(-1, 1, size=(40, 12, 10, 2)).astype("float32")
+
+
+def test_a_shifted_copy_is_at_no_distance(images):
+    moved = np.roll(images[5:6], (1, -1), axis=(1, 2))
+    distances, rows = RealNeighbours(images).find(moved)
+    assert rows.tolist() == [5]
+    assert distances[0] == pytest.approx(0, abs=0.05)
+    distances, _ = RealNeighbours(images).find(np.roll(images[5:6], 3, axis=1))
+    assert distances[0] > 5
+
+
+def test_spacing_is_the_distance_to_the_nearest_other(images):
+    real = RealNeighbours(images)
+    for row in (0, 17):
+        others = np.delete(images, row, axis=0)
+        found, _ = RealNeighbours(others).find(images[row : row + 1])
+        assert real.spacing[row] == pytest.approx(found[0], rel=1e-3)
+
+
+def test_ratios_of_real_images_are_those_of_images_held_out(images):
+    ratios = RealNeighbours(images).ratios_among()
+    for row in (3, 21):
+        others = RealNeighbours(np.delete(images, row, axis=0))
+        distance, nearest = others.find(images[row : row + 1])
+        expected = distance[0] / others.spacing[nearest[0]]
+        assert ratios[row] == pytest.approx(expected, rel=1e-3)
+
+
+def test_chunks_change_nothing(images, monkeypatch):
+    whole = RealNeighbours(images)
+    monkeypatch.setattr("balancegan.synthesis.nearness.CHUNK", 7)
+    parts = RealNeighbours(images)
+    np.testing.assert_allclose(parts.spacing, whole.spacing, rtol=1e-5)
+    for found, expected in zip(parts.find(images), whole.find(images), strict=True):
+        np.testing.assert_allclose(found, expected, atol=0.05)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_few_images_have_no_ratios(images, n):
+    real = RealNeighbours(images[:n])
+    assert np.isnan(real.ratios_among()).all()
+    assert np.isfinite(real.spacing).all() == (n != 1)
+
+
+def test_equal_real_images_do_not_make_everything_far(images):
+    images[1] = images[0]
+    real = RealNeighbours(images)
+    assert real.spacing.min() == pytest.approx(0.1 * np.median(real.spacing), rel=0.1)
+
+
+def test_images_of_one_line_can_be_compared():
+    assert crop(np.zeros((3, 1, 9, 1)), 1, -1).shape == (3, 7)
+
+
+@pytest.mark.parametrize(
+    ("side", "expected"), [(32, 32), (33, 16), (64, 32), (100, 25)]
+)
+def test_images_shrink_to_at_most_32_pixels(side, expected):
+    flat = np.full((1, side, side, 1), 0.5)
+    found = shrink(flat)
+    assert found.shape == (1, expected, expected, 1)
+    np.testing.assert_allclose(found, 0.5)
+
+
+def test_only_earlier_images_count(rng):
+    images, earlier = rng.normal(size=(6, 4)), rng.normal(size=(3, 4))
+    found = nearest_earlier(images, earlier)
+    for k, image in enumerate(images):
+        before = np.concatenate([earlier, images[:k]])
+        assert found[k] == pytest.approx(np.linalg.norm(before - image, axis=1).min())
+    assert nearest_earlier(images[:1], earlier[:0]).tolist() == [np.inf]

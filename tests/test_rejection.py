@@ -1,0 +1,223 @@
+"""Planted faults are caught and named, and good generators are not accused."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_digits
+
+from balancegan.gan.selection import Selection
+from balancegan.images import find_format
+from balancegan.synthesis import crossfit, rejection
+from balancegan.synthesis.reference import Reference
+from balancegan.synthesis.rejection import Limits, Screen, set_limits
+from balancegan.synthesis.summary import name_fault
+
+N_LOOKED_AT = 96
+CLASSES = (0, 3, 8)
+
+
+def digits():
+    """Digits as uint8: 60 images a class to learn from, and the others."""
+    X, y = load_digits(return_X_y=True)
+    images = np.rint(X.reshape(-1, 8, 8) * 255 / 16).astype("uint8")
+    of_class = pd.Series(y).groupby(y).cumcount().to_numpy()
+    return (images[of_class < 60], y[of_class < 60]), (
+        images[of_class >= 60],
+        y[of_class >= 60],
+    )
+
+
+class Planted:
+    """A model whose image k of a class is what a function says."""
+
+    seed = 0
+
+    def __init__(self, draw):
+        self.draw = draw
+
+    def make_selected(self, selection, first, n):
+        index = int(selection.class_indices[0])
+        rows = [self.draw(index, k) for k in range(first, first + n)]
+        yield np.stack(rows).astype("uint8"), np.full(n, index)
+
+
+@pytest.fixture(scope="module")
+def reference():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(crossfit, "FEWEST_FOR_NETWORK", 10**9)
+        images, labels = digits()[0]
+        return Reference(images, labels, find_format(images), (10,), 0)
+
+
+@pytest.fixture(autouse=True)
+def look_at_as_many_as_there_are(monkeypatch):
+    monkeypatch.setattr(rejection, "N_TRIAL", N_LOOKED_AT)
+
+
+def unseen(index, k):
+    images, labels = digits()[1]
+    own = images[labels == index]
+    return own[k % len(own)]
+
+
+def training_image(index, k):
+    images, labels = digits()[0]
+    own = images[labels == index]
+    return own[k % len(own)]
+
+
+def noisy(image, k, scale):
+    noise = np.random.default_rng(k).normal(scale=scale, size=image.shape)
+    return np.clip(image + noise, 0, 255)
+
+
+PLANTED = {
+    "ignores the label": (
+        "other_class",
+        lambda index, k: unseen((index + k) % 10, k // 10),
+    ),
+    "one image": ("repeated", lambda index, k: noisy(unseen(index, 0), k, 2)),
+    "copies": ("copy", training_image),
+    "copies shifted by a pixel": (
+        "copy",
+        lambda index, k: np.pad(training_image(index, k), 1)[2:, 1:-1],
+    ),
+    "copies with slight noise": (
+        "copy",
+        lambda index, k: noisy(training_image(index, k), k, 8),
+    ),
+    "noise": (
+        "unlike",
+        lambda _, k: np.random.default_rng(k).integers(0, 256, (8, 8)),
+    ),
+}
+
+
+@pytest.mark.parametrize("index", CLASSES)
+@pytest.mark.parametrize("planted", PLANTED)
+def test_planted_faults_are_named_for_what_they_are(reference, planted, index):
+    fault, draw = PLANTED[planted]
+    screened = Screen(Planted(draw), reference).screen(Selection.of_class(index), 20)
+    found, share = name_fault(screened)
+    assert found == fault
+    assert share > 0.3
+    kept = screened.figures["rejected"].eq("").mean()
+    assert kept < 0.25
+
+
+@pytest.mark.parametrize("index", range(10))
+def test_a_good_generator_is_not_accused(reference, index):
+    screened = Screen(Planted(unseen), reference).screen(Selection.of_class(index), 20)
+    assert name_fault(screened) == (None, 0.0)
+    assert not screened.is_given_up
+    assert screened.figures["rejected"].eq("").mean() > 0.7
+    assert len(screened.numbers) == 20
+
+
+def half_bad(index, k):
+    """Every other image is of another class."""
+    return unseen((index + k % 2) % 10, k // 2)
+
+
+def test_accepted_images_do_not_depend_on_how_many_are_wanted(reference):
+    screen = Screen(Planted(half_bad), reference)
+    few, many = (screen.screen(Selection.of_class(3), n).numbers for n in (5, 40))
+    assert len(few) == 5
+    np.testing.assert_array_equal(few, many[:5])
+
+
+def test_rejection_leaves_images_of_the_class(reference):
+    screened = Screen(Planted(half_bad), reference).screen(Selection.of_class(3), 40)
+    assert len(screened.numbers) == 40
+    assert np.mean(screened.numbers % 2 == 0) > 0.9
+    figures = screened.figures
+    assert (
+        figures["rejected"][figures["number"] % 2 == 1] == "other_class"
+    ).mean() > 0.8
+    assert figures["agrees"][screened.numbers].mean() > figures["agrees"].mean() + 0.3
+
+
+def test_a_class_that_is_given_up_has_no_numbers(reference):
+    planted = Planted(PLANTED["copies"][1])
+    screened = Screen(planted, reference).screen(Selection.of_class(3), 20)
+    assert screened.is_given_up
+    assert len(screened.numbers) == 0
+    assert len(screened.figures) == N_LOOKED_AT
+
+
+def test_the_best_are_those_the_judges_are_surest_of(reference):
+    screen = Screen(Planted(unseen), reference)
+    first = screen.screen(Selection.of_class(8), 20)
+    best = screen.screen(Selection.of_class(8), 20, best_of=4)
+    assert len(best.numbers) == 20
+    assert (np.diff(best.numbers) > 0).all()
+    means = [s.figures["probability"][s.numbers].mean() for s in (first, best)]
+    assert means[1] > means[0]
+
+
+def test_weights_are_at_most_one_and_less_for_doubtful_images(reference):
+    screened = Screen(Planted(half_bad), reference).screen(Selection.of_class(3), 40)
+    weights = screened.weights()
+    probability = screened.figures["probability"].to_numpy()[screened.numbers]
+    assert ((weights > 0) & (weights <= 1)).all()
+    surest = probability >= screened.real["probability"].median()
+    assert (weights[surest] == 1).all()
+    assert (weights[~surest] < 1).all()
+
+
+def frame(agrees, probability):
+    n = len(agrees)
+    return pd.DataFrame(
+        {
+            "agrees": agrees,
+            "probability": probability,
+            "distance": np.ones(n),
+            "pixel_distance": np.ones(n),
+        }
+    )
+
+
+def test_the_least_probability_brings_agreement_up_to_that_of_real_images():
+    probability = np.linspace(1, 0, 100)
+    agrees = (probability > 0.5).astype(float)  # half of them
+    real = frame(np.repeat([1.0, 0.0], [800, 200]), np.ones(1000))
+    limits = set_limits(frame(agrees, probability), real, real, np.ones(3))
+    kept = agrees[probability >= limits.least_probability]
+    assert limits.real_agreement == pytest.approx(0.8)
+    assert kept.mean() == pytest.approx(0.8, abs=0.02)
+
+
+def test_the_worst_twentieth_is_rejected_even_of_good_images():
+    probability = np.linspace(1, 0.9, 200)
+    good = frame(np.ones(200), probability)
+    limits = set_limits(good, good, good, np.ones(3))
+    assert (probability < limits.least_probability).mean() == pytest.approx(0.05, 0.1)
+
+
+def test_reasons_are_told_apart_and_nan_is_none():
+    limits = Limits(0.5, 2.0, 3.0, 0.9)
+    fine = {
+        "probability": 0.9,
+        "distance": 1.0,
+        "pixel_distance": 1.0,
+        "copy_ratio": 1.0,
+        "repetition": 1.0,
+    }
+    rows = [
+        fine,
+        fine | {"probability": 0.4},
+        fine | {"distance": 2.1},
+        fine | {"pixel_distance": 3.1},
+        fine | {"repetition": 0.1},
+        fine | {"copy_ratio": 0.1, "probability": 0.1},
+        dict.fromkeys(fine, np.nan),
+    ]
+    assert limits.reasons(pd.DataFrame(rows)).tolist() == [
+        "",
+        "other_class",
+        "unlike",
+        "unlike",
+        "repeated",
+        "copy",
+        "",
+    ]
