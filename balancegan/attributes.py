@@ -117,6 +117,10 @@ class Labels:
         """Return one label for each image, of the attributes at `positions`."""
         return join([self.columns[position] for position in positions])
 
+    def take(self, rows: np.ndarray) -> Self:
+        """Return some of the rows."""
+        return replace(self, columns=tuple(column[rows] for column in self.columns))
+
     def followed_by(self, others: Self) -> Self:
         """Return these labels and those of further images behind them."""
         columns = []

@@ -15,10 +15,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from balancegan.attributes import Attributes, Labels
-from balancegan.balance import Strategy, plan_synthesis
-from balancegan.errors import (
-    SavedModelError,
-)
+from balancegan.balance import VALIDATED, Strategy, plan_synthesis
+from balancegan.downstream.amounts import hold_out
+from balancegan.errors import SavedModelError
 from balancegan.gan.history import History
 from balancegan.gan.model import TrainedModel
 from balancegan.gan.networks import DiscriminatorBuilder, GeneratorBuilder
@@ -41,7 +40,10 @@ class ConditionalGANAugmenter(ModelSampler):
     sampling_strategy : str, float, dict or callable, default="auto"
         How many images each class shall have; see
         :func:`balancegan.balance.plan_synthesis`. "auto" raises every class to the
-        size of the largest.
+        size of the largest. "validated" finds out how many help: `fit` keeps a quarter
+        of each class from the GAN, trains classifiers with different amounts, zero
+        included, asks them about that quarter, and takes what helps for certain; see
+        `validated_`. It needs room for the balanced set twice.
     balance_on : str or list of str, default=None
         Of several attributes, those whose values make the classes that
         `sampling_strategy` speaks of: a value of one, a tuple of the values of
@@ -68,6 +70,9 @@ class ConditionalGANAugmenter(ModelSampler):
         learn, of fewer than 5 images or with fewer than a fifth of its images
         accepted, gets copies of its real images instead, moved, turned and scaled;
         `method_` says so, and a warning.
+    validation_minutes : float, default=10
+        With "validated", trying amounts ends after so many minutes. Little time tries
+        few, and where it does not suffice for any, none is added.
     image_shape : tuple of int, default=None
         (height, width) or (height, width, channels) of flat images. None: images
         come as (n, height, width) or (n, height, width, channels).
@@ -136,6 +141,11 @@ class ConditionalGANAugmenter(ModelSampler):
     quality_summary_ : DataFrame
         The same for each class, before and after rejection, beside real images; see
         :func:`balancegan.synthesis.summary.summarize`.
+    validated_ : ValidatedAmounts or None
+        With "validated", the amounts that `fit` tried, with what each gained, and which
+        it chose and why; see
+        :class:`balancegan.downstream.amounts.ValidatedAmounts`. A loaded model has
+        none.
     fit_seconds_ : float
         What training took, with all that it prepares. A loaded model has none.
     model_ : TrainedModel
@@ -179,6 +189,11 @@ class ConditionalGANAugmenter(ModelSampler):
     """
 
     _parameter_constraints: dict = ModelSampler._parameter_constraints | {
+        "sampling_strategy": [
+            *ModelSampler._parameter_constraints["sampling_strategy"],
+            StrOptions({VALIDATED}),
+        ],
+        "validation_minutes": [Interval(Real, 0, None, closed="neither")],
         "balance_on": [str, list, tuple, None],
         "max_ratio": [Interval(Real, 0, None, closed="left"), None],
         "reject": ["boolean"],
@@ -213,6 +228,7 @@ class ConditionalGANAugmenter(ModelSampler):
         best_of: int = 1,
         truncation: float | None = None,
         gan_only: bool = False,
+        validation_minutes: float = 10,
         image_shape: tuple[int, ...] | None = None,
         value_range: tuple[float, float] | None = None,
         preset: str = "default",
@@ -234,6 +250,7 @@ class ConditionalGANAugmenter(ModelSampler):
         self.best_of = best_of
         self.truncation = truncation
         self.gan_only = gan_only
+        self.validation_minutes = validation_minutes
         self.image_shape = image_shape
         self.value_range = value_range
         self.preset = preset
@@ -305,14 +322,21 @@ class ConditionalGANAugmenter(ModelSampler):
     def _train(self, images: np.ndarray, labels: Labels) -> None:
         """Learn everything that sampling needs from checked arrays."""
         # What can be refused is refused before any training
-        attributes, _ = Attributes.learn(labels)
-        classes = labels.joined(attributes.positions(self.balance_on))
-        plan = plan_synthesis(classes, self.sampling_strategy, self.max_ratio)
-        image_format = find_format(images, self.image_shape, self.value_range)
+        attributes, class_indices = Attributes.learn(labels)
+        validated = self.sampling_strategy == VALIDATED
+        plan = plan_synthesis(
+            labels.joined(attributes.positions(self.balance_on)),
+            "auto" if validated else self.sampling_strategy,
+            self.max_ratio,
+        )
+        seed = draw_seed(self.random_state)
+        held_out = np.zeros(len(images), dtype=bool)
+        if validated:
+            held_out = hold_out(class_indices, seed)
         run = TrainingRun(
-            images,
-            labels,
-            image_format,
+            images[~held_out] if held_out.any() else images,
+            labels.take(~held_out),
+            find_format(images, self.image_shape, self.value_range),
             choose_preset(
                 self.preset,
                 steps=self.steps,
@@ -320,12 +344,11 @@ class ConditionalGANAugmenter(ModelSampler):
                 batch_size=self.batch_size,
                 learning_rate=self.learning_rate,
             ),
-            draw_seed(self.random_state),
+            seed,
             max_seconds=None if self.max_minutes is None else 60 * self.max_minutes,
             generator=self.generator,
             discriminator=self.discriminator,
         )
-        self.sampling_strategy_ = {label: n for label, n in plan.items() if n}
         try:
             run.fit(
                 show=bool(self.verbose),
@@ -337,10 +360,14 @@ class ConditionalGANAugmenter(ModelSampler):
                 self._adopt(run.result(), run.history)
             raise
         self._adopt(run.result(), run.history)
+        if validated:
+            self._choose_amounts(images, labels, held_out)
+            plan = self._validated_plan(labels.joined(self._balanced_attributes()[0]))
+        self.sampling_strategy_ = {label: n for label, n in plan.items() if n}
 
     def _adopt(self, model: TrainedModel, history: History) -> None:
         self.model_ = model
         self.history_, self.class_history_ = history.frame(), history.class_frame()
-        self._training_data = self._judged = None
+        self._training_data = self._judged = self.validated_ = None
         self.classes_, counts = model.marginal(self.balance_on)
         self.class_counts_ = dict(zip(self.classes_.tolist(), counts, strict=True))

@@ -17,6 +17,7 @@ from balancegan.errors import DataError, refusals_as_data_errors
 
 Strategy = str | float | Mapping[Any, int] | Callable[[np.ndarray], Mapping[Any, int]]
 Plan = dict[Any, int]
+VALIDATED = "validated"  # amounts that are found out, not said: see downstream.amounts
 STRATEGIES = ("auto", "minority", "not minority", "not majority", "all")
 FEW_SHOT = 200  # images: a class with at most so many is few-shot
 MANY_SHOT = 1_000  # a class with more is many-shot, one in between medium-shot
@@ -128,7 +129,7 @@ def parse_strategy(
     if not texts:
         return "auto"
     only = texts[0].replace("-", " ") if len(texts) == 1 else ""
-    if only in STRATEGIES:
+    if only in (*STRATEGIES, VALIDATED):
         return only
     if re.fullmatch(r"\d*\.?\d+", only):
         return float(only)
@@ -136,7 +137,7 @@ def parse_strategy(
     for text in texts:
         name, _, count = text.rpartition("=")
         if not name or not re.fullmatch("[0-9]+", count):
-            known = ", ".join(s.replace(" ", "-") for s in STRATEGIES)
+            known = ", ".join(s.replace(" ", "-") for s in (*STRATEGIES, VALIDATED))
             raise DataError(
                 f"A target is CLASS=COUNT, a number in (0, 1], or one of {known}. "
                 f"Received: {text!r}."

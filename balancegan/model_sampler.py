@@ -13,7 +13,12 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from balancegan.attributes import Labels, name_values
-from balancegan.balance import Strategy, plan_synthesis
+from balancegan.balance import VALIDATED, Plan, Strategy, class_counts, plan_synthesis
+from balancegan.downstream.amounts import (
+    AmountSearch,
+    ValidatedAmounts,
+    count_images,
+)
 from balancegan.errors import (
     DataError,
     SimplerMethodWarning,
@@ -42,7 +47,9 @@ class ModelSampler(ImageOverSampler):
     best_of: int
     truncation: float | None
     gan_only: bool
+    validation_minutes: float
     verbose: int
+    validated_: ValidatedAmounts | None
     _judged: tuple[np.ndarray, np.ndarray, Reference | None] | None
 
     def sample(self, label: Any, n: int, *, first: int = 0) -> np.ndarray:
@@ -118,15 +125,90 @@ class ModelSampler(ImageOverSampler):
         model = self.model_
         check_format(images, model.image_format)
         model.attributes.check_known(labels)
-        positions = model.attributes.positions(self.balance_on)
-        names = [model.attributes.names[position] for position in positions]
-        plan = plan_synthesis(labels.joined(positions), strategy, self.max_ratio)
+        positions, names = self._balanced_attributes()
+        classes = labels.joined(positions)
+        if isinstance(strategy, str) and strategy == VALIDATED:
+            plan = self._validated_plan(classes)
+        else:
+            plan = plan_synthesis(classes, strategy, self.max_ratio)
         for label, n in plan.items():
             if n:
                 self._warn_of_unseen(name_values(label, names), stacklevel=5)
         self.n_to_generate_ = plan
         class_indices = model.attributes.indices(labels)
-        ladder = Ladder(
+        ladder = self._ladder(images, class_indices)
+        made = ladder.climb(plan, names, show=bool(self.verbose))
+        self._judged = (images, class_indices, ladder.reference)
+        self.quality_, self.quality_summary_ = made.quality, made.summary
+        exceptions = describe_exceptions(made.summary)
+        if exceptions:
+            warnings.warn(exceptions, SimplerMethodWarning, stacklevel=4)
+        return Synthesis(made.portions, model.attributes, show=bool(self.verbose))
+
+    def _choose_amounts(
+        self, images: np.ndarray, labels: Labels, held_out: np.ndarray
+    ) -> None:
+        """Try amounts on the images that were held out from the model's training."""
+        model, show = self.model_, bool(self.verbose)
+        positions, names = self._balanced_attributes()
+        seen = images[~held_out], labels.take(~held_out)
+        plan = plan_synthesis(seen[1].joined(positions), "auto", self.max_ratio)
+        ladder = self._ladder(seen[0], model.attributes.indices(seen[1]))
+        made = ladder.climb(plan, names, show=show)
+        synthesis = Synthesis(made.portions, model.attributes, show=show)
+        empty = np.empty((0, *images.shape[1:]), images.dtype)
+        parts = (
+            (seen[0], seen[1]),
+            (images[held_out], labels.take(held_out)),
+            (np.concatenate([empty, *synthesis]), synthesis.labels),
+        )
+        classes = list(plan)
+        index_of = {label: index for index, label in enumerate(classes)}
+        training, validation, synthetic = (
+            (rows, np.array([index_of[c] for c in own.joined(positions).tolist()], int))
+            for rows, own in parts
+        )
+        self.validated_ = AmountSearch(
+            training,
+            validation,
+            synthetic,
+            [", ".join(map(str, name_values(c, names).values())) for c in classes],
+            model.image_format.to_model_range,
+            model.seed,
+            60 * self.validation_minutes,
+        ).search(show=show)
+        self._validated_counts = class_counts(labels.joined(positions))
+
+    def _validated_plan(self, classes: np.ndarray) -> Plan:
+        """Return the amounts that were chosen in `fit`, for the same images."""
+        counts = class_counts(classes)
+        if self.validated_ is None or counts != self._validated_counts:
+            raise DataError(
+                f"The amounts of sampling_strategy={VALIDATED!r} are chosen by `fit`, "
+                "for the images that it is given. Received: "
+                + (
+                    "a model that was not fitted with it."
+                    if self.validated_ is None
+                    else f"images of other counts, {counts}."
+                )
+                + " Fit with it, or give another strategy."
+            )
+        most = plan_synthesis(classes, "auto", self.max_ratio)
+        chosen = count_images(
+            self.validated_.ratios,
+            np.array(list(counts.values())),
+            np.array(list(most.values())),
+        )
+        return dict(zip(counts, chosen.tolist(), strict=True))
+
+    def _balanced_attributes(self) -> tuple[Sequence[int], list[str]]:
+        """Return positions and names of the attributes that make the classes."""
+        attributes = self.model_.attributes
+        positions = attributes.positions(self.balance_on)
+        return positions, [attributes.names[position] for position in positions]
+
+    def _ladder(self, images: np.ndarray, class_indices: np.ndarray) -> Ladder:
+        return Ladder(
             self._truncated(),
             images,
             class_indices,
@@ -135,13 +217,6 @@ class ModelSampler(ImageOverSampler):
             best_of=self.best_of,
             reference=self._reference_for(images, class_indices),
         )
-        made = ladder.climb(plan, names, show=bool(self.verbose))
-        self._judged = (images, class_indices, ladder.reference)
-        self.quality_, self.quality_summary_ = made.quality, made.summary
-        exceptions = describe_exceptions(made.summary)
-        if exceptions:
-            warnings.warn(exceptions, SimplerMethodWarning, stacklevel=4)
-        return Synthesis(made.portions, model.attributes, show=bool(self.verbose))
 
     def _reference_for(
         self, images: np.ndarray, class_indices: np.ndarray

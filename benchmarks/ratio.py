@@ -9,7 +9,7 @@
 
 Every class gets at most so many times as many images as it has, never more than fill it
 up to the largest; the classifier of the comparison learns from these rows in 500 steps,
-with and without shifts, and is asked about the test images. A draw's number is the
+with shifts if asked for, and is asked about the test images. A draw's number is the
 seed. Writes results/ratio_NAME.json and results/ratio_NAME.png.
 """
 
@@ -30,13 +30,12 @@ import numpy as np
 
 from balancegan import ConditionalGANAugmenter
 from balancegan.balance import FEW_SHOT
-from balancegan.evaluation.classifiers import TrainingRows, train_network
+from balancegan.downstream.classifiers import TrainingRows, train_network
+from balancegan.downstream.transformations import shift_images
 from balancegan.evaluation.metrics import class_figures, overall_figures
-from balancegan.evaluation.transformations import shift_images
 
 RESULTS = Path(__file__).parent / "results"
 RATIOS = (0, 1, 2, 5, 10, 20, None)  # None: full
-ONLINE = {"plain": None, "shifts": shift_images}
 N_STEPS = 500
 FIGURES = ("few-shot recall", "balanced accuracy")
 
@@ -44,13 +43,16 @@ FIGURES = ("few-shot recall", "balanced accuracy")
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--name", required=True, help="of the result")
+    parser.add_argument("--shifts", action="store_true", help="of real and synthetic")
     parser.add_argument("--draw", nargs=2, action="append", metavar=("DATA", "MODEL"))
     options = parser.parse_args()
     runs = []
     for seed, (source, model) in enumerate(options.draw):
         with np.load(source, allow_pickle=False) as file:
             data = dict(file)
-        for run in run_draw(data, model, seed):
+        for run in run_draw(
+            data, model, seed, shift_images if options.shifts else None
+        ):
             runs.append(run)
             print(json.dumps(run), flush=True)
     draws = " ".join(
@@ -58,17 +60,19 @@ def main():
         for source, model in options.draw
     )
     result = {
-        "command": f"python benchmarks/ratio.py --name {options.name} {draws}",
+        "command": f"python benchmarks/ratio.py --name {options.name} {draws}"
+        + " --shifts" * options.shifts,
         "means": summarize(runs),
         "runs": runs,
     }
     file = RESULTS / f"ratio_{options.name}.json"
     file.write_text(json.dumps(result, indent=1) + "\n")
-    draw_means(result["means"], RESULTS / f"ratio_{options.name}.png", options.name)
+    picture = RESULTS / f"ratio_{options.name}.png"
+    draw_means(result["means"], runs, picture, options.name)
 
 
-def run_draw(data, model, seed):
-    """Yield a row for each ratio, with and without shifts."""
+def run_draw(data, model, seed, transform):
+    """Yield a row for each ratio."""
     images, labels = data["x_train"], data["y_train"].astype(int)
     augmenter = ConditionalGANAugmenter.load(model)
     augmenter.set_params(verbose=0, max_ratio=None)
@@ -84,57 +88,50 @@ def run_draw(data, model, seed):
             own = np.flatnonzero(augmenter.is_synthetic_ & (y == index))
             rows.append(own if ratio is None else own[: ratio * n])
         rows = np.concatenate(rows)
-        for online, transform in ONLINE.items():
-            training = TrainingRows(
-                X[rows], y[rows], len(counts), to_model_range, transform
-            )
-            probabilities = train_network(
-                None, training, data["x_test"], seed, n_steps=N_STEPS
-            )
-            true, predicted = data["y_test"].astype(int), probabilities.argmax(axis=1)
-            recalls = class_figures(true, predicted, len(counts))["recall"]
-            figures = overall_figures(true, predicted, probabilities, counts.tolist())
-            yield {
-                "draw": seed,
-                "ratio": "full" if ratio is None else ratio,
-                "online": online,
-                "synthetic": len(rows) - len(images),
-                "few-shot recall": round(float(recalls[counts <= FEW_SHOT].mean()), 4),
-                "balanced accuracy": round(figures["balanced_accuracy"], 4),
-                "recalls": [round(float(recall), 4) for recall in recalls],
-            }
+        training = TrainingRows(
+            X[rows], y[rows], len(counts), to_model_range, transform
+        )
+        probabilities = train_network(
+            None, training, data["x_test"], seed, n_steps=N_STEPS
+        )
+        true, predicted = data["y_test"].astype(int), probabilities.argmax(axis=1)
+        recalls = class_figures(true, predicted, len(counts))["recall"]
+        figures = overall_figures(true, predicted, probabilities, counts.tolist())
+        yield {
+            "draw": seed,
+            "ratio": "full" if ratio is None else ratio,
+            "synthetic": len(rows) - len(images),
+            "few-shot recall": round(float(recalls[counts <= FEW_SHOT].mean()), 4),
+            "balanced accuracy": round(figures["balanced_accuracy"], 4),
+            "recalls": [round(float(recall), 4) for recall in recalls],
+        }
 
 
 def summarize(runs):
     """Return means over draws, and what is gained over no synthetic images at all."""
     means = []
-    for online in ONLINE:
-        of_this = [run for run in runs if run["online"] == online]
-        none = {run["draw"]: run for run in of_this if run["ratio"] == 0}
-        for ratio in dict.fromkeys(run["ratio"] for run in of_this):
-            row = {"online": online, "ratio": ratio}
-            own = [run for run in of_this if run["ratio"] == ratio]
-            for name in FIGURES:
-                gains = [run[name] - none[run["draw"]][name] for run in own]
-                row[name] = round(float(np.mean([run[name] for run in own])), 4)
-                row[f"{name}: gain"] = round(float(np.mean(gains)), 4)
-                row[f"{name}: gains"] = [round(gain, 4) for gain in gains]
-            means.append(row)
+    none = {run["draw"]: run for run in runs if run["ratio"] == 0}
+    for ratio in dict.fromkeys(run["ratio"] for run in runs):
+        row = {"ratio": ratio}
+        own = [run for run in runs if run["ratio"] == ratio]
+        for name in FIGURES:
+            gains = [run[name] - none[run["draw"]][name] for run in own]
+            row[name] = round(float(np.mean([run[name] for run in own])), 4)
+            row[f"{name}: gain"] = round(float(np.mean(gains)), 4)
+            row[f"{name}: gains"] = [round(gain, 4) for gain in gains]
+        means.append(row)
     return means
 
 
-def draw_means(means, file, title):
+def draw_means(means, runs, file, title):
     figure, axes = plt.subplots(1, len(FIGURES), figsize=(9, 3.6), layout="tight")
+    places = range(len(means))
     for axis, name in zip(axes, FIGURES, strict=True):
-        for online in ONLINE:
-            own = [row for row in means if row["online"] == online]
-            places = range(len(own))
-            for draw in range(len(own[0][f"{name}: gains"])):
-                start = own[0][name]
-                values = [start + row[f"{name}: gains"][draw] for row in own]
-                axis.plot(places, values, "o", ms=3, alpha=0.4, color="grey")
-            axis.plot(places, [row[name] for row in own], "o-", label=online)
-        axis.set_xticks(places, [str(row["ratio"]) for row in own])
+        for draw in {run["draw"] for run in runs}:
+            values = [run[name] for run in runs if run["draw"] == draw]
+            axis.plot(places, values, "o-", ms=3, lw=0.7, alpha=0.5, color="grey")
+        axis.plot(places, [row[name] for row in means], "o-", label="mean of draws")
+        axis.set_xticks(places, [str(row["ratio"]) for row in means])
         axis.set(xlabel="synthetic images per real one, at most", title=name)
     axes[0].legend()
     figure.suptitle(title)

@@ -44,9 +44,18 @@ MAY_IMPORT = {
     "sampler": BASICS,
     "synthesis": {*BASICS, "gan"},
     "model_sampler": {*BASICS, "gan", "sampler", "synthesis"},
-    "augmenter": {*BASICS, "gan", "model_sampler"},
-    "evaluation": {*BASICS, "augmenter", "gan", "synthesis"},
-    "cli": {*BASICS, "augmenter", "data", "evaluation", "gan", "synthesis"},
+    "downstream": {*BASICS, "gan"},
+    "augmenter": {*BASICS, "downstream", "gan", "model_sampler"},
+    "evaluation": {*BASICS, "augmenter", "downstream", "gan", "synthesis"},
+    "cli": {
+        *BASICS,
+        "augmenter",
+        "data",
+        "downstream",
+        "evaluation",
+        "gan",
+        "synthesis",
+    },
 }
 # Of other rooms these modules alone know ours, and of the GAN no more than said
 ONE_DOOR = {
@@ -69,7 +78,7 @@ ALONE = [
     "gan.budget",
     "gan.history",
     "gan.selection",
-    "evaluation.transformations",
+    "downstream.transformations",
     "evaluation.metrics",
     "evaluation.resampling",
     "evaluation.plots",

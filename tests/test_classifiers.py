@@ -10,15 +10,15 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
-from balancegan.errors import DataError
-from balancegan.evaluation.classifiers import (
+from balancegan.downstream.classifiers import (
     AugmentedBatches,
     TrainingRows,
     build_classifier,
     train_estimator,
     train_network,
 )
-from balancegan.evaluation.transformations import shift_images
+from balancegan.downstream.transformations import shift_images
+from balancegan.errors import DataError
 from balancegan.images import find_format
 
 from .test_quality import stripes

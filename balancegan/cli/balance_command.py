@@ -41,6 +41,7 @@ from balancegan.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from balancegan.balance import Plan
     from balancegan.cli.display import Display
     from balancegan.cli.tasks import Output, Task
 
@@ -140,15 +141,15 @@ def balance(
     )
     if writing["synthetic_size"] == "median":
         check_size(task, output)
-    display.show_plan(
-        class_counts(task.classes.of_images), task.plan, task.classes.name
-    )
+    counts, name = class_counts(task.classes.of_images), task.classes.name
+    display.show_plan(counts, task.plan, name, at_most=task.is_validated)
     comparison = None
     if evaluated:
         recipe = {k: v for k, v in task.settings.items() if k not in UNCOMPARED}
         comparison = prepare_comparison(labelled, None, recipe, **splitting)
     start_tensorflow()
     facts = _run(task, output, display, dry_run=dry_run)
+    plan = facts.pop("plan", task.plan)
     result = None
     if comparison is not None:
         result = run_comparison(comparison, dry_run=dry_run, quiet=quiet, **comparing)
@@ -158,7 +159,7 @@ def balance(
             "out": None if out is None else str(out),
             "dry_run": dry_run,
             "images": describe_format(image_format),
-            **_describe(task),
+            **_describe(task, plan),
             **facts,
         }
         if result is not None:
@@ -203,6 +204,7 @@ def _run(
     task: "Task", output: "Output | None", display: "Display", *, dry_run: bool
 ) -> dict[str, Any]:
     """Balance, or estimate what it would cost; say so, and return the facts."""
+    from balancegan.balance import class_counts
     from balancegan.cli.balancing import balance_file, estimate_file
 
     if output is None or dry_run:
@@ -210,13 +212,17 @@ def _run(
         display.say_estimate(facts, sum(task.plan.values()))
         return facts
     facts = balance_file(task, output)
+    if facts.get("validated"):
+        counts = class_counts(task.classes.of_images)
+        display.show_validated(facts["validated"])
+        display.show_plan(counts, facts["plan"], task.classes.name)
     if facts.get("quality"):
         display.show_quality(facts["quality"], task.classes.name)
     display.say_cost(output.path, facts, task.labelled.aligned_keys)
     return facts
 
 
-def _describe(task: "Task") -> dict[str, Any]:
+def _describe(task: "Task", plan: "Plan") -> dict[str, Any]:
     from balancegan.balance import class_counts
 
     classes = [
@@ -224,7 +230,7 @@ def _describe(task: "Task") -> dict[str, Any]:
             "label": label,
             "name": task.classes.name(label),
             "real": n,
-            "synthetic": task.plan[label],
+            "synthetic": plan[label],
         }
         for label, n in class_counts(task.classes.of_images).items()
     ]

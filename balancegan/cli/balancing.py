@@ -37,13 +37,14 @@ def balance_file(task: Task, out: Output) -> dict[str, Any]:
     Returns
     -------
     facts : dict
-        Seconds, memory, and how the model was trained.
+        Seconds, memory, how the model was trained; "plan", how many images of each
+        class were made.
     """
     labelled = task.labelled
     if not any(task.plan.values()):
         nothing = SyntheticImages.none(labelled.labels)
         write_images(out.path, labelled, nothing, format=out.format)
-        return {"peak_memory_bytes": peak_memory_bytes()}
+        return {"plan": task.plan, "peak_memory_bytes": peak_memory_bytes()}
     if out.save_model is not None:
         check_destination(out.save_model, overwrite=out.overwrite)
     augmenter = _trained(task)
@@ -68,9 +69,11 @@ def balance_file(task: Task, out: Output) -> dict[str, Any]:
         "model": None if task.model is None else str(task.model),
         "fingerprint": synthetic.model,
         "quality": _facts_of(augmenter.quality_summary_),
+        "validated": _describe_validated(augmenter),
     }
+    plan = augmenter.n_to_generate_
     card = describe_balanced(
-        labelled, task.classes, task.plan, facts, augmenter.class_history_
+        labelled, task.classes, plan, facts, augmenter.class_history_
     )
     started = time.monotonic()
     write_images(out.path, labelled, synthetic, format=out.format, card=card)
@@ -78,6 +81,7 @@ def balance_file(task: Task, out: Output) -> dict[str, Any]:
     if out.picture is not None:
         _write_comparison(out.picture, augmenter, task)
     return {
+        "plan": plan,
         **facts,
         "synthesis_seconds": round(batches.seconds, 1),
         "writing_seconds": round(seconds - batches.seconds, 1),
@@ -124,6 +128,14 @@ def _origins(quality: pd.DataFrame) -> pd.DataFrame:
     """Return how each image was made and judged, by the names that are written."""
     score = quality.get("probability", np.nan)
     return quality[["method", "weight"]].assign(score=score)
+
+
+def _describe_validated(augmenter: ConditionalGANAugmenter) -> dict[str, Any] | None:
+    """Return which amounts were tried and what was chosen, None where none were."""
+    found = augmenter.validated_
+    if found is None:
+        return None
+    return {"sentence": found.sentence, "tried": _facts_of(found.tried)}
 
 
 def _facts_of(summary: pd.DataFrame) -> list[dict[str, Any]]:

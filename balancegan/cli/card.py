@@ -9,10 +9,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 import balancegan
 from balancegan.balance import Plan, class_counts
 from balancegan.cli.classes import BalancedClasses
+from balancegan.data.arrays import WEIGHT_KEY
 from balancegan.data.labelled import LabelledImages
 from balancegan.evaluation.report import escape_markdown
 
 FIGURES = ("agreement", "diversity", "distance")
+JUDGED = ("accepted", "agreement", "real_agreement", "diversity")
 
 
 def describe_balanced(
@@ -34,7 +36,7 @@ def describe_balanced(
         How many images were made of each.
     model : mapping
         Its fingerprint, where it was loaded from (None: it was trained for this set),
-        and how it was trained.
+        how it was trained, what was found of its images, and which amounts were tried.
     class_history : DataFrame
         What its images were found to be like in training; empty where it was loaded.
 
@@ -65,6 +67,16 @@ def describe_balanced(
         size="x".join(map(str, labelled.images.shape[1:])),
         version=balancegan.__version__,
         figures=_figures(labelled, class_history, model["kept_step"]),
+        quality=[
+            {
+                "name": classes.name(row["class"]),
+                "gan": row["gan"],
+                "transformed": row["transformed"],
+                **{figure: row.get(figure) for figure in JUDGED},
+            }
+            for row in model["quality"]
+        ],
+        weight_key=WEIGHT_KEY,
         loaded=model["model"] is not None,
         notes=labelled.notes,
     )
@@ -84,5 +96,5 @@ def _figures(
     return rows
 
 
-def _figure(value: float) -> str:
+def _figure(value: float | None) -> str:
     return "unknown" if pd.isna(value) else f"{round(value, 2) + 0.0:.2f}"

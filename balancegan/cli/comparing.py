@@ -12,8 +12,8 @@ from balancegan.augmenter import ConditionalGANAugmenter
 from balancegan.balance import class_counts, plan_synthesis
 from balancegan.cli.estimate import estimate_classifier, estimate_cost
 from balancegan.data.labelled import LabelledImages
+from balancegan.downstream.classifiers import CLASSIFIERS, N_STEPS, TrainingRows
 from balancegan.evaluation.arms import default_augmenter, find_arms
-from balancegan.evaluation.classifiers import CLASSIFIERS, N_STEPS, TrainingRows
 from balancegan.evaluation.comparison import compare
 from balancegan.evaluation.result import EvaluationResult
 from balancegan.evaluation.splits import DEFAULT_FOLDS, find_splits
@@ -40,7 +40,7 @@ class Comparison:
     seeds : int
         How many.
     classifier : str
-        A key of :data:`balancegan.evaluation.classifiers.CLASSIFIERS`.
+        A key of :data:`balancegan.downstream.classifiers.CLASSIFIERS`.
     classifier_steps : int or None
         Its training steps. None: the default.
 

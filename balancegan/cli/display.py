@@ -91,10 +91,13 @@ class Display:
         counts: Mapping[Any, int],
         plan: Mapping[Any, int],
         name: Callable[[Any], str],
+        *,
+        at_most: bool = False,
     ) -> None:
         """Show for each class how many images are real, how many synthetic."""
         table = Table("class", box=None, pad_edge=False)
-        for column in ("real", "synthetic", "together"):
+        synthetic = "synthetic at most" if at_most else "synthetic"
+        for column in ("real", synthetic, "together"):
             table.add_column(column, justify="right")
         for label, n in counts.items():
             row = (n, plan[label], n + plan[label])
@@ -102,6 +105,24 @@ class Display:
         before, new = sum(counts.values()), sum(plan.values())
         table.add_row("all", str(before), str(new), str(before + new), style="bold")
         self.console.print(table)
+
+    def show_validated(self, found: Mapping[str, Any]) -> None:
+        """Show which amounts were tried on images held out, and what came of it."""
+        table = Table("tried", box=None, pad_edge=False)
+        for column in ("synthetic", "runs", "accuracy", "gain", "at least"):
+            table.add_column(column, justify="right")
+        for row in found["tried"]:
+            table.add_row(
+                Text(row["candidate"]),
+                str(row["synthetic"]),
+                str(row["runs"]),
+                _percent(row["balanced_accuracy"]),
+                f"{100 * row['gain']:+.1f}",
+                f"{100 * row['gain_at_least']:+.1f}" if row["runs"] > 1 else "",
+                style="bold" if row["chosen"] else "",
+            )
+        self.console.print(table)
+        self.say(found["sentence"])
 
     def show_quality(
         self, rows: Sequence[Mapping[str, Any]], name: Callable[[Any], str]

@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.base import clone
 
 from balancegan.augmenter import ConditionalGANAugmenter
-from balancegan.evaluation.classifiers import (
+from balancegan.downstream.classifiers import (
     ClassifierBuilder,
     TrainingRows,
     train_network,
@@ -89,6 +89,7 @@ def _try_training(
 ) -> tuple[ConditionalGANAugmenter, int, float]:
     """Return a copy trained for a moment, the steps and seconds of all training."""
     trial = clone(augmenter).set_params(
+        sampling_strategy="auto",
         steps=TRIAL_CALLS * STEPS_PER_CALL,
         max_minutes=None,
         log_dir=None,
@@ -117,7 +118,7 @@ def estimate_classifier(
     Parameters
     ----------
     build, rows, n_steps
-        As in :func:`balancegan.evaluation.classifiers.train_network`.
+        As in :func:`balancegan.downstream.classifiers.train_network`.
     """
     seconds = []
     for trial_steps in CLASSIFIER_TRIAL_STEPS:

@@ -14,6 +14,7 @@ from balancegan.cli.options import (
     READING_PARAMETERS,
     RECIPE_PARAMETERS,
     SCREENING_PARAMETERS,
+    VALIDATING_PARAMETERS,
     comparison_options,
     data_options,
     output_options,
@@ -82,6 +83,7 @@ def evaluate(
     labelled, _ = read_data(data, value_range, **reading)
     augmenter = {
         **take(options, (*RECIPE_PARAMETERS, *SCREENING_PARAMETERS)),
+        **take(options, VALIDATING_PARAMETERS),
         "sampling_strategy": parse_strategy(targets, labelled.find_label),
         "max_ratio": max_ratio,
         "value_range": value_range,

@@ -23,6 +23,7 @@ TRAINING_PARAMETERS = (
 
 
 SCREENING_PARAMETERS = ("reject", "best_of", "truncation", "gan_only")
+VALIDATING_PARAMETERS = ("validation_minutes",)
 
 READING_PARAMETERS = ("images_key", "labels_key", "size", "fit", "on_error")
 
@@ -180,8 +181,16 @@ target_options = add_options(
         metavar="CLASS=COUNT|STRATEGY",
         help="Final count of a class (repeat for others; the values of a combination "
         "have commas between), or one strategy: "
-        "not-majority, minority, not-minority, all, or a share of the largest class "
-        "such as 0.5.  [default: auto, which is not-majority]",
+        "not-majority, minority, not-minority, all, validated (as many as help on "
+        "images held out), or a share of the largest class such as 0.5.  [default: "
+        "auto, which is not-majority]",
+    ),
+    click.option(
+        "--validation-minutes",
+        type=click.FloatRange(0, min_open=True),
+        default=10,
+        show_default=True,
+        help="With --target validated: how long amounts are tried.",
     ),
     click.option(
         "--max-ratio",

@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from balancegan.attributes import ONE_LABEL
-from balancegan.balance import Plan, Strategy, parse_strategy, plan_synthesis
+from balancegan.balance import (
+    VALIDATED,
+    Plan,
+    Strategy,
+    parse_strategy,
+    plan_synthesis,
+)
 from balancegan.cli.classes import BalancedClasses
 from balancegan.data.labelled import LabelledImages
 from balancegan.data.writing import find_format
@@ -28,8 +34,8 @@ class Task:
     strategy : str, float or dict
         The targets.
     plan : dict
-        The number of images to make of each class that follows from them. If there
-        are none, nothing is trained.
+        The number of images to make of each class that follows from them; where they
+        are validated, at most. If there are none, nothing is trained.
     settings : mapping
         Arguments of :class:`ConditionalGANAugmenter`.
     model : Path or None
@@ -42,6 +48,11 @@ class Task:
     plan: Plan
     settings: Mapping[str, Any]
     model: Path | None
+
+    @property
+    def is_validated(self) -> bool:
+        """Whether the amounts are found out, after training."""
+        return self.strategy == VALIDATED
 
 
 @dataclass(frozen=True)
@@ -117,7 +128,17 @@ def plan_task(
     told = labelled.with_attributes([*known[1:], *attributes, *balance_on], label_name)
     classes = BalancedClasses(told, balance_on)
     strategy = parse_strategy(targets, classes.find)
-    plan = plan_synthesis(classes.of_images, strategy, settings["max_ratio"])
+    if strategy == VALIDATED and model is not None:
+        raise DataError(
+            "Amounts are validated on images that the model has not seen, and a saved "
+            f"model has seen them all. Received: --target {VALIDATED} with --model. "
+            "Leave out one of them."
+        )
+    plan = plan_synthesis(
+        classes.of_images,
+        "auto" if strategy == VALIDATED else strategy,
+        settings["max_ratio"],
+    )
     names = list(classes.names) if told.attributes else None
     settings = {**settings, "sampling_strategy": strategy, "balance_on": names}
     return Task(told, classes, strategy, plan, settings, model)

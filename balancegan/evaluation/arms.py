@@ -14,8 +14,8 @@ from imblearn.over_sampling import SMOTE, RandomOverSampler
 from sklearn.base import BaseEstimator
 
 from balancegan.balance import class_counts
+from balancegan.downstream.transformations import Transformation, shift_images
 from balancegan.errors import DataError
-from balancegan.evaluation.transformations import Transformation, shift_images
 
 MIXUP = 0.2
 SMOTE_NEIGHBOURS = 5

@@ -17,9 +17,9 @@ import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.base import BaseEstimator
 
+from balancegan.downstream.classifiers import N_STEPS
 from balancegan.errors import DataError
 from balancegan.evaluation.arms import Arm, ArmsGiven, default_augmenter, find_arms
-from balancegan.evaluation.classifiers import N_STEPS
 from balancegan.evaluation.result import EvaluationResult
 from balancegan.evaluation.runcache import RunCache
 from balancegan.evaluation.splits import find_splits

@@ -13,12 +13,12 @@ from typing import Any, TypeAlias
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from balancegan.evaluation.arms import Arm
-from balancegan.evaluation.classifiers import (
+from balancegan.downstream.classifiers import (
     TrainingRows,
     train_estimator,
     train_network,
 )
+from balancegan.evaluation.arms import Arm
 from balancegan.evaluation.fidelity import FidelityMeter
 from balancegan.evaluation.gallery import Gallery, Strips
 from balancegan.evaluation.leakage import count_equal, count_near

@@ -17,8 +17,8 @@ from keras import layers
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import has_fit_parameter
 
+from balancegan.downstream.transformations import Transformation, mix_up
 from balancegan.errors import DataError
-from balancegan.evaluation.transformations import Transformation, mix_up
 from balancegan.gan.batches import BalancedBatches
 from balancegan.gan.layers import FusedBatchNormalization
 
@@ -54,7 +54,7 @@ class TrainingRows:
         Generator) to images.
     mixup : float
         Mixes pairs of images and their labels, see
-        :func:`balancegan.evaluation.transformations.mix_up`. 0: no.
+        :func:`balancegan.downstream.transformations.mix_up`. 0: no.
     weighted : bool
         Whether an image of a class of n_c weighs n / (n_classes n_c) in the loss.
     """

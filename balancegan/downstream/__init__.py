@@ -1,0 +1,1 @@
+"""The classifier that is trained afterwards, whom synthetic images shall serve."""

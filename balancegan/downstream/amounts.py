@@ -1,0 +1,351 @@
+"""How many synthetic images of each class help: tried on images held out for it.
+
+The classifier is trained on real images with and without so many synthetic ones, and
+asked about real images that neither it nor the generator has seen. What helps beyond
+the doubt that so few images leave is chosen; where nothing does, zero.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from balancegan.downstream.classifiers import TrainingRows, train_network
+from balancegan.progress import ProgressDisplay, show_progress
+
+HELD_OUT = 0.25  # of the images of each class, rounded down
+RATIOS = (1.0, 2.0, 5.0, 10.0, np.inf)  # synthetic images per real one
+N_SEEDS = 3
+N_STEPS = 300  # of the classifier
+FINALISTS = 2
+DOUBT = 1.28  # standard errors: one-sided, nine times in ten
+SEED_OFFSET = 32_452_843  # these draws are not those of the training
+
+Part = tuple[np.ndarray, np.ndarray]  # images and their class indices
+
+
+def hold_out(class_indices: np.ndarray, seed: int) -> np.ndarray:
+    """Return which images are kept for validation: a quarter of each class.
+
+    Parameters
+    ----------
+    class_indices : ndarray of shape (n,), int
+        Their classes.
+    seed : int
+        Seed.
+
+    Returns
+    -------
+    held_out : ndarray of shape (n,), bool
+        None of classes of fewer than four.
+
+    Examples
+    --------
+    >>> held_out = hold_out(np.repeat([0, 1, 2], [9, 4, 3]), seed=0)
+    >>> held_out[:9].sum(), held_out[9:13].sum(), held_out[13:].sum()
+    (np.int64(2), np.int64(1), np.int64(0))
+    """
+    held_out = np.zeros(len(class_indices), dtype=bool)
+    rng = np.random.default_rng([seed, SEED_OFFSET])
+    for index in np.unique(class_indices):
+        rows = rng.permutation(np.flatnonzero(class_indices == index))
+        held_out[rows[: int(HELD_OUT * len(rows))]] = True
+    return held_out
+
+
+@dataclass
+class Candidate:
+    """Amounts that are tried.
+
+    Attributes
+    ----------
+    name : str
+        What they are called.
+    ratios : ndarray of shape (n_classes,)
+        At most so many synthetic images per real one of each class; infinite: as many
+        as there are.
+    right : dict of int to ndarray of shape (n_held_out,), bool
+        By seed, which of the images held out the classifier knew.
+    """
+
+    name: str
+    ratios: np.ndarray
+    right: dict[int, np.ndarray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ValidatedAmounts:
+    """What was tried, and what was chosen.
+
+    Attributes
+    ----------
+    ratios : ndarray of shape (n_classes,)
+        Synthetic images per real one of each class that were chosen; 0: none.
+    tried : DataFrame
+        A row for each candidate, the first of which is to add nothing: "candidate",
+        "synthetic" (how many images), "runs" of the classifier, "balanced_accuracy" on
+        the images held out, "gain" on adding nothing, "gain_at_least" (one-sided, 90
+        %), "chosen".
+    sentence : str
+        What was chosen, and why.
+    """
+
+    ratios: np.ndarray
+    tried: pd.DataFrame
+    sentence: str
+
+
+class AmountSearch:
+    """Tries amounts on images held out, within a budget of time.
+
+    First every ratio once; then the best two, and the best without the classes that it
+    does no good, as often as adding nothing, three times. Each run trains the network
+    of :func:`balancegan.downstream.classifiers.train_network` for 300 steps.
+
+    Parameters
+    ----------
+    training, held_out : tuple of ndarray
+        Real images and their class indices. The generator has seen the former only.
+    synthetic : tuple of ndarray
+        Images and class indices, those of each class in the order in which they would
+        be taken.
+    class_names : sequence of str
+        What the classes are called.
+    to_model_range : callable
+        Turns rows of images into float32 in [-1, 1].
+    seed : int
+        Seed of the runs.
+    max_seconds : float
+        No run is begun that would not end in time.
+    """
+
+    def __init__(
+        self,
+        training: Part,
+        held_out: Part,
+        synthetic: Part,
+        class_names: Sequence[str],
+        to_model_range: Callable[[np.ndarray], np.ndarray],
+        seed: int,
+        max_seconds: float,
+    ) -> None:
+        self.training, self.held_out, self.synthetic = training, held_out, synthetic
+        self.class_names, self.to_model_range = list(class_names), to_model_range
+        self.seed, self.max_seconds = seed + SEED_OFFSET, max_seconds
+        n = len(self.class_names)
+        self.counts = np.bincount(training[1], minlength=n)
+        self.n_held_out = np.bincount(held_out[1], minlength=n)
+        self.n_synthetic = np.bincount(synthetic[1], minlength=n)
+        self.longest, self.n_done = 0.0, 0  # seconds of a run, and how many are done
+
+    def search(self, *, show: bool = False) -> ValidatedAmounts:
+        """Try amounts and choose some.
+
+        Parameters
+        ----------
+        show : bool, default=False
+            Whether to show progress on stderr.
+        """
+        self.ends = time.monotonic() + self.max_seconds
+        none = Candidate("none", np.zeros(len(self.class_names)))
+        candidates = self._first_candidates()
+        n_runs = 1 + len(candidates) + (N_SEEDS - 1) * (FINALISTS + 1) + N_SEEDS
+        with show_progress("Validating", n_runs, "runs", visible=show) as bar:
+            if candidates:
+                self._run([none, *candidates], [0], bar)
+            tried = [candidate for candidate in candidates if candidate.right]
+            if none.right and tried:
+                tried.sort(key=lambda one: self.gain(one, none)[0], reverse=True)
+                finalists = [*tried[:FINALISTS], *self._spared(tried[0], none)]
+                self._run([none, *finalists], range(N_SEEDS), bar)
+                candidates += finalists[FINALISTS:]
+            found = self._conclude(none, [one for one in candidates if one.right])
+            if bar is not None:
+                bar.say(found.sentence)
+        return found
+
+    def gain(self, candidate: Candidate, none: Candidate) -> tuple[float, float]:
+        """Return what a candidate gains in balanced accuracy, and its standard error.
+
+        From images and from seeds: another draw of either might have said otherwise.
+        Images are paired, and so are seeds.
+        """
+        seeds = candidate.right.keys() & none.right.keys()
+        better = np.stack(
+            [candidate.right[s].astype(float) - none.right[s] for s in sorted(seeds)]
+        )
+        of_class = [better[:, self.held_out[1] == c] for c in self._judged]
+        by_seed = np.mean([images.mean(axis=1) for images in of_class], axis=0)
+        pooled = float(better.mean(axis=0).var())
+        of_images = sum(
+            (images.mean(axis=0).var(ddof=1) if images.shape[1] > 1 else pooled)
+            / images.shape[1]
+            for images in of_class
+        )
+        variance = of_images / len(of_class) ** 2
+        if len(by_seed) > 1:
+            variance += by_seed.var(ddof=1) / len(by_seed)
+        return float(by_seed.mean()), float(np.sqrt(variance))
+
+    @property
+    def _judged(self) -> np.ndarray:
+        """The classes that have images held out."""
+        return np.flatnonzero(self.n_held_out)
+
+    def _first_candidates(self) -> list[Candidate]:
+        """Return a candidate for each ratio that makes a difference."""
+        candidates: list[Candidate] = []
+        amounts = {0}
+        for ratio in RATIOS:
+            # A class that nothing was held out of would be filled without evidence
+            ratios = np.where(self.n_held_out > 0, ratio, 0.0)
+            n = int(self._numbers(ratios).sum())
+            if n not in amounts:
+                name = "all" if np.isinf(ratio) else f"{ratio:g} per real one"
+                candidates.append(Candidate(name, ratios))
+            amounts.add(n)
+        return candidates
+
+    def _spared(self, best: Candidate, none: Candidate) -> list[Candidate]:
+        """Return the best candidate without the classes that it does harm, if any."""
+        right = best.right[0].astype(float) - none.right[0]
+        harmed = [
+            c
+            for c in self._judged
+            if self._numbers(best.ratios)[c] and right[self.held_out[1] == c].mean() < 0
+        ]
+        ratios = best.ratios.copy()
+        ratios[harmed] = 0
+        if not harmed or not self._numbers(ratios).sum():
+            return []
+        names = ", ".join(self.class_names[c] for c in harmed)
+        return [Candidate(f"{best.name}, none of {names}", ratios)]
+
+    def _numbers(self, ratios: np.ndarray) -> np.ndarray:
+        """Return how many images of each class ratios stand for."""
+        return count_images(ratios, self.counts, self.n_synthetic)
+
+    def _run(
+        self,
+        candidates: Sequence[Candidate],
+        seeds: Sequence[int],
+        bar: ProgressDisplay | None,
+    ) -> None:
+        """Train the classifier for each candidate and seed that time is left for."""
+        for seed in seeds:
+            for candidate in candidates:
+                if seed in candidate.right:
+                    continue
+                started = time.monotonic()
+                if started + self.longest > self.ends:
+                    return
+                candidate.right[seed] = self._ask(candidate.ratios, seed)
+                self.longest = max(self.longest, time.monotonic() - started)
+                self.n_done += 1
+                if bar is not None:
+                    bar.update(self.n_done)
+
+    def _ask(self, ratios: np.ndarray, seed: int) -> np.ndarray:
+        """Return which images held out a classifier knows that learns from so many."""
+        images, class_indices = self.synthetic
+        taken = [
+            np.flatnonzero(class_indices == c)[:n]
+            for c, n in enumerate(self._numbers(ratios).tolist())
+        ]
+        rows = np.concatenate(taken)
+        training = TrainingRows(
+            np.concatenate([self.training[0], images[rows]]),
+            np.concatenate([self.training[1], class_indices[rows]]),
+            len(self.class_names),
+            self.to_model_range,
+        )
+        probabilities = train_network(
+            None, training, self.held_out[0], self.seed + seed, n_steps=N_STEPS
+        )
+        right: np.ndarray = probabilities.argmax(axis=1) == self.held_out[1]
+        return right
+
+    def _conclude(
+        self, none: Candidate, candidates: Sequence[Candidate]
+    ) -> ValidatedAmounts:
+        """Choose the candidate whose gain is at least the largest, if it is a gain."""
+        rows, bounds = [], []
+        for candidate in [none, *candidates]:
+            gain, error = (0.0, 0.0)
+            if candidate is not none:
+                gain, error = self.gain(candidate, none)
+            enough = len(candidate.right) == N_SEEDS and len(none.right) == N_SEEDS
+            bounds.append(gain - DOUBT * error if enough else -np.inf)
+            rows.append(
+                {
+                    "candidate": candidate.name,
+                    "synthetic": int(self._numbers(candidate.ratios).sum()),
+                    "runs": len(candidate.right),
+                    "balanced_accuracy": self._balanced_accuracy(candidate),
+                    "gain": gain,
+                    "gain_at_least": gain - DOUBT * error,
+                }
+            )
+        bounds[0] = 0.0
+        best = int(np.argmax(bounds))
+        chosen = [none, *candidates][best]
+        tried = pd.DataFrame(rows)
+        tried["chosen"] = np.arange(len(tried)) == best
+        return ValidatedAmounts(chosen.ratios, tried, self._explain(tried, none))
+
+    def _balanced_accuracy(self, candidate: Candidate) -> float:
+        if not candidate.right:
+            return float("nan")
+        right = np.mean(list(candidate.right.values()), axis=0)
+        own = [right[self.held_out[1] == c].mean() for c in self._judged]
+        return float(np.mean(own))
+
+    def _explain(self, tried: pd.DataFrame, none: Candidate) -> str:
+        if len(tried) == 1 and not len(self._judged):
+            return "No class has images enough to hold some out: none are added."
+        if len(tried) == 1:
+            return "There was nothing to add, or no time to try it: none are added."
+        chosen = tried[tried["chosen"]].iloc[0]
+        n_tried = (
+            f"{len(tried) - 1} amounts were tried on {len(self.held_out[1])} images"
+        )
+        if chosen["candidate"] != none.name:
+            return (
+                f"{n_tried}: {chosen['candidate']} gains "
+                f"{100 * chosen['gain']:.1f} points of balanced accuracy, at least "
+                f"{100 * chosen['gain_at_least']:.1f}."
+            )
+        best = tried.iloc[1:].sort_values("gain", ascending=False).iloc[0]
+        if best["runs"] < N_SEEDS:
+            return f"{n_tried}, then the time was over: none are added."
+        return (
+            f"{n_tried}, and none helps for certain ({best['candidate']}: "
+            f"{100 * best['gain']:+.1f} points of balanced accuracy, at least "
+            f"{100 * best['gain_at_least']:+.1f}): none are added."
+        )
+
+
+def count_images(
+    ratios: np.ndarray, counts: np.ndarray, most: np.ndarray
+) -> np.ndarray:
+    """Return how many synthetic images ratios stand for, class by class.
+
+    Parameters
+    ----------
+    ratios : ndarray of shape (n_classes,)
+        Synthetic images per real one.
+    counts : ndarray of shape (n_classes,), int
+        Real images.
+    most : ndarray of shape (n_classes,), int
+        Synthetic images at most.
+
+    Examples
+    --------
+    >>> ratios = np.array([0, 2, np.inf])
+    >>> count_images(ratios, np.array([9, 4, 3]), np.array([0, 5, 6])).tolist()
+    [0, 5, 6]
+    """
+    wanted = np.where(np.isinf(ratios), most, ratios * counts)
+    return np.minimum(wanted, most).astype(int)

@@ -1,0 +1,240 @@
+"""How many images help, tried on images held out: the search, and the augmenter's."""
+
+import itertools
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from balancegan import ConditionalGANAugmenter, DataError
+from balancegan.downstream import amounts
+from balancegan.downstream.amounts import AmountSearch, count_images, hold_out
+
+from .conftest import make_images
+from .test_cli import run
+
+COUNTS = {"bag": 120, "shirt": 40, "boot": 3}
+NAMES = list(COUNTS)
+CLASSES = np.repeat([0, 1, 2], list(COUNTS.values()))
+
+
+@pytest.fixture
+def search(monkeypatch):
+    """A search whose classifier knows as much of a class as its images are good for."""
+    images = make_images(len(CLASSES))
+    held_out = hold_out(CLASSES, seed=0)
+    plan = np.repeat([1, 2], [80, 117])
+    runs = []
+
+    def make(quality, seconds=1_000.0, took=0.0):
+        clock = itertools.count(0.0, took)
+
+        def train(build, rows, test_images, seed, n_steps):
+            n = np.bincount(rows.class_indices, minlength=3)
+            of_real = np.bincount(CLASSES[~held_out], minlength=3)
+            runs.append(tuple(n - of_real))
+            rng = np.random.default_rng(seed)
+            added = (n - of_real > 0) @ np.asarray(quality)
+            knows = rng.random(len(test_images)) < 0.6 + added
+            truth = CLASSES[held_out]
+            return np.eye(3)[np.where(knows, truth, (truth + 1) % 3)]
+
+        monkeypatch.setattr(amounts, "train_network", train)
+        monkeypatch.setattr(amounts.time, "monotonic", lambda: next(clock))
+        return AmountSearch(
+            (images[~held_out], CLASSES[~held_out]),
+            (images[held_out], CLASSES[held_out]),
+            (make_images(len(plan), seed=1), plan),
+            NAMES,
+            lambda rows: rows,
+            seed=0,
+            max_seconds=seconds,
+        )
+
+    make.runs = runs
+    return make
+
+
+def test_a_quarter_of_each_class_is_held_out():
+    held_out = hold_out(CLASSES, seed=1)
+    assert np.bincount(CLASSES[held_out], minlength=3).tolist() == [30, 10, 0]
+    assert not np.array_equal(held_out, hold_out(CLASSES, seed=2))
+    np.testing.assert_array_equal(held_out, hold_out(CLASSES, seed=1))
+
+
+def test_images_that_help_are_taken(search):
+    found = search([0, 0.4, 0]).search()
+    assert found.ratios[1] > 0
+    assert found.ratios[2] == 0  # of three images none is held out: no evidence
+    assert "gains" in found.sentence
+    chosen = found.tried[found.tried["chosen"]].iloc[0]
+    assert chosen["gain_at_least"] > 0
+    assert found.tried["candidate"].iloc[0] == "none"
+
+
+@pytest.mark.parametrize("harm", [0.0, -0.05, -0.5])
+def test_images_that_do_not_help_are_left_out(search, harm):
+    found = search([0, harm, 0]).search()
+    assert found.ratios.tolist() == [0, 0, 0]
+    assert "none are added" in found.sentence
+    assert found.tried["chosen"].tolist() == [True] + [False] * (len(found.tried) - 1)
+
+
+def test_every_amount_is_tried_with_the_seeds_of_adding_nothing(search):
+    found = search([0, 0.4, 0]).search()
+    assert found.tried["synthetic"].tolist() == [0, 30, 60, 80]
+    assert found.tried["runs"].iloc[0] == amounts.N_SEEDS
+    assert (found.tried["runs"] == amounts.N_SEEDS).sum() >= 3
+    assert {n for _, _, n in search.runs} == {0}
+
+
+def test_without_time_nothing_is_added(search):
+    found = search([0, 0.4, 0], seconds=4.0, took=1.0).search()
+    assert found.ratios.tolist() == [0, 0, 0]
+    assert "time" in found.sentence
+    assert len(search.runs) < 4
+
+
+def test_nothing_held_out_nothing_added():
+    images = make_images(6)
+    classes = np.repeat([0, 1], 3)
+    none = images[:0], classes[:0]
+    found = AmountSearch(
+        (images, classes), none, none, ["a", "b"], lambda rows: rows, 0, 9.0
+    ).search()
+    assert found.ratios.tolist() == [0, 0]
+    assert "images enough" in found.sentence
+
+
+def test_a_gain_has_the_doubt_of_its_images_and_of_its_seeds(search):
+    one = search([0, 0, 0])
+    n = one.n_held_out.sum()
+    none = amounts.Candidate("none", np.zeros(3))
+    better = amounts.Candidate("better", np.ones(3))
+    of_shirt = one.held_out[1] == 1
+    for seed in range(3):
+        none.right[seed] = np.zeros(n, dtype=bool)
+        better.right[seed] = of_shirt  # all ten shirts, no bag
+    assert one.gain(better, none) == (0.5, 0.0)
+    better.right[2] = np.zeros(n, dtype=bool)
+    gain, error = one.gain(better, none)
+    assert gain == pytest.approx(1 / 3)
+    assert error == pytest.approx(np.std([0.5, 0.5, 0.0], ddof=1) / 3**0.5)
+    for seed in range(3):
+        better.right[seed] = of_shirt & (np.arange(n) % 2 == 0)
+    gain, error = one.gain(better, none)
+    assert gain == pytest.approx(0.25)
+    assert error == pytest.approx((5 / 18 / 10) ** 0.5 / 2)
+
+
+def test_counts_of_ratios():
+    most = np.array([0, 100, 5])
+    assert count_images(
+        np.array([1.0, 2.0, np.inf]), np.array([9, 9, 9]), most
+    ).tolist() == [0, 18, 5]
+
+
+@pytest.fixture
+def chosen(monkeypatch):
+    """Says what the search chooses."""
+
+    def choose(*ratios):
+        def search(self, *, show=False):
+            row = {"candidate": "none", "synthetic": 0, "runs": 3, "gain": 0.0}
+            row |= {"balanced_accuracy": 0.5, "gain_at_least": 0.0, "chosen": True}
+            tried = pd.DataFrame([row])
+            return amounts.ValidatedAmounts(np.array(ratios), tried, "so it is")
+
+        monkeypatch.setattr(AmountSearch, "search", search)
+
+    return choose
+
+
+@pytest.fixture
+def validated():
+    return ConditionalGANAugmenter(
+        sampling_strategy="validated",
+        steps=2,
+        reject=False,
+        gan_only=True,
+        random_state=0,
+        verbose=0,
+    )
+
+
+def test_the_gan_does_not_see_what_is_held_out(validated, chosen):
+    chosen(0.0, 0.0, 2.0)
+    y = np.array(NAMES)[CLASSES]
+    X, y_new = validated.fit_resample(make_images(len(y)), y)
+    assert validated.class_counts_ == {"bag": 90, "boot": 3, "shirt": 30}
+    assert validated.n_to_generate_ == {"bag": 0, "boot": 0, "shirt": 80}
+    assert validated.sampling_strategy_ == {"shirt": 80}
+    assert len(X) == len(y) + 80
+    assert set(y_new[len(y) :]) == {"shirt"}
+    assert validated.validated_.sentence == "so it is"
+    assert len(validated.resample()[0]) == len(X)
+    assert len(validated.resample("auto")[0]) == 3 * 120
+
+
+def test_zero_is_an_amount(validated, chosen):
+    chosen(0.0, 0.0, 0.0)
+    y = np.array(NAMES)[CLASSES]
+    X, _ = validated.fit_resample(make_images(len(y)), y)
+    assert len(X) == len(y)
+    assert len(validated.quality_) == 0
+
+
+def test_amounts_are_those_of_the_images_of_fit(validated, chosen, tmp_path):
+    chosen(0.0, 0.0, 1.0)
+    y = np.array(NAMES)[CLASSES]
+    X = make_images(len(y))
+    with pytest.raises(DataError, match="not fitted with it"):
+        validated.set_params(sampling_strategy="auto").fit(X, y).resample("validated")
+    validated.set_params(sampling_strategy="validated").fit(X, y)
+    with pytest.raises(DataError, match="images of other counts"):
+        validated.resample(None, X[1:], y[1:])
+    validated.save(tmp_path / "model")
+    loaded = ConditionalGANAugmenter.load(tmp_path / "model")
+    with pytest.raises(DataError, match="not fitted with it"):
+        loaded.resample(None, X, y)
+
+
+def test_a_real_search_tries_and_says_so(validated, monkeypatch):
+    monkeypatch.setattr(amounts, "N_STEPS", 2)
+    y = np.array(NAMES)[CLASSES]
+    validated.fit(make_images(len(y)), y)
+    tried = validated.validated_.tried
+    assert tried["candidate"].iloc[0] == "none"
+    assert len(tried) >= 3
+    assert validated.validated_.sentence
+
+
+def test_at_the_command_line(tmp_path, monkeypatch, chosen):
+    chosen(0.0, 0.5)
+    monkeypatch.setattr(amounts, "N_STEPS", 2)
+    y = np.repeat([0, 1], [20, 8])
+    np.savez(tmp_path / "data.npz", x_train=make_images(28), y_train=y)
+    data, out = tmp_path / "data.npz", tmp_path / "out.npz"
+    options = ["--target", "validated", "--steps", "2", "--seed", "0", "--gan-only"]
+    result = run("balance", data, "--out", out, *options, "--no-reject", "--json")
+    assert result.exit_code == 0, result.output
+    facts = json.loads(result.stdout)
+    assert [row["synthetic"] for row in facts["classes"]] == [0, 4]
+    assert facts["validated"]["sentence"] == "so it is"
+    assert "so it is" in result.stderr
+    assert "so it is" in (tmp_path / "out.card.md").read_text()
+    with np.load(out) as arrays:
+        assert arrays["is_synthetic"].sum() == 4
+
+
+def test_a_saved_model_has_seen_all_images(tmp_path):
+    np.savez(tmp_path / "data.npz", x_train=make_images(28), y_train=np.arange(28) % 2)
+    result = run(
+        "train", tmp_path / "data.npz", "--model", tmp_path / "m", "--steps", 2
+    )
+    options = ["--model", tmp_path / "m", "--target", "validated"]
+    out = tmp_path / "out.npz"
+    result = run("balance", tmp_path / "data.npz", "--out", out, *options)
+    assert (result.exit_code, "has seen them all" in result.stderr) == (2, True)
+    assert not out.exists()
