@@ -68,8 +68,9 @@ class ConditionalGANAugmenter(ModelSampler):
     gan_only : bool, default=False
         Whether the GAN makes the images of every class. False: a class that it cannot
         learn, of fewer than 5 images or with fewer than a fifth of its images
-        accepted, gets copies of its real images instead, moved, turned and scaled;
-        `method_` says so, and a warning.
+        accepted, gets images between its real ones instead, and where those are not
+        good enough either, copies of real ones, moved, turned and scaled; `method_`
+        says so, and a warning.
     validation_minutes : float, default=10
         With "validated", trying amounts ends after so many minutes. Little time tries
         few, and where it does not suffice for any, none is added.
@@ -130,7 +131,8 @@ class ConditionalGANAugmenter(ModelSampler):
     is_synthetic_ : ndarray of shape (n_resampled,), bool
         Which rows of the last resampling are synthetic.
     method_ : ndarray of shape (n_resampled,), str
-        How each row of the last resampling came about: "real", "gan" or "transformed".
+        How each row of the last resampling came about: "real", "gan",
+        "interpolated" or "transformed".
     sample_weight_ : ndarray of shape (n_resampled,)
         What each of these rows should weigh in training, for `sample_weight` of
         scikit-learn's and Keras's `fit`: 1, and less for images that the judges are

@@ -43,8 +43,8 @@ MAY_IMPORT = {
     "gan": BASICS,
     "sampler": BASICS,
     "synthesis": {*BASICS, "gan"},
-    "model_sampler": {*BASICS, "gan", "sampler", "synthesis"},
     "downstream": {*BASICS, "gan"},
+    "model_sampler": {*BASICS, "downstream", "gan", "sampler", "synthesis"},
     "augmenter": {*BASICS, "downstream", "gan", "model_sampler"},
     "evaluation": {*BASICS, "augmenter", "downstream", "gan", "synthesis"},
     "cli": {
@@ -60,7 +60,7 @@ MAY_IMPORT = {
 # Of other rooms these modules alone know ours, and of the GAN no more than said
 ONE_DOOR = {
     ("evaluation", "augmenter"): {"evaluation.arms"},
-    ("evaluation", "synthesis"): {"evaluation.checks"},
+    ("evaluation", "synthesis"): {"evaluation.checks", "evaluation.resampling"},
     ("cli", "gan"): {
         "cli.balancing",
         "cli.commands",

@@ -65,6 +65,7 @@ JUDGED = [
     {
         "class_index": 1,
         "gan": 50,
+        "interpolated": 0,
         "transformed": 0,
         "accepted": 0.94,
         "fault": None,

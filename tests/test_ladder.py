@@ -3,7 +3,9 @@ import pytest
 
 from balancegan import ConditionalGANAugmenter
 from balancegan.errors import SimplerMethodWarning
+from balancegan.gan.inversion import LatentFinder
 from balancegan.images import find_format
+from balancegan.synthesis.interpolation import InterpolatingModel
 from balancegan.synthesis.transformed import TransformedCopies
 
 from .conftest import make_images
@@ -65,21 +67,69 @@ def fitted(tiny_classes):
     return ConditionalGANAugmenter(**QUICK).fit(*tiny_classes)
 
 
-def test_classes_too_small_for_the_gan_get_transformed_copies(fitted, tiny_classes):
+@pytest.fixture
+def accepting(monkeypatch):
+    """Judges that accept nearly everything: a GAN of two steps makes noise."""
+    monkeypatch.setattr("balancegan.synthesis.rejection.LEAST_ACCEPTED", 0.01)
+    for limit in ("COPY", "REPEATED"):
+        monkeypatch.setattr(f"balancegan.synthesis.rejection.{limit}", -1.0)
+    accepts = "balancegan.synthesis.rejection.Limits.reasons"
+    monkeypatch.setattr(accepts, lambda self, figures: np.full(len(figures), ""))
+
+
+def test_classes_too_small_for_the_gan_get_simpler_images(fitted, accepting):
     with pytest.warns(SimplerMethodWarning, match=r"boot \(4 real.*sock \(1 real"):
         _, y_bal = fitted.resample({"boot": 9, "sock": 6})
     assert y_bal[47:].tolist() == ["boot"] * 5 + ["sock"] * 5
-    assert fitted.method_.tolist() == ["real"] * 47 + ["transformed"] * 10
-    assert fitted.quality_["method"].tolist() == ["transformed"] * 10
-    assert fitted.quality_summary_["transformed"].tolist() == [5, 5]
+    methods = ["interpolated"] * 5 + ["transformed"] * 5
+    assert fitted.method_.tolist() == ["real"] * 47 + methods
+    assert fitted.quality_["method"].tolist() == methods
+    assert fitted.quality_["probability"].notna().tolist() == [True] * 5 + [False] * 5
+    assert fitted.quality_summary_["interpolated"].tolist() == [5, 0]
+    assert fitted.quality_summary_["transformed"].tolist() == [0, 5]
 
 
 def test_what_is_missing_of_the_gan_is_made_of_real_images(fitted, monkeypatch):
     monkeypatch.setattr("balancegan.synthesis.rejection.LEAST_ACCEPTED", 1.1)
-    with pytest.warns(SimplerMethodWarning, match="shirt .* accepted"):
+    with pytest.warns(SimplerMethodWarning, match="transformed.*: shirt .* accepted"):
         X_bal, _ = fitted.resample({"shirt": 20})
     assert fitted.method_[47:].tolist() == ["transformed"] * 8
     assert len(X_bal) == 55
+
+
+def test_the_gan_alone_makes_as_many_as_are_wanted(fitted, monkeypatch):
+    monkeypatch.setattr("balancegan.synthesis.rejection.LEAST_ACCEPTED", 1.1)
+    fitted.set_params(gan_only=True)
+    try:
+        X_bal, _ = fitted.resample({"shirt": 20})
+        np.testing.assert_array_equal(X_bal[47:], fitted.sample("shirt", 8))
+    finally:
+        fitted.set_params(gan_only=False)
+    assert fitted.method_[47:].tolist() == ["gan"] * 8
+
+
+def test_images_between_real_ones_are_near_them(trained, small_set):
+    X, y = small_set
+    model = trained.model_
+    index = 0
+    own = X[y == model.classes[index]][:6]
+    classes, before = np.full(len(own), index), model.generator.get_weights()
+    between = InterpolatingModel.between(LatentFinder(model), own, classes)
+    assert between.real_latents.shape == (6, model.preset.latent_dim)
+    wanted = model.image_format.to_model_range(own)
+
+    def distance(latents):
+        made = model.generator.predict([latents, classes.astype("int32")], verbose=0)
+        return np.square(made - wanted).mean()
+
+    drawn = model.draw_latents(np.zeros(64, int), 0)[:6]
+    assert distance(between.real_latents) < 0.9 * distance(drawn)
+    whole = np.concatenate(list(between.make_images(index, 0, 150)))
+    later = np.concatenate(list(between.make_images(index, 100, 3)))
+    np.testing.assert_array_equal(later, whole[100:103])
+    after = model.generator.get_weights()
+    for one, other in zip(before, after, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_the_gan_alone_if_it_is_wanted(fitted):
@@ -93,10 +143,7 @@ def test_the_gan_alone_if_it_is_wanted(fitted):
         fitted.set_params(gan_only=False, reject=True)
 
 
-def test_what_is_said_of_images_is_said_of_each_in_order(fitted, monkeypatch):
-    monkeypatch.setattr("balancegan.synthesis.rejection.LEAST_ACCEPTED", 0.01)
-    monkeypatch.setattr("balancegan.synthesis.rejection.COPY", -1.0)
-    monkeypatch.setattr("balancegan.synthesis.rejection.REPEATED", -1.0)
+def test_what_is_said_of_images_is_said_of_each_in_order(fitted, accepting):
     X_bal, y_bal = fitted.resample({"shirt": 15, "boot": 6})
     quality = fitted.quality_
     assert quality["class"].tolist() == y_bal[47:].tolist()

@@ -101,3 +101,12 @@ def test_gradients_of_any_order_flow_back_through_a_shift():
     np.testing.assert_allclose(first, 2 * shown * images, rtol=1e-5)
     assert set(np.unique(shown)) <= {0, 1, 2, 4}
     np.testing.assert_allclose(shown.sum(axis=(1, 2)), 25)
+
+
+def test_a_frozen_normalisation_learns_nothing():
+    layer = FusedBatchNormalization()
+    x = 3 + 2 * keras.random.normal((8, 5, 4, 6), seed=1)
+    expected = layer(x, training=False)
+    layer.trainable = False
+    np.testing.assert_array_equal(layer(x, training=True), expected)
+    assert layer.moving_mean.numpy().tolist() == [0.0] * 6

@@ -12,6 +12,7 @@ from balancegan.cli.classes import BalancedClasses
 from balancegan.data.arrays import WEIGHT_KEY
 from balancegan.data.labelled import LabelledImages
 from balancegan.evaluation.report import escape_markdown
+from balancegan.synthesis.faults import METHODS
 
 FIGURES = ("agreement", "diversity", "distance")
 JUDGED = ("accepted", "agreement", "real_agreement", "diversity")
@@ -70,8 +71,7 @@ def describe_balanced(
         quality=[
             {
                 "name": classes.name(row["class"]),
-                "gan": row["gan"],
-                "transformed": row["transformed"],
+                **{method: row[method] for method in METHODS},
                 **{figure: row.get(figure) for figure in JUDGED},
             }
             for row in model["quality"]

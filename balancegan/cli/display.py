@@ -129,7 +129,7 @@ class Display:
     ) -> None:
         """Show what was found of the images of each class, and what was done."""
         table = Table("class", box=None, pad_edge=False)
-        for column in ("by the GAN", "transformed", "accepted", "agreement"):
+        for column in ("by the GAN", "between", "transformed", "accepted", "agreement"):
             table.add_column(column, justify="right")
         table.add_column("of real ones", justify="right")
         table.add_column("diversity", justify="right")
@@ -140,6 +140,7 @@ class Display:
             table.add_row(
                 Text(name(row["class"])),
                 str(row["gan"]),
+                str(row["interpolated"]),
                 str(row["transformed"]),
                 _percent(row.get("accepted")),
                 _percent(row.get("agreement")),

@@ -17,7 +17,7 @@ from balancegan.files import whole_file
 from balancegan.gan.fingerprint import fingerprint
 from balancegan.gan.model import TrainedModel
 from balancegan.pictures import tile_grid, write_png
-from balancegan.synthesis.ladder import GAN
+from balancegan.synthesis.faults import GAN
 
 SHOWN_COLUMNS = 10  # in a picture
 
@@ -112,8 +112,8 @@ def generate_again(model: Path, source: Path, out: Path) -> dict[str, Any]:
     lineage = read_lineage(source)
     if lineage.method not in (None, GAN):
         raise DataError(
-            f"{source} is a copy of a real image, {lineage.method}: the model alone "
-            "does not make it again. Balance the same data with the same model."
+            f"{source} was made from single real images ({lineage.method}): the model "
+            "alone does not make it again. Balance the same data with the same model."
         )
     trained = replace(
         ConditionalGANAugmenter.load(model).model_, truncation=lineage.truncation

@@ -220,7 +220,7 @@ target_options = add_options(
     click.option(
         "--gan-only",
         is_flag=True,
-        help="No transformed copies of real images for classes that the GAN cannot "
+        help="Nothing made from single real images for classes that the GAN cannot "
         "learn.",
     ),
 )

@@ -139,7 +139,8 @@ class Lineage:
         'synthetic_a_b_dark_000007'
         """
         values = [safe_name(value) for value in self.attributes.values()]
-        return "_".join(["synthetic", folder, *values, f"{self.number:06d}"])
+        how = [] if self.method in (None, "gan") else [self.method]
+        return "_".join(["synthetic", *how, folder, *values, f"{self.number:06d}"])
 
 
 def _read_attributes(text: str) -> dict[str, str] | None:

@@ -11,7 +11,7 @@ from typing import Literal
 import pandas as pd
 
 from balancegan.evaluation.result import EvaluationResult
-from balancegan.synthesis.faults import FAULTS
+from balancegan.synthesis.faults import FAULTS, GAN, METHODS
 
 Outcome = Literal["issue", "tip", "passed", "not applicable", "not run"]
 
@@ -231,15 +231,17 @@ def _check_generator(result: EvaluationResult, arm: str) -> list[Check]:
     judged = _read_judged(result, arm)
     if judged.empty:
         return []
-    simpler = judged[judged["transformed"] > 0]
+    simpler = judged.assign(n=judged[[*METHODS]].sum(axis=1) - judged[GAN])
+    simpler = simpler[simpler["n"] > 0]
     n_runs = judged["run"].nunique()
     if simpler.empty:
         checks = [_check("BG007", "passed", "All added images are the GAN's.", arm)]
     else:
-        shares = simpler.groupby("class", sort=False)["transformed"].sum() / n_runs
+        shares = simpler.groupby("class", sort=False)["n"].sum() / n_runs
         message = (
-            f"Transformed copies of real images, a run: {_list(shares, '{:.0f}')}. The "
-            "GAN could not learn these classes; collect more images of them."
+            f"Images made between real ones, or transformed copies of them, a run: "
+            f"{_list(shares, '{:.0f}')}. The GAN could not learn these classes; "
+            "collect more images of them."
         )
         checks = [_check("BG007", "tip", message, arm)]
     for fault, (code, what) in FAULTS.items():

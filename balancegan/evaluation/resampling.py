@@ -15,8 +15,9 @@ from sklearn.utils import get_tags
 
 from balancegan.balance import plain
 from balancegan.errors import DataError
+from balancegan.synthesis.faults import METHODS
 
-JUDGED = ("gan", "transformed", "accepted", "fault", "fault_share")
+JUDGED = (*METHODS, "accepted", "fault", "fault_share")
 
 
 @dataclass(frozen=True)
@@ -110,10 +111,11 @@ def read_quality(sampler: Any, classes: np.ndarray) -> list[dict[str, Any]]:
     Returns
     -------
     judged : list of dict
-        A row for each class that got images: "class_index"; "gan" and "transformed",
-        how many were made how; "accepted", the share of those looked at; "fault" and
-        "fault_share", see :func:`balancegan.synthesis.summary.name_fault`. None where
-        nothing was looked at. Empty where the sampler has no such table.
+        A row for each class that got images: "class_index"; "gan", "interpolated"
+        and "transformed", how many were made how; "accepted", the share of those looked
+        at; "fault" and "fault_share", see
+        :func:`balancegan.synthesis.summary.name_fault`. None where nothing was looked
+        at. Empty where the sampler has no such table.
     """
     summary = getattr(sampler, "quality_summary_", None)
     if summary is None:

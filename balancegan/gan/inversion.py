@@ -6,61 +6,96 @@ nearest of a few random ones on. What lies between the latents of two real image
 then an image between them.
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import layers
 
 from balancegan.gan.model import BATCH, TrainedModel, draw_latents
 
-N_STEPS = 200
+MOST_IMAGES = BATCH  # whose latents are found together
+N_STEPS = 150
+STEPS_PER_CALL = 10
 LEARNING_RATE = 0.05
 N_STARTS = 2 * BATCH  # random latents of each class to start from the nearest of
 PRIOR = 1e-4  # weight of the latents' squares, which keeps them where training was
 
 
-def find_latents(
-    model: TrainedModel, images: np.ndarray, class_indices: np.ndarray
-) -> np.ndarray:
-    """Return latents whose images are like the given ones.
+class LatentFinder:
+    """Finds latents with a generator, which is left as it is; built once, asked often.
 
     Parameters
     ----------
     model : TrainedModel
-        Its generator is left as it is.
-    images : ndarray of shape (n, ...)
-        In the user's layout and range.
-    class_indices : ndarray of shape (n,), int
-        Their classes.
-
-    Returns
-    -------
-    latents : ndarray of shape (n, latent_dim), float32
+        Its generator.
     """
-    wanted = model.image_format.to_model_range(images)
-    starts = _nearest_random(model, wanted, class_indices)
-    frozen = keras.models.clone_model(model.generator)
-    frozen.set_weights(model.generator.get_weights())
-    frozen.trainable = False
-    row, class_index = layers.Input((), dtype="int32"), layers.Input((), dtype="int32")
-    latents = layers.Embedding(
-        *starts.shape, embeddings_regularizer=keras.regularizers.L2(PRIOR / len(starts))
-    )
-    inverse = keras.Model([row, class_index], frozen([latents(row), class_index]))
-    latents.set_weights([starts])
-    inverse.compile(
-        keras.optimizers.Adam(LEARNING_RATE), "mse", jit_compile=False
-    )
-    rows = np.arange(len(images), dtype="int32")
-    inverse.fit(
-        [rows, class_indices.astype("int32")],
-        wanted,
-        batch_size=len(images),
-        epochs=N_STEPS,
-        shuffle=False,
-        verbose=0,
-    )
-    found: np.ndarray = latents.get_weights()[0]
-    return found
+
+    def __init__(self, model: TrainedModel) -> None:
+        self.model = model
+        regularizer = keras.regularizers.L2(PRIOR / MOST_IMAGES)
+        self.latents = layers.Embedding(
+            MOST_IMAGES, model.preset.latent_dim, embeddings_regularizer=regularizer
+        )
+        row, index = (layers.Input((), dtype="int32") for _ in range(2))
+        generator, was_trainable = model.generator, model.generator.trainable
+        generator.trainable = False
+        self.network = keras.Model(
+            [row, index], generator([self.latents(row), index], training=False)
+        )
+        optimizer = keras.optimizers.Adam(LEARNING_RATE)
+        optimizer.build(self.network.trainable_variables)
+        self.network.compile(
+            optimizer, "mse", jit_compile=False, steps_per_execution=STEPS_PER_CALL
+        )
+        self.fresh = [variable.numpy() for variable in optimizer.variables]
+        generator.trainable = was_trainable
+
+    def find(self, images: np.ndarray, class_indices: np.ndarray) -> np.ndarray:
+        """Return latents whose images are like the given ones.
+
+        Parameters
+        ----------
+        images : ndarray of shape (n, ...)
+            At most 64, in the user's layout and range.
+        class_indices : ndarray of shape (n,), int
+            Their classes.
+
+        Returns
+        -------
+        latents : ndarray of shape (n, latent_dim), float32
+        """
+        n = len(images)
+        wanted = self.model.image_format.to_model_range(images)
+        starts = np.zeros((MOST_IMAGES, self.model.preset.latent_dim), "float32")
+        starts[:n] = _nearest_random(self.model, wanted, class_indices)
+        self.latents.set_weights([starts])
+        for variable, value in zip(
+            self.network.optimizer.variables, self.fresh, strict=True
+        ):
+            variable.assign(value)
+        asked = np.arange(n, dtype="int32"), class_indices.astype("int32")
+        # Each image weighs against its own latent's prior, however many there are
+        weights = np.full((n, 1, 1), n / MOST_IMAGES, "float32")
+        batches = _Repeated((asked, wanted, weights))
+        self.network.fit(batches, shuffle=False, verbose=0)
+        found: np.ndarray = self.latents.get_weights()[0][:n]
+        return found
+
+
+class _Repeated(keras.utils.PyDataset):
+    """The same batch, step after step."""
+
+    def __init__(self, batch: tuple[Any, ...]) -> None:
+        super().__init__()
+        self.batch = batch
+
+    def __len__(self) -> int:
+        return N_STEPS
+
+    def __getitem__(self, step: int) -> tuple[Any, ...]:
+        """Return the batch."""
+        return self.batch
 
 
 def _nearest_random(

@@ -27,7 +27,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         channels = inputs.shape[-1]
         gamma = self.gamma.value if self.scale else tf.ones(channels)
         beta = self.beta.value if self.center else tf.zeros(channels)
-        if not training:
+        if not (training and self.trainable):  # as in Keras, a frozen one infers
             outputs, _, _ = tf.compat.v1.nn.fused_batch_norm(
                 inputs,
                 gamma,

@@ -212,13 +212,16 @@ class TrainedModel:
         for wanted in np.split(numbers, ends) if len(numbers) else []:
             start = int(wanted[0]) // BATCH * BATCH
             classes = selection.draw(self.seed, start, BATCH)
-            latents = truncate(
-                draw_latents(self.preset.latent_dim, self.seed, classes, start),
-                self.truncation,
-            )
+            latents = self.draw_latents(classes, start)
             images = self.generator.predict_on_batch([latents, classes])
             rows = wanted - start
             yield self.image_format.from_model_range(images[rows]), classes[rows]
+
+    def draw_latents(self, class_indices: np.ndarray, start: int) -> np.ndarray:
+        """Return the latents of images start..start + BATCH - 1 of their classes."""
+        dim = self.preset.latent_dim
+        drawn = draw_latents(dim, self.seed, class_indices, start)
+        return truncate(drawn, self.truncation)
 
 
 def draw_latents(

@@ -1,4 +1,11 @@
-"""What can be wrong with synthetic images, by its code and in words. No computation."""
+"""How images are made and what can be wrong with them, in words. No computation."""
+
+GAN, INTERPOLATED, TRANSFORMED = "gan", "interpolated", "transformed"
+METHODS = {
+    GAN: "by the GAN",
+    INTERPOLATED: "by the GAN between real images",
+    TRANSFORMED: "as transformed copies of real images",
+}
 
 FAULTS = {
     "copy": ("BG201", "copies of training images"),

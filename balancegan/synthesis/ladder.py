@@ -1,8 +1,9 @@
 """Each class by the best way that it has images for: the GAN where it can learn.
 
-From the top: images of the GAN, looked at and in part rejected; where a class has too
-few real images, or too few of the GAN's are good enough, transformed copies of the
-real ones. What was done is said of every image, in words that users see.
+From the top: images of the GAN; images of the GAN between real ones, for classes with
+too few of them, or of which too few images of the GAN are good enough; transformed
+copies of real images. All but the last are looked at, and in part rejected. What was
+done is said of every image, in words that users see.
 """
 
 from collections.abc import Sequence
@@ -14,17 +15,20 @@ import pandas as pd
 
 from balancegan.attributes import name_values
 from balancegan.balance import Plan
+from balancegan.gan.inversion import LatentFinder
 from balancegan.gan.model import TrainedModel
 from balancegan.gan.selection import Selection
 from balancegan.progress import show_progress
+from balancegan.synthesis.faults import GAN, INTERPOLATED, TRANSFORMED
+from balancegan.synthesis.interpolation import InterpolatingModel
 from balancegan.synthesis.reference import Reference
 from balancegan.synthesis.rejection import Screen, Screened
-from balancegan.synthesis.summary import summarize
+from balancegan.synthesis.summary import Made, summarize
 from balancegan.synthesis.synthesis import Portion
 from balancegan.synthesis.transformed import TransformedCopies
 
-GAN, TRANSFORMED = "gan", "transformed"
-LEAST_FOR_GAN = 5  # real images of a class
+# From how many real images of a class on; benchmarks/LOG.md has how this was found
+RUNGS = ((GAN, 5), (INTERPOLATED, 2), (TRANSFORMED, 1))
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,7 @@ class Ladder:
         self.model, self.images, self.class_indices = model, images, class_indices
         self.reject, self.gan_only, self.best_of = reject, gan_only, best_of
         self.reference = reference
+        self.finder: LatentFinder | None = None
 
     def climb(self, plan: Plan, names: Sequence[str], *, show: bool) -> Laddered:
         """Return how the images of a plan are made.
@@ -105,25 +110,45 @@ class Ladder:
         with show_progress("Judging", len(wanted), "classes", visible=visible) as bar:
             for done, (label, n) in enumerate(wanted.items(), 1):
                 selection = self.model.select(name_values(label, names))
-                made, screened = self._make(selection, n)
-                portions += made
-                tables.append(_describe(label, made, screened))
+                made = self._make(selection, n)
+                portions += [one.portion for one in made]
+                tables.append(_describe(label, made))
                 n_real = self.model.count_images(name_values(label, names))
-                rows.append(summarize(label, n_real, made, screened))
+                rows.append(summarize(label, n_real, made))
                 if bar is not None:
                     bar.update(done)
         quality = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
         return Laddered(portions, quality, pd.DataFrame(rows))
 
-    def _make(
-        self, selection: Selection, n: int
-    ) -> tuple[list[Portion], Screened | None]:
-        """Return the portions of one class."""
+    def _make(self, selection: Selection, n: int) -> list[Made]:
+        """Return what is made of one class, from the top rung down."""
         own = np.flatnonzero(np.isin(self.class_indices, selection.class_indices))
-        if 0 < len(own) < LEAST_FOR_GAN and not self.gan_only:
-            return [self._transformed(own, n)], None
+        made: list[Made] = []
+        missing = n
+        for method in self._rungs_for(len(own)):
+            if method == TRANSFORMED:
+                made.append(Made(self._transformed(own, missing)))
+            else:
+                model = self.model if method == GAN else self._interpolating(own)
+                made.append(self._generated(method, model, selection, missing))
+            missing -= len(made[-1].portion)
+            if not missing:
+                return made
+        return [*made, self._forced(selection, missing, made[0].screened)]
+
+    def _rungs_for(self, n_real: int) -> list[str]:
+        """Return the methods for a class of so many real images, the best first."""
+        if self.gan_only or not n_real:
+            return [GAN]
+        return [method for method, least in RUNGS if n_real >= least]
+
+    def _generated(
+        self, method: str, model: TrainedModel, selection: Selection, n: int
+    ) -> Made:
+        """Return images of a model, the good ones if they are looked at."""
         if not self.reject:
-            return [self._generated(selection, np.arange(n), np.ones(n))], None
+            numbers = np.arange(n)
+            return Made(self._portion(method, model, selection, numbers, np.ones(n)))
         if self.reference is None:
             self.reference = Reference(
                 self.images,
@@ -132,27 +157,40 @@ class Ladder:
                 self.model.attributes.sizes,
                 self.model.seed,
             )
-        screened = Screen(self.model, self.reference).screen(selection, n, self.best_of)
-        portions = []
-        if len(screened.numbers):
-            weights = screened.weights()
-            portions.append(self._generated(selection, screened.numbers, weights))
-        missing = n - len(screened.numbers)
-        if missing and len(own):
-            portions.append(self._transformed(own, missing))
-        return portions, screened
+        screened = Screen(model, self.reference).screen(selection, n, self.best_of)
+        numbers, weights = screened.numbers, screened.weights()
+        portion = self._portion(method, model, selection, numbers, weights)
+        return Made(portion, screened)
 
-    def _generated(
-        self, selection: Selection, numbers: np.ndarray, weights: np.ndarray
+    def _forced(self, selection: Selection, n: int, screened: Screened | None) -> Made:
+        """Return images of the GAN that were rejected: there is nothing else."""
+        accepted = np.empty(0, int) if screened is None else screened.numbers
+        others = np.setdiff1d(np.arange(n + len(accepted)), accepted)[:n]
+        return Made(self._portion(GAN, self.model, selection, others, np.ones(n)))
+
+    def _portion(
+        self,
+        method: str,
+        model: TrainedModel,
+        selection: Selection,
+        numbers: np.ndarray,
+        weights: np.ndarray,
     ) -> Portion:
         last = int(numbers[-1]) + 1 if len(numbers) else 0
-        indices = selection.draw(self.model.seed, 0, last)[numbers]
+        indices = selection.draw(model.seed, 0, last)[numbers]
 
         def make(numbers: np.ndarray) -> Any:
-            for images, _ in self.model.make_numbered(selection, numbers):
+            for images, _ in model.make_numbered(selection, numbers):
                 yield images
 
-        return Portion(GAN, numbers, indices, weights, make)
+        return Portion(method, numbers, indices, weights, make)
+
+    def _interpolating(self, own: np.ndarray) -> InterpolatingModel:
+        if self.finder is None:
+            self.finder = LatentFinder(self.model)
+        return InterpolatingModel.between(
+            self.finder, self.images[own], self.class_indices[own]
+        )
 
     def _transformed(self, own: np.ndarray, n: int) -> Portion:
         copies = TransformedCopies(
@@ -166,16 +204,14 @@ class Ladder:
         return Portion(TRANSFORMED, numbers, indices, np.ones(n), copies.make)
 
 
-def _describe(
-    label: Any, portions: Sequence[Portion], screened: Screened | None
-) -> pd.DataFrame:
+def _describe(label: Any, made: Sequence[Made]) -> pd.DataFrame:
     """Return a row for each image of one class."""
     tables = []
-    for portion in portions:
+    for portion, screened in made:
         table = pd.DataFrame({"number": portion.numbers})
         table.insert(0, "class", pd.Series([label] * len(table), dtype=object))
         table["method"], table["weight"] = portion.method, portion.weights
-        if screened is not None and portion.method == GAN:
+        if screened is not None:
             figures = screened.figures.drop(columns="rejected")
             table = table.merge(figures, on="number", how="left")
         tables.append(table)

@@ -4,11 +4,11 @@ Faults are named by the images as the GAN makes them, before any is rejected.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
-from balancegan.synthesis.faults import FAULTS, REASONS
+from balancegan.synthesis.faults import FAULTS, GAN, METHODS, REASONS
 from balancegan.synthesis.rejection import COPY, N_TRIAL, REPEATED, Screened
 from balancegan.synthesis.synthesis import Portion
 
@@ -19,9 +19,18 @@ LEAST_DIVERSITY = 0.5  # as a ratio to real images
 LESS_AGREEMENT, LEAST_AGREEMENT = 0.1, 0.3  # how far below real images
 
 
-def summarize(
-    label: Any, n_real: int, portions: Sequence[Portion], screened: Screened | None
-) -> dict[str, Any]:
+class Made(NamedTuple):
+    """Images of a class made in one way, and what was found when they were looked at.
+
+    `screened` is None where they were not. The portion may be empty: too few images
+    were good enough.
+    """
+
+    portion: Portion
+    screened: Screened | None = None
+
+
+def summarize(label: Any, n_real: int, made: Sequence[Made]) -> dict[str, Any]:
     """Return what was found of the images of one class.
 
     Parameters
@@ -30,33 +39,35 @@ def summarize(
         The class.
     n_real : int
         Its real images.
-    portions : sequence of Portion
+    made : sequence of Made
         What is made of it.
-    screened : Screened or None
-        What was found of the GAN's images. None: they were not looked at.
 
     Returns
     -------
     row : dict
-        "class", "real", and how many images are made by each method; "looked_at", the
-        share "accepted", and the shares rejected as "copy", "repeated", "unlike" and
-        "other_class"; "agreement", the share that a judge puts into the class, with
+        "class", "real", and how many images are made by each method; of the first
+        images that were looked at (the GAN's, if it was tried) "looked_at", how many,
+        the share "accepted", and the shares rejected as "copy", "repeated", "unlike"
+        and "other_class"; "agreement", the share that a judge puts into the class, with
         "agreement_before" any was rejected and "real_agreement" of real images that it
         has not seen; "diversity", as a ratio to real images, and "diversity_before";
-        "fault" and "fault_share", see :func:`name_fault`. None where unknown.
+        "fault" and "fault_share" of the GAN, see :func:`name_fault`. None where
+        unknown.
     """
-    made = dict.fromkeys(("gan", "transformed"), 0)
-    for portion in portions:
-        made[portion.method] += len(portion)
-    row: dict[str, Any] = {"class": label, "real": n_real, **made}
-    if screened is None:
+    numbers = dict.fromkeys(METHODS, 0)
+    for one in made:
+        numbers[one.portion.method] += len(one.portion)
+    row: dict[str, Any] = {"class": label, "real": n_real, **numbers}
+    looked_at = [one for one in made if one.screened is not None]
+    if not looked_at or (screened := looked_at[0].screened) is None:
         return row
+    is_gan = looked_at[0].portion.method == GAN
     figures = screened.figures
     accepted = figures["rejected"] == ""
     shares = {
         reason: float((figures["rejected"] == reason).mean()) for reason in REASONS
     }
-    fault, share = name_fault(screened)
+    fault, share = name_fault(screened) if is_gan else (None, 0.0)
     return {
         **row,
         "looked_at": len(figures),
@@ -67,6 +78,7 @@ def summarize(
         "real_agreement": screened.limits.real_agreement,
         "diversity_before": screened.diversity[0],
         "diversity": screened.diversity[1],
+        "is_gan_tried": is_gan,
         "is_given_up": screened.is_given_up,
         "fault": fault,
         "fault_share": share,
@@ -116,21 +128,20 @@ def describe_exceptions(summary: pd.DataFrame) -> str:
     """
     if not len(summary):
         return ""
-    simpler = summary[summary["transformed"] > 0]
-    texts = [
-        f"{row['class']} ({_why(row)})" for row in simpler.to_dict(orient="records")
-    ]
-    if not texts:
-        return ""
-    return (
-        "Not by the GAN, but as transformed copies of real images are made: "
-        f"{', '.join(texts)}."
-    )
+    texts = []
+    for method, how in METHODS.items():
+        simpler = summary[summary[method] > 0] if method != GAN else summary[:0]
+        classes = [
+            f"{row['class']} ({_why(row)})" for row in simpler.to_dict(orient="records")
+        ]
+        if classes:
+            texts.append(f"{how}: {', '.join(classes)}")
+    return f"Made in a simpler way than others: {'; '.join(texts)}." if texts else ""
 
 
 def _why(row: Mapping[Any, Any]) -> str:
     accepted = row.get("accepted")
-    if accepted is None or pd.isna(accepted):
+    if accepted is None or pd.isna(accepted) or not row["is_gan_tried"]:
         return f"{row['real']} real images"
     fault = row["fault"]
     what = "" if fault is None or pd.isna(fault) else f": {FAULTS[fault][1]}"
