@@ -55,6 +55,7 @@ def train_judges_briefly():
         patch.setattr("balancegan.gan.quality.JUDGE_STEPS", 1)
         patch.setattr("balancegan.synthesis.crossfit.JUDGE_STEPS", 1)
         patch.setattr("balancegan.synthesis.rejection.N_TRIAL", 8)
+        patch.setattr("balancegan.gan.inversion.N_STEPS", 10)
         yield
 
 

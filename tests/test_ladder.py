@@ -3,6 +3,7 @@ import pytest
 
 from balancegan import ConditionalGANAugmenter
 from balancegan.errors import SimplerMethodWarning
+from balancegan.gan import inversion
 from balancegan.gan.inversion import LatentFinder
 from balancegan.images import find_format
 from balancegan.synthesis.interpolation import InterpolatingModel
@@ -108,9 +109,14 @@ def test_the_gan_alone_makes_as_many_as_are_wanted(fitted, monkeypatch):
     assert fitted.method_[47:].tolist() == ["gan"] * 8
 
 
-def test_images_between_real_ones_are_near_them(trained, small_set):
+def test_images_between_real_ones_are_near_them(
+    trained, small_set, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(inversion, "N_STEPS", 150)
     X, y = small_set
-    model = trained.model_
+    trained.save(tmp_path / "model")  # a loaded generator may learn
+    model = ConditionalGANAugmenter.load(tmp_path / "model").model_
+    assert model.generator.trainable
     index = 0
     own = X[y == model.classes[index]][:6]
     classes, before = np.full(len(own), index), model.generator.get_weights()

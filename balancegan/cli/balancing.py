@@ -5,7 +5,7 @@ dict of facts that JSON knows.
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,8 @@ def balance_file(task: Task, out: Output) -> dict[str, Any]:
         augmenter.save(out.save_model, overwrite=out.overwrite)
 
     rows = augmenter.synthesize(task.strategy, labelled.images, labelled.targets)
-    batches = _Timed(rows)
+    positions = augmenter.model_.attributes.positions(augmenter.balance_on)
+    batches = _Watched(rows, rows.labels.joined(positions))
     label, *others = rows.labels.columns
     synthetic = SyntheticImages(
         batches,
@@ -79,7 +80,7 @@ def balance_file(task: Task, out: Output) -> dict[str, Any]:
     write_images(out.path, labelled, synthetic, format=out.format, card=card)
     seconds = time.monotonic() - started
     if out.picture is not None:
-        _write_comparison(out.picture, augmenter, task)
+        _write_comparison(out.picture, augmenter, task, batches.first)
     return {
         "plan": plan,
         **facts,
@@ -157,33 +158,48 @@ def _sizes_of(labels: np.ndarray, labelled: LabelledImages) -> np.ndarray:
     return medians.loc[labels].to_numpy()
 
 
-class _Timed:
-    """Batches, and how long making them took."""
+class _Watched:
+    """Batches, how long making them took, and the first images of each class."""
 
-    def __init__(self, batches: Iterable[np.ndarray]) -> None:
-        self.batches, self.seconds = batches, 0.0
+    def __init__(self, batches: Iterable[np.ndarray], classes: np.ndarray) -> None:
+        self.batches, self.classes, self.seconds = batches, classes.tolist(), 0.0
+        self.first: dict[Any, list[np.ndarray]] = {}
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        batches = iter(self.batches)
+        batches, labels = iter(self.batches), iter(self.classes)
         while True:
             started = time.monotonic()
             batch = next(batches, None)
             self.seconds += time.monotonic() - started
             if batch is None:
                 return
+            for image in batch:
+                kept = self.first.setdefault(next(labels), [])
+                if len(kept) < SHOWN_PER_CLASS:
+                    kept.append(image.copy())
             yield batch
 
 
 def _write_comparison(
-    path: Path, augmenter: ConditionalGANAugmenter, task: Task
+    path: Path,
+    augmenter: ConditionalGANAugmenter,
+    task: Task,
+    first: Mapping[Any, list[np.ndarray]],
 ) -> None:
-    """Write a picture with a row per class, real images left, synthetic right."""
+    """Write a picture with a row per class, real images left, synthetic right.
+
+    These are the first that were written; of classes without any the GAN's first.
+    """
     to_uint8 = augmenter.model_.image_format.to_uint8
     names, real, synthetic = [], [], []
     for label in list(task.plan)[:SHOWN_CLASSES]:
         rows = task.classes.rows_of(label, SHOWN_PER_CLASS)
         names.append(task.classes.name(label))
         real.append(to_uint8(task.labelled.images[rows]))
-        asked = name_values(label, task.classes.names)
-        synthetic.append(to_uint8(augmenter.sample(asked, SHOWN_PER_CLASS)))
+        if label in first:
+            made = np.stack(first[label])
+        else:
+            asked = name_values(label, task.classes.names)
+            made = augmenter.sample(asked, SHOWN_PER_CLASS)
+        synthetic.append(to_uint8(made))
     write_png(path, compare_real_and_synthetic(names, real, synthetic))

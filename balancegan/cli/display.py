@@ -129,11 +129,17 @@ class Display:
     ) -> None:
         """Show what was found of the images of each class, and what was done."""
         table = Table("class", box=None, pad_edge=False)
-        for column in ("by the GAN", "between", "transformed", "accepted", "agreement"):
-            table.add_column(column, justify="right")
-        table.add_column("of real ones", justify="right")
-        table.add_column("diversity", justify="right")
-        table.add_column("most rejected as")
+        for column in (
+            "GAN",
+            "between",
+            "copies",
+            "accepted",
+            "agree",
+            "real",
+            "varied",
+        ):
+            table.add_column(column, justify="right", no_wrap=True)
+        table.add_column("rejected as", no_wrap=True)
         for row in rows:
             shares = {reason: row.get(reason) or 0.0 for reason in REASONS}
             worst = max(shares, key=shares.__getitem__)
@@ -146,7 +152,7 @@ class Display:
                 _percent(row.get("agreement")),
                 _percent(row.get("real_agreement")),
                 _percent(row.get("diversity")),
-                f"{worst.replace('_', ' ')}" if shares[worst] else "",
+                worst.replace("_", " ") if shares[worst] else "",
             )
         self.console.print(table)
         for row in rows:

@@ -16,6 +16,7 @@ import click
 from balancegan.errors import (
     DataError,
     SavedModelError,
+    SimplerMethodWarning,
     TrainingFailed,
     UnseenCombinationWarning,
 )
@@ -58,7 +59,7 @@ def warnings_as_lines() -> Iterator[None]:
     show = warnings.showwarning
 
     def say(message: Warning | str, category: type[Warning], *place: Any) -> None:
-        if issubclass(category, UnseenCombinationWarning):
+        if issubclass(category, (UnseenCombinationWarning, SimplerMethodWarning)):
             click.echo(f"warning: {_one_line(message)}", err=True)
         else:
             show(message, category, *place)

@@ -6,6 +6,8 @@ nearest of a few random ones on. What lies between the latents of two real image
 then an image between them.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -38,18 +40,15 @@ class LatentFinder:
             MOST_IMAGES, model.preset.latent_dim, embeddings_regularizer=regularizer
         )
         row, index = (layers.Input((), dtype="int32") for _ in range(2))
-        generator, was_trainable = model.generator, model.generator.trainable
-        generator.trainable = False
-        self.network = keras.Model(
-            [row, index], generator([self.latents(row), index], training=False)
-        )
+        made = model.generator([self.latents(row), index], training=False)
+        self.network = keras.Model([row, index], made)
         optimizer = keras.optimizers.Adam(LEARNING_RATE)
-        optimizer.build(self.network.trainable_variables)
+        with frozen(model.generator):
+            optimizer.build(self.network.trainable_variables)
         self.network.compile(
             optimizer, "mse", jit_compile=False, steps_per_execution=STEPS_PER_CALL
         )
         self.fresh = [variable.numpy() for variable in optimizer.variables]
-        generator.trainable = was_trainable
 
     def find(self, images: np.ndarray, class_indices: np.ndarray) -> np.ndarray:
         """Return latents whose images are like the given ones.
@@ -78,9 +77,21 @@ class LatentFinder:
         # Each image weighs against its own latent's prior, however many there are
         weights = np.full((n, 1, 1), n / MOST_IMAGES, "float32")
         batches = _Repeated((asked, wanted, weights))
-        self.network.fit(batches, shuffle=False, verbose=0)
+        with frozen(self.model.generator):
+            self.network.fit(batches, shuffle=False, verbose=0)
         found: np.ndarray = self.latents.get_weights()[0][:n]
         return found
+
+
+@contextmanager
+def frozen(network: keras.Model) -> Iterator[None]:
+    """Keep a network from learning within the block."""
+    was_trainable = network.trainable
+    network.trainable = False
+    try:
+        yield
+    finally:
+        network.trainable = was_trainable
 
 
 class _Repeated(keras.utils.PyDataset):

@@ -88,9 +88,13 @@ class Reference:
         rows = np.flatnonzero(np.isin(self.class_indices, class_indices))
         return ClassReference(self, rows)
 
-    def everything(self) -> "ClassReference":
-        """Return what images of a class that nobody has are measured against."""
-        return ClassReference(self, np.arange(len(self.images)))
+    @cached_property
+    def real(self) -> pd.DataFrame:
+        """The figures of all real images, class after class."""
+        classes = np.unique(self.class_indices)
+        return pd.concat(
+            [self.of_classes(classes[[k]]).real for k in range(len(classes))]
+        )
 
 
 class Crowd:

@@ -179,12 +179,6 @@ class Screen:
 
     def __init__(self, model: TrainedModel, reference: Reference) -> None:
         self.model, self.reference = model, reference
-        self.everything = pd.concat(
-            [
-                reference.of_classes(np.array([index])).real
-                for index in np.unique(reference.class_indices)
-            ]
-        )
 
     def screen(self, selection: Selection, n: int, best_of: int = 1) -> Screened:
         """Return the numbers of the first `n` images that are good enough.
@@ -203,7 +197,7 @@ class Screen:
         looked = _Looked(self.model, selection, of_class)
         trial = looked.look(0, N_TRIAL)
         limits = set_limits(
-            looked.figures(), of_class.real, self.everything, of_class.others()
+            looked.figures(), of_class.real, self.reference.real, of_class.others()
         )
         accepted = limits.reasons(looked.figures()) == ""
         diversity = tuple(

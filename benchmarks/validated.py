@@ -1,0 +1,211 @@
+"""Whether sampling_strategy="validated" ever does harm: against adding nothing.
+
+    python benchmarks/validated.py --data DATA --only digits wbc chest --minutes 1.5
+    python benchmarks/validated.py --data DATA --only fashion_lt --broken --minutes 1
+
+DATA is the folder of fashion_mnist.npz, mnist.npz, bccd_cells.npz (cells, 64x64x3),
+pneumoniamnist_full.npz and wbc_folder (a folder for each class). For every seed, which
+is also the draw or the fold, an augmenter chooses amounts; the classifier of the
+comparison learns from the real rows with and without them in 500 steps, and is asked
+about the test images. Where nothing is chosen the two are the same and the difference
+is 0. --broken: a generator that does not listen to what it is asked for, and rejection
+turned off. Writes results/validated_SET.json or results/validated_broken_SET.json.
+"""
+
+import argparse
+import json
+import os
+import time
+import warnings
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+from make_lt import draw_rows
+from sklearn.datasets import load_digits
+from sklearn.model_selection import StratifiedKFold, train_test_split
+
+from balancegan import ConditionalGANAugmenter
+from balancegan.data.reading import read_images
+from balancegan.downstream.classifiers import TrainingRows, train_network
+from balancegan.evaluation.metrics import overall_figures, paired_difference
+from balancegan.gan.networks import build_projection_generator
+
+RESULTS = Path(__file__).parent / "results"
+N_STEPS = 500
+ALIGNED = 0.98  # of dominoes: garments whose digit is their class
+
+
+def long_tailed(file):
+    def read(folder, draw):
+        x, y, x_test, y_test = read_npz(folder / file)
+        rows = draw_rows(y, draw)
+        return x[rows], y[rows], x_test, y_test
+
+    return read
+
+
+def whole(file):
+    def read(folder, _draw):
+        return read_npz(folder / file)
+
+    return read
+
+
+def cells_by_fold(folder, draw):
+    labelled = read_images(folder / "wbc_folder")
+    names, y = np.unique(labelled.targets.joined([0]), return_inverse=True)
+    folds = StratifiedKFold(5, shuffle=True, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a class of three in five folds
+        train, test = list(folds.split(y, y))[draw]
+    return labelled.images[train], y[train], labelled.images[test], y[test]
+
+
+def digits(_folder, draw):
+    x, y = load_digits(return_X_y=True)
+    x = (x * 255 / 16).round().astype("uint8").reshape(-1, 8, 8)
+    x, x_test, y, y_test = train_test_split(
+        x, y, test_size=1 / 3, stratify=y, random_state=draw
+    )
+    rows = np.concatenate([np.flatnonzero(y == c)[: 110 - 11 * c] for c in range(10)])
+    return x[rows], y[rows], x_test, y_test
+
+
+def dominoes(folder, draw):
+    """A digit above a garment, alike in training; classes are the garments."""
+    rng = np.random.default_rng(draw)
+    upper, lower = (read_npz(folder / f) for f in ("mnist.npz", "fashion_mnist.npz"))
+    parts = []
+    for part, n, aligned in ((0, 900, ALIGNED), (2, 500, 0.1)):
+        y = np.repeat(np.arange(10), n)
+        digit = np.where(
+            rng.random(len(y)) < aligned, y, (y + rng.integers(1, 10, len(y))) % 10
+        )
+        above = pick(upper[part], upper[part + 1], digit, rng)
+        below = pick(lower[part], lower[part + 1], y, rng)
+        labels = np.stack([y, digit], axis=1) if part == 0 else y
+        parts += [np.concatenate([above, below], axis=1), labels]
+    return tuple(parts)
+
+
+def pick(images, labels, wanted, rng):
+    found = np.empty((len(wanted), *images.shape[1:]), images.dtype)
+    for label in np.unique(wanted):
+        rows = np.flatnonzero(wanted == label)
+        found[rows] = images[rng.choice(np.flatnonzero(labels == label), len(rows))]
+    return found
+
+
+SETS = {
+    "digits": digits,
+    "wbc": cells_by_fold,
+    "chest": whole("pneumoniamnist_full.npz"),
+    "fashion_lt": long_tailed("fashion_mnist.npz"),
+    "mnist_lt": long_tailed("mnist.npz"),
+    "blood": whole("bccd_cells.npz"),
+    "dominoes": dominoes,
+}
+
+
+def read_npz(file):
+    with np.load(file, allow_pickle=False) as arrays:
+        names = ("x_train", "y_train", "x_test", "y_test")
+        x, y, x_test, y_test = (arrays[name] for name in names)
+    return x, y.astype(int), x_test, y_test.astype(int)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--only", nargs="+", choices=SETS, default=list(SETS))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--minutes", type=float, default=2.0, help="of the GAN")
+    parser.add_argument("--validation-minutes", type=float, default=4.0)
+    parser.add_argument("--broken", action="store_true")
+    options = parser.parse_args()
+    for name in options.only:
+        runs = []
+        for seed in range(options.seeds):
+            runs.append(run(name, seed, options))
+            print(json.dumps(runs[-1]), flush=True)
+            write(name, runs, options)
+
+
+def run(name, seed, options):
+    x, y, x_test, y_test = SETS[name](options.data, seed)
+    augmenter = ConditionalGANAugmenter(
+        sampling_strategy="validated",
+        max_minutes=options.minutes,
+        validation_minutes=options.validation_minutes,
+        random_state=seed,
+        verbose=0,
+    )
+    if options.broken:
+        augmenter.set_params(generator=build_deaf_generator, reject=False)
+    started = time.monotonic()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # classes that are filled up in a simpler way
+        X, balanced = augmenter.fit_resample(x, y)
+    found = augmenter.validated_
+    row = {
+        "seed": seed,
+        "seconds": round(time.monotonic() - started),
+        "sentence": found.sentence,
+        "tried": json.loads(found.tried.round(4).to_json(orient="records")),
+        "synthetic": int(augmenter.is_synthetic_.sum()),
+    }
+    garments = [
+        labels if labels.ndim == 1 else labels[:, 0] for labels in (y, balanced)
+    ]
+    to_model_range = augmenter.model_.image_format.to_model_range
+    sides = {"none": (x, garments[0])}
+    if row["synthetic"]:
+        sides["validated"] = (X, garments[1])
+    for side, (images, labels) in sides.items():
+        n_classes = int(garments[0].max()) + 1
+        rows = TrainingRows(images, labels, n_classes, to_model_range)
+        seen = train_network(None, rows, x_test, seed, n_steps=N_STEPS)
+        counts = np.bincount(garments[0], minlength=n_classes).tolist()
+        figures = overall_figures(y_test, seen.argmax(axis=1), seen, counts)
+        row[side] = round(figures["balanced_accuracy"], 4)
+    row.setdefault("validated", row["none"])
+    return row
+
+
+def build_deaf_generator(image_shape, n_classes, latent_dim, seed):
+    """Build a generator that makes the same image whatever class it is asked for."""
+    generator = build_projection_generator(image_shape, n_classes, latent_dim, seed)
+    latent, index = (
+        keras.Input(each.shape[1:], dtype=each.dtype) for each in generator.inputs
+    )
+    deaf = keras.ops.zeros_like(index)
+    return keras.Model([latent, index], generator([latent, deaf]))
+
+
+def write(name, runs, options):
+    difference = paired_difference(
+        [run["validated"] for run in runs], [run["none"] for run in runs]
+    )
+    result = {
+        "command": f"python benchmarks/validated.py --data DATA --only {name}"
+        f" --minutes {options.minutes:g}"
+        f" --validation-minutes {options.validation_minutes:g}"
+        + " --broken"
+        * options.broken,
+        "difference": {
+            key: round(value, 4) if isinstance(value, float) else value
+            for key, value in difference.as_dict().items()
+            if value == value and value not in (float("inf"), float("-inf"))
+        },
+        "runs": runs,
+    }
+    kind = "validated_broken" if options.broken else "validated"
+    file = RESULTS / f"{kind}_{name}.json"
+    file.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
