@@ -1,7 +1,6 @@
 """Fixtures: seeded randomness, tiny image sets, one trained augmenter to share."""
 
 import os
-import sys
 import warnings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -48,21 +47,26 @@ def trained(small_set):
 
 
 @pytest.fixture(autouse=True, scope="session")
-def train_judges_briefly():
-    """Judges that have learned nothing: their training would take most of the time."""
+def train_briefly():
+    """Judges that have learned nothing, latents hardly sought, costs hardly measured.
+
+    All of it, done for its result, would take most of the time.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("balancegan.gan.judge.JUDGE_STEPS", 1)
         patch.setattr("balancegan.gan.quality.JUDGE_STEPS", 1)
         patch.setattr("balancegan.synthesis.crossfit.JUDGE_STEPS", 1)
         patch.setattr("balancegan.synthesis.rejection.N_TRIAL", 8)
-        patch.setattr("balancegan.gan.inversion.N_STEPS", 10)
+        patch.setattr("balancegan.gan.inversion.N_STEPS", 2)
+        patch.setattr("balancegan.cli.estimate.TRIAL_CALLS", 2)
+        patch.setattr("balancegan.cli.estimate.CLASSIFIER_TRIAL_STEPS", (1, 3))
         yield
 
 
 @pytest.fixture(autouse=True)
 def run_eagerly(request):
     """Run without compiling, which costs seconds, unless marked `compiled`."""
-    if "tensorflow" not in sys.modules or request.node.get_closest_marker("compiled"):
+    if request.node.get_closest_marker("compiled"):
         yield
         return
     import tensorflow as tf
