@@ -59,7 +59,7 @@ def train_briefly():
         patch.setattr("balancegan.synthesis.rejection.N_TRIAL", 8)
         patch.setattr("balancegan.gan.inversion.N_STEPS", 2)
         patch.setattr("balancegan.cli.estimate.TRIAL_CALLS", 2)
-        patch.setattr("balancegan.cli.estimate.CLASSIFIER_TRIAL_STEPS", (1, 3))
+        patch.setattr("balancegan.cli.estimate.TRIAL_STEPS", (1, 3))
         yield
 
 

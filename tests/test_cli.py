@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from balancegan import ConditionalGANAugmenter
+from balancegan.cli import estimate
 from balancegan.cli.commands import main
 
 from .conftest import load_npz, make_images
@@ -127,10 +128,30 @@ def test_dry_run_says_what_would_happen_and_writes_nothing(data, tmp_path):
     report = json.loads(result.stdout)
     assert report["steps"] == 5000
     assert report["training_seconds"] > 1
-    assert report["synthesis_seconds"] > 0
+    assert report["judging_seconds"] >= report["synthesis_seconds"] > 0
+    assert report["validation_seconds"] == 0
     assert report["peak_memory_bytes"] > 1e8
     assert "nothing was written" in result.stderr
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_dry_run_counts_the_trying_of_amounts(data):
+    amounts = ("--target", "validated", "--validation-minutes", "3")
+    result = run("balance", data, "--dry-run", *amounts, *QUICK)
+    assert result.exit_code == 0, result.output
+    assert "try amounts for at most 3 min" in result.stderr
+
+
+def test_a_dry_run_counts_the_training_of_judges(tmp_path, monkeypatch):
+    monkeypatch.setattr(estimate, "JUDGE_STEPS", 10**7)
+    path = tmp_path / "data.npz"
+    np.savez(path, X=make_images(200), y=np.repeat([0, 1], [150, 50]))
+    seconds = {}
+    for option in ("--reject", "--no-reject"):
+        result = run("balance", path, "--dry-run", "--json", option, *QUICK)
+        seconds[option] = json.loads(result.stdout)["judging_seconds"]
+    assert seconds["--reject"] > 1000
+    assert seconds["--no-reject"] == 0
 
 
 def test_train_then_generate_and_balance(data, tmp_path):

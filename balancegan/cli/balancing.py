@@ -93,13 +93,16 @@ def balance_file(task: Task, out: Output) -> dict[str, Any]:
 def estimate_file(task: Task) -> dict[str, Any]:
     """Find out by a little work what balancing a file would cost.
 
-    The facts are those of :class:`balancegan.cli.estimate.Estimate`.
+    The facts are those of :class:`balancegan.cli.estimate.Estimate`, and the most that
+    the trying of amounts may take, "validation_seconds".
     """
     augmenter = _loaded(task) or ConditionalGANAugmenter(
         **{**task.settings, "verbose": 0}
     )
     images, targets = task.labelled.images, task.labelled.targets
-    return asdict(estimate_cost(augmenter, images, targets, sum(task.plan.values())))
+    cost = estimate_cost(augmenter, images, targets, sum(task.plan.values()))
+    trying = 60 * augmenter.validation_minutes if task.is_validated else 0.0
+    return {**asdict(cost), "validation_seconds": trying}
 
 
 def attributes_of(model: Path) -> tuple[str, ...]:

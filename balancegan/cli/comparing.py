@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from balancegan.augmenter import ConditionalGANAugmenter
-from balancegan.balance import class_counts, plan_synthesis
+from balancegan.balance import VALIDATED, class_counts, plan_synthesis
 from balancegan.cli.estimate import estimate_classifier, estimate_cost
 from balancegan.data.labelled import LabelledImages
 from balancegan.downstream.classifiers import CLASSIFIERS, N_STEPS, TrainingRows
@@ -118,9 +118,13 @@ class Comparison:
         for sampler in samplers.values():
             if isinstance(sampler, ConditionalGANAugmenter):
                 strategy, most = sampler.sampling_strategy, sampler.max_ratio
+                if strategy == VALIDATED:
+                    strategy = "auto"  # as many at most
+                    generating += 60 * sampler.validation_minutes
                 n_images = sum(plan_synthesis(labels, strategy, most).values())
                 cost = estimate_cost(sampler, images, labels, n_images)
-                generating += cost.training_seconds + cost.synthesis_seconds
+                generating += cost.training_seconds + cost.judging_seconds
+                generating += cost.synthesis_seconds
         n_rounds = self.seeds * (self.folds or 1)
         return {
             "runs": len(self.arms) * n_rounds,

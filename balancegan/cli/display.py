@@ -167,9 +167,12 @@ class Display:
 
     def say_estimate(self, facts: Mapping[str, Any], n_images: int) -> None:
         """Say what a run would cost."""
+        seconds = facts["validation_seconds"]
+        trying = f"try amounts for at most {format_seconds(seconds)}, " * bool(seconds)
         self.say(
             f"would train {facts['steps']} steps in about "
-            f"{format_seconds(facts['training_seconds'])}, then make {n_images} images "
+            f"{format_seconds(facts['training_seconds'])}, judge images for about "
+            f"{format_seconds(facts['judging_seconds'])}, {trying}then make {n_images} "
             f"in about {format_seconds(facts['synthesis_seconds'])}, with at most "
             f"about {format_bytes(facts['peak_memory_bytes'])} of memory; nothing was "
             "written"

@@ -6,6 +6,7 @@ user's own settings; what is measured is thrown away but for the figures.
 
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +20,15 @@ from balancegan.downstream.classifiers import (
     train_network,
 )
 from balancegan.gan.conditional_gan import STEPS_PER_CALL
-from balancegan.gan.model import BATCH
+from balancegan.gan.model import BATCH, TrainedModel
 from balancegan.gan.presets import choose_preset
+from balancegan.synthesis.crossfit import (
+    FEWEST_FOR_NETWORK,
+    JUDGE_STEPS,
+    CrossFittedJudge,
+)
 
-CLASSIFIER_TRIAL_STEPS = (10, 30)  # the first ones compile
+TRIAL_STEPS = (10, 30)  # of classifiers and judges; the first ones compile
 TRIAL_CALLS = 4  # of the compiled training function; the first one compiles
 
 
@@ -34,14 +40,16 @@ class Estimate:
     ----------
     steps : int
         Training steps.
-    training_seconds, synthesis_seconds : float
-        How long each would take.
+    training_seconds, judging_seconds, synthesis_seconds : float
+        How long each would take. Judging is training the judges, and making the images
+        that they look at.
     peak_memory_bytes : int or None
         Largest resident memory of the process. None where the system does not tell.
     """
 
     steps: int
     training_seconds: float
+    judging_seconds: float
     synthesis_seconds: float
     peak_memory_bytes: int | None
 
@@ -74,12 +82,16 @@ def estimate_cost(
     next(batches)
     started = time.monotonic()
     next(batches)
-    seconds_per_image = (time.monotonic() - started) / BATCH
+    synthesis_seconds = n_images * (time.monotonic() - started) / BATCH
+    judging_seconds = 0.0
+    if augmenter.reject:
+        judging_seconds = synthesis_seconds + _estimate_judges(augmenter.model_, X)
 
     return Estimate(
         steps=steps,
         training_seconds=training_seconds,
-        synthesis_seconds=n_images * seconds_per_image,
+        judging_seconds=judging_seconds,
+        synthesis_seconds=synthesis_seconds,
         peak_memory_bytes=peak_memory_bytes(),
     )
 
@@ -120,12 +132,34 @@ def estimate_classifier(
     build, rows, n_steps
         As in :func:`balancegan.downstream.classifiers.train_network`.
     """
+    return _extrapolate(
+        lambda steps: train_network(build, rows, rows.images[:1], 0, n_steps=steps),
+        n_steps,
+    )
+
+
+def _estimate_judges(model: TrainedModel, X: np.ndarray) -> float:
+    """Return about how many seconds it takes to train the judges of synthetic images.
+
+    What they learn makes no difference to that, so any classes will do. Of small sets
+    they are linear models, which take a second.
+    """
+    if len(X) < FEWEST_FOR_NETWORK:
+        return 0.0
+    sizes = model.attributes.sizes
+    classes = np.arange(len(X)) % int(np.prod(sizes))
+    judge = CrossFittedJudge(model.image_format, sizes, model.seed)
+    return _extrapolate(lambda steps: judge.train(X, classes, steps), JUDGE_STEPS)
+
+
+def _extrapolate(train: Callable[[int], Any], n_steps: int) -> float:
+    """Return about how many seconds training takes, from two short ones."""
     seconds = []
-    for trial_steps in CLASSIFIER_TRIAL_STEPS:
+    for steps in TRIAL_STEPS:
         started = time.monotonic()
-        train_network(build, rows, rows.images[:1], 0, n_steps=trial_steps)
+        train(steps)
         seconds.append(time.monotonic() - started)
-    few, more = CLASSIFIER_TRIAL_STEPS
+    few, more = TRIAL_STEPS
     per_step = max(0.0, seconds[1] - seconds[0]) / (more - few)
     return seconds[0] + per_step * max(0, n_steps - few)
 

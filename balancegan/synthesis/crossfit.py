@@ -85,7 +85,12 @@ class CrossFittedJudge:
         self.judges: list[ImageJudge] = []
         self.is_network = False
 
-    def train(self, images: np.ndarray, class_indices: np.ndarray) -> None:
+    def train(
+        self,
+        images: np.ndarray,
+        class_indices: np.ndarray,
+        n_steps: int | None = None,
+    ) -> None:
         """Train each judge on what is not held out from it.
 
         Parameters
@@ -94,6 +99,8 @@ class CrossFittedJudge:
             Real images, in the user's layout and range.
         class_indices : ndarray of shape (n,), int
             Their classes; of several attributes, of their combinations.
+        n_steps : int or None, default=None
+            Steps of training, where the judges are networks. None: ``JUDGE_STEPS``.
         """
         self.folds = assign_folds(class_indices, self.seed)
         self.is_network = len(images) >= FEWEST_FOR_NETWORK
@@ -101,7 +108,7 @@ class CrossFittedJudge:
         for fold in range(N_FOLDS):
             rows = np.flatnonzero(self.folds != fold)
             judge = self._new_judge(fold)
-            judge.train(images[rows], class_indices[rows], JUDGE_STEPS)
+            judge.train(images[rows], class_indices[rows], n_steps or JUDGE_STEPS)
             self.judges.append(judge)
 
     def look_at(
