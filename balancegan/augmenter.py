@@ -67,10 +67,10 @@ class ConditionalGANAugmenter(ModelSampler):
         1 gives typical images and little variety. None: a whole one.
     gan_only : bool, default=False
         Whether the GAN makes the images of every class. False: a class that it cannot
-        learn, of fewer than 5 images or with fewer than a fifth of its images
-        accepted, gets images between its real ones instead, and where those are not
-        good enough either, copies of real ones, moved, turned and scaled; `method_`
-        says so, and a warning.
+        learn, of fewer than 8 images or with fewer than a fifth of its images
+        accepted, gets copies of its real ones instead, moved, turned and scaled; if it
+        has 20 images or more, images between real ones first, as far as they are good
+        enough. `method_` says so, and a warning.
     validation_minutes : float, default=10
         With "validated", trying amounts ends after so many minutes. Little time tries
         few, and where it does not suffice for any, none is added.

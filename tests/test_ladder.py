@@ -6,6 +6,7 @@ from balancegan.errors import SimplerMethodWarning
 from balancegan.gan import inversion
 from balancegan.gan.inversion import LatentFinder
 from balancegan.images import find_format
+from balancegan.synthesis import ladder
 from balancegan.synthesis.interpolation import InterpolatingModel
 from balancegan.synthesis.transformed import TransformedCopies
 
@@ -78,16 +79,29 @@ def accepting(monkeypatch):
     monkeypatch.setattr(accepts, lambda self, figures: np.full(len(figures), ""))
 
 
-def test_classes_too_small_for_the_gan_get_simpler_images(fitted, accepting):
+def test_classes_too_small_for_the_gan_get_copies(fitted, accepting):
     with pytest.warns(SimplerMethodWarning, match=r"boot \(4 real.*sock \(1 real"):
-        _, y_bal = fitted.resample({"boot": 9, "sock": 6})
-    assert y_bal[47:].tolist() == ["boot"] * 5 + ["sock"] * 5
-    methods = ["interpolated"] * 5 + ["transformed"] * 5
+        _, y_bal = fitted.resample({"shirt": 14, "boot": 9, "sock": 6})
+    assert y_bal[47:].tolist() == ["boot"] * 5 + ["shirt"] * 2 + ["sock"] * 5
+    methods = ["transformed"] * 5 + ["gan"] * 2 + ["transformed"] * 5
     assert fitted.method_.tolist() == ["real"] * 47 + methods
     assert fitted.quality_["method"].tolist() == methods
-    assert fitted.quality_["probability"].notna().tolist() == [True] * 5 + [False] * 5
+    looked_at = fitted.quality_["probability"].notna()
+    assert looked_at.tolist() == [False] * 5 + [True] * 2 + [False] * 5
+    assert fitted.quality_summary_["gan"].tolist() == [0, 2, 0]
+    assert fitted.quality_summary_["transformed"].tolist() == [5, 0, 5]
+
+
+def test_a_class_that_the_gan_is_bad_at_gets_images_between_real_ones(
+    fitted, accepting, monkeypatch
+):
+    monkeypatch.setattr(ladder, "RUNGS", (("interpolated", 2), ("transformed", 1)))
+    with pytest.warns(SimplerMethodWarning, match=r"between.*: boot .*copies.*: sock "):
+        fitted.resample({"boot": 9, "sock": 6})
+    methods = ["interpolated"] * 5 + ["transformed"] * 5
+    assert fitted.method_[47:].tolist() == methods
+    assert fitted.quality_["method"].tolist() == methods
     assert fitted.quality_summary_["interpolated"].tolist() == [5, 0]
-    assert fitted.quality_summary_["transformed"].tolist() == [0, 5]
 
 
 def test_what_is_missing_of_the_gan_is_made_of_real_images(fitted, monkeypatch):

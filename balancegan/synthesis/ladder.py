@@ -1,9 +1,8 @@
 """Each class by the best way that it has images for: the GAN where it can learn.
 
-From the top: images of the GAN; images of the GAN between real ones, for classes with
-too few of them, or of which too few images of the GAN are good enough; transformed
-copies of real images. All but the last are looked at, and in part rejected. What was
-done is said of every image, in words that users see.
+From the top: images of the GAN; where too few of them are good enough, images of the
+GAN between real ones; transformed copies of real images. All but the last are looked
+at, and in part rejected. What was done is said of every image, in words that users see.
 """
 
 from collections.abc import Sequence
@@ -28,7 +27,7 @@ from balancegan.synthesis.synthesis import Portion
 from balancegan.synthesis.transformed import TransformedCopies
 
 # From how many real images of a class on; benchmarks/LOG.md has how this was found
-RUNGS = ((GAN, 5), (INTERPOLATED, 2), (TRANSFORMED, 1))
+RUNGS = ((GAN, 8), (INTERPOLATED, 20), (TRANSFORMED, 1))
 
 
 @dataclass(frozen=True)
