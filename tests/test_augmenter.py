@@ -19,7 +19,7 @@ from balancegan.gan.networks import (
 
 from .conftest import make_images
 
-QUICK = {"steps": 2, "random_state": 0, "verbose": 0}
+QUICK = {"steps": 1, "random_state": 0, "verbose": 0}
 
 
 def quick(**parameters):

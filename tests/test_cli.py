@@ -21,7 +21,7 @@ from .conftest import load_npz, make_images
 from .help_texts import COMMANDS, FOLDER, help_text
 
 X, Y = make_images(36), np.repeat([0, 1, 2], [20, 12, 4])
-QUICK = ["--steps", "2", "--seed", "0"]
+QUICK = ["--steps", "1", "--seed", "0"]
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_balance_speaks_json(data, tmp_path):
         "real": 4,
         "synthetic": 16,
     }
-    assert report["steps"] == 2
+    assert report["steps"] == 1
     assert report["seed"] == 0
     assert report["peak_memory_bytes"] > 1e8
     assert report["arrays_not_extended"] == ["slides"]
@@ -157,7 +157,7 @@ def test_a_dry_run_counts_the_training_of_judges(tmp_path, monkeypatch):
 def test_train_then_generate_and_balance(data, tmp_path):
     model = tmp_path / "model"
     result = run("train", data, "--model", model, "--json", *QUICK)
-    assert json.loads(result.stdout)["steps"] == 2
+    assert json.loads(result.stdout)["steps"] == 1
     loaded = ConditionalGANAugmenter.load(model)
 
     out = tmp_path / "boots"

@@ -11,7 +11,7 @@ from balancegan.evaluation.result import EvaluationResult
 from .test_cli import run
 from .test_quality import stripes
 
-QUICK = ["--classifier-steps", "5", "--steps", "2"]
+QUICK = ["--classifier-steps", "5", "--steps", "1"]
 
 
 @pytest.fixture

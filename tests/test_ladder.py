@@ -12,7 +12,7 @@ from balancegan.synthesis.transformed import TransformedCopies
 
 from .conftest import make_images
 
-QUICK = {"steps": 2, "random_state": 0, "verbose": 0}
+QUICK = {"steps": 1, "random_state": 0, "verbose": 0}
 
 
 def gradient_images(n, shape=(12, 12)):

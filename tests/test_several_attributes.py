@@ -18,7 +18,7 @@ from balancegan.images import find_format
 
 from .conftest import make_images
 
-QUICK = {"steps": 2, "random_state": 0, "verbose": 0}
+QUICK = {"steps": 1, "random_state": 0, "verbose": 0}
 DIGIT = np.repeat(["3", "5", "8"], [30, 20, 10])
 # No 8 is red, every second of the others is
 COLOUR = np.where((np.arange(60) % 2 == 0) & (DIGIT != "8"), "red", "blue")
