@@ -41,10 +41,16 @@ class Planted:
         yield np.stack(rows).astype("uint8"), np.full(n, index)
 
 
-@pytest.fixture(scope="module")
-def reference():
+@pytest.fixture(
+    scope="module",
+    params=["linear judges", pytest.param("networks", marks=pytest.mark.slow)],
+)
+def reference(request):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(crossfit, "FEWEST_FOR_NETWORK", 10**9)
+        if request.param == "networks":
+            patch.setattr(crossfit, "JUDGE_STEPS", 600)
+        else:
+            patch.setattr(crossfit, "FEWEST_FOR_NETWORK", 10**9)
         images, labels = digits()[0]
         return Reference(images, labels, find_format(images), (10,), 0)
 
@@ -110,7 +116,7 @@ def test_a_good_generator_is_not_accused(reference, index):
     screened = Screen(Planted(unseen), reference).screen(Selection.of_class(index), 20)
     assert name_fault(screened) == (None, 0.0)
     assert not screened.is_given_up
-    assert screened.figures["rejected"].eq("").mean() > 0.7
+    assert screened.figures["rejected"].eq("").mean() > 0.6
     assert len(screened.numbers) == 20
 
 
