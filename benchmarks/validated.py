@@ -56,7 +56,7 @@ def whole(file):
 
 def cells_by_fold(folder, draw):
     labelled = read_images(folder / "wbc_folder")
-    names, y = np.unique(labelled.targets.joined([0]), return_inverse=True)
+    y = np.unique(labelled.labels, return_inverse=True)[1]
     folds = StratifiedKFold(5, shuffle=True, random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a class of three in five folds
