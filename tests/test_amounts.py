@@ -1,6 +1,5 @@
 """How many images help, tried on images held out: the search, and the augmenter's."""
 
-import itertools
 import json
 
 import numpy as np
@@ -28,12 +27,13 @@ def search(monkeypatch):
     runs = []
 
     def make(quality, seconds=1_000.0, took=0.0):
-        clock = itertools.count(0.0, took)
+        clock = [0.0]
 
         def train(build, rows, test_images, seed, n_steps):
             n = np.bincount(rows.class_indices, minlength=3)
             of_real = np.bincount(CLASSES[~held_out], minlength=3)
             runs.append(tuple(n - of_real))
+            clock[0] += took
             rng = np.random.default_rng(seed)
             added = (n - of_real > 0) @ np.asarray(quality)
             knows = rng.random(len(test_images)) < 0.6 + added
@@ -41,7 +41,7 @@ def search(monkeypatch):
             return np.eye(3)[np.where(knows, truth, (truth + 1) % 3)]
 
         monkeypatch.setattr(amounts, "train_network", train)
-        monkeypatch.setattr(amounts.time, "monotonic", lambda: next(clock))
+        monkeypatch.setattr(amounts.time, "monotonic", lambda: clock[0])
         return AmountSearch(
             (images[~held_out], CLASSES[~held_out]),
             (images[held_out], CLASSES[held_out]),
@@ -93,7 +93,15 @@ def test_without_time_nothing_is_added(search):
     found = search([0, 0.4, 0], seconds=4.0, took=1.0).search()
     assert found.ratios.tolist() == [0, 0, 0]
     assert "time" in found.sentence
-    assert len(search.runs) < 4
+    assert len(search.runs) == 4
+
+
+def test_little_time_is_spent_on_few_amounts(search):
+    found = search([0, 0.4, 0], seconds=7.0, took=1.0).search()
+    assert len(search.runs) == 7
+    assert found.tried["synthetic"].tolist() == [0, 30, 80]
+    assert found.tried["runs"].tolist().count(amounts.N_SEEDS) == 2
+    assert found.ratios[1] > 0
 
 
 def test_nothing_held_out_nothing_added():

@@ -101,8 +101,9 @@ class AmountSearch:
     """Tries amounts on images held out, within a budget of time.
 
     First every ratio once; then the best two, and the best without the classes that it
-    does no good, as often as adding nothing, three times. Each run trains the network
-    of :func:`balancegan.downstream.classifiers.train_network` for 300 steps.
+    does no good, as often as adding nothing, three times. Where time is short, fewer
+    ratios, and the best of them. Each run trains the network of
+    :func:`balancegan.downstream.classifiers.train_network` for 300 steps.
 
     Parameters
     ----------
@@ -154,13 +155,16 @@ class AmountSearch:
         n_runs = 1 + len(candidates) + (N_SEEDS - 1) * (FINALISTS + 1) + N_SEEDS
         with show_progress("Validating", n_runs, "runs", visible=show) as bar:
             if candidates:
-                self._run([none, *candidates], [0], bar)
+                self._run([none], [0], bar)
+                candidates, n_finalists = self._afford(candidates)
+                self._run(candidates, [0], bar)
             tried = [candidate for candidate in candidates if candidate.right]
             if none.right and tried:
                 tried.sort(key=lambda one: self.gain(one, none)[0], reverse=True)
-                finalists = [*tried[:FINALISTS], *self._spared(tried[0], none)]
-                self._run([none, *finalists], range(N_SEEDS), bar)
-                candidates += finalists[FINALISTS:]
+                self._run([none, *tried[:n_finalists]], range(N_SEEDS), bar)
+                spared = self._spared(tried[0], none)
+                self._run(spared, range(N_SEEDS), bar)
+                candidates += spared
             found = self._conclude(none, [one for one in candidates if one.right])
             if bar is not None:
                 bar.say(found.sentence)
@@ -207,6 +211,22 @@ class AmountSearch:
                 candidates.append(Candidate(name, ratios))
             amounts.add(n)
         return candidates
+
+    def _afford(self, candidates: list[Candidate]) -> tuple[list[Candidate], int]:
+        """Return the candidates to try once, and how many of them to try three times.
+
+        As many as time is left for after a first run, spread over the ratios.
+        """
+        if not self.longest:
+            return candidates, FINALISTS
+        left = int((self.ends - time.monotonic()) / self.longest)
+        again = N_SEEDS - 1
+        n_finalists = FINALISTS
+        if left < len(candidates) + again * (1 + n_finalists):
+            n_finalists = 1
+        n = min(max(1, left - again * (1 + n_finalists)), len(candidates))
+        places = (np.arange(n) + 0.5) / n * len(candidates)
+        return [candidates[int(place)] for place in places], n_finalists
 
     def _spared(self, best: Candidate, none: Candidate) -> list[Candidate]:
         """Return the best candidate without the classes that it does harm, if any."""
