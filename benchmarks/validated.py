@@ -191,7 +191,7 @@ def write(name, runs, options):
     )
     result = {
         "command": f"python benchmarks/validated.py --data DATA --only {name}"
-        f" --minutes {options.minutes:g}"
+        f" --seeds {len(runs)} --minutes {options.minutes:g}"
         f" --validation-minutes {options.validation_minutes:g}"
         + " --broken"
         * options.broken,
