@@ -151,6 +151,20 @@ def test_a_class_that_is_given_up_has_no_numbers(reference):
     assert len(screened.figures) == N_LOOKED_AT
 
 
+def test_what_is_kept_of_earlier_images_is_bounded(reference, monkeypatch):
+    monkeypatch.setattr(rejection, "AT_ONCE", 20)
+    repetitions = []
+    for most in (1_000, 30):
+        monkeypatch.setattr(rejection, "MOST_EARLIER", most)
+        of_class = reference.of_classes(np.array([3]))
+        looked = rejection._Looked(Planted(unseen), Selection.of_class(3), of_class)
+        looked.look(0, 96)
+        assert len(looked.flat) == min(96, most)
+        repetitions.append(looked.figures()["repetition"].to_numpy())
+    np.testing.assert_array_equal(repetitions[0][:40], repetitions[1][:40])
+    assert (repetitions[0] <= repetitions[1] + 1e-4).all()
+
+
 def test_the_best_are_those_the_judges_are_surest_of(reference):
     screen = Screen(Planted(unseen), reference)
     first = screen.screen(Selection.of_class(8), 20)

@@ -16,6 +16,7 @@ from balancegan.gan.selection import Selection
 from balancegan.synthesis.reference import ClassReference, Reference
 
 AT_ONCE = 512  # images that are measured together
+MOST_EARLIER = 10_000  # images of a class that later ones may be repetitions of
 N_TRIAL = 256  # images of a class that its limits are set by
 # Share of them that is rejected as of another class, at least: what it costs in variety
 # is in benchmarks/LOG.md
@@ -255,7 +256,8 @@ class _Looked:
             flat = self.of_class.flatten(images)
             earlier = flat[:0] if self.flat is None else self.flat
             figures["repetition"] = self.of_class.repetition(flat, earlier)
-            self.flat = np.concatenate([earlier, flat])
+            if len(earlier) < MOST_EARLIER:
+                self.flat = np.concatenate([earlier, flat])[:MOST_EARLIER]
             self.tables.append(figures)
             made.append(images)
         return np.concatenate(made)
