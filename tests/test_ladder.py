@@ -25,8 +25,8 @@ def gradient_images(n, shape=(12, 12)):
 
 
 def copies_of(images, seed=0):
-    classes = np.full(len(images), 4)
-    return TransformedCopies(images, classes, find_format(images), seed)
+    classes, rows = np.full(len(images), 4), np.arange(len(images))
+    return TransformedCopies(images, classes, rows, find_format(images), seed)
 
 
 def made(copies, numbers):

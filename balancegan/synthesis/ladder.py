@@ -14,7 +14,7 @@ import pandas as pd
 
 from balancegan.attributes import name_values
 from balancegan.balance import Plan
-from balancegan.gan.inversion import LatentFinder
+from balancegan.gan.inversion import MOST_IMAGES, LatentFinder
 from balancegan.gan.model import TrainedModel
 from balancegan.gan.selection import Selection
 from balancegan.progress import show_progress
@@ -187,14 +187,16 @@ class Ladder:
     def _interpolating(self, own: np.ndarray) -> InterpolatingModel:
         if self.finder is None:
             self.finder = LatentFinder(self.model)
+        few = own[:MOST_IMAGES]
         return InterpolatingModel.between(
-            self.finder, self.images[own], self.class_indices[own]
+            self.finder, self.images[few], self.class_indices[few]
         )
 
     def _transformed(self, own: np.ndarray, n: int) -> Portion:
         copies = TransformedCopies(
-            self.images[own],
-            self.class_indices[own],
+            self.images,
+            self.class_indices,
+            own,
             self.model.image_format,
             self.model.seed,
         )

@@ -11,6 +11,7 @@ from scipy.ndimage import affine_transform
 
 from balancegan.gan.model import BATCH
 from balancegan.images import ImageFormat
+from balancegan.memory import release
 
 SHIFT = 1 / 14  # of the side, at most
 TURN = 10.0  # degrees, at most
@@ -26,9 +27,11 @@ class TransformedCopies:
     Parameters
     ----------
     images : ndarray of shape (n, ...)
-        The real images, in the user's layout and range.
+        Real images, in the user's layout and range. They are referred to, not copied.
     class_indices : ndarray of shape (n,), int
         Their classes; of several attributes, of their combinations.
+    rows : ndarray of shape (m,), int
+        Which of them are of the class.
     image_format : ImageFormat
         Of the images.
     seed : int
@@ -39,10 +42,11 @@ class TransformedCopies:
         self,
         images: np.ndarray,
         class_indices: np.ndarray,
+        rows: np.ndarray,
         image_format: ImageFormat,
         seed: int,
     ) -> None:
-        self.images, self.class_indices = images, class_indices
+        self.images, self.class_indices, self.rows = images, class_indices, rows
         self.image_format, self.seed = image_format, seed
 
     def classes_of(self, numbers: np.ndarray) -> np.ndarray:
@@ -64,8 +68,9 @@ class TransformedCopies:
         """
         for start in range(0, len(numbers), BATCH):
             wanted = numbers[start : start + BATCH].tolist()
-            rows = self.images[[self._row(k) for k in wanted]]
-            originals = self.image_format.to_model_range(rows)
+            real = self.images[[self._row(k) for k in wanted]]
+            release(self.images)
+            originals = self.image_format.to_model_range(real)
             copies = [
                 transform(image, self._rng(k))
                 for image, k in zip(originals, wanted, strict=True)
@@ -74,12 +79,12 @@ class TransformedCopies:
 
     def _row(self, number: int) -> int:
         """Return which image copy `number` is of: each in turn, in mixed order."""
-        n = len(self.images)
+        n = len(self.rows)
         turn = np.random.default_rng([self.seed, number // n, SEED_OFFSET])
-        return int(turn.permutation(n)[number % n])
+        return int(self.rows[turn.permutation(n)[number % n]])
 
     def _rng(self, number: int) -> np.random.Generator:
-        index = int(self.class_indices[0])
+        index = int(self.class_indices[self.rows[0]])
         return np.random.default_rng([self.seed, index, number, SEED_OFFSET])
 
 
