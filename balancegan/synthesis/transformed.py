@@ -48,6 +48,7 @@ class TransformedCopies:
     ) -> None:
         self.images, self.class_indices, self.rows = images, class_indices, rows
         self.image_format, self.seed = image_format, seed
+        self._turn, self._order = -1, rows
 
     def classes_of(self, numbers: np.ndarray) -> np.ndarray:
         """Return the class index, int, of each copy: that of what it copies."""
@@ -79,9 +80,11 @@ class TransformedCopies:
 
     def _row(self, number: int) -> int:
         """Return which image copy `number` is of: each in turn, in mixed order."""
-        n = len(self.rows)
-        turn = np.random.default_rng([self.seed, number // n, SEED_OFFSET])
-        return int(self.rows[turn.permutation(n)[number % n]])
+        turn, place = divmod(number, len(self.rows))
+        if turn != self._turn:  # numbers come in order, and turns may be long
+            rng = np.random.default_rng([self.seed, turn, SEED_OFFSET])
+            self._turn, self._order = turn, self.rows[rng.permutation(len(self.rows))]
+        return int(self._order[place])
 
     def _rng(self, number: int) -> np.random.Generator:
         index = int(self.class_indices[self.rows[0]])
