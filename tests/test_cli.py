@@ -229,6 +229,7 @@ def test_demo(tmp_path):
     ]
     again = run("demo", "--out", out, *QUICK)
     assert (again.exit_code, "exists already" in again.stderr) == (2, True)
+    assert run("demo", "--out", out, "--overwrite", *QUICK).exit_code == 0
 
 
 def bad_inputs():

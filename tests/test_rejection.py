@@ -116,7 +116,9 @@ def test_a_good_generator_is_not_accused(reference, index):
     screened = Screen(Planted(unseen), reference).screen(Selection.of_class(index), 20)
     assert name_fault(screened) == (None, 0.0)
     assert not screened.is_given_up
-    assert screened.figures["rejected"].eq("").mean() > 0.6
+    # Networks that learned from 60 images a class reject more of the real ones
+    least = 0.6 if reference.judge.is_network else 0.7
+    assert screened.figures["rejected"].eq("").mean() > least
     assert len(screened.numbers) == 20
 
 

@@ -59,6 +59,7 @@ def warnings_as_lines() -> Iterator[None]:
     show = warnings.showwarning
 
     def say(message: Warning | str, category: type[Warning], *place: Any) -> None:
+        """Show a warning: a line if it is about the user's data, else as before."""
         if issubclass(category, (UnseenCombinationWarning, SimplerMethodWarning)):
             click.echo(f"warning: {_one_line(message)}", err=True)
         else:
