@@ -8,6 +8,7 @@ from typing import IO, Any, Self
 import numpy as np
 
 IN_MEMORY = 1_000_000_000  # bytes of pixels; more are kept in a temporary file
+ROWS_AT_ONCE = 64  # of a mapped file
 SHARED_MODES = ("r", "r+", "w+")  # of mapped files: what is written goes to the file
 
 
@@ -43,6 +44,38 @@ def release(array: np.ndarray) -> None:
         base = getattr(base, "base", None)
     if shared and base is not None and hasattr(mmap, "MADV_DONTNEED"):
         base.madvise(mmap.MADV_DONTNEED)
+
+
+def take_rows(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return rows of an array that may be mapped from a file, some at a time.
+
+    The same as ``array[rows]``, but never with more of the file in memory than a part
+    of the rows brings along: pages come in by the neighbourhood, so that a few thousand
+    rows of a large file are the whole file.
+
+    Parameters
+    ----------
+    array : ndarray of shape (n, ...)
+        Perhaps mapped.
+    rows : ndarray of shape (m,), int
+        Which rows.
+
+    Returns
+    -------
+    taken : ndarray of shape (m, ...)
+        A copy.
+
+    Examples
+    --------
+    >>> take_rows(np.arange(6).reshape(3, 2), np.array([2, 0])).tolist()
+    [[4, 5], [0, 1]]
+    """
+    taken = np.empty((len(rows), *array.shape[1:]), dtype=array.dtype)
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        part = slice(start, start + ROWS_AT_ONCE)
+        taken[part] = array[rows[part]]
+        release(array)
+    return taken
 
 
 class GrowingArray:

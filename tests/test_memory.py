@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from balancegan import memory
-from balancegan.memory import GrowingArray, allocate, release
+from balancegan.memory import GrowingArray, allocate, release, take_rows
 
 from .conftest import make_images
 
@@ -73,6 +73,29 @@ def test_what_was_read_of_a_file_is_let_go(tmp_path):
         release(array)
         assert resident("images.npy") < 10**5
         assert array.min() == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_rows_of_a_file_bring_few_others_along(tmp_path, monkeypatch):
+    path = tmp_path / "images.npy"
+    images = make_images(20_000, shape=(32, 32))  # 20 MB
+    np.save(path, images)
+    mapped = np.load(path, mmap_mode="r")
+    held = []
+
+    def release_watched(array):
+        held.append(resident("images.npy"))
+        release(array)
+
+    monkeypatch.setattr(memory, "release", release_watched)
+    monkeypatch.setattr(memory, "ROWS_AT_ONCE", 4)
+    rows = np.random.default_rng(0).permutation(20_000)[:2_000]
+    taken = take_rows(mapped, rows)
+    assert max(held) < path.stat().st_size / 2
+    assert resident("images.npy") < 10**5
+    np.testing.assert_array_equal(taken, images[rows])
+    taken[:] = 0  # a copy
+    assert (mapped == images).all()
 
 
 @pytest.mark.parametrize("mode", ["c", "r+"])

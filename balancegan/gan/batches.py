@@ -10,9 +10,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from balancegan.memory import release
-
-STEPS_BETWEEN_RELEASES = 10  # of what was read of a mapped file
+from balancegan.memory import take_rows
 
 
 class BalancedBatches(keras.utils.PyDataset):
@@ -86,7 +84,5 @@ class BalancedBatches(keras.utils.PyDataset):
         )
         within = rng.integers(self.counts[classes])
         rows = self.rows[self.first[classes] + within]
-        images = self.to_model_range(self.images[rows])
-        if step % STEPS_BETWEEN_RELEASES == 0:
-            release(self.images)
+        images = self.to_model_range(take_rows(self.images, rows))
         return images, classes.astype("int32")

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from balancegan.images import ImageFormat
-from balancegan.memory import release
+from balancegan.memory import take_rows
 from balancegan.synthesis.crossfit import N_FOLDS, CrossFittedJudge
 from balancegan.synthesis.nearness import (
     CHUNK,
@@ -64,8 +64,7 @@ class Reference:
         seed: int,
     ) -> None:
         rows = _draw_rows(class_indices, seed)
-        self.images, self.class_indices = images[rows], class_indices[rows]
-        release(images)
+        self.images, self.class_indices = take_rows(images, rows), class_indices[rows]
         self.image_format = image_format
         self.judge = CrossFittedJudge(image_format, sizes, seed)
         self.judge.train(self.images, self.class_indices)

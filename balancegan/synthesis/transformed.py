@@ -11,7 +11,7 @@ from scipy.ndimage import affine_transform
 
 from balancegan.gan.model import BATCH
 from balancegan.images import ImageFormat
-from balancegan.memory import release
+from balancegan.memory import take_rows
 
 SHIFT = 1 / 14  # of the side, at most
 TURN = 10.0  # degrees, at most
@@ -69,8 +69,7 @@ class TransformedCopies:
         """
         for start in range(0, len(numbers), BATCH):
             wanted = numbers[start : start + BATCH].tolist()
-            real = self.images[[self._row(k) for k in wanted]]
-            release(self.images)
+            real = take_rows(self.images, np.array([self._row(k) for k in wanted]))
             originals = self.image_format.to_model_range(real)
             copies = [
                 transform(image, self._rng(k))
