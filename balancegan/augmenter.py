@@ -325,14 +325,14 @@ class ConditionalGANAugmenter(ModelSampler):
         """Learn everything that sampling needs from checked arrays."""
         # What can be refused is refused before any training
         attributes, class_indices = Attributes.learn(labels)
-        validated = self.sampling_strategy == VALIDATED
         plan = plan_synthesis(
             labels.joined(attributes.positions(self.balance_on)),
-            "auto" if validated else self.sampling_strategy,
+            self.sampling_strategy,
             self.max_ratio,
         )
         seed = draw_seed(self.random_state)
         held_out = np.zeros(len(images), dtype=bool)
+        validated = self.sampling_strategy == VALIDATED
         if validated:
             held_out = hold_out(class_indices, seed)
         run = TrainingRun(

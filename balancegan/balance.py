@@ -63,6 +63,7 @@ def plan_synthesis(
         A float in (0, 1] is a share of the largest class that every class is raised
         to, rounded; with two classes it must not lie below the present share. Unlike
         imbalanced-learn's, a float may be used with more than two classes.
+        'validated' is 'auto' here: what it may come to at most.
     max_ratio : float, default=None
         At most so many synthetic images per real one of a class; what a class would
         get beyond is left out. None: no cap.
@@ -89,6 +90,8 @@ def plan_synthesis(
     {0: 0, 1: 0, 2: 15}
     """
     counts = class_counts(y)
+    if isinstance(strategy, str) and strategy == VALIDATED:
+        strategy = "auto"
     with refusals_as_data_errors():
         if isinstance(strategy, Real) and not isinstance(strategy, bool):
             wanted = _raise_to_share(y, counts, float(strategy))

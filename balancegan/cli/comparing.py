@@ -119,7 +119,6 @@ class Comparison:
             if isinstance(sampler, ConditionalGANAugmenter):
                 strategy, most = sampler.sampling_strategy, sampler.max_ratio
                 if strategy == VALIDATED:
-                    strategy = "auto"  # as many at most
                     generating += 60 * sampler.validation_minutes
                 n_images = sum(plan_synthesis(labels, strategy, most).values())
                 cost = estimate_cost(sampler, images, labels, n_images)
