@@ -18,6 +18,7 @@ from balancegan.attributes import Attributes, Labels
 from balancegan.balance import VALIDATED, Strategy, plan_synthesis
 from balancegan.downstream.amounts import hold_out
 from balancegan.errors import SavedModelError
+from balancegan.gan.checkpoint import CheckpointFolder
 from balancegan.gan.history import History
 from balancegan.gan.model import TrainedModel
 from balancegan.gan.networks import DiscriminatorBuilder, GeneratorBuilder
@@ -321,7 +322,12 @@ class ConditionalGANAugmenter(ModelSampler):
         augmenter._adopt(model, History())
         return augmenter
 
-    def _train(self, images: np.ndarray, labels: Labels) -> None:
+    def _train(
+        self,
+        images: np.ndarray,
+        labels: Labels,
+        checkpoint_dir: str | os.PathLike[str] | None,
+    ) -> None:
         """Learn everything that sampling needs from checked arrays."""
         # What can be refused is refused before any training
         attributes, class_indices = Attributes.learn(labels)
@@ -331,6 +337,11 @@ class ConditionalGANAugmenter(ModelSampler):
             self.max_ratio,
         )
         seed = draw_seed(self.random_state)
+        checkpoints = None
+        if checkpoint_dir is not None:
+            checkpoints = CheckpointFolder(checkpoint_dir)
+            begun_with = checkpoints.seed() if self.random_state is None else None
+            seed = seed if begun_with is None else begun_with
         held_out = np.zeros(len(images), dtype=bool)
         validated = self.sampling_strategy == VALIDATED
         if validated:
@@ -356,6 +367,7 @@ class ConditionalGANAugmenter(ModelSampler):
                 show=bool(self.verbose),
                 log_dir=self.log_dir,
                 tensorboard=self.tensorboard,
+                checkpoints=checkpoints,
             )
         except KeyboardInterrupt:
             if run.has_learned:

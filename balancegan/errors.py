@@ -23,6 +23,10 @@ class UnseenCombinationWarning(UserWarning):
     """Images are asked for of attributes that no training image has together."""
 
 
+class CheckpointWarning(UserWarning):
+    """A checkpoint is damaged, and the one before it is used."""
+
+
 class SimplerMethodWarning(UserWarning):
     """Images of a class are made in a simpler way than by the GAN, or are missing."""
 

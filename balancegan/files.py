@@ -4,13 +4,19 @@ A file or a folder is made under another name beside its place and renamed once 
 complete. What interrupts the making leaves what was there before.
 """
 
+import glob
 import os
+import platform
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+PARTIAL, ASIDE = ".partial", ".aside"  # not whole yet; whole, but to be replaced
+LONGEST_NAME = 100  # of a path, as part of such a name
+MOST_SYNCED = 100  # files of a folder, one by one
 
 
 def check_folder(path: Path) -> str | None:
@@ -35,7 +41,8 @@ def check_folder(path: Path) -> str | None:
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """Open a file that takes its place only when the block ends well."""
-    handle, partial = tempfile.mkstemp(dir=path.absolute().parent, suffix=".partial")
+    clear_leftovers(path)
+    handle, partial = tempfile.mkstemp(**_beside(path, PARTIAL))
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
@@ -43,6 +50,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         os.chmod(partial, 0o666 & ~_umask())
         os.replace(partial, path)
+        _sync(path.absolute().parent)
     except BaseException:
         with suppress(FileNotFoundError):
             os.unlink(partial)
@@ -52,16 +60,102 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
     """Make a folder that takes the place of `path` only when the block ends well."""
-    partial = tempfile.mkdtemp(dir=path.absolute().parent, suffix=".partial")
+    clear_leftovers(path)
+    partial = tempfile.mkdtemp(**_beside(path, PARTIAL))
     try:
         yield Path(partial)
         os.chmod(partial, 0o777 & ~_umask())
+        _sync_files(Path(partial))
         if path.exists():
-            shutil.rmtree(path)
-        os.rename(partial, path)
+            _replace_folder(path, partial)
+        else:
+            os.rename(partial, path)
+        _sync(path.absolute().parent)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+
+
+def clear_leftovers(path: Path) -> None:
+    """Remove what processes that are no more had begun to write in place of `path`.
+
+    A process that was killed leaves what was not whole yet, under another name. Where
+    it was killed while the new one took the place of the old, the old one is put back.
+    """
+    beginning = glob.escape(_beginning(path))
+    for entry in path.absolute().parent.glob(f"{beginning}*"):
+        if not _is_left_over(entry.name.removeprefix(_beginning(path))):
+            continue
+        if entry.suffix == ASIDE and not path.exists():
+            with suppress(OSError):
+                os.rename(entry / path.name, path)
+        if entry.suffix in (PARTIAL, ASIDE):
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink(missing_ok=True)
+
+
+def _replace_folder(path: Path, partial: str) -> None:
+    """Put a folder in the place of another, which is whole as long as it is needed."""
+    aside = Path(tempfile.mkdtemp(**_beside(path, ASIDE)))
+    os.rename(path, aside / path.name)
+    try:
+        os.rename(partial, path)
+    except BaseException:
+        os.rename(aside / path.name, path)
+        raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _beginning(path: Path) -> str:
+    return f".{path.name[:LONGEST_NAME]}."
+
+
+def _beside(path: Path, suffix: str) -> dict[str, Any]:
+    """Return how what is not whole is called: in whose place, and by which process."""
+    return {
+        "dir": path.absolute().parent,
+        "prefix": f"{_beginning(path)}{os.getpid()}@{platform.node()}.",
+        "suffix": suffix,
+    }
+
+
+def _is_left_over(name: str) -> bool:
+    """Return whether the process of this machine that a name has in it is no more."""
+    process, _, rest = name.partition("@")
+    here = rest.startswith(f"{platform.node()}.")
+    if os.name != "posix" or not here or not process.isdecimal():
+        return False
+    try:
+        os.kill(int(process), 0)  # sends nothing
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):  # somebody else's
+        return False
+    return False
+
+
+def _sync_files(folder: Path) -> None:
+    """Have all files of a folder on the disk before it gets its name."""
+    files = [entry for entry in folder.rglob("*") if entry.is_file()]
+    if len(files) > MOST_SYNCED and hasattr(os, "sync"):
+        os.sync()  # of everything, but once
+        return
+    for file in files:
+        _sync(file)
+
+
+def _sync(path: Path) -> None:
+    """Have a file, or the names in a folder, on the disk."""
+    if os.name != "posix" and path.is_dir():
+        return  # no such thing there
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _umask() -> int:

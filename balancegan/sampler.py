@@ -5,6 +5,7 @@ rows. Deriving classes see clean arrays only; why the template is ours and not
 imbalanced-learn's stands in ``docs/decisions/0001-sampler-contract.md``.
 """
 
+import os
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
@@ -60,7 +61,12 @@ class ImageOverSampler(BaseOverSampler):
     _training_data: tuple[Any, Any] | None
 
     @abstractmethod
-    def _train(self, images: np.ndarray, labels: Labels) -> None:
+    def _train(
+        self,
+        images: np.ndarray,
+        labels: Labels,
+        checkpoint_dir: str | os.PathLike[str] | None,
+    ) -> None:
         """Learn everything that sampling needs from checked arrays."""
 
     @abstractmethod
@@ -69,7 +75,13 @@ class ImageOverSampler(BaseOverSampler):
     ) -> SyntheticRows:
         """Return what the strategy says is missing in checked arrays."""
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        checkpoint_dir: str | os.PathLike[str] | None = None,
+    ) -> Self:
         """Train the GAN on an imbalanced set.
 
         Parameters
@@ -85,6 +97,13 @@ class ImageOverSampler(BaseOverSampler):
             of only two different numbers is one label, one-hot, as for
             imbalanced-learn, and refused where it is not. None: `X` is a dataset, which
             has them.
+        checkpoint_dir : path-like, default=None
+            A folder in which training is written down every minute, at its end, and
+            when it is interrupted or told to end (SIGTERM). If there is something in
+            it, training goes on from there, and ends with the model that it would have
+            ended with; `random_state=None` then means the seed that it began with. The
+            folder is yours to remove. None: nothing is written, and a training that is
+            killed is lost.
 
         Returns
         -------
@@ -94,6 +113,9 @@ class ImageOverSampler(BaseOverSampler):
         ------
         DataError
             If images, labels or targets cannot be used.
+        SavedModelError
+            If what is in `checkpoint_dir` is of other data, settings or versions,
+            or damaged.
         TrainingFailed
             If the losses cease to be numbers.
         KeyboardInterrupt
@@ -103,7 +125,7 @@ class ImageOverSampler(BaseOverSampler):
         X, y = read_labelled(X, y)
         images, labels, _ = self._check_X_y(X, y)
         try:
-            self._train_timed(images, labels)
+            self._train_timed(images, labels, checkpoint_dir)
         finally:
             self._training_data = (X, y)
         return self
@@ -265,9 +287,14 @@ class ImageOverSampler(BaseOverSampler):
         self.sample_weight_ = np.concatenate([np.ones(n_real), synthetic.weights])
         return extended, labels
 
-    def _train_timed(self, X: np.ndarray, y: Labels) -> None:
+    def _train_timed(
+        self,
+        X: np.ndarray,
+        y: Labels,
+        checkpoint_dir: str | os.PathLike[str] | None = None,
+    ) -> None:
         started = time.perf_counter()
-        self._train(X, y)
+        self._train(X, y, checkpoint_dir)
         self.fit_seconds_ = time.perf_counter() - started
 
 

@@ -26,6 +26,7 @@ BASICS = {
     "memory",
     "pictures",
     "progress",
+    "state",
 }
 MAY_IMPORT = {
     "__init__": {"augmenter", "balance", "data", "datasets", "errors", "evaluation"},
@@ -39,6 +40,7 @@ MAY_IMPORT = {
     "memory": set(),
     "pictures": {"errors", "files"},
     "progress": set(),
+    "state": set(),
     "data": BASICS,
     "gan": BASICS,
     "sampler": BASICS,
@@ -86,7 +88,12 @@ ALONE = [
     "cli.options",
 ]
 ONLY_IN = {
-    "tensorflow": {"gan.conditional_gan", "gan.layers", "evaluation.threads"},
+    "tensorflow": {
+        "evaluation.threads",
+        "gan.conditional_gan",
+        "gan.layers",
+        "gan.penalties",
+    },
     "click": {
         "cli.balance_command",
         "cli.commands",

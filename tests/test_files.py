@@ -1,8 +1,12 @@
 import os
+import platform
+import subprocess
+import sys
 
 import pytest
 
-from balancegan.files import check_folder, whole_file, whole_folder
+from balancegan import files
+from balancegan.files import check_folder, clear_leftovers, whole_file, whole_folder
 
 
 def test_a_file_appears_when_complete(tmp_path):
@@ -45,3 +49,83 @@ def test_folders_that_cannot_be_written_into(tmp_path):
     assert check_folder(tmp_path / "file") is None
     assert "no folder" in check_folder(tmp_path / "missing" / "file")
     assert "cannot be written" in check_folder(type(tmp_path)("/proc/file"))
+
+
+def gone():
+    """Return the number of a process that is no more."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    return process.pid
+
+
+def leave(path, suffix, process, folder):
+    name = f".{path.name}.{process}@{platform.node()}.abc{suffix}"
+    left = path.parent / name
+    if folder:
+        (left / "a").mkdir(parents=True)
+    else:
+        left.write_text("half")
+    return left
+
+
+@pytest.mark.parametrize("whole", [whole_file, whole_folder])
+def test_leftovers_of_killed_processes_are_removed(tmp_path, whole):
+    path = tmp_path / "data [0].npz"
+    other = tmp_path / "data 0.npz"
+    killed = [leave(path, ".partial", gone(), folder) for folder in (False, True)]
+    kept = [
+        leave(path, ".partial", os.getpid(), True),
+        leave(other, ".partial", gone(), True),
+        leave(path, ".txt", gone(), False),
+        tmp_path / f".{path.name}.notes.partial",
+    ]
+    kept[-1].touch()
+    with whole(path):
+        pass
+    assert not any(entry.exists() for entry in killed)
+    assert all(entry.exists() for entry in kept)
+
+
+def test_killed_while_one_folder_took_the_place_of_another(tmp_path):
+    path = tmp_path / "folder"
+    aside = leave(path, ".aside", gone(), True)
+    (aside / path.name).mkdir()
+    (aside / path.name / "old").touch()
+    clear_leftovers(path)
+    assert [entry.name for entry in path.iterdir()] == ["old"]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_is_whole_when_another_cannot_take_its_place(tmp_path, monkeypatch):
+    path = tmp_path / "folder"
+    path.mkdir()
+    (path / "old").touch()
+    rename = os.rename
+
+    def refuse(source, target):
+        if str(source).endswith(".partial"):
+            raise OSError("no")
+        rename(source, target)
+
+    monkeypatch.setattr(files.os, "rename", refuse)
+    with pytest.raises(OSError, match="no"), whole_folder(path):
+        pass
+    assert [entry.name for entry in path.iterdir()] == ["old"]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_long_names(tmp_path):
+    with whole_file(tmp_path / ("x" * 240)) as file:
+        file.write(b"whole")
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("n", [3, 300])
+def test_files_of_a_folder_are_on_the_disk_before_its_name(tmp_path, monkeypatch, n):
+    done = []
+    for name in ("fsync", "sync"):
+        monkeypatch.setattr(files.os, name, lambda *_, name=name: done.append(name))
+    with whole_folder(tmp_path / "folder") as folder:
+        for i in range(n):
+            (folder / str(i)).touch()
+    assert done == (["sync"] if n > 100 else ["fsync"] * n) + ["fsync"]

@@ -36,6 +36,11 @@ class BalancedBatches(keras.utils.PyDataset):
     seed : int
         Seed of the draws.
 
+    Attributes
+    ----------
+    first_step : int, default=0
+        The step of the batch that comes first: later than 0 where training goes on.
+
     Examples
     --------
     >>> import numpy as np
@@ -64,7 +69,7 @@ class BalancedBatches(keras.utils.PyDataset):
         self.to_model_range = to_model_range
         self.batch_size = batch_size
         self.n_steps = n_steps
-        self.seed = seed
+        self.seed, self.first_step = seed, 0
         # Rows sorted by class: class c owns rows[first[c] : first[c] + counts[c]]
         self.rows = np.argsort(class_indices, kind="stable")
         self.counts = np.bincount(class_indices)
@@ -74,11 +79,11 @@ class BalancedBatches(keras.utils.PyDataset):
         self.class_probabilities = weights / weights.sum()
 
     def __len__(self) -> int:
-        return self.n_steps
+        return self.n_steps - self.first_step
 
-    def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the images (float32, [-1, 1]) and classes (int32) of one step."""
-        rng = np.random.default_rng([self.seed, step])
+        rng = np.random.default_rng([self.seed, self.first_step + index])
         classes = rng.choice(
             len(self.counts), size=self.batch_size, p=self.class_probabilities
         )

@@ -7,6 +7,8 @@ come (progress, schedules, when to look at the images) asks here.
 import time
 from dataclasses import dataclass, field
 
+from balancegan.state import State
+
 
 @dataclass
 class Budget:
@@ -38,6 +40,16 @@ class Budget:
     def seconds(self) -> float:
         """Seconds since the start."""
         return time.monotonic() - self.started
+
+    def state(self) -> State:
+        """Return what is left of it."""
+        facts = {"steps": self.steps, "max_seconds": self.max_seconds}
+        return State({**facts, "seconds": self.seconds})
+
+    def restore(self, state: State) -> None:
+        """Let the clock go on from where it was."""
+        self.steps, self.max_seconds = state.facts["steps"], state.facts["max_seconds"]
+        self.started = time.monotonic() - state.facts["seconds"]
 
     def share_used(self, step: int) -> float:
         """Return how much of the budget `step` steps have used: 1 or more is all."""

@@ -1,6 +1,6 @@
 """The conditional GAN: two networks and the step that trains them.
 
-The only module that knows TensorFlow. It sees images in [-1, 1] and class indices,
+It sees images in [-1, 1] and class indices,
 never labels, files or targets. ``batches`` says what a step sees, ``losses`` what
 it minimises, ``monitor`` watches from outside. Two final classes, one for each way
 of taking turns; :func:`build_gan` chooses by the preset.
@@ -27,7 +27,9 @@ from balancegan.gan.networks import (
     check_discriminator,
     check_generator,
 )
+from balancegan.gan.penalties import gradient_penalty
 from balancegan.gan.presets import Preset
+from balancegan.state import State
 
 if keras.backend.backend() != "tensorflow":
     raise ImportError(
@@ -160,6 +162,28 @@ class ConditionalGAN(keras.Model):
         if self.preset.ema_half_life is None:
             return self.generator
         return self.averaged_generator
+
+    def state(self) -> State:
+        """Return all that the next step depends on, random states too."""
+        arrays = {str(i): np.asarray(v) for i, v in enumerate(self._changing())}
+        return State({}, arrays)
+
+    def restore(self, state: State) -> None:
+        """Be as it was before a step."""
+        for i, variable in enumerate(self._changing()):
+            array = state.arrays[str(i)]
+            if array.shape != variable.shape:
+                raise ValueError(f"shape {array.shape} in place of {variable.shape}")
+            variable.assign(array)
+
+    def _changing(self) -> list[keras.Variable]:
+        others = (
+            self.generator_optimizer,
+            self.discriminator_optimizer,
+            *self.metrics,
+        )
+        found = [*self.variables, *(v for one in others for v in one.variables)]
+        return list({id(variable): variable for variable in found}.values())
 
     @abstractmethod
     def train_step(self, data: Batch) -> dict[str, Tensor]:
@@ -324,32 +348,6 @@ class SharedPassGAN(ConditionalGAN):
             penalty *= self.preset.penalty_interval
         extra = _gradients(tape, penalty, self.discriminator.trainable_variables)
         return [g + e for g, e in zip(gradients, extra, strict=True)]
-
-
-def gradient_penalty(critic: Callable, images: Tensor, classes: Tensor) -> Tensor:
-    """Return half the squared norm of the critic's gradient at each image.
-
-    Mescheder et al. 2018, https://arxiv.org/abs/1801.04406, equation 9 without its
-    weight: R1 at real images, R2 at generated ones.
-
-    Parameters
-    ----------
-    critic : callable
-        ((images, class indices), training=True) to logits of shape (n,).
-    images : tensor of shape (n, height, width, channels)
-        Where the gradient is taken.
-    classes : tensor of shape (n,)
-        Their classes.
-
-    Returns
-    -------
-    penalties : tensor of shape (n,)
-    """
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch(images)
-        logits = critic((images, classes), training=True)
-    gradients = tape.gradient(logits, images)
-    return ops.sum(ops.square(gradients), axis=(1, 2, 3)) / 2
 
 
 def build_gan(

@@ -9,6 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from balancegan.state import State
+
 Event = dict[str, Any]
 Listener = Callable[[Event], None]
 
@@ -69,6 +71,18 @@ class History:
         self.rows.setdefault(step, when).update(figures)
         for listener in self.listeners:
             listener({"event": event, **when, **figures, **more})
+
+    def state(self) -> State:
+        """Return what was recorded."""
+        return State({"rows": list(self.rows.values()), "classes": self.class_rows})
+
+    def restore(self, state: State) -> None:
+        """Have on record what was recorded before."""
+        self.rows = {row["step"]: row for row in state.facts["rows"]}
+        self.class_rows = state.facts["classes"]
+        for row in self.class_rows:
+            if isinstance(row["class"], list):  # JSON has no tuples
+                row["class"] = tuple(row["class"])
 
     def frame(self) -> pd.DataFrame:
         """Return a row per step on record; quality is NaN where not looked at."""

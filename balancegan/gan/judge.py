@@ -15,6 +15,7 @@ from keras import layers, ops
 
 from balancegan.attributes import Classes, sizes_of, unravel
 from balancegan.gan.batches import BalancedBatches
+from balancegan.state import State
 
 JUDGE_STEPS = 1_200
 ATTRIBUTES_FACTOR = 2  # several attributes by the same features take longer
@@ -98,6 +99,17 @@ class Judge:
             steps_per_execution=10,
         )
         classifier.fit(batches, verbose=0, shuffle=False)
+        self._set_trainable(False)
+
+    def state(self) -> State:
+        """Return what it has learned."""
+        weights = self.network.get_weights()
+        return State({}, {f"judge/{i}": each for i, each in enumerate(weights)})
+
+    def restore(self, state: State) -> None:
+        """Know what was learned before."""
+        n = len(self.network.weights)
+        self.network.set_weights([state.arrays[f"judge/{i}"] for i in range(n)])
         self._set_trainable(False)
 
     def label_losses(self, images: Any, class_index: Any) -> Any:

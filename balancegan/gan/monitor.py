@@ -16,6 +16,7 @@ from balancegan.gan.budget import Budget
 from balancegan.gan.history import History
 from balancegan.gan.quality import QualityMeter
 from balancegan.progress import ProgressDisplay
+from balancegan.state import State
 
 LOSS_INTERVAL = 50  # steps between two records of the losses
 LOOKS = 12  # at the images, over a whole budget
@@ -83,6 +84,16 @@ class LossMonitor(keras.callbacks.Callback):
         """Record what the last full interval left over."""
         if self.unrecorded:
             self.record()
+
+    def state(self) -> State:
+        """Return what was seen and not recorded yet."""
+        facts = {"steps_done": self.steps_done, "seconds": self.seconds}
+        return State({**facts, "unrecorded": self.unrecorded})
+
+    def restore(self, state: State) -> None:
+        """Go on from what was seen before."""
+        for name, value in state.facts.items():
+            setattr(self, name, value)
 
     def record(self) -> None:
         """Add the mean losses since the last record to the history."""
@@ -163,6 +174,32 @@ class QualityMonitor(keras.callbacks.Callback):
             self.ending = True
             self.budget.end_at_share(self.until_flat_at, step)
             self.model.stop_training = self.budget.is_used_up(step)
+
+    def state(self) -> State:
+        """Return the looks so far, the best state, and the judge that looked."""
+        best, judge = self.best_weights or [], self.meter.judge
+        return State(
+            {
+                "looks_due": self.looks_due,
+                "ending": self.ending,
+                "distances": self.distances,
+                "last_step": self.last_step,
+                "best_step": self.best_step,
+                "best_distance": self.best_distance,
+            },
+            {f"best/{i}": weights for i, weights in enumerate(best)}
+            | ({} if judge is None else judge.state().arrays),
+        )
+
+    def restore(self, state: State) -> None:
+        """Go on from the looks before."""
+        for name, value in state.facts.items():
+            setattr(self, name, value)
+        n_best = sum(name.startswith("best/") for name in state.arrays)
+        best = [state.arrays[f"best/{i}"] for i in range(n_best)]
+        self.best_weights = best or None
+        if n_best < len(state.arrays):
+            self.meter.adopt_judge(state)
 
     def is_flat(self) -> bool:
         """Return whether the last looks have shown no improvement on those before."""

@@ -12,6 +12,7 @@ from scipy.spatial.distance import cdist
 from balancegan.balance import FEW_SHOT
 from balancegan.gan.judge import Judge
 from balancegan.gan.model import TrainedModel
+from balancegan.state import State
 
 MAX_WATCHED = 10  # classes
 MAX_WATCHED_COMBINATIONS = 20  # of several attributes
@@ -127,18 +128,30 @@ class QualityMeter:
             self.judge = self._train_judge()
         return [self._measure_class(self.judge, index) for index in self.watched]
 
+    def adopt_judge(self, state: State) -> None:
+        """Measure by a judge that was trained before."""
+        self.judge = self._new_judge()
+        self.judge.restore(state)
+        self._look_at_real_images(self.judge)
+
     def _train_judge(self) -> Judge:
-        judge = Judge(
+        judge = self._new_judge()
+        judge.train(self.images, self.class_indices, JUDGE_STEPS)
+        self._look_at_real_images(judge)
+        return judge
+
+    def _new_judge(self) -> Judge:
+        return Judge(
             self.model.image_format.image_shape,
             self.model.attributes.sizes,
             self.model.image_format.to_model_range,
             # Not the judge whose features the generator may be trained on
             self.model.seed + JUDGE_SEED_OFFSET,
         )
-        judge.train(self.images, self.class_indices, JUDGE_STEPS)
+
+    def _look_at_real_images(self, judge: Judge) -> None:
         for index in self.watched:
             self.real_features[index], _ = judge.look_at(self._real_images(index))
-        return judge
 
     def _real_images(self, index: int) -> np.ndarray:
         rows = np.flatnonzero(self.class_indices == index)[:MAX_REAL_PER_CLASS]

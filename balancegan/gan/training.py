@@ -5,16 +5,26 @@ they meet. Nothing is learned that is not in the result.
 """
 
 import os
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import Any
 
+import keras
 import numpy as np
 
 from balancegan.attributes import Attributes, Labels
 from balancegan.errors import DataError
 from balancegan.gan.batches import BalancedBatches
 from balancegan.gan.budget import Budget
+from balancegan.gan.checkpoint import (
+    SEED,
+    CheckpointFolder,
+    CheckpointMonitor,
+    describe_run,
+)
 from balancegan.gan.conditional_gan import build_gan
 from balancegan.gan.history import History, describe_quality
+from balancegan.gan.interrupts import Interrupts
 from balancegan.gan.judge import Judge
 from balancegan.gan.model import TrainedModel
 from balancegan.gan.monitor import LossMonitor, QualityMonitor
@@ -25,6 +35,7 @@ from balancegan.gan.runlog import RunLog
 from balancegan.gan.schedule import LinearDecay
 from balancegan.images import ImageFormat
 from balancegan.progress import show_progress
+from balancegan.state import State, Stateful
 
 
 class TrainingRun:
@@ -66,6 +77,11 @@ class TrainingRun:
         discriminator: DiscriminatorBuilder | None = None,
     ) -> None:
         attributes, class_indices = Attributes.learn(labels)
+        self.labels = labels
+        self.own_networks = {
+            "generator": _name_of(generator),
+            "discriminator": _name_of(discriminator),
+        }
         counts = np.bincount(class_indices, minlength=attributes.n_classes)
         counts = counts.reshape(attributes.sizes)
         shape, to_model_range = image_format.image_shape, image_format.to_model_range
@@ -128,6 +144,7 @@ class TrainingRun:
         show: bool = False,
         log_dir: str | os.PathLike[str] | None = None,
         tensorboard: bool = False,
+        checkpoints: CheckpointFolder | None = None,
     ) -> None:
         """Train until the budget is used up.
 
@@ -139,6 +156,9 @@ class TrainingRun:
             Where a folder with history and sample grids is made. None: nowhere.
         tensorboard : bool, default=False
             Whether TensorBoard's event files are written there too.
+        checkpoints : CheckpointFolder or None, default=None
+            Where training is written down, and gone on with if there is something of
+            this run. None: nowhere.
 
         Raises
         ------
@@ -146,6 +166,8 @@ class TrainingRun:
             If the losses cease to be numbers.
         DataError
             If `log_dir` cannot be used, or is missing.
+        SavedModelError
+            If the checkpoints are of another run, or damaged.
         """
         if tensorboard and log_dir is None:
             raise DataError(
@@ -166,18 +188,64 @@ class TrainingRun:
                         lambda event: display.say(describe_quality(event))
                     )
                 self.losses.display = display
-                self.budget.start()
-                if self.judge is not None:
-                    self.judge.train(self.batches.images, self.batches.class_indices)
-                self.gan.fit(
-                    self.batches,
-                    verbose=0,
-                    shuffle=False,
-                    callbacks=[self.losses, self.quality, self.schedule],
-                )
+                if checkpoints is None:
+                    self._train()
+                else:
+                    self._train_written_down(checkpoints)
         finally:
             if log is not None:
                 log.close()
+
+    def _train(self, found: State | None = None, *more: CheckpointMonitor) -> None:
+        """Train from the start, or from what was found and is restored already."""
+        callbacks: list[keras.callbacks.Callback] = [
+            self.losses,
+            self.quality,
+            self.schedule,
+            *more,
+        ]
+        if found is None:
+            self.budget.start()
+            if self.judge is not None:
+                self.judge.train(self.batches.images, self.batches.class_indices)
+        step = self.batches.first_step = int(self.gan.step)
+        if self.budget.is_used_up(step):
+            for callback in callbacks:
+                callback.set_model(self.gan)
+                callback.on_train_end()
+            return
+        self.gan.fit(self.batches, verbose=0, shuffle=False, callbacks=callbacks)
+
+    def _train_written_down(self, checkpoints: CheckpointFolder) -> None:
+        """Train from the last checkpoint on, writing more of them."""
+        parts: dict[str, Stateful] = {
+            "gan": self.gan,
+            "losses": self.losses,
+            "quality": self.quality,
+            "history": self.history,
+            "budget": self.budget,
+        }
+        if self.judge is not None:
+            parts["judge"] = self.judge
+        run = describe_run(self.batches.images, self.labels, self._settings())
+        with Interrupts() as interrupts:
+            monitor = CheckpointMonitor(
+                checkpoints, run, parts, self.budget, interrupts
+            )
+            found = checkpoints.latest()
+            if found is not None:
+                monitor.restore(found)
+            self._train(found, monitor)
+
+    def _settings(self) -> dict[str, Any]:
+        """Return what the model depends on beside the data."""
+        return {
+            **asdict(self.model.preset),
+            **asdict(self.model.image_format),
+            **self.own_networks,
+            "max_seconds": self.budget.max_seconds,
+            SEED: self.model.seed,
+        }
 
     @property
     def has_learned(self) -> bool:
@@ -194,6 +262,12 @@ class TrainingRun:
             kept_step=self.quality.restore_best() if keep_best else last_step,
             seconds=self.losses.seconds,
         )
+
+
+def _name_of(builder: Callable | None) -> str | None:
+    if builder is None:
+        return None
+    return getattr(builder, "__qualname__", type(builder).__qualname__)
 
 
 def draw_seed(random_state: int | np.random.RandomState | None) -> int:

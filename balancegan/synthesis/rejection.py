@@ -5,6 +5,7 @@ a copy of one, a repetition. The limits of a class come from its first 256 image
 that which images are accepted does not depend on how many are wanted.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -196,7 +197,7 @@ class Screen:
         """
         of_class = self.reference.of_classes(selection.class_indices)
         looked = _Looked(self.model, selection, of_class)
-        trial = looked.look(0, N_TRIAL)
+        trial = np.concatenate(list(looked.at(0, N_TRIAL)))
         limits = set_limits(
             looked.figures(), of_class.real, self.reference.real, of_class.others()
         )
@@ -216,7 +217,8 @@ class Screen:
             )
             if missing <= 0:
                 break
-            looked.look(len(accepted), min(missing, most - len(accepted)))
+            for _ in looked.at(len(accepted), min(missing, most - len(accepted))):
+                pass  # only the figures are kept
             accepted = limits.reasons(looked.figures()) == ""
         figures = looked.figures()
         figures.insert(0, "number", np.arange(len(figures)))
@@ -245,9 +247,8 @@ class _Looked:
         self.flat: np.ndarray | None = None
         self.tables: list[pd.DataFrame] = []
 
-    def look(self, first: int, n: int) -> np.ndarray:
-        """Make and measure images first..first + n - 1; return them."""
-        made = []
+    def at(self, first: int, n: int) -> Iterator[np.ndarray]:
+        """Make, measure and yield images first..first + n - 1, some at a time."""
         for start in range(first, first + n, AT_ONCE):
             size = min(AT_ONCE, first + n - start)
             parts = self.model.make_selected(self.selection, start, size)
@@ -259,8 +260,7 @@ class _Looked:
             if len(earlier) < MOST_EARLIER:
                 self.flat = np.concatenate([earlier, flat])[:MOST_EARLIER]
             self.tables.append(figures)
-            made.append(images)
-        return np.concatenate(made)
+            yield images
 
     def figures(self) -> pd.DataFrame:
         """Return the figures of all images looked at."""

@@ -1,0 +1,288 @@
+"""Training on disk while it runs, so that it can be taken up again exactly there.
+
+A checkpoint is one .npz file of arrays, one of which is a text of JSON: nothing in it
+is executed. It is written whole, the last two are kept, and a damaged one is passed
+over. What a run is of (the data, the settings, the versions) is in each of them, and
+another run is refused with what differs.
+"""
+
+import hashlib
+import json
+import os
+import re
+import warnings
+import zipfile
+from collections.abc import Mapping
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from balancegan.attributes import Labels
+from balancegan.errors import CheckpointWarning, SavedModelError
+from balancegan.files import check_folder, clear_leftovers, whole_file
+from balancegan.gan.budget import Budget
+from balancegan.gan.interrupts import Interrupts
+from balancegan.memory import release
+from balancegan.state import State, Stateful
+
+LIBRARIES = ("balancegan", "tensorflow", "keras", "numpy")
+SECONDS = 60.0  # between two checkpoints
+KEPT = 2  # the last ones
+NAME = re.compile(r"step-(\d+)\.npz")
+SEED = "seed"  # among the settings of a run
+FACTS = "facts"  # the name of the text among the arrays
+DAMAGES = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile)  # numpy's
+HASHED_AT_ONCE = 256  # images
+
+
+class CheckpointFolder:
+    """The checkpoints of one training run.
+
+    Parameters
+    ----------
+    folder : path-like
+        Made if missing.
+
+    Raises
+    ------
+    SavedModelError
+        If it cannot be written to.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
+        reason = check_folder(self.folder)
+        if reason is None:
+            try:
+                self.folder.mkdir(exist_ok=True)
+                reason = check_folder(self.folder / "checkpoint")
+            except OSError as error:
+                reason = error.strerror
+        if reason is not None:
+            raise SavedModelError(
+                f"checkpoint_dir={str(folder)!r} cannot be used: {reason}."
+            )
+
+    @property
+    def steps(self) -> list[int]:
+        """The steps that there are checkpoints of, the last one first."""
+        matches = (NAME.fullmatch(entry.name) for entry in self.folder.iterdir())
+        return sorted((int(found[1]) for found in matches if found), reverse=True)
+
+    def latest(self) -> State | None:
+        """Return the last checkpoint that is whole, None where there is none.
+
+        Warns
+        -----
+        CheckpointWarning
+            Of each that is damaged.
+
+        Raises
+        ------
+        SavedModelError
+            If all are damaged.
+        """
+        steps = self.steps
+        for step in steps:
+            path = self._path(step)
+            try:
+                return _read(path)
+            except DAMAGES as error:
+                warnings.warn(
+                    f"The checkpoint {path} is damaged ({error}): passed over.",
+                    CheckpointWarning,
+                    stacklevel=2,
+                )
+        if steps:
+            raise SavedModelError(
+                f"All checkpoints in {self.folder} are damaged. Remove them, and train "
+                "from the start."
+            )
+        return None
+
+    def seed(self) -> int | None:
+        """Return the seed of the run that is written down, None where there is none."""
+        found = self.latest()
+        return None if found is None else int(found.facts["run"]["settings"][SEED])
+
+    def write(self, step: int, state: State) -> None:
+        """Write a checkpoint, and remove those before the last two."""
+        text = json.dumps(state.facts, ensure_ascii=False, default=str).encode()
+        path = self._path(step)
+        with whole_file(path) as file:
+            facts = {FACTS: np.frombuffer(text, dtype=np.uint8)}
+            np.savez(file, **facts, **state.arrays)  # type: ignore[arg-type]
+        for old in self.steps[KEPT:]:
+            self._path(old).unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Remove all checkpoints, and the folder if nothing else is in it."""
+        for step in self.steps:
+            self._path(step).unlink(missing_ok=True)
+        with suppress(OSError):
+            self.folder.rmdir()
+
+    def _path(self, step: int) -> Path:
+        path = self.folder / f"step-{step}.npz"
+        clear_leftovers(path)
+        return path
+
+
+def _read(path: Path) -> State:
+    with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    facts = json.loads(arrays.pop(FACTS).tobytes())
+    if not isinstance(facts, dict):
+        raise ValueError("no facts in it")
+    return State(facts, arrays)
+
+
+def describe_run(
+    images: np.ndarray, labels: Labels, settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what a training run is of, so that it is never taken for another.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, ...)
+        In the user's layout and range.
+    labels : Labels
+        Theirs.
+    settings : mapping
+        All that the trained model depends on beside them; JSON knows it.
+
+    Returns
+    -------
+    run : dict
+        "data", "settings", "versions".
+    """
+    found = hashlib.sha256(repr((images.shape, str(images.dtype))).encode())
+    for start in range(0, len(images), HASHED_AT_ONCE):
+        part = np.ascontiguousarray(images[start : start + HASHED_AT_ONCE])
+        found.update(part.tobytes())
+        release(images)
+    for name, column in zip(labels.names, labels.columns, strict=True):
+        found.update(repr((name, column.tolist())).encode())
+    run = {
+        "data": f"{len(images)} images, {found.hexdigest()}",
+        "settings": dict(settings),
+        "versions": {name: version(name) for name in LIBRARIES},
+    }
+    described: dict[str, Any] = json.loads(json.dumps(run))  # as it is read again
+    return described
+
+
+def check_same_run(run: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+    """Raise SavedModelError with what differs, where a checkpoint is of another run.
+
+    Examples
+    --------
+    >>> check_same_run({"data": "9 images", "settings": {}}, {"data": "9 images"})
+    """
+    differences = []
+    if run["data"] != found.get("data"):
+        differences.append("the data are others")
+    for kind in ("settings", "versions"):
+        now, then = run.get(kind, {}), found.get(kind) or {}
+        differences += [
+            f"{name} is {now.get(name)!r}, was {then.get(name)!r}"
+            for name in sorted({*now, *then})
+            if now.get(name) != then.get(name)
+        ]
+    if differences:
+        raise SavedModelError(
+            "The checkpoints are of another training run, which cannot be gone on with "
+            f"like this: {'; '.join(differences)}. Use the same, or another folder."
+        )
+
+
+class CheckpointMonitor(keras.callbacks.Callback):
+    """Write checkpoints now and then, at the end, and when somebody interrupts.
+
+    The last callback: it finds the others as they are after a step.
+
+    Parameters
+    ----------
+    folder : CheckpointFolder
+        Where they are written.
+    run : dict
+        What the run is of; see :func:`describe_run`.
+    parts : dict of str to Stateful
+        All that changes in training.
+    budget : Budget
+        Has the clock.
+    interrupts : Interrupts
+        Whether somebody wants training to end.
+    """
+
+    def __init__(
+        self,
+        folder: CheckpointFolder,
+        run: dict[str, Any],
+        parts: Mapping[str, Stateful],
+        budget: Budget,
+        interrupts: Interrupts,
+    ) -> None:
+        super().__init__()
+        self.folder, self.run, self.parts = folder, run, parts
+        self.budget, self.interrupts = budget, interrupts
+        self.found: State | None = None
+        self.written_at = 0.0
+
+    def restore(self, state: State) -> None:
+        """Make everything what it was like when a checkpoint was written."""
+        check_same_run(self.run, state.facts["run"])
+        self.found = state
+        try:
+            for name, part in self.parts.items():
+                part.restore(_part_of(state, name))
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise SavedModelError(
+                f"A checkpoint in {self.folder.folder} is damaged: {error!r}"
+            ) from error
+        self.written_at = self.budget.seconds
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Undo Keras's own resetting of the running means."""
+        if self.found is not None:
+            self.parts["gan"].restore(_part_of(self.found, "gan"))
+            self.found = None
+
+    def on_train_batch_end(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
+        """Write a checkpoint if it is time to, or if somebody wants training to end."""
+        due = self.budget.seconds - self.written_at >= SECONDS
+        if due or self.interrupts.pending is not None:
+            self.write()
+        self.interrupts.deliver()
+        self.interrupts.hold()  # before the first step there was nothing to lose
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Write what training came to."""
+        self.write()
+
+    def write(self) -> None:
+        """Write a checkpoint of this moment."""
+        step = int(self.model.step)
+        whole = State({"run": self.run, "step": step})
+        for name, part in self.parts.items():
+            state = part.state()
+            whole.facts[name] = state.facts
+            whole.arrays |= {f"{name}/{key}": a for key, a in state.arrays.items()}
+        self.folder.write(step, whole)
+        self.written_at = self.budget.seconds
+
+
+def _part_of(state: State, name: str) -> State:
+    start = f"{name}/"
+    arrays = {
+        key.removeprefix(start): array
+        for key, array in state.arrays.items()
+        if key.startswith(start)
+    }
+    return State(state.facts[name], arrays)
