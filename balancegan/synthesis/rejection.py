@@ -22,6 +22,7 @@ N_TRIAL = 256  # images of a class that its limits are set by
 # Share of them that is rejected as of another class, at least: what it costs in variety
 # is in benchmarks/LOG.md
 WORST = 0.05
+MOST_FOR_MIDWAY = 0.2  # of them, for being of the class more often than unseen ones
 LEAST_ACCEPTED = 0.2  # of them; a class with fewer is not made by the GAN
 FAR = 0.99  # quantile of real images beyond which an image is unlike them
 COPY = 0.5  # of the way from the real image to its own nearest
@@ -73,9 +74,11 @@ def set_limits(
 ) -> Limits:
     """Return the limits of a class.
 
-    The least probability is the smallest for which the images above it are found to be
-    of the class as often as real ones are, and leaves out the worst twentieth at
-    least. So a filter that keeps the easiest images only is not what comes of it.
+    The least probability leaves out the worst twentieth, and more until the images
+    above it are found to be of the class as often as real ones are that no judge has
+    seen. The GAN has seen what the judges have, so its images please them more than
+    they should: midway between that and always is asked for, as far as a fifth of
+    them goes. So a filter that keeps the easiest images only is not what comes of it.
 
     Parameters
     ----------
@@ -99,13 +102,19 @@ def set_limits(
 
 
 def _least_probability(figures: pd.DataFrame, agreement: float) -> float:
+    probability = figures["probability"]
+    like_real = _probability_above(figures, agreement)
+    midway = _probability_above(figures, (agreement + 1) / 2)
+    worst, most = (float(probability.quantile(s)) for s in (WORST, MOST_FOR_MIDWAY))
+    return max(worst, like_real, min(midway, most))
+
+
+def _probability_above(figures: pd.DataFrame, agreement: float) -> float:
+    """Return the least probability above which images are as often of the class."""
     ordered = figures.sort_values("probability", ascending=False)
     shares = ordered["agrees"].expanding().mean().to_numpy()
     good = np.flatnonzero(shares >= agreement)
-    if not len(good):
-        return float("inf")
-    enough = float(ordered["probability"].iloc[good[-1]])
-    return max(enough, float(ordered["probability"].quantile(WORST)))
+    return float(ordered["probability"].iloc[good[-1]]) if len(good) else float("inf")
 
 
 def _shrunk_mean(own: pd.Series, all_classes: pd.Series) -> float:
