@@ -15,16 +15,22 @@ from typing import Any, Protocol, Self
 import numpy as np
 import pandas as pd
 from imblearn.over_sampling.base import BaseOverSampler
-from imblearn.utils import check_target_type
 from imblearn.utils._validation import ArraysTransformer
 from sklearn.utils import assert_all_finite
-from sklearn.utils.multiclass import check_classification_targets, is_multilabel
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from balancegan.attributes import ONE_LABEL, Labels
 from balancegan.balance import Strategy
-from balancegan.datasets import is_dataset, read_dataset
+from balancegan.datasets import is_dataset
 from balancegan.errors import DataError, refusals_as_data_errors
+from balancegan.targets import (
+    as_given,
+    as_table,
+    read_attributes,
+    read_labelled,
+    read_one_label,
+)
 
 REAL = "real"  # the method of rows that nothing made
 
@@ -232,16 +238,16 @@ class ImageOverSampler(BaseOverSampler):
             if several is not None:
                 images, _ = check(y=np.arange(len(several)))  # for their number
                 keeps_dtype = isinstance(y, np.ndarray) and y.dtype != object
-                return images, several, partial(_as_table, as_objects=not keeps_dtype)
+                return images, several, partial(as_table, as_objects=not keeps_dtype)
             named = isinstance(y, pd.DataFrame) and len(y.columns)
             name = str(y.columns[0]) if named else ONE_LABEL
             given = np.asarray(y)
             assert_all_finite(given, input_name="y")
             check_classification_targets(y)
-            y, is_one_hot = _read_one_label(y)
+            y, is_one_hot = read_one_label(y)
             images, labels = check(y=y)
         width = given.shape[1] if is_one_hot else 0
-        return images, Labels.of_one(labels, name), partial(_as_given, width)
+        return images, Labels.of_one(labels, name), partial(as_given, width)
 
     def _fit_resample(self, X: np.ndarray, y: Labels) -> tuple[np.ndarray, Labels]:
         self._train_timed(X, y)
@@ -296,127 +302,3 @@ class ImageOverSampler(BaseOverSampler):
         started = time.perf_counter()
         self._train(X, y, checkpoint_dir)
         self.fit_seconds_ = time.perf_counter() - started
-
-
-def read_labelled(X: Any, y: Any) -> tuple[Any, Any]:
-    """Return images and labels as given, or those of a dataset.
-
-    Raises
-    ------
-    DataError
-        If there are no labels, or a dataset and others.
-
-    Examples
-    --------
-    >>> read_labelled(np.zeros((2, 4, 4)), ["bag", "boot"])[1]
-    ['bag', 'boot']
-    """
-    if not is_dataset(X):
-        if y is None:
-            raise DataError(
-                "Learning requires y to be passed, but the target y is None. Only a "
-                "tf.data.Dataset of images with labels comes without. Received: X of "
-                f"type {type(X).__name__}."
-            )
-        return X, y
-    if y is not None:
-        raise DataError(
-            "A dataset has the labels of its images. Received: a dataset as X, and y "
-            f"of type {type(y).__name__}. Leave out y."
-        )
-    return read_dataset(X)
-
-
-def read_attributes(y: Any) -> Labels | None:
-    """Return the labels of several attributes; None where `y` holds one label.
-
-    Parameters
-    ----------
-    y : object
-        What a user gave as labels.
-
-    Raises
-    ------
-    DataError
-        If a column cannot be labels.
-
-    Examples
-    --------
-    >>> read_attributes(np.array([["3", "red"], ["5", "blue"]])).names
-    ('0', '1')
-    >>> read_attributes(["3", "5"]) is None
-    True
-    """
-    if isinstance(y, pd.DataFrame):
-        names = [str(name) for name in y.columns]
-        columns = [y.iloc[:, i].to_numpy() for i in range(y.shape[1])]
-    else:
-        # As objects, for a list of rows may have numbers beside texts
-        given = y if isinstance(y, np.ndarray) else np.array(y, dtype=object)
-        if given.ndim != 2 or _is_indicator(y):
-            return None
-        columns = list(given.T)
-        names = [str(i) for i in range(len(columns))]
-    if len(columns) < 2:
-        return None
-    checked = [_check_column(*pair) for pair in zip(names, columns, strict=True)]
-    return Labels(tuple(names), tuple(checked))
-
-
-def _is_indicator(y: Any) -> bool:
-    """Return whether a table is one of two numbers: one-hot labels or a mistake."""
-    values = np.asarray(y)
-    return values.dtype != object and is_multilabel(values)
-
-
-def _read_one_label(y: Any) -> tuple[np.ndarray, bool]:
-    """Return the labels, and whether they came one-hot."""
-    if not _is_indicator(y):
-        return check_target_type(y, indicate_one_vs_all=True)
-    try:
-        return check_target_type(np.asarray(y), indicate_one_vs_all=True)
-    except ValueError as error:
-        raise DataError(
-            f"{error} Received: a table of two numbers that is not one-hot. Attributes "
-            "of two numbers each are given as a DataFrame."
-        ) from error
-
-
-def _check_column(name: str, values: np.ndarray) -> np.ndarray:
-    """Return the values of an attribute as an array that can be sorted."""
-    if pd.isna(values).any():
-        raise DataError(
-            f"Every image needs a value of each attribute. Received: {name!r} with "
-            f"{int(pd.isna(values).sum())} missing ones. Fill them in, or leave these "
-            "images out."
-        )
-    column = np.asarray(values.tolist()) if values.dtype == object else values
-    if column.dtype.kind in "US" and not all(
-        isinstance(v, (str, bytes)) for v in values
-    ):
-        kinds = sorted({type(value).__name__ for value in values})
-        raise DataError(
-            "The values of an attribute must be of one kind, to be sorted. Received: "
-            f"{name!r} with {', '.join(kinds)}."
-        )
-    try:
-        check_classification_targets(column)
-    except ValueError as error:
-        raise DataError(f"The attribute {name!r} cannot be a label. {error}") from error
-    return column
-
-
-def _as_given(one_hot_width: int, labels: Labels) -> np.ndarray:
-    """Return the labels of a single attribute, one-hot where they have a width."""
-    y = labels.columns[0]
-    return np.eye(one_hot_width, dtype=int)[y] if one_hot_width else y
-
-
-def _as_table(labels: Labels, *, as_objects: bool) -> np.ndarray:
-    """Return the columns of several attributes side by side."""
-    if not as_objects:
-        return np.stack(labels.columns, axis=1)
-    table = np.empty((len(labels), len(labels.columns)), dtype=object)
-    for i, column in enumerate(labels.columns):
-        table[:, i] = column.tolist()
-    return table

@@ -43,7 +43,8 @@ MAY_IMPORT = {
     "state": set(),
     "data": BASICS,
     "gan": BASICS,
-    "sampler": BASICS,
+    "sampler": {*BASICS, "targets"},
+    "targets": BASICS,
     "synthesis": {*BASICS, "gan"},
     "downstream": {*BASICS, "gan"},
     "model_sampler": {*BASICS, "downstream", "gan", "sampler", "synthesis"},
@@ -68,6 +69,7 @@ ONE_DOOR = {
         "cli.commands",
         "cli.estimate",
         "cli.generating",
+        "cli.resuming",
     },
 }
 # Parts that know none of their neighbours

@@ -35,14 +35,14 @@ def often():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(conditional_gan, "STEPS_PER_CALL", 2)
         patch.setattr(monitor, "FIRST_LOOK", 2)
-        patch.setattr(checkpoint, "SECONDS", 0.0)
+        patch.setattr(monitor, "CHECKPOINT_SECONDS", 0.0)
         yield
 
 
 @contextmanager
 def killed_after(n_calls, *, written=True):
     """Kill the training after so many calls, before or after its checkpoint."""
-    write = checkpoint.CheckpointMonitor.write
+    write = monitor.CheckpointMonitor.write
     calls = []
 
     def write_or_die(self):
@@ -53,7 +53,7 @@ def killed_after(n_calls, *, written=True):
             raise Killed
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(checkpoint.CheckpointMonitor, "write", write_or_die)
+        patch.setattr(monitor.CheckpointMonitor, "write", write_or_die)
         yield
 
 
@@ -128,7 +128,7 @@ def test_killed_and_gone_on_with(
     augmenter = ConditionalGANAugmenter(**SETTINGS, preset=preset)
     with killed_after(n_calls, written=written):
         augmenter.fit(*small_set, checkpoint_dir=tmp_path / "run")
-    monkeypatch.setattr(checkpoint, "SECONDS", 1e9)
+    monkeypatch.setattr(monitor, "CHECKPOINT_SECONDS", 1e9)
     begun = CheckpointFolder(tmp_path / "run").steps
     assert begun[:1] == ([2 * n_calls] if written else [10] if n_calls == 6 else [])
     augmenter.fit(*small_set, checkpoint_dir=tmp_path / "run")
@@ -173,7 +173,7 @@ def test_without_a_seed_it_goes_on_with_the_one_it_began_with(small_set, tmp_pat
 def test_told_to_end_it_writes_first(
     small_set, uninterrupted, tmp_path, monkeypatch, number
 ):
-    monkeypatch.setattr(checkpoint, "SECONDS", 1e9)
+    monkeypatch.setattr(monitor, "CHECKPOINT_SECONDS", 1e9)
 
     def end(*_):
         raise KeyboardInterrupt

@@ -16,6 +16,7 @@ from PIL import Image
 from balancegan import ConditionalGANAugmenter
 from balancegan.cli import estimate
 from balancegan.cli.commands import main
+from balancegan.gan.checkpoint import CheckpointFolder
 
 from .conftest import load_npz, make_images
 from .help_texts import COMMANDS, FOLDER, help_text
@@ -407,7 +408,7 @@ def test_the_installed_command_keeps_its_streams_apart(installed, data, tmp_path
     assert not re.search(r"tensorflow|oneDNN|cuda|absl", done.stderr, re.IGNORECASE)
 
 
-def interrupt_in_training(installed, *words):
+def interrupt_in_training(installed, *words, by=signal.SIGINT):
     """Run a command, interrupt it in the midst of training, return what it said."""
     process = subprocess.Popen(
         [installed, *words, "--minutes", "10"],
@@ -422,26 +423,36 @@ def interrupt_in_training(installed, *words):
     for line in process.stderr:
         if line.startswith("Training: "):
             break
-    process.send_signal(signal.SIGINT)
+    process.send_signal(by)
     started = time.monotonic()
     stdout, stderr = process.communicate(timeout=60)
     assert time.monotonic() - started < 30
-    assert process.returncode == 130
+    assert process.returncode == 128 + by
     assert stdout == ""
     return stderr.strip().splitlines()
 
 
-def test_interrupting_leaves_nothing_and_exits_with_130(installed, data, tmp_path):
+def test_told_to_end_nothing_unfinished_is_left_but_what_goes_on(
+    installed, data, tmp_path
+):
     before = sorted(tmp_path.iterdir())
+    out = tmp_path / "out.npz"
     said = interrupt_in_training(
-        installed, "balance", data, "--out", tmp_path / "out.npz"
+        installed, "balance", data, "--out", out, by=signal.SIGTERM
     )
-    assert said == ["Interrupted: nothing unfinished is left behind."]
-    assert sorted(tmp_path.iterdir()) == before
+    (step,) = CheckpointFolder(tmp_path / "out.npz.checkpoints").steps
+    assert said == [
+        f"Interrupted. Step {step} is written down: the same command with --resume "
+        "goes on from there."
+    ]
+    assert sorted(tmp_path.iterdir()) == sorted(
+        [*before, tmp_path / "out.npz.checkpoints"]
+    )
 
 
 def test_interrupting_train_saves_the_best_state_so_far(installed, data, tmp_path):
     model = tmp_path / "early.balancegan"
     said = interrupt_in_training(installed, "train", data, "--model", model)
-    assert said[-1] == f"Interrupted: {model} holds the best state so far."
+    assert f"Interrupted. {model} holds the best state so far." in said[-1]
+    assert "--resume" in said[-1]
     assert ConditionalGANAugmenter.load(model).model_.n_steps >= 10

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from balancegan.errors import DataError
-from balancegan.sampler import read_attributes
+from balancegan.targets import read_attributes
 
 FRAME = pd.DataFrame({"digit": [3, 5, 3], "colour": ["red", "blue", "blue"]})
 

@@ -35,6 +35,7 @@ from balancegan.cli.options import (
     format_option,
     output_options,
     overwrite_option,
+    resume_option,
     take,
     target_options,
     training_options,
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
 
 # Arguments of the augmenter that the comparison sets itself
 UNCOMPARED = ("random_state", "log_dir", "tensorboard", "verbose", "balance_on")
+NAMES = ("attributes", "balance_on")
+WRITING = ("picture", "save_model", "synthetic_size")
 COMPARING = ("report", "cache", "n_jobs")
 SPLITTING = ("seeds", "folds", "group_key")
 
@@ -99,6 +102,7 @@ SPLITTING = ("seeds", "folds", "group_key")
 @comparison_options
 @data_options
 @training_options
+@resume_option
 @overwrite_option
 @output_options
 def balance(
@@ -110,6 +114,7 @@ def balance(
     dry_run: bool,
     evaluated: bool,
     fail_if_worse: bool,
+    resume: bool,
     overwrite: bool,
     as_json: bool,
     quiet: bool,
@@ -118,22 +123,25 @@ def balance(
     """Write a balanced copy of DATA, with synthetic images in its training part."""
     from balancegan.balance import class_counts
     from balancegan.cli.display import Display, describe_format
+    from balancegan.cli.resuming import find_begun
     from balancegan.cli.tasks import check_size, plan_task
 
     # What can be refused is refused before any training
     _refuse_idle_options(with_model=model is not None, evaluated=evaluated)
-    reading = take(options, READING_PARAMETERS)
-    names = take(options, ("attributes", "balance_on"))
-    writing = take(options, ("picture", "save_model", "synthetic_size"))
-    comparing, splitting = take(options, COMPARING), take(options, SPLITTING)
+    reading, names, writing, comparing, splitting = (
+        take(options, parameters)
+        for parameters in (READING_PARAMETERS, NAMES, WRITING, COMPARING, SPLITTING)
+    )
     refuse_report(comparing["report"], overwrite=overwrite)
+    display = Display(quiet=quiet)
     output = None
     if out is not None:
+        if model is None and not dry_run:
+            overwrite |= find_begun(out, display.say, resume=resume, anew=overwrite)
         output = _check_output(data, out, format, overwrite, **writing)
     elif not dry_run:
         raise click.UsageError("Missing option '--out' (or '--dry-run').")
     labelled, image_format = read_data(data, options["value_range"], **reading)
-    display = Display(quiet=quiet)
     display.say_notes(labelled.notes)
     options["verbose"] = int(not quiet)
     task = plan_task(
@@ -206,12 +214,14 @@ def _run(
     """Balance, or estimate what it would cost; say so, and return the facts."""
     from balancegan.balance import class_counts
     from balancegan.cli.balancing import balance_file, estimate_file
+    from balancegan.cli.resuming import written_down
 
     if output is None or dry_run:
         facts = estimate_file(task)
         display.say_estimate(facts, sum(task.plan.values()))
         return facts
-    facts = balance_file(task, output)
+    with written_down(output.path) as checkpoints:
+        facts = balance_file(task, output, checkpoints)
     if facts.get("validated"):
         counts = class_counts(task.classes.of_images)
         display.show_validated(facts["validated"])
@@ -250,7 +260,7 @@ def _refuse_idle_options(*, with_model: bool, evaluated: bool) -> None:
         )
     if with_model:
         _refuse(
-            (*TRAINING_PARAMETERS, "save_model"),
+            (*TRAINING_PARAMETERS, "save_model", "resume"),
             "A saved model is not trained again, so these options have no effect "
             "with --model",
             "leave out --model",

@@ -31,8 +31,10 @@ SHOWN_PER_CLASS = 8
 SHOWN_CLASSES = 20
 
 
-def balance_file(task: Task, out: Output) -> dict[str, Any]:
+def balance_file(task: Task, out: Output, checkpoints: Path) -> dict[str, Any]:
     """Write a balanced copy of labelled images.
+
+    Training is written down in the folder `checkpoints`, and gone on with from there.
 
     Returns
     -------
@@ -47,7 +49,7 @@ def balance_file(task: Task, out: Output) -> dict[str, Any]:
         return {"plan": task.plan, "peak_memory_bytes": peak_memory_bytes()}
     if out.save_model is not None:
         check_destination(out.save_model, overwrite=out.overwrite)
-    augmenter = _trained(task)
+    augmenter = _trained(task, checkpoints)
     if out.save_model is not None:
         augmenter.save(out.save_model, overwrite=out.overwrite)
 
@@ -110,12 +112,13 @@ def attributes_of(model: Path) -> tuple[str, ...]:
     return ConditionalGANAugmenter.load(model).model_.attributes.names
 
 
-def _trained(task: Task) -> ConditionalGANAugmenter:
+def _trained(task: Task, checkpoints: Path) -> ConditionalGANAugmenter:
     """Return the augmenter of a task, loaded or trained, with names of classes."""
     augmenter = _loaded(task)
     if augmenter is None:
         augmenter = ConditionalGANAugmenter(**task.settings)
-        augmenter.fit(task.labelled.images, task.labelled.targets)
+        images, targets = task.labelled.images, task.labelled.targets
+        augmenter.fit(images, targets, checkpoint_dir=checkpoints)
         name_classes(augmenter, task.labelled)
     return augmenter
 

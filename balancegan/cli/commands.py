@@ -2,8 +2,8 @@
 
 People read stderr; stdout holds one JSON object with --json and nothing else. Exit
 codes: 0 done, 1 the work failed, 2 wrong usage or bad input, 3 done and found worse
-where that shall fail, 130 interrupted. Heavy modules are imported in the commands, so
-that --help is quick.
+where that shall fail, 130 interrupted, 143 told to end (SIGTERM). Heavy modules are
+imported in the commands, so that --help is quick.
 """
 
 import json
@@ -30,6 +30,7 @@ from balancegan.cli.options import (
     format_option,
     output_options,
     overwrite_option,
+    resume_option,
     take,
     training_options,
 )
@@ -63,12 +64,14 @@ main.add_command(inspect)
 @attributes_option
 @data_options
 @training_options
+@resume_option
 @overwrite_option
 @output_options
 def train(
     data: Path,
     model: Path,
     attributes: tuple[str, ...],
+    resume: bool,
     overwrite: bool,
     as_json: bool,
     quiet: bool,
@@ -76,27 +79,31 @@ def train(
 ) -> None:
     """Train on DATA and save the model, for balance and generate."""
     from balancegan.cli.display import Display
+    from balancegan.cli.resuming import find_begun, written_down
 
+    display = Display(quiet=quiet)
+    begun = find_begun(model, display.say, resume=resume, anew=overwrite)
     how = take(options, READING_PARAMETERS)
     labelled, _ = read_data(data, options["value_range"], **how)
-    Display(quiet=quiet).say_notes(labelled.notes)
+    display.say_notes(labelled.notes)
     labelled = labelled.with_attributes(attributes)
     start_tensorflow()
     from balancegan.cli.training import train_file
     from balancegan.gan.persistence import check_destination
 
+    overwrite |= begun
     check_destination(model, overwrite=overwrite)
     settings = {**options, "verbose": int(not quiet)}
-    facts = train_file(labelled, settings, model, overwrite=overwrite)
-    Display(quiet=quiet).say(
+    with written_down(model) as checkpoints:
+        facts = train_file(
+            labelled, settings, model, overwrite=overwrite, checkpoints=checkpoints
+        )
+    display.say(
         f"{model}: {facts['steps']} steps in {facts['training_seconds']:.0f} s, of "
         f"which the state of step {facts['kept_step']} is kept, seed {facts['seed']}"
     )
     if as_json:
         click.echo(json.dumps({"data": str(data), "model": str(model), **facts}))
-    if facts["interrupted"]:
-        click.echo(f"Interrupted: {model} holds the best state so far.", err=True)
-        click.get_current_context().exit(130)
 
 
 @main.command()

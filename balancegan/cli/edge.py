@@ -4,7 +4,9 @@ Every command is run by :class:`CommandGroup`, which decides how it exits.
 """
 
 import os
+import signal
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,22 +37,46 @@ class InputRefused(click.ClickException):
     exit_code = 2
 
 
+class Terminated(KeyboardInterrupt):
+    """The process was told to end (SIGTERM), as politely as by Ctrl-C."""
+
+    exit_code = 128 + signal.SIGTERM
+
+
 class CommandGroup(click.Group):
     """Turns every failure that we know of into one line and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
         try:
-            with warnings_as_lines():
+            with warnings_as_lines(), ending_when_told():
                 return super().invoke(ctx)
         except (DataError, SavedModelError) as error:
             raise InputRefused(_one_line(error)) from error
         except (TrainingFailed, OSError, MemoryError) as error:
             reason = _one_line(error) or type(error).__name__
             raise click.ClickException(reason) from error
-        except KeyboardInterrupt:
-            click.echo("\nInterrupted: nothing unfinished is left behind.", err=True)
-            ctx.exit(130)
+        except KeyboardInterrupt as error:
+            notes = getattr(error, "__notes__", ["Nothing unfinished is left behind."])
+            click.echo(f"\nInterrupted. {' '.join(notes)}", err=True)
+            ctx.exit(error.exit_code if isinstance(error, Terminated) else 130)
+
+
+@contextmanager
+def ending_when_told() -> Iterator[None]:
+    """Let SIGTERM be an exception, so that what is begun is cleared away."""
+
+    def end(*_: object) -> None:
+        raise Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

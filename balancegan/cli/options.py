@@ -337,6 +337,13 @@ format_option = click.option(
     "files.  [default: by its name]",
 )
 
+resume_option = click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on with the training of the same command, where it was interrupted or "
+    "killed, and replace what it has written.",
+)
+
 overwrite_option = click.option(
     "--overwrite", is_flag=True, help="Replace what a run before has written."
 )

@@ -15,23 +15,38 @@ def train_file(
     model: Path,
     *,
     overwrite: bool,
+    checkpoints: Path,
 ) -> dict[str, Any]:
     """Train on a file's images and save the model; return how it was trained.
 
-    Where training is interrupted, the best state so far is saved, and `facts` says
-    so under "interrupted".
+    Training is written down in the folder `checkpoints`, and gone on with from there.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If training is interrupted. Where it had begun, the best state so far is saved.
     """
     augmenter = ConditionalGANAugmenter(**settings)
-    interrupted = False
     try:
-        augmenter.fit(labelled.images, labelled.targets)
-    except KeyboardInterrupt:
-        if not hasattr(augmenter, "model_"):
-            raise
-        interrupted = True
+        augmenter.fit(labelled.images, labelled.targets, checkpoint_dir=checkpoints)
+    except KeyboardInterrupt as error:
+        if hasattr(augmenter, "model_"):
+            _save(augmenter, labelled, model, overwrite=overwrite)
+            error.add_note(f"{model} holds the best state so far.")
+        raise
+    _save(augmenter, labelled, model, overwrite=overwrite)
+    return training_facts(augmenter)
+
+
+def _save(
+    augmenter: ConditionalGANAugmenter,
+    labelled: LabelledImages,
+    model: Path,
+    *,
+    overwrite: bool,
+) -> None:
     name_classes(augmenter, labelled)
     augmenter.save(model, overwrite=overwrite)
-    return {**training_facts(augmenter), "interrupted": interrupted}
 
 
 def name_classes(augmenter: ConditionalGANAugmenter, labelled: LabelledImages) -> None:

@@ -18,19 +18,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from balancegan.attributes import Labels
 from balancegan.errors import CheckpointWarning, SavedModelError
 from balancegan.files import check_folder, clear_leftovers, whole_file
-from balancegan.gan.budget import Budget
-from balancegan.gan.interrupts import Interrupts
 from balancegan.memory import release
-from balancegan.state import State, Stateful
+from balancegan.state import State
 
 LIBRARIES = ("balancegan", "tensorflow", "keras", "numpy")
-SECONDS = 60.0  # between two checkpoints
 KEPT = 2  # the last ones
 NAME = re.compile(r"step-(\d+)\.npz")
 SEED = "seed"  # among the settings of a run
@@ -198,91 +194,3 @@ def check_same_run(run: Mapping[str, Any], found: Mapping[str, Any]) -> None:
             "The checkpoints are of another training run, which cannot be gone on with "
             f"like this: {'; '.join(differences)}. Use the same, or another folder."
         )
-
-
-class CheckpointMonitor(keras.callbacks.Callback):
-    """Write checkpoints now and then, at the end, and when somebody interrupts.
-
-    The last callback: it finds the others as they are after a step.
-
-    Parameters
-    ----------
-    folder : CheckpointFolder
-        Where they are written.
-    run : dict
-        What the run is of; see :func:`describe_run`.
-    parts : dict of str to Stateful
-        All that changes in training.
-    budget : Budget
-        Has the clock.
-    interrupts : Interrupts
-        Whether somebody wants training to end.
-    """
-
-    def __init__(
-        self,
-        folder: CheckpointFolder,
-        run: dict[str, Any],
-        parts: Mapping[str, Stateful],
-        budget: Budget,
-        interrupts: Interrupts,
-    ) -> None:
-        super().__init__()
-        self.folder, self.run, self.parts = folder, run, parts
-        self.budget, self.interrupts = budget, interrupts
-        self.found: State | None = None
-        self.written_at = 0.0
-
-    def restore(self, state: State) -> None:
-        """Make everything what it was like when a checkpoint was written."""
-        check_same_run(self.run, state.facts["run"])
-        self.found = state
-        try:
-            for name, part in self.parts.items():
-                part.restore(_part_of(state, name))
-        except (KeyError, IndexError, TypeError, ValueError) as error:
-            raise SavedModelError(
-                f"A checkpoint in {self.folder.folder} is damaged: {error!r}"
-            ) from error
-        self.written_at = self.budget.seconds
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Undo Keras's own resetting of the running means."""
-        if self.found is not None:
-            self.parts["gan"].restore(_part_of(self.found, "gan"))
-            self.found = None
-
-    def on_train_batch_end(
-        self, batch: int, logs: dict[str, Any] | None = None
-    ) -> None:
-        """Write a checkpoint if it is time to, or if somebody wants training to end."""
-        due = self.budget.seconds - self.written_at >= SECONDS
-        if due or self.interrupts.pending is not None:
-            self.write()
-        self.interrupts.deliver()
-        self.interrupts.hold()  # before the first step there was nothing to lose
-
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Write what training came to."""
-        self.write()
-
-    def write(self) -> None:
-        """Write a checkpoint of this moment."""
-        step = int(self.model.step)
-        whole = State({"run": self.run, "step": step})
-        for name, part in self.parts.items():
-            state = part.state()
-            whole.facts[name] = state.facts
-            whole.arrays |= {f"{name}/{key}": a for key, a in state.arrays.items()}
-        self.folder.write(step, whole)
-        self.written_at = self.budget.seconds
-
-
-def _part_of(state: State, name: str) -> State:
-    start = f"{name}/"
-    arrays = {
-        key.removeprefix(start): array
-        for key, array in state.arrays.items()
-        if key.startswith(start)
-    }
-    return State(state.facts[name], arrays)

@@ -6,18 +6,22 @@ affair.
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 import numpy as np
 
-from balancegan.errors import TrainingFailed
+from balancegan.errors import SavedModelError, TrainingFailed
 from balancegan.gan.budget import Budget
+from balancegan.gan.checkpoint import CheckpointFolder, check_same_run
 from balancegan.gan.history import History
+from balancegan.gan.interrupts import Interrupts
 from balancegan.gan.quality import QualityMeter
 from balancegan.progress import ProgressDisplay
-from balancegan.state import State
+from balancegan.state import State, Stateful
 
+CHECKPOINT_SECONDS = 60.0  # between two checkpoints
 LOSS_INTERVAL = 50  # steps between two records of the losses
 LOOKS = 12  # at the images, over a whole budget
 FIRST_LOOK = 200  # steps; before, there is nothing to see and no time to lose
@@ -214,6 +218,94 @@ class QualityMonitor(keras.callbacks.Callback):
             return int(self.model.step)
         self.model.sampling_generator.set_weights(self.best_weights)
         return self.best_step
+
+
+class CheckpointMonitor(keras.callbacks.Callback):
+    """Write checkpoints now and then, at the end, and when somebody interrupts.
+
+    The last callback: it finds the others as they are after a step.
+
+    Parameters
+    ----------
+    folder : CheckpointFolder
+        Where they are written.
+    run : dict
+        What the run is of; see :func:`describe_run`.
+    parts : dict of str to Stateful
+        All that changes in training.
+    budget : Budget
+        Has the clock.
+    interrupts : Interrupts
+        Whether somebody wants training to end.
+    """
+
+    def __init__(
+        self,
+        folder: CheckpointFolder,
+        run: dict[str, Any],
+        parts: Mapping[str, Stateful],
+        budget: Budget,
+        interrupts: Interrupts,
+    ) -> None:
+        super().__init__()
+        self.folder, self.run, self.parts = folder, run, parts
+        self.budget, self.interrupts = budget, interrupts
+        self.found: State | None = None
+        self.written_at = 0.0
+
+    def restore(self, state: State) -> None:
+        """Make everything what it was like when a checkpoint was written."""
+        check_same_run(self.run, state.facts["run"])
+        self.found = state
+        try:
+            for name, part in self.parts.items():
+                part.restore(_part_of(state, name))
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise SavedModelError(
+                f"A checkpoint in {self.folder.folder} is damaged: {error!r}"
+            ) from error
+        self.written_at = self.budget.seconds
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Undo Keras's own resetting of the running means."""
+        if self.found is not None:
+            self.parts["gan"].restore(_part_of(self.found, "gan"))
+            self.found = None
+
+    def on_train_batch_end(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
+        """Write a checkpoint if it is time to, or if somebody wants training to end."""
+        due = self.budget.seconds - self.written_at >= CHECKPOINT_SECONDS
+        if due or self.interrupts.pending is not None:
+            self.write()
+        self.interrupts.deliver()
+        self.interrupts.hold()  # before the first step there was nothing to lose
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Write what training came to."""
+        self.write()
+
+    def write(self) -> None:
+        """Write a checkpoint of this moment."""
+        step = int(self.model.step)
+        whole = State({"run": self.run, "step": step})
+        for name, part in self.parts.items():
+            state = part.state()
+            whole.facts[name] = state.facts
+            whole.arrays |= {f"{name}/{key}": a for key, a in state.arrays.items()}
+        self.folder.write(step, whole)
+        self.written_at = self.budget.seconds
+
+
+def _part_of(state: State, name: str) -> State:
+    start = f"{name}/"
+    arrays = {
+        key.removeprefix(start): array
+        for key, array in state.arrays.items()
+        if key.startswith(start)
+    }
+    return State(state.facts[name], arrays)
 
 
 def _mean(values: list[float]) -> float:

@@ -16,18 +16,13 @@ from balancegan.attributes import Attributes, Labels
 from balancegan.errors import DataError
 from balancegan.gan.batches import BalancedBatches
 from balancegan.gan.budget import Budget
-from balancegan.gan.checkpoint import (
-    SEED,
-    CheckpointFolder,
-    CheckpointMonitor,
-    describe_run,
-)
+from balancegan.gan.checkpoint import SEED, CheckpointFolder, describe_run
 from balancegan.gan.conditional_gan import build_gan
 from balancegan.gan.history import History, describe_quality
 from balancegan.gan.interrupts import Interrupts
 from balancegan.gan.judge import Judge
 from balancegan.gan.model import TrainedModel
-from balancegan.gan.monitor import LossMonitor, QualityMonitor
+from balancegan.gan.monitor import CheckpointMonitor, LossMonitor, QualityMonitor
 from balancegan.gan.networks import DiscriminatorBuilder, GeneratorBuilder
 from balancegan.gan.presets import Preset
 from balancegan.gan.quality import QualityMeter
@@ -78,10 +73,7 @@ class TrainingRun:
     ) -> None:
         attributes, class_indices = Attributes.learn(labels)
         self.labels = labels
-        self.own_networks = {
-            "generator": _name_of(generator),
-            "discriminator": _name_of(discriminator),
-        }
+        self.builders = {"generator": generator, "discriminator": discriminator}
         counts = np.bincount(class_indices, minlength=attributes.n_classes)
         counts = counts.reshape(attributes.sizes)
         shape, to_model_range = image_format.image_shape, image_format.to_model_range
@@ -242,7 +234,7 @@ class TrainingRun:
         return {
             **asdict(self.model.preset),
             **asdict(self.model.image_format),
-            **self.own_networks,
+            **{kind: _name_of(own) for kind, own in self.builders.items()},
             "max_seconds": self.budget.max_seconds,
             SEED: self.model.seed,
         }

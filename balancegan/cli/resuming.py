@@ -1,0 +1,71 @@
+"""Going on with what was killed: where it is written down, and what says so."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from balancegan.errors import SavedModelError
+from balancegan.gan.checkpoint import CheckpointFolder
+
+
+def checkpoints_beside(path: Path) -> Path:
+    """Return where the training for a model or an output is written down.
+
+    Examples
+    --------
+    >>> checkpoints_beside(Path("out/balanced.npz")).as_posix()
+    'out/balanced.npz.checkpoints'
+    """
+    return path.with_name(f"{path.name}.checkpoints")
+
+
+def find_begun(
+    path: Path, say: Callable[[str], None], *, resume: bool, anew: bool
+) -> bool:
+    """Return whether there is a training to go on with.
+
+    Parameters
+    ----------
+    path : Path
+        What it was for.
+    say : callable
+        Is told which it is.
+    resume : bool
+        Whether it shall be gone on with.
+    anew : bool
+        Whether it may be given up, where it shall not.
+
+    Raises
+    ------
+    SavedModelError
+        If there is one that shall neither be gone on with nor given up.
+    """
+    folder = checkpoints_beside(path)
+    steps = CheckpointFolder(folder).steps if folder.is_dir() else []
+    if resume:
+        say(f"going on from step {steps[0]}" if steps else "nothing to go on with")
+    elif steps and not anew:
+        raise SavedModelError(
+            f"A training for {path} was begun and did not end: {folder} holds its step "
+            f"{steps[0]}. Go on with it (--resume), or begin anew (--overwrite)."
+        )
+    elif steps:
+        CheckpointFolder(folder).remove()
+    return resume and bool(steps)
+
+
+@contextmanager
+def written_down(path: Path) -> Iterator[Path]:
+    """Give the folder to write training down in; it is removed when all is done."""
+    folder = checkpoints_beside(path)
+    try:
+        yield folder
+    except KeyboardInterrupt as error:
+        if folder.is_dir() and (steps := CheckpointFolder(folder).steps):
+            error.add_note(
+                f"Step {steps[0]} is written down: the same command with --resume goes "
+                "on from there."
+            )
+        raise
+    if folder.is_dir():
+        CheckpointFolder(folder).remove()

@@ -1,0 +1,160 @@
+"""What users hand in as y, and what they get back of it: one label, or attributes."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from imblearn.utils import check_target_type
+from sklearn.utils.multiclass import check_classification_targets, is_multilabel
+
+from balancegan.attributes import Labels
+from balancegan.datasets import is_dataset, read_dataset
+from balancegan.errors import DataError
+
+
+def read_labelled(X: Any, y: Any) -> tuple[Any, Any]:
+    """Return images and labels as given, or those of a dataset.
+
+    Raises
+    ------
+    DataError
+        If there are no labels, or a dataset and others.
+
+    Examples
+    --------
+    >>> read_labelled(np.zeros((2, 4, 4)), ["bag", "boot"])[1]
+    ['bag', 'boot']
+    """
+    if not is_dataset(X):
+        if y is None:
+            raise DataError(
+                "Learning requires y to be passed, but the target y is None. Only a "
+                "tf.data.Dataset of images with labels comes without. Received: X of "
+                f"type {type(X).__name__}."
+            )
+        return X, y
+    if y is not None:
+        raise DataError(
+            "A dataset has the labels of its images. Received: a dataset as X, and y "
+            f"of type {type(y).__name__}. Leave out y."
+        )
+    return read_dataset(X)
+
+
+def read_attributes(y: Any) -> Labels | None:
+    """Return the labels of several attributes; None where `y` holds one label.
+
+    Parameters
+    ----------
+    y : object
+        What a user gave as labels.
+
+    Raises
+    ------
+    DataError
+        If a column cannot be labels.
+
+    Examples
+    --------
+    >>> read_attributes(np.array([["3", "red"], ["5", "blue"]])).names
+    ('0', '1')
+    >>> read_attributes(["3", "5"]) is None
+    True
+    """
+    if isinstance(y, pd.DataFrame):
+        names = [str(name) for name in y.columns]
+        columns = [y.iloc[:, i].to_numpy() for i in range(y.shape[1])]
+    else:
+        # As objects, for a list of rows may have numbers beside texts
+        given = y if isinstance(y, np.ndarray) else np.array(y, dtype=object)
+        if given.ndim != 2 or _is_indicator(y):
+            return None
+        columns = list(given.T)
+        names = [str(i) for i in range(len(columns))]
+    if len(columns) < 2:
+        return None
+    checked = [_check_column(*pair) for pair in zip(names, columns, strict=True)]
+    return Labels(tuple(names), tuple(checked))
+
+
+def _is_indicator(y: Any) -> bool:
+    """Return whether a table is one of two numbers: one-hot labels or a mistake."""
+    values = np.asarray(y)
+    return values.dtype != object and is_multilabel(values)
+
+
+def read_one_label(y: Any) -> tuple[np.ndarray, bool]:
+    """Return the labels, and whether they came one-hot.
+
+    Raises
+    ------
+    DataError
+        If they are a table of two numbers that is not one-hot.
+
+    Examples
+    --------
+    >>> read_one_label(np.array([[1, 0], [0, 1]]))
+    (array([0, 1]), True)
+    """
+    if not _is_indicator(y):
+        return check_target_type(y, indicate_one_vs_all=True)
+    try:
+        return check_target_type(np.asarray(y), indicate_one_vs_all=True)
+    except ValueError as error:
+        raise DataError(
+            f"{error} Received: a table of two numbers that is not one-hot. Attributes "
+            "of two numbers each are given as a DataFrame."
+        ) from error
+
+
+def _check_column(name: str, values: np.ndarray) -> np.ndarray:
+    """Return the values of an attribute as an array that can be sorted."""
+    if pd.isna(values).any():
+        raise DataError(
+            f"Every image needs a value of each attribute. Received: {name!r} with "
+            f"{int(pd.isna(values).sum())} missing ones. Fill them in, or leave these "
+            "images out."
+        )
+    column = np.asarray(values.tolist()) if values.dtype == object else values
+    if column.dtype.kind in "US" and not all(
+        isinstance(v, (str, bytes)) for v in values
+    ):
+        kinds = sorted({type(value).__name__ for value in values})
+        raise DataError(
+            "The values of an attribute must be of one kind, to be sorted. Received: "
+            f"{name!r} with {', '.join(kinds)}."
+        )
+    try:
+        check_classification_targets(column)
+    except ValueError as error:
+        raise DataError(f"The attribute {name!r} cannot be a label. {error}") from error
+    return column
+
+
+def as_given(one_hot_width: int, labels: Labels) -> np.ndarray:
+    """Return the labels of a single attribute, one-hot where they have a width.
+
+    Examples
+    --------
+    >>> as_given(2, Labels.of_one(np.array([1]))).tolist()
+    [[0, 1]]
+    """
+    y = labels.columns[0]
+    return np.eye(one_hot_width, dtype=int)[y] if one_hot_width else y
+
+
+def as_table(labels: Labels, *, as_objects: bool) -> np.ndarray:
+    """Return the columns of several attributes side by side.
+
+    Examples
+    --------
+    >>> labels = Labels(("digit", "colour"), (np.array([3]), np.array(["red"])))
+    >>> as_table(labels, as_objects=True).tolist()
+    [[3, 'red']]
+    """
+    if not as_objects:
+        return np.stack(labels.columns, axis=1)
+    table = np.empty((len(labels), len(labels.columns)), dtype=object)
+    for i, column in enumerate(labels.columns):
+        table[:, i] = column.tolist()
+    return table
