@@ -122,18 +122,38 @@ def test_a_gain_has_the_doubt_of_its_images_and_of_its_seeds(search):
     better = amounts.Candidate("better", np.ones(3))
     of_shirt = one.held_out[1] == 1
     for seed in range(3):
-        none.right[seed] = np.zeros(n, dtype=bool)
-        better.right[seed] = of_shirt  # all ten shirts, no bag
+        none.probability[seed] = np.zeros(n)
+        better.probability[seed] = of_shirt * 1.0  # all ten shirts, no bag
     assert one.gain(better, none) == (0.5, 0.0)
-    better.right[2] = np.zeros(n, dtype=bool)
+    better.probability[2] = np.zeros(n)
     gain, error = one.gain(better, none)
     assert gain == pytest.approx(1 / 3)
     assert error == pytest.approx(np.std([0.5, 0.5, 0.0], ddof=1) / 3**0.5)
     for seed in range(3):
-        better.right[seed] = of_shirt & (np.arange(n) % 2 == 0)
+        better.probability[seed] = of_shirt & (np.arange(n) % 2 == 0)
     gain, error = one.gain(better, none)
     assert gain == pytest.approx(0.25)
     assert error == pytest.approx((5 / 18 / 10) ** 0.5 / 2)
+
+
+@pytest.mark.parametrize(("n_wrong", "helps"), [(0, True), (6, False)])
+def test_surer_and_not_less_often_right(search, n_wrong, helps):
+    """What counts is the probability of the right class, if no more are wrong."""
+    one = search([0, 0, 0])
+    n = one.n_held_out.sum()
+    none = amounts.Candidate("none", np.zeros(3))
+    surer = amounts.Candidate("surer", np.ones(3))
+    for seed in range(3):
+        none.probability[seed] = np.full(n, 0.55)
+        surer.probability[seed] = np.linspace(0.8, 0.9, n)
+        none.right[seed] = np.ones(n, dtype=bool)
+        surer.right[seed] = np.arange(n) >= n_wrong
+    found = one._conclude(none, [surer])
+    assert bool(found.ratios.any()) == helps
+    row = found.tried.set_index("candidate").loc["surer"]
+    assert row["gain"] == pytest.approx(0.3, abs=0.05)
+    assert row["gain_at_least"] > 0
+    assert row["accuracy_gain"] == pytest.approx(-n_wrong / 30 / 2)
 
 
 def test_counts_of_ratios():

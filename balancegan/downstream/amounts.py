@@ -66,12 +66,15 @@ class Candidate:
     ratios : ndarray of shape (n_classes,)
         At most so many synthetic images per real one of each class; infinite: as many
         as there are.
+    probability : dict of int to ndarray of shape (n_held_out,)
+        By seed, what the classifier gave the right class of each image held out.
     right : dict of int to ndarray of shape (n_held_out,), bool
-        By seed, which of the images held out the classifier knew.
+        By seed, for which of them it gave no other class more.
     """
 
     name: str
     ratios: np.ndarray
+    probability: dict[int, np.ndarray] = field(default_factory=dict)
     right: dict[int, np.ndarray] = field(default_factory=dict)
 
 
@@ -86,8 +89,9 @@ class ValidatedAmounts:
     tried : DataFrame
         A row for each candidate, the first of which is to add nothing: "candidate",
         "synthetic" (how many images), "runs" of the classifier, "balanced_accuracy" on
-        the images held out, "gain" on adding nothing, "gain_at_least" (one-sided, 90
-        %), "chosen".
+        the images held out and "accuracy_gain" on adding nothing; "gain" of the
+        probability that the right class is given, the mean over classes, and
+        "gain_at_least" (one-sided, 90 %); "chosen".
     sentence : str
         What was chosen, and why.
     """
@@ -171,15 +175,14 @@ class AmountSearch:
         return found
 
     def gain(self, candidate: Candidate, none: Candidate) -> tuple[float, float]:
-        """Return what a candidate gains in balanced accuracy, and its standard error.
+        """Return what the right class gains in probability, and the standard error.
 
-        From images and from seeds: another draw of either might have said otherwise.
-        Images are paired, and so are seeds.
+        The mean over classes. Not whether it is right or wrong: of the ten images held
+        out of a rare class that would tell less. The error is that of images and of
+        seeds, for another draw of either might have said otherwise. Images are paired,
+        and so are seeds.
         """
-        seeds = candidate.right.keys() & none.right.keys()
-        better = np.stack(
-            [candidate.right[s].astype(float) - none.right[s] for s in sorted(seeds)]
-        )
+        better = _paired(candidate.probability, none.probability)
         of_class = [better[:, self.held_out[1] == c] for c in self._judged]
         by_seed = np.mean([images.mean(axis=1) for images in of_class], axis=0)
         pooled = float(better.mean(axis=0).var())
@@ -230,11 +233,10 @@ class AmountSearch:
 
     def _spared(self, best: Candidate, none: Candidate) -> list[Candidate]:
         """Return the best candidate without the classes that it does harm, if any."""
-        right = best.right[0].astype(float) - none.right[0]
+        better = _paired(best.probability, none.probability).mean(axis=0)
+        of_class = pd.Series(better).groupby(self.held_out[1]).mean()
         harmed = [
-            c
-            for c in self._judged
-            if self._numbers(best.ratios)[c] and right[self.held_out[1] == c].mean() < 0
+            c for c in self._judged if self._numbers(best.ratios)[c] and of_class[c] < 0
         ]
         ratios = best.ratios.copy()
         ratios[harmed] = 0
@@ -261,14 +263,16 @@ class AmountSearch:
                 started = time.monotonic()
                 if started + self.longest > self.ends:
                     return
-                candidate.right[seed] = self._ask(candidate.ratios, seed)
+                seen, truth = self._ask(candidate.ratios, seed), self.held_out[1]
+                candidate.probability[seed] = seen[np.arange(len(truth)), truth]
+                candidate.right[seed] = seen.argmax(axis=1) == truth
                 self.longest = max(self.longest, time.monotonic() - started)
                 self.n_done += 1
                 if bar is not None:
                     bar.update(self.n_done)
 
     def _ask(self, ratios: np.ndarray, seed: int) -> np.ndarray:
-        """Return which images held out a classifier knows that learns from so many."""
+        """Return what a classifier that learns from so many sees in those held out."""
         images, class_indices = self.synthetic
         taken = [
             np.flatnonzero(class_indices == c)[:n]
@@ -281,29 +285,34 @@ class AmountSearch:
             len(self.class_names),
             self.to_model_range,
         )
-        probabilities = train_network(
+        return train_network(
             None, training, self.held_out[0], self.seed + seed, n_steps=N_STEPS
         )
-        right: np.ndarray = probabilities.argmax(axis=1) == self.held_out[1]
-        return right
 
     def _conclude(
         self, none: Candidate, candidates: Sequence[Candidate]
     ) -> ValidatedAmounts:
-        """Choose the candidate whose gain is at least the largest, if it is a gain."""
+        """Choose the candidate whose gain is at least the largest, if it is a gain.
+
+        And if it is not less often right.
+        """
         rows, bounds = [], []
         for candidate in [none, *candidates]:
-            gain, error = (0.0, 0.0)
+            gain = error = accuracy_gain = 0.0
             if candidate is not none:
                 gain, error = self.gain(candidate, none)
+                better = _paired(candidate.right, none.right).mean(axis=0)
+                accuracy_gain = self._class_mean(better)
             enough = len(candidate.right) == N_SEEDS and len(none.right) == N_SEEDS
-            bounds.append(gain - DOUBT * error if enough else -np.inf)
+            may_be = enough and accuracy_gain >= 0
+            bounds.append(gain - DOUBT * error if may_be else -np.inf)
             rows.append(
                 {
                     "candidate": candidate.name,
                     "synthetic": int(self._numbers(candidate.ratios).sum()),
                     "runs": len(candidate.right),
                     "balanced_accuracy": self._balanced_accuracy(candidate),
+                    "accuracy_gain": accuracy_gain,
                     "gain": gain,
                     "gain_at_least": gain - DOUBT * error,
                 }
@@ -318,8 +327,11 @@ class AmountSearch:
     def _balanced_accuracy(self, candidate: Candidate) -> float:
         if not candidate.right:
             return float("nan")
-        right = np.mean(list(candidate.right.values()), axis=0)
-        own = [right[self.held_out[1] == c].mean() for c in self._judged]
+        return self._class_mean(np.mean(list(candidate.right.values()), axis=0))
+
+    def _class_mean(self, of_images: np.ndarray) -> float:
+        """Return the mean over classes of what is known of each image held out."""
+        own = [of_images[self.held_out[1] == c].mean() for c in self._judged]
         return float(np.mean(own))
 
     def _explain(self, tried: pd.DataFrame, none: Candidate) -> str:
@@ -333,18 +345,25 @@ class AmountSearch:
         )
         if chosen["candidate"] != none.name:
             return (
-                f"{n_tried}: {chosen['candidate']} gains "
-                f"{100 * chosen['gain']:.1f} points of balanced accuracy, at least "
-                f"{100 * chosen['gain_at_least']:.1f}."
+                f"{n_tried}: {chosen['candidate']} gains {100 * chosen['gain']:.1f} "
+                "points of probability of the right class, at least "
+                f"{100 * chosen['gain_at_least']:.1f} (balanced accuracy "
+                f"{100 * chosen['accuracy_gain']:+.1f})."
             )
         best = tried.iloc[1:].sort_values("gain", ascending=False).iloc[0]
         if best["runs"] < N_SEEDS:
             return f"{n_tried}, then the time was over: none are added."
         return (
             f"{n_tried}, and none helps for certain ({best['candidate']}: "
-            f"{100 * best['gain']:+.1f} points of balanced accuracy, at least "
-            f"{100 * best['gain_at_least']:+.1f}): none are added."
+            f"{100 * best['gain']:+.1f} points of probability of the right class, at "
+            f"least {100 * best['gain_at_least']:+.1f}): none are added."
         )
+
+
+def _paired(of: dict[int, np.ndarray], than: dict[int, np.ndarray]) -> np.ndarray:
+    """Return the differences of images by the seeds that both were tried with."""
+    seeds = sorted(of.keys() & than.keys())
+    return np.stack([of[seed].astype(float) - than[seed] for seed in seeds])
 
 
 def count_images(
