@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from balancegan.data.writing import write_images
     from balancegan.datasets import read_dataset
     from balancegan.errors import (
+        CheckpointWarning,
         DataError,
         SavedModelError,
         TrainingFailed,
+        TrainingWarning,
         UnseenCombinationWarning,
     )
     from balancegan.evaluation.arms import Arm
@@ -31,12 +33,14 @@ __version__ = version("balancegan")
 
 __all__ = [
     "Arm",
+    "CheckpointWarning",
     "ConditionalGANAugmenter",
     "DataError",
     "EvaluationResult",
     "LabelledImages",
     "SavedModelError",
     "TrainingFailed",
+    "TrainingWarning",
     "UnseenCombinationWarning",
     "class_counts",
     "compare",
@@ -50,12 +54,14 @@ __all__ = [
 
 _HOMES = {
     "Arm": "evaluation.arms",
+    "CheckpointWarning": "errors",
     "ConditionalGANAugmenter": "augmenter",
     "DataError": "errors",
     "EvaluationResult": "evaluation.result",
     "LabelledImages": "data.labelled",
     "SavedModelError": "errors",
     "TrainingFailed": "errors",
+    "TrainingWarning": "errors",
     "UnseenCombinationWarning": "errors",
     "class_counts": "balance",
     "compare": "evaluation.comparison",

@@ -23,6 +23,10 @@ class UnseenCombinationWarning(UserWarning):
     """Images are asked for of attributes that no training image has together."""
 
 
+class TrainingWarning(UserWarning):
+    """Training does not go as it should, and what is done about it."""
+
+
 class CheckpointWarning(UserWarning):
     """A checkpoint is damaged, and the one before it is used."""
 

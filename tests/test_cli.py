@@ -352,6 +352,7 @@ def test_failure_of_the_work_is_exit_code_1(data, tmp_path, monkeypatch):
     assert "No space left on device" in result.stderr.splitlines()[-1]
 
 
+@pytest.mark.filterwarnings("always::balancegan.errors.TrainingWarning")
 def test_divergence_is_exit_code_1(data, tmp_path):
     result = run(
         "balance",
@@ -364,8 +365,10 @@ def test_divergence_is_exit_code_1(data, tmp_path):
         "1e20",
     )
     assert result.exit_code == 1, result.output
-    assert "diverged" in result.stderr.splitlines()[-1]
-    assert not (tmp_path / "out.npz").exists()
+    *before, last = result.stderr.splitlines()
+    assert "diverged" in last
+    assert sum(line.startswith("warning: ") for line in before) == 3
+    assert [entry.name for entry in tmp_path.iterdir()] == [data.name]
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from balancegan import ConditionalGANAugmenter
-from balancegan.errors import TrainingFailed
-from balancegan.gan import monitor
+from balancegan.errors import TrainingFailed, TrainingWarning
+from balancegan.gan import conditional_gan, monitor
 from balancegan.gan.budget import Budget
+from balancegan.gan.conditional_gan import ConditionalGAN
 from balancegan.gan.history import History
 from balancegan.gan.monitor import LossMonitor, QualityMonitor
 
@@ -101,6 +102,76 @@ def test_auto_leaves_the_rest_of_the_budget_to_the_falling_rate():
 def test_auto_goes_on_while_images_become_better():
     gan, _, _ = run([0.9**k for k in range(40)], 20_000, until_flat_at=0.4)
     assert gan.step == 20_000
+
+
+class CollapsingMeter:
+    """Measures the diversities that it was told to, of two classes a look."""
+
+    def __init__(self, *looks):
+        self.looks = list(looks)
+
+    def measure(self):
+        figures = {"agreement": 1, "distance": 0.5}
+        return [
+            {"class": name, "diversity": diversity, **figures}
+            for name, diversity in zip(["bag", "shirt"], self.looks.pop(0), strict=True)
+        ]
+
+
+def look(*looks, first=500):
+    watching = QualityMonitor(
+        CollapsingMeter(*looks), History(), Budget(100, None), until_flat_at=None
+    )
+    watching.set_model(FakeGAN())
+    for i in range(len(looks)):
+        watching.look(first + 100 * i)
+
+
+def test_a_collapse_is_warned_of_once():
+    with pytest.warns(TrainingWarning, match="'shirt' .* step 700: .* 0.10 of") as said:
+        look((0.9, 0.9), (0.9, 0.1), (0.8, 0.1), (0.9, 0.1), (0.9, 0.1))
+    assert len(said) == 1
+
+
+def test_no_collapse_is_seen_where_there_is_none():
+    nan = float("nan")  # of a class of equal images
+    look((0.9, 0.1), (0.1, 0.9), (0.9, 0.3), (nan, 0.1))  # warnings are errors
+    look((0.1, 0.1), (0.1, 0.1), (0.1, 0.1), first=100)  # has not begun to vary
+
+
+def test_training_that_diverges_goes_back_and_on_at_a_lower_rate(
+    small_set, monkeypatch
+):
+    finish = ConditionalGAN.finish_step
+    rates = []
+
+    def finish_or_diverge(self, d_loss, g_loss):
+        rates.append(float(self.generator_optimizer.learning_rate.numpy()))
+        bad = int(self.step) == 2 and len(rates) < 6
+        return finish(self, d_loss, g_loss * (np.nan if bad else 1))
+
+    monkeypatch.setattr(ConditionalGAN, "finish_step", finish_or_diverge)
+    monkeypatch.setattr(conditional_gan, "STEPS_PER_CALL", 1)
+    monkeypatch.setattr(monitor, "LOSS_INTERVAL", 2)
+    with pytest.warns(TrainingWarning, match="step 3: .* back to step 2,") as said:
+        augmenter = fit(small_set, steps=4)
+    assert sum(each.category is TrainingWarning for each in said) == 3
+    assert augmenter.model_.n_steps == 4
+    # At step 2 of 4 the falling of the rate has begun
+    assert [rates[i] / rates[i - 1] for i in (3, 4, 5)] == pytest.approx([0.25] * 3)
+    assert all(
+        np.isfinite(weights).all()
+        for weights in augmenter.model_.generator.get_weights()
+    )
+
+
+def test_training_that_diverges_again_and_again_fails(small_set, monkeypatch):
+    with (
+        pytest.warns(TrainingWarning) as said,
+        pytest.raises(TrainingFailed, match="diverged"),
+    ):
+        fit(small_set, steps=200, learning_rate=1e20)
+    assert sum(each.category is TrainingWarning for each in said) == 3
 
 
 def test_losses_that_are_no_numbers_end_training():

@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from balancegan.errors import (
+    CheckpointWarning,
     DataError,
     SavedModelError,
     SimplerMethodWarning,
     TrainingFailed,
+    TrainingWarning,
     UnseenCombinationWarning,
 )
 from balancegan.files import check_folder
@@ -28,6 +30,12 @@ if TYPE_CHECKING:
     from balancegan.data.labelled import LabelledImages
     from balancegan.images import ImageFormat
 
+OURS = (
+    CheckpointWarning,
+    SimplerMethodWarning,
+    TrainingWarning,
+    UnseenCombinationWarning,
+)
 PATH = click.Path(path_type=Path)
 
 
@@ -86,7 +94,7 @@ def warnings_as_lines() -> Iterator[None]:
 
     def say(message: Warning | str, category: type[Warning], *place: Any) -> None:
         """Show a warning: a line if it is about the user's data, else as before."""
-        if issubclass(category, (UnseenCombinationWarning, SimplerMethodWarning)):
+        if issubclass(category, OURS):
             click.echo(f"warning: {_one_line(message)}", err=True)
         else:
             show(message, category, *place)

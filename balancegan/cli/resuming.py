@@ -1,7 +1,7 @@
 """Going on with what was killed: where it is written down, and what says so."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from balancegan.errors import SavedModelError
@@ -60,8 +60,12 @@ def written_down(path: Path) -> Iterator[Path]:
     folder = checkpoints_beside(path)
     try:
         yield folder
-    except KeyboardInterrupt as error:
-        if folder.is_dir() and (steps := CheckpointFolder(folder).steps):
+    except BaseException as error:
+        steps = CheckpointFolder(folder).steps if folder.is_dir() else []
+        if not steps:
+            with suppress(OSError):
+                folder.rmdir()
+        elif isinstance(error, KeyboardInterrupt):
             error.add_note(
                 f"Step {steps[0]} is written down: the same command with --resume goes "
                 "on from there."

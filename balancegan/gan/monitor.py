@@ -6,13 +6,14 @@ affair.
 """
 
 import math
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import keras
 import numpy as np
 
-from balancegan.errors import SavedModelError, TrainingFailed
+from balancegan.errors import SavedModelError, TrainingFailed, TrainingWarning
 from balancegan.gan.budget import Budget
 from balancegan.gan.checkpoint import CheckpointFolder, check_same_run
 from balancegan.gan.history import History
@@ -22,6 +23,9 @@ from balancegan.progress import ProgressDisplay
 from balancegan.state import State, Stateful
 
 CHECKPOINT_SECONDS = 60.0  # between two checkpoints
+LEARNED_TO_VARY = 500  # steps; before, images are alike because all are poor
+COLLAPSED = 0.2  # of the diversity of real images
+EXPLODED = 1e4  # of losses, which are below 10 as a rule
 LOSS_INTERVAL = 50  # steps between two records of the losses
 LOOKS = 12  # at the images, over a whole budget
 FIRST_LOOK = 200  # steps; before, there is nothing to see and no time to lose
@@ -31,6 +35,10 @@ LEAST_IMPROVEMENT = 0.05  # share of the distance; less is none
 # Distances of 64 images differ by as much between two equally good states. Of these
 # the later one has learned more, in what this measure cannot see
 NOISE = 0.01
+
+
+class Diverged(TrainingFailed):
+    """The losses are no numbers any more, or as good as none."""
 
 
 class LossMonitor(keras.callbacks.Callback):
@@ -47,6 +55,8 @@ class LossMonitor(keras.callbacks.Callback):
     ----------
     display : ProgressDisplay or None
         Where progress is shown, if set.
+    last_good : State or None
+        Of the model, when all of it was numbers: at the last record or before.
     """
 
     def __init__(self, history: History, budget: Budget) -> None:
@@ -55,6 +65,7 @@ class LossMonitor(keras.callbacks.Callback):
         self.display: ProgressDisplay | None = None
         self.unrecorded: dict[str, float] = {}
         self.steps_done, self.seconds = 0, 0.0
+        self.last_good: State | None = None
 
     def on_train_batch_end(
         self, batch: int, logs: dict[str, Any] | None = None
@@ -66,9 +77,9 @@ class LossMonitor(keras.callbacks.Callback):
         # Not `batch`: Keras counts a last, shorter call as a whole one
         self.steps_done, self.seconds = int(self.model.step), self.budget.seconds
         for name, value in losses.items():
-            if not math.isfinite(value):
-                raise TrainingFailed(
-                    f"The {name.replace('_', ' ')} is {value} at step "
+            if not abs(value) < EXPLODED:
+                raise Diverged(
+                    f"The {name.replace('_', ' ')} is {value:.4g} at step "
                     f"{self.steps_done}: training diverged. A smaller learning_rate "
                     "helps most often."
                 )
@@ -92,18 +103,32 @@ class LossMonitor(keras.callbacks.Callback):
     def state(self) -> State:
         """Return what was seen and not recorded yet."""
         facts = {"steps_done": self.steps_done, "seconds": self.seconds}
-        return State({**facts, "unrecorded": self.unrecorded})
+        good = {} if self.last_good is None else self.last_good.arrays
+        return State({**facts, "unrecorded": self.unrecorded}, dict(good))
 
     def restore(self, state: State) -> None:
         """Go on from what was seen before."""
         for name, value in state.facts.items():
             setattr(self, name, value)
+        self.last_good = State({}, state.arrays)
 
     def record(self) -> None:
         """Add the mean losses since the last record to the history."""
         self.history.record_losses(self.steps_done, self.seconds, self.unrecorded)
         self.unrecorded = {}
         self.model.reset_metrics()
+        self.keep_if_good()
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Have a state to go back to from the first step on."""
+        if self.last_good is None:
+            self.keep_if_good()
+
+    def keep_if_good(self) -> None:
+        """Keep the state of this moment to go back to, if all of it is numbers."""
+        state = self.model.state()
+        if all(np.isfinite(array).all() for array in state.arrays.values()):
+            self.last_good = state
 
 
 class QualityMonitor(keras.callbacks.Callback):
@@ -136,6 +161,7 @@ class QualityMonitor(keras.callbacks.Callback):
         self.until_flat_at = until_flat_at
         self.looks_due, self.ending = 0, False
         self.distances: list[float] = []
+        self.alike: list[int] = []  # places of the classes that were so at this look
         self.last_step = 0
         self.best_step, self.best_distance = 0, math.inf
         self.best_weights: list[np.ndarray] | None = None
@@ -168,6 +194,7 @@ class QualityMonitor(keras.callbacks.Callback):
         means["look_seconds"] = self.budget.seconds - started
         self.history.record_quality(step, self.budget.seconds, rows, means)
 
+        self.warn_of_collapse(step, rows)
         self.distances.append(means["distance"])
         self.last_step = step
         if means["distance"] <= self.best_distance + NOISE:
@@ -179,6 +206,24 @@ class QualityMonitor(keras.callbacks.Callback):
             self.budget.end_at_share(self.until_flat_at, step)
             self.model.stop_training = self.budget.is_used_up(step)
 
+    def warn_of_collapse(self, step: int, rows: list[dict[str, Any]]) -> None:
+        """Say once of a class, at the second look in a row, that it has collapsed."""
+        if step < LEARNED_TO_VARY:
+            return
+        alike = [i for i, row in enumerate(rows) if row["diversity"] < COLLAPSED]
+        for i in alike:
+            if self.alike.count(i) == 1:
+                warnings.warn(
+                    f"Images of {rows[i]['class']!r} are nearly all alike at step "
+                    f"{step}: their diversity is {rows[i]['diversity']:.2f} of that "
+                    "of real ones. The best state of training is kept; if it stays so, "
+                    "a smaller learning_rate or more steps may help.",
+                    TrainingWarning,
+                    stacklevel=2,
+                )
+        # Twice is said already
+        self.alike = [i for i in alike for _ in range(min(self.alike.count(i) + 1, 2))]
+
     def state(self) -> State:
         """Return the looks so far, the best state, and the judge that looked."""
         best, judge = self.best_weights or [], self.meter.judge
@@ -187,6 +232,7 @@ class QualityMonitor(keras.callbacks.Callback):
                 "looks_due": self.looks_due,
                 "ending": self.ending,
                 "distances": self.distances,
+                "alike": self.alike,
                 "last_step": self.last_step,
                 "best_step": self.best_step,
                 "best_distance": self.best_distance,

@@ -8,6 +8,9 @@ from typing import Any
 import keras
 
 from balancegan.gan.budget import Budget
+from balancegan.state import State
+
+LOWERED = 0.25  # of the rate, each time that training diverged
 
 
 class LinearDecay(keras.callbacks.Callback):
@@ -35,14 +38,27 @@ class LinearDecay(keras.callbacks.Callback):
     def __init__(self, budget: Budget, learning_rate: float, decay_from: float) -> None:
         super().__init__()
         self.budget, self.decay_from = budget, decay_from
-        self.learning_rate = learning_rate
+        self.learning_rate, self.times_lowered = learning_rate, 0
 
     def rate(self, step: int) -> float:
         """Return the learning rate after so many steps."""
-        left = max(0.0, 1 - self.budget.share_used(step))
+        rate = self.learning_rate * LOWERED**self.times_lowered
         if self.decay_from >= 1:
-            return self.learning_rate
-        return self.learning_rate * min(1.0, left / (1 - self.decay_from))
+            return rate
+        left = max(0.0, 1 - self.budget.share_used(step))
+        return rate * min(1.0, left / (1 - self.decay_from))
+
+    def lower(self) -> None:
+        """Go on at a quarter of the rate."""
+        self.times_lowered += 1
+
+    def state(self) -> State:
+        """Return how often the rate was lowered."""
+        return State({"times_lowered": self.times_lowered})
+
+    def restore(self, state: State) -> None:
+        """Go on at the rate that it was lowered to."""
+        self.times_lowered = state.facts["times_lowered"]
 
     def on_train_batch_end(
         self, batch: int, logs: dict[str, Any] | None = None

@@ -5,6 +5,7 @@ they meet. Nothing is learned that is not in the result.
 """
 
 import os
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
@@ -13,7 +14,7 @@ import keras
 import numpy as np
 
 from balancegan.attributes import Attributes, Labels
-from balancegan.errors import DataError
+from balancegan.errors import DataError, TrainingWarning
 from balancegan.gan.batches import BalancedBatches
 from balancegan.gan.budget import Budget
 from balancegan.gan.checkpoint import SEED, CheckpointFolder, describe_run
@@ -22,7 +23,12 @@ from balancegan.gan.history import History, describe_quality
 from balancegan.gan.interrupts import Interrupts
 from balancegan.gan.judge import Judge
 from balancegan.gan.model import TrainedModel
-from balancegan.gan.monitor import CheckpointMonitor, LossMonitor, QualityMonitor
+from balancegan.gan.monitor import (
+    CheckpointMonitor,
+    Diverged,
+    LossMonitor,
+    QualityMonitor,
+)
 from balancegan.gan.networks import DiscriminatorBuilder, GeneratorBuilder
 from balancegan.gan.presets import Preset
 from balancegan.gan.quality import QualityMeter
@@ -31,6 +37,8 @@ from balancegan.gan.schedule import LinearDecay
 from balancegan.images import ImageFormat
 from balancegan.progress import show_progress
 from balancegan.state import State, Stateful
+
+MOST_ROLLBACKS = 3
 
 
 class TrainingRun:
@@ -155,7 +163,7 @@ class TrainingRun:
         Raises
         ------
         TrainingFailed
-            If the losses cease to be numbers.
+            If the losses cease to be numbers, at lower rates as well.
         DataError
             If `log_dir` cannot be used, or is missing.
         SavedModelError
@@ -206,7 +214,29 @@ class TrainingRun:
                 callback.set_model(self.gan)
                 callback.on_train_end()
             return
-        self.gan.fit(self.batches, verbose=0, shuffle=False, callbacks=callbacks)
+        while True:
+            try:
+                self.gan.fit(
+                    self.batches, verbose=0, shuffle=False, callbacks=callbacks
+                )
+                return
+            except Diverged as error:
+                self._roll_back(error)
+
+    def _roll_back(self, error: Diverged) -> None:
+        """Go back to the last good state, at a lower rate, a few times at most."""
+        good = self.losses.last_good
+        if good is None or self.schedule.times_lowered >= MOST_ROLLBACKS:
+            raise error
+        self.gan.restore(good)
+        self.schedule.lower()
+        step = self.batches.first_step = int(self.gan.step)
+        self.gan.set_learning_rate(self.schedule.rate(step))
+        warnings.warn(
+            f"{error} Going back to step {step}, at a quarter of the rate.",
+            TrainingWarning,
+            stacklevel=2,
+        )
 
     def _train_written_down(self, checkpoints: CheckpointFolder) -> None:
         """Train from the last checkpoint on, writing more of them."""
@@ -216,6 +246,7 @@ class TrainingRun:
             "quality": self.quality,
             "history": self.history,
             "budget": self.budget,
+            "schedule": self.schedule,
         }
         if self.judge is not None:
             parts["judge"] = self.judge
