@@ -91,9 +91,11 @@ def uninterrupted(small_set, kept):  # of every test, for it is not compiled in 
     def train(preset="default"):
         if preset not in kept:
             augmenter = ConditionalGANAugmenter(**SETTINGS, preset=preset)
-            kept[preset] = augmenter.fit(
-                *small_set, checkpoint_dir=kept["folder"] / preset
-            )
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(monitor, "CHECKPOINT_SECONDS", 0.0)
+                kept[preset] = augmenter.fit(
+                    *small_set, checkpoint_dir=kept["folder"] / preset
+                )
         return kept[preset]
 
     return train
@@ -282,10 +284,11 @@ def test_folders_that_cannot_be_used(small_set, tmp_path):
 def test_the_last_two_are_kept_and_removed_with_the_folder(tmp_path):
     folder = CheckpointFolder(tmp_path / "run")
     for step in (90, 100, 1_000):
-        folder.write(step, State({"step": step}, {"a": np.arange(step)}))
+        folder.write(step, State({"run": {"step": step}}, {"a": np.arange(step)}))
     assert folder.steps == [1_000, 100]
     found = folder.latest()
-    assert found.facts == {"step": 1_000}
+    assert found.facts == {"run": {"step": 1_000}}
+    assert folder.seed() is None
     assert found.arrays["a"].tolist() == list(range(1_000))
     (folder.folder / "note").touch()
     folder.remove()
@@ -323,6 +326,32 @@ def test_a_second_signal_is_not_held_back():
             interrupts.deliver()
         interrupts.deliver()  # once
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_signal_is_never_swallowed():
+    with pytest.raises(KeyboardInterrupt), Interrupts() as interrupts:
+        interrupts.hold()
+        signal.raise_signal(signal.SIGINT)
+    with pytest.raises(ZeroDivisionError), Interrupts() as interrupts:
+        interrupts.hold()
+        signal.raise_signal(signal.SIGINT)
+        raise ZeroDivisionError
+
+
+def test_where_nothing_can_be_written_training_goes_on(
+    small_set, uninterrupted, tmp_path, monkeypatch
+):
+    def refuse(*_):
+        raise OSError(28, "No space left on device")
+
+    expected = uninterrupted()
+    monkeypatch.setattr(CheckpointFolder, "write", refuse)
+    with pytest.warns(CheckpointWarning, match="Step 2 .* No space left") as said:
+        augmenter = ConditionalGANAugmenter(**SETTINGS).fit(
+            *small_set, checkpoint_dir=tmp_path
+        )
+    assert sum(each.category is CheckpointWarning for each in said) == 1
+    assert_same(augmenter, expected)
 
 
 def test_signals_that_are_ignored_stay_ignored():

@@ -103,7 +103,11 @@ class CheckpointFolder:
     def seed(self) -> int | None:
         """Return the seed of the run that is written down, None where there is none."""
         found = self.latest()
-        return None if found is None else int(found.facts["run"]["settings"][SEED])
+        if found is None:
+            return None
+        settings = found.facts["run"].get("settings")
+        seed = settings.get(SEED) if isinstance(settings, dict) else None
+        return seed if isinstance(seed, int) else None
 
     def write(self, step: int, state: State) -> None:
         """Write a checkpoint, and remove those before the last two."""
@@ -132,8 +136,8 @@ def _read(path: Path) -> State:
     with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
     facts = json.loads(arrays.pop(FACTS).tobytes())
-    if not isinstance(facts, dict):
-        raise ValueError("no facts in it")
+    if not isinstance(facts, dict) or not isinstance(facts.get("run"), dict):
+        raise ValueError("it does not say of what run it is")
     return State(facts, arrays)
 
 

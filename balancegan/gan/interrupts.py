@@ -14,18 +14,22 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupts:
-    """Holds signals back, from `hold` on, until they are asked for.
+    """Holds signals back, from `hold` on, until they are asked for or the block ends.
 
     A context manager. A second signal is not held back. In other threads than the main
     one, which gets no signals, it does nothing.
 
     Examples
     --------
-    >>> with Interrupts() as interrupts:
-    ...     interrupts.hold()
-    ...     signal.raise_signal(signal.SIGINT)
-    ...     interrupts.pending == signal.SIGINT
-    True
+    >>> try:
+    ...     with Interrupts() as interrupts:
+    ...         interrupts.hold()
+    ...         signal.raise_signal(signal.SIGINT)
+    ...         print("done")
+    ... except KeyboardInterrupt:
+    ...     print("interrupted")
+    done
+    interrupted
     """
 
     def __init__(self) -> None:
@@ -43,9 +47,11 @@ class Interrupts:
                     signal.signal(number, self._receive)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         for number, before in self._before.items():
             signal.signal(number, before)
+        if kind is None:
+            self.deliver()
 
     def hold(self) -> None:
         """Hold signals back from now on."""

@@ -13,7 +13,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from balancegan.errors import SavedModelError, TrainingFailed, TrainingWarning
+from balancegan.errors import (
+    CheckpointWarning,
+    SavedModelError,
+    TrainingFailed,
+    TrainingWarning,
+)
 from balancegan.gan.budget import Budget
 from balancegan.gan.checkpoint import CheckpointFolder, check_same_run
 from balancegan.gan.history import History
@@ -108,8 +113,8 @@ class LossMonitor(keras.callbacks.Callback):
 
     def restore(self, state: State) -> None:
         """Go on from what was seen before."""
-        for name, value in state.facts.items():
-            setattr(self, name, value)
+        for name in self.state().facts:
+            setattr(self, name, state.facts[name])
         self.last_good = State({}, state.arrays)
 
     def record(self) -> None:
@@ -243,8 +248,8 @@ class QualityMonitor(keras.callbacks.Callback):
 
     def restore(self, state: State) -> None:
         """Go on from the looks before."""
-        for name, value in state.facts.items():
-            setattr(self, name, value)
+        for name in self.state().facts:
+            setattr(self, name, state.facts[name])
         n_best = sum(name.startswith("best/") for name in state.arrays)
         best = [state.arrays[f"best/{i}"] for i in range(n_best)]
         self.best_weights = best or None
@@ -297,7 +302,7 @@ class CheckpointMonitor(keras.callbacks.Callback):
         self.folder, self.run, self.parts = folder, run, parts
         self.budget, self.interrupts = budget, interrupts
         self.found: State | None = None
-        self.written_at = 0.0
+        self.written_at, self.has_failed = 0.0, False
 
     def restore(self, state: State) -> None:
         """Make everything what it was like when a checkpoint was written."""
@@ -340,7 +345,17 @@ class CheckpointMonitor(keras.callbacks.Callback):
             state = part.state()
             whole.facts[name] = state.facts
             whole.arrays |= {f"{name}/{key}": a for key, a in state.arrays.items()}
-        self.folder.write(step, whole)
+        try:
+            self.folder.write(step, whole)
+        except OSError as error:
+            if not self.has_failed:
+                warnings.warn(
+                    f"Step {step} cannot be written down in {self.folder.folder}: "
+                    f"{error.strerror or error}. Training goes on, and tries again.",
+                    CheckpointWarning,
+                    stacklevel=2,
+                )
+            self.has_failed = True
         self.written_at = self.budget.seconds
 
 
