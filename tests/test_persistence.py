@@ -1,13 +1,21 @@
 import json
 import shutil
-from dataclasses import asdict
+import time
+import tracemalloc
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 
 from balancegan import ConditionalGANAugmenter, DataError, SavedModelError
-from balancegan.gan.networks import build_projection_generator, build_tutorial_generator
+from balancegan.gan import persistence
+from balancegan.gan.networks import (
+    GENERATORS,
+    build_projection_generator,
+    build_tutorial_generator,
+)
 from balancegan.gan.persistence import FACTS_FILE, FORMAT_VERSION, GENERATOR_FILE
+from balancegan.gan.presets import PRESETS
 
 from .conftest import make_images
 
@@ -170,4 +178,85 @@ def test_missing_and_cut_files_are_refused(copy, tmp_path):
         ConditionalGANAugmenter.load(copy)
     (copy / FACTS_FILE).write_text("{")
     with pytest.raises(SavedModelError, match="cannot be read"):
+        ConditionalGANAugmenter.load(copy)
+
+
+def rewrite(path, **changes):
+    file = path / FACTS_FILE
+    facts = json.loads(file.read_text())
+    for name, value in changes.items():
+        room, _, key = name.rpartition("__")
+        (facts[room] if room else facts)[key] = value
+    file.write_text(json.dumps(facts))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"preset__latent_dim": 10**12},
+        {"preset__latent_dim": 10**400},
+        {"preset__latent_dim": 0},
+        {"preset__latent_dim": "many"},
+        {"image_format__image_shape": [10**6, 10**6, 1]},
+        {
+            "image_format__image_shape": [10**6, 10**6, 1],
+            "preset__networks": "tutorial",
+        },
+        {"image_format__image_shape": [8, 8, 10**12]},
+        {"image_format__image_shape": [8, -8, 1]},
+        {"image_format__image_shape": [8]},
+        {"image_format__image_shape": 8},
+        {"attributes": [{"name": "label", "dtype": "int64", "values": 10**12}]},
+        {"counts": [10**12]},
+        {"counts": [[]]},
+        {"preset__networks": "../../elsewhere"},
+        {"preset": {}},
+    ],
+    ids=str,
+)
+def test_facts_of_a_stranger_cost_nothing(copy, changes):
+    rewrite(copy, **changes)
+    tracemalloc.start()
+    started = time.monotonic()
+    with pytest.raises(SavedModelError):
+        ConditionalGANAugmenter.load(copy)
+    assert time.monotonic() - started < 1
+    assert tracemalloc.get_traced_memory()[1] < 50_000_000
+    tracemalloc.stop()
+
+
+def test_deep_or_long_facts_of_a_stranger(copy, monkeypatch):
+    (copy / FACTS_FILE).write_text("[" * 10**6)
+    with pytest.raises(SavedModelError, match="cannot be read"):
+        ConditionalGANAugmenter.load(copy)
+    monkeypatch.setattr("balancegan.gan.persistence.LARGEST_FACTS", 1_000)
+    with pytest.raises(SavedModelError, match="1,000,000 bytes, more than"):
+        ConditionalGANAugmenter.load(copy)
+
+
+@pytest.mark.parametrize("networks", ["tutorial", "projection"])
+@pytest.mark.parametrize(
+    "shape",
+    [(4, 4, 1), (8, 8, 3), (28, 28, 1), (6, 600, 4), (96, 64, 7), (224, 224, 3)],
+)
+def test_what_is_of_the_model_is_not_refused(networks, shape, tmp_path):
+    preset = replace(PRESETS["tutorial"], networks=networks, latent_dim=3)
+    generator = GENERATORS[networks](shape, (2,), 3, 0)
+    generator.save_weights(tmp_path / GENERATOR_FILE)
+    persistence._check_sizes(tmp_path, preset, shape)
+    # As many weights are asked for as a few times those that there are
+    enough = 40 * generator.count_params() // (4 * 4)
+    with pytest.raises(SavedModelError, match="do not fit"):
+        persistence._check_sizes(tmp_path, replace(preset, latent_dim=enough), shape)
+
+
+def test_weights_that_cannot_be_of_the_model_are_refused_before_it_is_built(
+    copy, monkeypatch
+):
+    monkeypatch.setattr("balancegan.gan.persistence.GENERATORS", None)
+    (copy / GENERATOR_FILE).write_bytes(b"short")
+    with pytest.raises(SavedModelError, match="5 bytes, which do not fit"):
+        ConditionalGANAugmenter.load(copy)
+    (copy / GENERATOR_FILE).unlink()
+    with pytest.raises(SavedModelError, match=" 0 bytes, which do not fit"):
         ConditionalGANAugmenter.load(copy)

@@ -5,6 +5,7 @@ then given its weights.
 """
 
 import json
+import math
 import os
 import warnings
 from collections.abc import Mapping
@@ -27,6 +28,13 @@ from balancegan.images import ImageFormat
 FORMAT_VERSION = 4
 FACTS_FILE = "augmenter.json"
 GENERATOR_FILE = "generator.weights.h5"
+# Of facts that are not as we write them
+DAMAGES = (AttributeError, KeyError, TypeError, ValueError, OverflowError, MemoryError)
+LARGEST_FACTS = 100_000_000  # bytes
+BYTES_A_WEIGHT = 4
+LARGEST_SIDE = 8_192  # pixels of the shorter side: the networks grow with it
+SMALLEST_SIDE = 4  # of the smallest maps of our generators, or a quarter of the image
+LEAST_WIDTH = 64  # channels of the smallest maps; weights of a channel of the image
 LIBRARIES = ("balancegan", "tensorflow", "keras", "numpy", "scikit-learn")
 
 
@@ -141,6 +149,8 @@ def load_model(
             **as_saved
             | {key: tuple(as_saved[key]) for key in ("row_shape", "image_shape")}
         )
+        if generator is None:
+            _check_sizes(Path(path), preset, image_format.image_shape)
         build_generator = generator or GENERATORS[preset.networks]
         model = TrainedModel(
             generator=check_generator(
@@ -165,7 +175,9 @@ def load_model(
             seconds=facts["seconds"],
         )
         parameters = _parameters_from_json(facts["parameters"])
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except SavedModelError:
+        raise
+    except DAMAGES as error:
         raise SavedModelError(
             f"{Path(path) / FACTS_FILE} is damaged: {error!r}"
         ) from error
@@ -228,13 +240,19 @@ def _parameters_from_json(parameters: dict[str, Any]) -> dict[str, Any]:
 def _load_facts(path: Path) -> dict[str, Any]:
     file = path / FACTS_FILE
     try:
+        if file.stat().st_size > LARGEST_FACTS:
+            raise SavedModelError(
+                f"{file} has {file.stat().st_size:,} bytes, more than any model needs."
+            )
         facts = json.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise SavedModelError(
             f"A saved model is a directory with {FACTS_FILE} in it. Received: {path}, "
             "where there is none."
         ) from None
-    except (OSError, ValueError) as error:
+    except SavedModelError:
+        raise
+    except (OSError, ValueError, RecursionError) as error:
         raise SavedModelError(f"{file} cannot be read: {error}") from error
     if not isinstance(facts, dict) or facts.get("format") != "balancegan":
         raise SavedModelError(f"{file} does not describe a model of balancegan.")
@@ -245,6 +263,27 @@ def _load_facts(path: Path) -> dict[str, Any]:
             "model again, or use the version named in its library_versions."
         )
     return facts
+
+
+def _check_sizes(path: Path, preset: Preset, image_shape: tuple[int, ...]) -> None:
+    """Refuse, before it is built, a network that the file of weights cannot be of."""
+    file = path / GENERATOR_FILE
+    n_bytes = file.stat().st_size if file.is_file() else 0
+    height, width, channels = image_shape
+    latent_dim = preset.latent_dim
+    if min(latent_dim, *image_shape) < 1 or min(height, width) > LARGEST_SIDE:
+        raise ValueError(f"sizes {latent_dim} and {image_shape}")
+    scale = 4.0  # from the smallest maps to the image, at most
+    if preset.networks != "tutorial":
+        scale = max(scale, min(height, width) / SMALLEST_SIDE)
+    smallest_map = math.ceil(height / scale) * math.ceil(width / scale)
+    for least in (latent_dim * smallest_map * LEAST_WIDTH, channels * LEAST_WIDTH):
+        if BYTES_A_WEIGHT * least > n_bytes:
+            raise SavedModelError(
+                f"A generator of images of {height}x{width}x{channels} from "
+                f"{latent_dim} numbers has {least:,} weights or more. Received: "
+                f"{file} of {n_bytes:,} bytes, which do not fit."
+            )
 
 
 def _load_weights(path: Path, model: TrainedModel) -> None:
