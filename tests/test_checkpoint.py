@@ -20,8 +20,8 @@ from balancegan.state import State
 
 from .conftest import make_images
 
-N_CALLS = 5  # of two steps each
-SETTINGS = {"steps": 2 * N_CALLS, "batch_size": 8, "random_state": 3, "verbose": 0}
+N_STEPS = 4  # each a call
+SETTINGS = {"steps": N_STEPS, "batch_size": 8, "random_state": 3, "verbose": 0}
 PRESETS = ("default", "tutorial")
 
 
@@ -33,8 +33,8 @@ class Killed(BaseException):
 def often():
     """A look and a checkpoint after every call, so that there is much to go on with."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(conditional_gan, "STEPS_PER_CALL", 2)
-        patch.setattr(monitor, "FIRST_LOOK", 2)
+        patch.setattr(conditional_gan, "STEPS_PER_CALL", 1)
+        patch.setattr(monitor, "FIRST_LOOK", 1)
         patch.setattr(monitor, "CHECKPOINT_SECONDS", 0.0)
         yield
 
@@ -113,8 +113,8 @@ def run_folder(uninterrupted, kept, tmp_path):
     [
         ("default", 1, False),
         ("default", 3, True),
-        ("default", 5, True),  # between the last step and the end
-        ("default", 6, False),
+        ("default", 4, True),  # between the last step and the end
+        ("default", 5, False),
         ("tutorial", 2, True),
     ],
 )
@@ -132,7 +132,7 @@ def test_killed_and_gone_on_with(
         augmenter.fit(*small_set, checkpoint_dir=tmp_path / "run")
     monkeypatch.setattr(monitor, "CHECKPOINT_SECONDS", 1e9)
     begun = CheckpointFolder(tmp_path / "run").steps
-    assert begun[:1] == ([2 * n_calls] if written else [10] if n_calls == 6 else [])
+    assert begun[:1] == ([n_calls] if written else [4] if n_calls == 5 else [])
     augmenter.fit(*small_set, checkpoint_dir=tmp_path / "run")
     assert_same(augmenter, uninterrupted(preset))
 
@@ -140,7 +140,7 @@ def test_killed_and_gone_on_with(
 def test_what_is_finished_is_not_trained_again(
     small_set, uninterrupted, run_folder, monkeypatch
 ):
-    assert CheckpointFolder(run_folder).steps == [10, 8]
+    assert CheckpointFolder(run_folder).steps == [4, 3]
     monkeypatch.setattr("balancegan.gan.training.BalancedBatches.__getitem__", None)
     again = ConditionalGANAugmenter(**SETTINGS).fit(
         *small_set, checkpoint_dir=run_folder
@@ -181,7 +181,7 @@ def test_told_to_end_it_writes_first(
         raise KeyboardInterrupt
 
     def raise_signal(self, batch, logs=None):
-        if int(self.model.step) == 4:
+        if int(self.model.step) == 2:
             signal.raise_signal(number)
 
     before = signal.signal(signal.SIGTERM, end)
@@ -196,8 +196,8 @@ def test_told_to_end_it_writes_first(
         assert signal.getsignal(signal.SIGTERM) is end
     finally:
         signal.signal(signal.SIGTERM, before)
-    assert augmenter.model_.n_steps == 4  # usable
-    assert CheckpointFolder(tmp_path).steps == [4]
+    assert augmenter.model_.n_steps == 2  # usable
+    assert CheckpointFolder(tmp_path).steps == [2]
     # The rate of the interrupted run was never set anew, but does not fall so early
     augmenter.fit(*small_set, checkpoint_dir=tmp_path)
     assert_same(augmenter, uninterrupted())
@@ -216,13 +216,13 @@ def spoil(path, how):
 
 @pytest.mark.parametrize("how", ["flipped", "truncated", "empty", "foreign"])
 def test_a_damaged_checkpoint_is_passed_over(small_set, uninterrupted, run_folder, how):
-    spoil(run_folder / "step-10.npz", how)
-    with pytest.warns(CheckpointWarning, match="step-10"):
+    spoil(run_folder / "step-4.npz", how)
+    with pytest.warns(CheckpointWarning, match="step-4"):
         again = ConditionalGANAugmenter(**SETTINGS).fit(
             *small_set, checkpoint_dir=run_folder
         )
     assert_same(again, uninterrupted())
-    for step in (10, 8):
+    for step in (4, 3):
         spoil(run_folder / f"step-{step}.npz", how)
     with (
         pytest.warns(CheckpointWarning),
@@ -249,7 +249,7 @@ def other_labels(X, y):
         (other_data, {}, "data are others"),
         (other_labels, {}, "data are others"),
         (None, {"learning_rate": 0.5}, "learning_rate is 0.5, was 0.001"),
-        (None, {"steps": 60}, "steps is 60, was 10"),
+        (None, {"steps": 60}, "steps is 60, was 4"),
         (None, {"random_state": 4}, "seed is 4, was 3"),
         (None, {"value_range": (-1, 256)}, "high is 256.*low is -1"),
         (None, {"max_minutes": 9}, "max_seconds is 540"),
@@ -346,7 +346,7 @@ def test_where_nothing_can_be_written_training_goes_on(
 
     expected = uninterrupted()
     monkeypatch.setattr(CheckpointFolder, "write", refuse)
-    with pytest.warns(CheckpointWarning, match="Step 2 .* No space left") as said:
+    with pytest.warns(CheckpointWarning, match="Step 1 .* No space left") as said:
         augmenter = ConditionalGANAugmenter(**SETTINGS).fit(
             *small_set, checkpoint_dir=tmp_path
         )
@@ -375,4 +375,4 @@ def test_in_another_thread(small_set, tmp_path):
     thread.start()
     thread.join()
     assert done
-    assert CheckpointFolder(tmp_path).steps == [10, 8]
+    assert CheckpointFolder(tmp_path).steps == [4, 3]

@@ -11,12 +11,12 @@ from .conftest import load_npz, make_images
 from .test_checkpoint import killed_after
 from .test_cli import run
 
-SETTINGS = ["--steps", 6, "--batch-size", 8, "--seed", 3]
+SETTINGS = ["--steps", 3, "--batch-size", 8, "--seed", 3]
 
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch):
-    monkeypatch.setattr(conditional_gan, "STEPS_PER_CALL", 2)
+    monkeypatch.setattr(conditional_gan, "STEPS_PER_CALL", 1)
     monkeypatch.setattr(monitor, "CHECKPOINT_SECONDS", 0.0)
 
 
@@ -39,17 +39,17 @@ def test_balance_goes_on_to_the_same_output(data, tmp_path):
         balance(data, out)
     checkpoints = tmp_path / "out.npz.checkpoints"
     assert not out.exists()
-    assert CheckpointFolder(checkpoints).steps == [4, 2]
+    assert CheckpointFolder(checkpoints).steps == [2, 1]
 
     refused = balance(data, out)
     assert refused.exit_code == 2
-    assert "step 4" in refused.stderr
+    assert "step 2" in refused.stderr
     assert "--resume" in refused.stderr
-    assert CheckpointFolder(checkpoints).steps == [4, 2]
+    assert CheckpointFolder(checkpoints).steps == [2, 1]
 
     done = balance(data, out, "--resume")
     assert done.exit_code == 0, done.stderr
-    assert "going on from step 4" in done.stderr
+    assert "going on from step 2" in done.stderr
     assert not checkpoints.exists()
     found, wanted = load_npz(out), load_npz(expected)
     assert found.keys() == wanted.keys()
@@ -102,7 +102,7 @@ def test_with_another_setting_it_is_refused_and_stays(data, tmp_path):
     refused = balance(data, out, "--resume", "--learning-rate", 0.5)
     assert refused.exit_code == 2
     assert "learning_rate is 0.5, was 0.001" in refused.stderr
-    assert CheckpointFolder(tmp_path / "out.npz.checkpoints").steps == [4, 2]
+    assert CheckpointFolder(tmp_path / "out.npz.checkpoints").steps == [2, 1]
 
 
 def test_nothing_to_go_on_with(data, tmp_path):
