@@ -164,11 +164,10 @@ def test_without_a_seed_it_goes_on_with_the_one_it_began_with(small_set, tmp_pat
     augmenter = ConditionalGANAugmenter(**settings)
     with killed_after(2):
         augmenter.fit(*small_set, checkpoint_dir=tmp_path)
+    begun_with = CheckpointFolder(tmp_path).seed()
     augmenter.fit(*small_set, checkpoint_dir=tmp_path)
-    seed = augmenter.model_.seed
-    assert seed == CheckpointFolder(tmp_path).seed()
-    expected = ConditionalGANAugmenter(**SETTINGS).set_params(random_state=seed)
-    assert_same(augmenter, expected.fit(*small_set))
+    assert augmenter.model_.seed == begun_with == CheckpointFolder(tmp_path).seed()
+    assert augmenter.model_.n_steps == 4
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
