@@ -360,7 +360,7 @@ def test_divergence_is_exit_code_1(data, tmp_path):
         "--out",
         tmp_path / "out.npz",
         "--steps",
-        "200",
+        "20",
         "--learning-rate",
         "1e20",
     )
@@ -422,10 +422,9 @@ def interrupt_in_training(installed, *words, by=signal.SIGINT):
         # A job in the background has it ignored, and so would its children
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    # Once it says how far training is, it is in the midst of it
-    for line in process.stderr:
-        if line.startswith("Training: "):
-            break
+    # Once it has said how far training is, it is in the midst of it
+    next(line for line in process.stderr if line.startswith("Training: "))
+    time.sleep(2)
     process.send_signal(by)
     started = time.monotonic()
     stdout, stderr = process.communicate(timeout=60)

@@ -154,7 +154,7 @@ class Again:
 class Doubling(ImageOverSampler):
     """Learns nothing and appends every image again."""
 
-    def _train(self, images, labels):
+    def _train(self, images, labels, checkpoint_dir):
         self.model_ = None
 
     def _plan(self, images, labels, strategy):

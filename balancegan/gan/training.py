@@ -209,7 +209,7 @@ class TrainingRun:
             if self.judge is not None:
                 self.judge.train(self.batches.images, self.batches.class_indices)
         step = self.batches.first_step = int(self.gan.step)
-        if self.budget.is_used_up(step):
+        if found is not None and self.budget.is_used_up(step):
             for callback in callbacks:
                 callback.set_model(self.gan)
                 callback.on_train_end()
