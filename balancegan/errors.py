@@ -28,7 +28,7 @@ class TrainingWarning(UserWarning):
 
 
 class CheckpointWarning(UserWarning):
-    """A checkpoint is damaged, and the one before it is used."""
+    """A checkpoint is damaged and passed over, or cannot be written."""
 
 
 class SimplerMethodWarning(UserWarning):

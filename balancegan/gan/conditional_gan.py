@@ -1,9 +1,9 @@
 """The conditional GAN: two networks and the step that trains them.
 
-It sees images in [-1, 1] and class indices,
-never labels, files or targets. ``batches`` says what a step sees, ``losses`` what
-it minimises, ``monitor`` watches from outside. Two final classes, one for each way
-of taking turns; :func:`build_gan` chooses by the preset.
+It sees images in [-1, 1] and class indices, never labels, files or targets.
+``batches`` says what a step sees, ``losses`` what it minimises, ``monitor`` watches
+from outside. Two final classes, one for each way of taking turns; :func:`build_gan`
+chooses by the preset.
 """
 
 from abc import abstractmethod

@@ -115,7 +115,7 @@ class LossMonitor(keras.callbacks.Callback):
         """Go on from what was seen before."""
         for name in self.state().facts:
             setattr(self, name, state.facts[name])
-        self.last_good = State({}, state.arrays)
+        self.last_good = State({}, state.arrays) if state.arrays else None
 
     def record(self) -> None:
         """Add the mean losses since the last record to the history."""
