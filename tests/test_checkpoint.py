@@ -227,6 +227,18 @@ def test_a_damaged_checkpoint_is_passed_over(run_folder, how):
     with pytest.warns(CheckpointWarning, match="step-4"):
         found = folder.latest()
     assert found.facts["step"] == 3
+    assert set(found.facts) == {
+        "run",
+        "step",
+        "gan",
+        "judge",
+        "losses",
+        "quality",
+        "history",
+        "budget",
+        "schedule",
+    }
+    assert len(found.facts["quality"]["distances"]) == 3
     spoil(run_folder / "step-3.npz", how)
     with (
         pytest.warns(CheckpointWarning),
