@@ -17,6 +17,7 @@ MODULES = {
 
 # Each room, a module or a folder of them, and the rooms that it may import from
 BASICS = {
+    "allocator",
     "attributes",
     "balance",
     "datasets",
@@ -32,6 +33,7 @@ MAY_IMPORT = {
     "__init__": {"augmenter", "balance", "data", "datasets", "errors", "evaluation"},
     "__main__": {"cli"},
     "errors": set(),
+    "allocator": set(),
     "attributes": {"errors"},
     "balance": {"errors"},
     "images": {"errors", "memory"},

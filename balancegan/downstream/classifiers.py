@@ -17,6 +17,7 @@ from keras import layers
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import has_fit_parameter
 
+from balancegan.allocator import keeping_freed_memory
 from balancegan.downstream.transformations import Transformation, mix_up
 from balancegan.errors import DataError
 from balancegan.gan.batches import BalancedBatches
@@ -114,6 +115,7 @@ class AugmentedBatches(keras.utils.PyDataset):
         return images, labels, weights
 
 
+@keeping_freed_memory()
 def train_network(
     build: ClassifierBuilder | None,
     rows: TrainingRows,

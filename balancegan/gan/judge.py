@@ -13,6 +13,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from balancegan.allocator import keeping_freed_memory
 from balancegan.attributes import Classes, sizes_of, unravel
 from balancegan.gan.batches import BalancedBatches
 from balancegan.state import State
@@ -53,6 +54,7 @@ class Judge:
         self.network = build_judge(image_shape, sum(self.sizes), seed)
         self.to_model_range, self.seed = to_model_range, seed
 
+    @keeping_freed_memory()
     def train(
         self,
         images: np.ndarray,

@@ -13,6 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from balancegan.allocator import keeping_freed_memory
 from balancegan.attributes import Attributes, Labels
 from balancegan.errors import DataError, TrainingWarning
 from balancegan.gan.batches import BalancedBatches
@@ -196,6 +197,7 @@ class TrainingRun:
             if log is not None:
                 log.close()
 
+    @keeping_freed_memory()
     def _train(self, found: State | None = None, *more: CheckpointMonitor) -> None:
         """Train from the start, or from what was found and is restored already."""
         callbacks: list[keras.callbacks.Callback] = [
