@@ -26,6 +26,61 @@ def allocate(shape: tuple[int, ...]) -> np.ndarray:
         return np.memmap(file, dtype=np.uint8, mode="w+", shape=shape)
 
 
+def available_bytes() -> int | None:
+    """Return how much memory this process can still take, None where nobody says.
+
+    The least of what the system has, what a control group (version 2) allows, and
+    what is left of the process's own limit (``ulimit -v``).
+
+    Examples
+    --------
+    >>> available_bytes() is None or available_bytes() > 0
+    True
+    """
+    found = [_system_available(), _group_available(), _limit_available()]
+    return min((n for n in found if n is not None), default=None)
+
+
+def _system_available() -> int | None:
+    """Return what Linux would give without swapping."""
+    for line in _read_lines("/proc/meminfo"):
+        if line.startswith("MemAvailable:"):
+            return 1024 * int(line.split()[1])
+    return None
+
+
+def _group_available() -> int | None:
+    """Return what a container, or another control group, may still take."""
+    limit = _read_lines("/sys/fs/cgroup/memory.max")
+    used = _read_lines("/sys/fs/cgroup/memory.current")
+    facts = dict(line.split() for line in _read_lines("/sys/fs/cgroup/memory.stat"))
+    if not limit or not used or limit[0] == "max":
+        return None
+    cached = int(facts.get("inactive_file", 0))  # given back when wanted
+    return max(0, int(limit[0]) - int(used[0]) + cached)
+
+
+def _limit_available() -> int | None:
+    """Return what is left of the addresses that the process may take."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    taken = _read_lines("/proc/self/statm")
+    if limit == resource.RLIM_INFINITY or not taken:
+        return None
+    return max(0, limit - int(taken[0].split()[0]) * resource.getpagesize())
+
+
+def _read_lines(path: str) -> list[str]:
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read().splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []
+
+
 def release(array: np.ndarray) -> None:
     """Let go of what was read of a mapped file, which is read again when needed.
 

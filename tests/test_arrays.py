@@ -1,3 +1,4 @@
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -173,6 +174,60 @@ def test_bad_files_are_refused(save, tmp_path):
     path.write_bytes(damaged)
     with pytest.raises(DataError, match="damaged"):
         read_images(path)
+
+
+def write_bomb(path, name="X.npy", n_bytes=1_001_000_000):
+    """Write a zip file of a megabyte that unpacks to a thousand."""
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as out,
+        out.open(name, "w", force_zip64=True) as file,
+    ):
+        head = {"descr": "|u1", "fortran_order": False, "shape": (n_bytes,)}
+        np.lib.format.write_array_header_1_0(file, head)
+        for _ in range(n_bytes // 1_000_000):
+            file.write(bytes(1_000_000))
+    return path
+
+
+@pytest.mark.parametrize("name", ["X.npy", "readme.txt"])
+def test_a_small_file_that_unpacks_to_much_is_refused_before(tmp_path, name):
+    path = write_bomb(tmp_path / "bomb.npz", name)
+    assert path.stat().st_size < 2_000_000
+    tracemalloc.start()
+    with pytest.raises(DataError, match="unpacks to 1,001,000,[0-9]* bytes"):
+        read_images(path)
+    assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    tracemalloc.stop()
+
+
+def test_what_memory_does_not_hold_is_refused_before(save, monkeypatch):
+    path = save(X=X, y=Y)
+    monkeypatch.setattr("balancegan.data.archives.available_bytes", lambda: 500)
+    with pytest.raises(DataError, match="needs .* bytes of memory, and 500 are there"):
+        read_images(path)
+    monkeypatch.setattr("balancegan.data.archives.available_bytes", lambda: None)
+    assert len(read_images(path).labels) == len(Y)
+
+
+def test_an_array_that_says_it_is_larger_than_it_is(tmp_path):
+    path = tmp_path / "data.npz"
+    with zipfile.ZipFile(path, "w") as out, out.open("X.npy", "w") as file:
+        head = {"descr": "<f8", "fortran_order": False, "shape": (10**15,)}
+        np.lib.format.write_array_header_1_0(file, head)
+    with pytest.raises(DataError, match="'X' in .* is damaged"):
+        read_images(path)
+
+
+def test_an_encrypted_file_and_an_unknown_way_of_packing(save):
+    path = save(X=X, y=Y)
+    whole = path.read_bytes()
+    start = whole.index(b"PK\x01\x02")  # the table of contents
+    for position, value in [(8, 1), (10, 99)]:
+        content = bytearray(whole)
+        content[start + position] = value
+        path.write_bytes(content)
+        with pytest.raises(DataError, match="'X' in .* is damaged"):
+            read_images(path)
 
 
 def test_a_foreign_file_in_the_zip_passes_through(save, tmp_path):

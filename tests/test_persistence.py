@@ -4,8 +4,11 @@ import time
 import tracemalloc
 from dataclasses import asdict, replace
 
+import h5py
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from balancegan import ConditionalGANAugmenter, DataError, SavedModelError
 from balancegan.gan import persistence
@@ -16,6 +19,7 @@ from balancegan.gan.networks import (
 )
 from balancegan.gan.persistence import FACTS_FILE, FORMAT_VERSION, GENERATOR_FILE
 from balancegan.gan.presets import PRESETS
+from balancegan.gan.weightsfile import CHECKSUM, seal
 
 from .conftest import make_images
 
@@ -137,10 +141,16 @@ def test_nothing_is_left_behind_when_saving_fails(trained, tmp_path, monkeypatch
     assert list(tmp_path.iterdir()) == []
 
 
-def change(facts, *keys, value):
+def rewrite(path, *keys, value):
+    """Change a fact as somebody would who makes the checksum anew."""
+    file = path / FACTS_FILE
+    facts = json.loads(file.read_text())
+    inner = facts
     for key in keys[:-1]:
-        facts = facts[key]
-    facts[keys[-1]] = value
+        inner = inner[key]
+    inner[keys[-1]] = value
+    facts[CHECKSUM] = seal(facts, path / GENERATOR_FILE)
+    file.write_text(json.dumps(facts))
 
 
 @pytest.mark.parametrize(
@@ -159,9 +169,7 @@ def change(facts, *keys, value):
     ],
 )
 def test_damaged_facts_are_refused(copy, keys, value, message):
-    facts = json.loads((copy / FACTS_FILE).read_text())
-    change(facts, *keys, value=value)
-    (copy / FACTS_FILE).write_text(json.dumps(facts))
+    rewrite(copy, *keys, value=value)
     with pytest.raises(SavedModelError, match=message):
         ConditionalGANAugmenter.load(copy)
 
@@ -171,7 +179,7 @@ def test_missing_and_cut_files_are_refused(copy, tmp_path):
         ConditionalGANAugmenter.load(tmp_path / "nowhere")
     whole = (copy / GENERATOR_FILE).read_bytes()
     (copy / GENERATOR_FILE).write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(SavedModelError, match="do not fit"):
+    with pytest.raises(SavedModelError, match="do not fit|no file of weights"):
         ConditionalGANAugmenter.load(copy)
     (copy / GENERATOR_FILE).unlink()
     with pytest.raises(SavedModelError, match="do not fit"):
@@ -179,15 +187,6 @@ def test_missing_and_cut_files_are_refused(copy, tmp_path):
     (copy / FACTS_FILE).write_text("{")
     with pytest.raises(SavedModelError, match="cannot be read"):
         ConditionalGANAugmenter.load(copy)
-
-
-def rewrite(path, **changes):
-    file = path / FACTS_FILE
-    facts = json.loads(file.read_text())
-    for name, value in changes.items():
-        room, _, key = name.rpartition("__")
-        (facts[room] if room else facts)[key] = value
-    file.write_text(json.dumps(facts))
 
 
 @pytest.mark.parametrize(
@@ -215,7 +214,8 @@ def rewrite(path, **changes):
     ids=str,
 )
 def test_facts_of_a_stranger_cost_nothing(copy, changes):
-    rewrite(copy, **changes)
+    for name, value in changes.items():
+        rewrite(copy, *name.split("__"), value=value)
     tracemalloc.start()
     started = time.monotonic()
     with pytest.raises(SavedModelError):
@@ -232,6 +232,91 @@ def test_deep_or_long_facts_of_a_stranger(copy, monkeypatch):
     monkeypatch.setattr("balancegan.gan.persistence.LARGEST_FACTS", 1_000)
     with pytest.raises(SavedModelError, match="1,000,000 bytes, more than"):
         ConditionalGANAugmenter.load(copy)
+
+
+def flip(path, position):
+    content = bytearray(path.read_bytes())
+    content[position // 8] ^= 1 << position % 8
+    path.write_bytes(bytes(content))
+
+
+@pytest.mark.parametrize("name", [FACTS_FILE, GENERATOR_FILE])
+@given(data=st.data())
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_bit_of_a_model_that_is_another_is_noticed(copy, name, data):
+    file = copy / name
+    position = data.draw(st.integers(0, 8 * file.stat().st_size - 1))
+    flip(file, position)
+    started = time.monotonic()
+    with pytest.raises(SavedModelError) as refused:
+        ConditionalGANAugmenter.load(copy)
+    assert time.monotonic() - started < 1
+    assert "\n" not in str(refused.value)
+    flip(file, position)
+
+
+def test_files_of_two_models_do_not_make_one(copy, trained, tmp_path):
+    other = ConditionalGANAugmenter.load(copy)
+    layer = other.model_.generator.weights[0]
+    layer.assign(layer + 1)
+    other.save(tmp_path / "other")
+    for name in (FACTS_FILE, GENERATOR_FILE):
+        mixed = shutil.copytree(copy, tmp_path / f"mixed-{name}")
+        shutil.copy(tmp_path / "other" / name, mixed / name)
+        with pytest.raises(SavedModelError, match="^augmenter.* another model"):
+            ConditionalGANAugmenter.load(mixed)
+    (copy / FACTS_FILE).rename(copy / "facts")
+    (copy / GENERATOR_FILE).rename(copy / FACTS_FILE)
+    (copy / "facts").rename(copy / GENERATOR_FILE)
+    with pytest.raises(SavedModelError, match="cannot be read"):
+        ConditionalGANAugmenter.load(copy)
+
+
+def link_elsewhere(group, secret):
+    group["0"] = h5py.ExternalLink(secret.name, "/secret")
+
+
+def keep_elsewhere(group, secret):
+    raw = secret.with_suffix(".raw")
+    raw.write_bytes(bytes(400))
+    group.create_dataset("0", (100,), "f4", external=[(raw, 0, 400)])
+
+
+def look_elsewhere(group, secret):
+    layout = h5py.VirtualLayout((100,), "f4")
+    layout[:] = h5py.VirtualSource(secret, "secret", (100,))
+    group.create_virtual_dataset("0", layout)
+
+
+def claim_much(group, _):
+    group.create_dataset("0", (10**12,), "f4")
+
+
+def pack_much(group, _):
+    group.create_dataset("0", (10**7,), "f4", compression="gzip")
+
+
+@pytest.mark.parametrize(
+    "replace_by",
+    [link_elsewhere, keep_elsewhere, look_elsewhere, claim_much, pack_much],
+)
+def test_weights_that_are_elsewhere_or_not_there(copy, tmp_path, replace_by):
+    secret = tmp_path / "secret.h5"
+    with h5py.File(secret, "w") as file:
+        file["secret"] = np.ones(100, "f4")
+    with h5py.File(copy / GENERATOR_FILE, "r+") as file:
+        found = []
+        file.visititems(
+            lambda name, item: found.append(name) if hasattr(item, "shape") else None
+        )
+        group = file[found[0].rpartition("/")[0]]
+        del group["0"]
+        replace_by(group, secret)
+    rewrite(copy, "n_steps", value=1)  # sealed anew
+    started = time.monotonic()
+    with pytest.raises(SavedModelError, match="is no file of weights: .*0 "):
+        ConditionalGANAugmenter.load(copy)
+    assert time.monotonic() - started < 1
 
 
 @pytest.mark.parametrize("networks", ["tutorial", "projection"])

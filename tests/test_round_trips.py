@@ -1,5 +1,6 @@
 """Whatever was read can be written as any kind, and reads the same again."""
 
+import csv
 import itertools
 import shutil
 import tempfile
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from balancegan.data import manifests
 from balancegan.data.labelled import LabelledImages, Part, SyntheticImages
 from balancegan.data.reading import read_images
 from balancegan.data.writing import FORMATS, write_images
@@ -129,6 +131,35 @@ def test_originals_stay_the_files_that_they_are(tmp_path):
     table = pd.read_csv(again)
     assert table["file_name"].tolist()[0] == "list/train/cat/deep/two.jpeg"
     assert (tmp_path / table["file_name"][2]).is_file()
+
+
+FORMULAS = ("=1+1", "+x", "-x", "@x", "'=1", "'quoted'", "=HYPERLINK(A1)", "-1", "a=b")
+
+
+def test_no_cell_of_a_table_is_a_formula(tmp_path):
+    """Of labels, values, names of columns and of files; and all read as they were."""
+    labels = np.array(FORMULAS)
+    images = np.arange(len(labels) * 16, dtype="uint8").reshape(-1, 4, 4)
+    columns = pd.DataFrame({"=1+2": labels[::-1], "-3": np.arange(len(labels))})
+    made = LabelledImages(Path("made"), {"train": Part(images, labels, columns)})
+    out = write(tmp_path, made, "folder")
+    with open(out / "metadata.csv", newline="") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+    formulas = {cell for cell in cells if cell[:1] in tuple("=+-@")}
+    assert formulas == {"-1", "-3"}
+    assert "'=HYPERLINK(A1)" in cells
+    names = pd.read_csv(out / "metadata.csv")["file_name"]
+    assert all((out / name).is_file() for name in names)
+    again = read_images(out)
+    assert sorted(again.labels) == sorted(FORMULAS)
+    assert list(again.train.columns) == ["=1+2", "-3"]
+    assert_same(again, made)
+    assert_same(read_images(write(tmp_path, again, "csv", "again")), made)
+
+
+@given(st.text(st.sampled_from("'=+-@\t 1a"), max_size=5))
+def test_every_guarded_text_reads_as_it_was(text):
+    assert manifests._bare(manifests._guarded(text)) == text
 
 
 def test_the_lineage_is_in_the_file(tmp_path):

@@ -124,7 +124,7 @@ def balance(
     from balancegan.balance import class_counts
     from balancegan.cli.display import Display, describe_format
     from balancegan.cli.resuming import find_begun
-    from balancegan.cli.tasks import check_size, plan_task
+    from balancegan.cli.tasks import check_writing, plan_task
 
     # What can be refused is refused before any training
     _refuse_idle_options(with_model=model is not None, evaluated=evaluated)
@@ -147,8 +147,7 @@ def balance(
     task = plan_task(
         labelled, targets, options, model=model, known=_known(model), **names
     )
-    if writing["synthetic_size"] == "median":
-        check_size(task, output)
+    check_writing(task, output, as_large_as_files=writing["synthetic_size"] == "median")
     counts, name = class_counts(task.classes.of_images), task.classes.name
     display.show_plan(counts, task.plan, name, at_most=task.is_validated)
     comparison = None

@@ -15,6 +15,7 @@ from balancegan.balance import (
 )
 from balancegan.cli.classes import BalancedClasses
 from balancegan.data.labelled import LabelledImages
+from balancegan.data.room import check_room
 from balancegan.data.writing import find_format
 from balancegan.errors import DataError
 
@@ -140,7 +141,17 @@ def plan_task(
     return Task(told, classes, strategy, plan, settings, model)
 
 
-def check_size(task: Task, out: Output | None) -> None:
+def check_writing(task: Task, out: Output | None, *, as_large_as_files: bool) -> None:
+    """Raise DataError where what is planned cannot be written as it shall be."""
+    if as_large_as_files:
+        _check_size(task, out)
+    if out is not None:
+        # Which amounts are validated is not known before, and may be none
+        n_synthetic = 0 if task.is_validated else sum(task.plan.values())
+        check_room(out.path, task.labelled, n_synthetic, out.format)
+
+
+def _check_size(task: Task, out: Output | None) -> None:
     """Raise DataError where synthetic images cannot be as large as files."""
     if task.labelled.train.sizes is None:
         raise DataError(

@@ -5,6 +5,7 @@ JSON lines, an object a row, are read only. "file_name" (or "path"), "label", "s
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,9 @@ SPLIT_NAMES = {
     "dev": VALIDATION,
 }
 SUFFIXES = (".csv", ".jsonl", ".parquet")
+# What spreadsheets take for a formula, which may do anything (OWASP, CSV Injection),
+# and such a text behind the apostrophes that keep it from being one
+FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 
 
 def read_table(
@@ -47,7 +51,8 @@ def read_table(
     table : DataFrame
         "file_name", "label", "split" where the table has it, and all other columns. All
         values of a CSV file are texts, just as they stand there; in other tables these
-        three become texts, and other columns stay what they are.
+        three become texts, and other columns stay what they are. An apostrophe
+        before what a spreadsheet would take for a formula is taken away.
 
     Raises
     ------
@@ -84,13 +89,16 @@ def read_table(
 def encode_table(path: Path, table: pd.DataFrame) -> bytes:
     """Return a table as the bytes of a .csv or .parquet file.
 
+    Texts of a .csv file that a spreadsheet would take for formulas get an apostrophe,
+    which reading takes away again; names of files get "./" instead.
+
     Raises
     ------
     DataError
         If it is a .parquet file and pyarrow is not there.
     """
     if path.suffix == ".csv":
-        return table.to_csv(index=False, lineterminator="\n").encode()
+        return _to_csv(table).encode()
     with _needs_pyarrow(path):
         return bytes(table.to_parquet(index=False))
 
@@ -117,7 +125,7 @@ def _read(path: Path) -> pd.DataFrame:
         raise DataError(f"There is no file {path}.")
     try:
         if path.suffix == ".csv":
-            return pd.read_csv(path, dtype=str, keep_default_na=False)
+            return _read_csv(path)
         if path.suffix == ".jsonl":
             return _read_json_lines(path)
         with _needs_pyarrow(path):
@@ -127,6 +135,59 @@ def _read(path: Path) -> pd.DataFrame:
     except (OSError, ValueError) as error:  # pandas's and pyarrow's errors are such
         reason = " ".join(str(error).split())
         raise DataError(f"{path} cannot be read as a table: {reason}") from error
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    return table.rename(columns=_bare).map(_bare)
+
+
+def _to_csv(table: pd.DataFrame) -> str:
+    table = table.rename(columns=_guarded)
+    for name in table:
+        guard = _inside if name in FILE_KEYS else _guarded
+        if not pd.api.types.is_numeric_dtype(table[name]):
+            table[name] = [
+                guard(value) if isinstance(value, str) else value
+                for value in table[name]
+            ]
+    return table.to_csv(index=False, lineterminator="\n")
+
+
+def _guarded(text: str) -> str:
+    """Return a cell with an apostrophe before what a spreadsheet takes for a formula.
+
+    Examples
+    --------
+    >>> [_guarded(text) for text in ("=1+1", "-x", "-1", "a=b", "'=1")]
+    ["'=1+1", "'-x", '-1', 'a=b', "''=1"]
+    """
+    return f"'{text}" if FORMULA.match(text) and not _is_number(text) else text
+
+
+def _inside(file_name: str) -> str:
+    """Return a name of the same file that is no formula, and that all programs find."""
+    return file_name if _guarded(file_name) == file_name else f"./{file_name}"
+
+
+def _bare(text: str) -> str:
+    """Return the text that a cell was written for.
+
+    Examples
+    --------
+    >>> [_bare(text) for text in ("'=1+1", "-1", "'quoted'", "''=1")]
+    ['=1+1', '-1', "'quoted'", "'=1"]
+    """
+    is_guarded = text.startswith("'") and _guarded(text[1:]) == text
+    return text[1:] if is_guarded else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _read_json_lines(path: Path) -> pd.DataFrame:

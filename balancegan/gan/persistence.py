@@ -23,9 +23,10 @@ from balancegan.files import check_folder, whole_folder
 from balancegan.gan.model import TrainedModel
 from balancegan.gan.networks import GENERATORS, GeneratorBuilder, check_generator
 from balancegan.gan.presets import Preset
+from balancegan.gan.weightsfile import CHECKSUM, check_plain, seal
 from balancegan.images import ImageFormat
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 FACTS_FILE = "augmenter.json"
 GENERATOR_FILE = "generator.weights.h5"
 # Of facts that are not as we write them
@@ -82,9 +83,10 @@ def save_model(
         "kept_step": model.kept_step,
         "seconds": model.seconds,
     }
-    text = json.dumps(facts, indent=2, ensure_ascii=False)
     with whole_folder(path) as folder:
         model.generator.save_weights(folder / GENERATOR_FILE)
+        facts[CHECKSUM] = seal(facts, folder / GENERATOR_FILE)
+        text = json.dumps(facts, indent=2, ensure_ascii=False)
         (folder / FACTS_FILE).write_text(text + "\n", encoding="utf-8")
 
 
@@ -151,6 +153,7 @@ def load_model(
         )
         if generator is None:
             _check_sizes(Path(path), preset, image_format.image_shape)
+        _check_whole(Path(path), facts)
         build_generator = generator or GENERATORS[preset.networks]
         model = TrainedModel(
             generator=check_generator(
@@ -286,6 +289,29 @@ def _check_sizes(path: Path, preset: Preset, image_shape: tuple[int, ...]) -> No
             )
 
 
+def _check_whole(path: Path, facts: Mapping[str, Any]) -> None:
+    """Refuse files that are damaged, of two models, or refer to others."""
+    weights = path / GENERATOR_FILE
+    try:
+        is_sealed = seal(facts, weights) == facts.get(CHECKSUM)
+        if is_sealed:  # else what reads the file would meet the damage
+            check_plain(weights)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise SavedModelError(
+            f"{weights} is no file of weights: {_first_line(error)}"
+        ) from error
+    if not is_sealed:
+        raise SavedModelError(
+            f"{FACTS_FILE} and {GENERATOR_FILE} in {path} do not fit: one is damaged, "
+            "was changed, or is of another model. Copy both again from where they are "
+            "whole, or train the model again."
+        )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
 def _load_weights(path: Path, model: TrainedModel) -> None:
     file = path / GENERATOR_FILE
     try:
@@ -294,8 +320,7 @@ def _load_weights(path: Path, model: TrainedModel) -> None:
             warnings.simplefilter("error", UserWarning)
             model.generator.load_weights(file)
     except (OSError, ValueError, KeyError, UserWarning) as error:
-        reason = str(error).strip().partition("\n")[0]
         raise SavedModelError(
             f"The weights in {file} do not fit the model that {FACTS_FILE} "
-            f"describes: {reason}"
+            f"describes: {_first_line(error)}"
         ) from error

@@ -1,0 +1,65 @@
+import zipfile
+from collections import namedtuple
+
+import numpy as np
+import pytest
+
+from balancegan.data import room
+from balancegan.data.labelled import SyntheticImages
+from balancegan.data.reading import read_images
+from balancegan.data.room import check_room, estimate_bytes
+from balancegan.data.writing import write_images
+from balancegan.errors import DataError
+
+from .conftest import make_images
+from .test_cli import run
+
+Usage = namedtuple("Usage", "free")
+N_REAL, N_SYNTHETIC = 60, 90
+
+
+@pytest.fixture
+def sources(tmp_path):
+    """One set, in the ways it can lie on the disk; a third of each image is noise."""
+    images = make_images(N_REAL, (24, 24, 3))
+    images[:, 8:] = 0
+    labels = np.repeat([0, 1], N_REAL // 2)
+    np.savez(tmp_path / "stored.npz", X=images, y=labels)
+    np.savez_compressed(tmp_path / "packed.npz", X=images, y=labels)
+    labelled = read_images(tmp_path / "packed.npz")
+    write_images(tmp_path / "folder", labelled)
+    return tmp_path
+
+
+def size_of(path):
+    files = [path] if path.is_file() else path.rglob("*.*")
+    return sum(file.stat().st_size for file in files)
+
+
+@pytest.mark.parametrize("source", ["stored.npz", "packed.npz", "folder"])
+@pytest.mark.parametrize("kind", ["npz", "npy", "folder"])
+def test_the_estimate_is_what_is_written_then(sources, source, kind):
+    labelled = read_images(sources / source)
+    images = np.concatenate([labelled.images, labelled.images])[:N_SYNTHETIC]
+    labels = np.concatenate([labelled.labels, labelled.labels])[:N_SYNTHETIC]
+    synthetic = SyntheticImages([images], labels, np.arange(N_SYNTHETIC), "c0ffee")
+    out = sources / ("out.npz" if kind == "npz" else "out")
+    write_images(out, labelled, synthetic, format=kind)
+    estimate = estimate_bytes(labelled, N_SYNTHETIC, kind)
+    overhead = 300 * (N_REAL + N_SYNTHETIC)  # of files, tables and lineage
+    assert 0.8 * (size_of(out) - overhead) <= estimate <= 1.1 * size_of(out)
+
+
+def test_too_little_room_is_said_before_training(sources, monkeypatch):
+    monkeypatch.setattr(room.shutil, "disk_usage", lambda _: Usage(70_000))
+    out = sources / "out.npz"
+    done = run("balance", sources / "stored.npz", "--out", out, "--target", "0=200")
+    assert done.exit_code == 2
+    assert "needs about" in done.stderr
+    assert "0.1 MB are free" in done.stderr
+    assert not out.exists()
+    labelled = read_images(sources / "stored.npz")
+    check_room(sources / "out", labelled, 10, "folder")
+    with pytest.raises(DataError, match="Make room"):
+        check_room(sources / "out", labelled, 10, "npy")
+    assert zipfile.is_zipfile(sources / "stored.npz")
