@@ -13,8 +13,8 @@ from contextlib import contextmanager
 
 # mallopt(3): what is set, what for training, and what glibc begins with
 TRIM_THRESHOLD, TOP_PAD, MMAP_MAX, ARENA_MAX = -1, -2, -4, -8
-KEEPING = {TRIM_THRESHOLD: 2**31 - 1, TOP_PAD: 2**26, MMAP_MAX: 0, ARENA_MAX: 1}
-USUAL = {TRIM_THRESHOLD: 2**17, TOP_PAD: 2**17, MMAP_MAX: 2**16, ARENA_MAX: 0}
+KEEPING = {TRIM_THRESHOLD: 2**31 - 1, TOP_PAD: 2**26, MMAP_MAX: 0}
+USUAL = {TRIM_THRESHOLD: 2**17, TOP_PAD: 2**17, MMAP_MAX: 2**16}
 
 _lock = threading.Lock()
 _n_keeping = 0
@@ -44,6 +44,16 @@ def keeping_freed_memory() -> Iterator[None]:
             if not _n_keeping:
                 _set(libc, USUAL)
                 libc.malloc_trim(0)
+
+
+def share_one_arena() -> None:
+    """Let all threads that begin from now on take memory from one place.
+
+    Else each keeps some of its own, a hundred megabytes together.
+    """
+    libc = _find_glibc()
+    if libc is not None:
+        _set(libc, {ARENA_MAX: 1})
 
 
 def _find_glibc() -> ctypes.CDLL | None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from balancegan.allocator import share_one_arena
 from balancegan.errors import (
     CheckpointWarning,
     DataError,
@@ -109,6 +110,7 @@ def start_tensorflow(n_processes: int = 1) -> None:
 
     One of several processes side by side takes its share of the cores only.
     """
+    share_one_arena()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with tempfile.TemporaryFile() as noise:
         stderr = os.dup(2)
