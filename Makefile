@@ -3,7 +3,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test lint type test-fast test-slow help-texts clean
+.PHONY: setup demo test lint type test-fast test-slow fuzz malformed help-texts clean
+
+FUZZ_SECONDS ?= 60
 
 setup: $(READY)
 
@@ -29,6 +31,13 @@ test-fast: setup
 
 test-slow: setup  ## Real learning and long runs
 	$(BIN)/python -m pytest -m slow
+
+fuzz: setup  ## Search for inputs that break a reader, guided by coverage
+	$(BIN)/python -m pip install --quiet --editable ".[fuzz]"
+	$(BIN)/python fuzz/coverage_guided.py -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=4096 -timeout=10
+
+malformed: setup  ## Ten thousand malformed inputs over all readers
+	$(BIN)/python -m fuzz.malformed --n 10000
 
 help-texts: setup  ## Write the committed --help texts anew
 	$(BIN)/python tests/help_texts.py

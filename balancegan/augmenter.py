@@ -315,7 +315,8 @@ class ConditionalGANAugmenter(ModelSampler):
         parameters["generator"] = generator
         try:
             augmenter = cls(**parameters)
-        except TypeError as error:
+            augmenter._validate_params()
+        except (TypeError, ValueError) as error:
             raise SavedModelError(
                 f"The parameters of the model in {path} are damaged: {error!r}"
             ) from error

@@ -17,6 +17,7 @@ from balancegan.errors import DataError, refusals_as_data_errors
 
 Strategy = str | float | Mapping[Any, int] | Callable[[np.ndarray], Mapping[Any, int]]
 Plan = dict[Any, int]
+COUNT = "[0-9]{1,12}"  # images
 VALIDATED = "validated"  # amounts that are found out, not said: see downstream.amounts
 STRATEGIES = ("auto", "minority", "not minority", "not majority", "all")
 FEW_SHOT = 200  # images: a class with at most so many is few-shot
@@ -139,7 +140,7 @@ def parse_strategy(
     counts = {}
     for text in texts:
         name, _, count = text.rpartition("=")
-        if not name or not re.fullmatch("[0-9]+", count):
+        if not name or not re.fullmatch(COUNT, count):
             known = ", ".join(s.replace(" ", "-") for s in (*STRATEGIES, VALIDATED))
             raise DataError(
                 f"A target is CLASS=COUNT, a number in (0, 1], or one of {known}. "

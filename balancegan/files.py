@@ -5,10 +5,15 @@ complete. What interrupts the making leaves what was there before.
 """
 
 import glob
+import lzma
 import os
 import platform
 import shutil
+import struct
 import tempfile
+import tokenize
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +22,22 @@ from typing import Any, BinaryIO
 PARTIAL, ASIDE = ".partial", ".aside"  # not whole yet; whole, but to be replaced
 LONGEST_NAME = 100  # of a path, as part of such a name
 MOST_SYNCED = 100  # files of a folder, one by one
+# What numpy and zipfile raise for files that are not as they should be, beside OSError
+DAMAGES = (
+    ArithmeticError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    lzma.LZMAError,
+    struct.error,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def check_folder(path: Path) -> str | None:

@@ -79,3 +79,10 @@ def run_eagerly(request):
         tf.config.run_functions_eagerly(True)
         yield
         tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def one_step_a_call(monkeypatch):
+    """Return to Python after every step: a few then do for what happens in between."""
+    for module in ("gan.conditional_gan", "cli.estimate"):
+        monkeypatch.setattr(f"balancegan.{module}.STEPS_PER_CALL", 1)

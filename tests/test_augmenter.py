@@ -89,7 +89,6 @@ def test_other_names_for_the_classes_change_nothing_else(small_set):
     np.testing.assert_array_equal(by_name.sample("boot", 5), by_number.sample(20, 5))
 
 
-@pytest.mark.compiled
 def test_same_seed_same_images_and_another_seed_others(small_set):
     first, second = (quick().fit(*small_set).sample("bag", 3) for _ in range(2))
     np.testing.assert_array_equal(first, second)
@@ -168,7 +167,6 @@ def test_max_ratio_caps(small_set):
     assert np.unique(y_bal, return_counts=True)[1].tolist() == [20, 8, 20]
 
 
-@pytest.mark.compiled
 def test_time_ends_training(small_set):
     augmenter = quick(steps=None, max_minutes=0.01).fit(*small_set)
     assert 0 < augmenter.model_.n_steps < 5000
@@ -188,20 +186,21 @@ def test_history_has_the_losses(trained):
     assert trained.model_.n_steps == 20
 
 
+@pytest.mark.usefixtures("one_step_a_call")
 @pytest.mark.parametrize("method", ["fit", "fit_resample"])
 def test_an_interrupted_fit_leaves_a_usable_model(small_set, monkeypatch, method):
     finish_step = ConditionalGAN.finish_step
 
     def interrupt(self, *losses):
-        if int(self.step) == 15:
+        if int(self.step) == 3:
             raise KeyboardInterrupt
         return finish_step(self, *losses)
 
     monkeypatch.setattr(ConditionalGAN, "finish_step", interrupt)
-    augmenter = quick(steps=30)
+    augmenter = quick(steps=6)
     with pytest.raises(KeyboardInterrupt):
         getattr(augmenter, method)(*small_set)
-    assert augmenter.model_.n_steps == 15
+    assert augmenter.model_.n_steps == 3
     X_bal, _ = augmenter.resample({"boot": 9})
     assert len(X_bal) == 41
 

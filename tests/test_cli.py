@@ -121,6 +121,7 @@ def test_nothing_to_make_trains_nothing(data, tmp_path):
     assert load_npz(out)["is_synthetic"].tolist() == [False] * 36
 
 
+@pytest.mark.usefixtures("one_step_a_call")
 def test_dry_run_says_what_would_happen_and_writes_nothing(data, tmp_path):
     before = sorted(tmp_path.iterdir())
     log_dir = ("--log-dir", tmp_path / "runs")
@@ -136,6 +137,7 @@ def test_dry_run_says_what_would_happen_and_writes_nothing(data, tmp_path):
     assert sorted(tmp_path.iterdir()) == before
 
 
+@pytest.mark.usefixtures("one_step_a_call")
 def test_a_dry_run_counts_the_trying_of_amounts(data):
     amounts = ("--target", "validated", "--validation-minutes", "3")
     result = run("balance", data, "--dry-run", *amounts, *QUICK)
@@ -143,13 +145,15 @@ def test_a_dry_run_counts_the_trying_of_amounts(data):
     assert "try amounts for at most 3 min" in result.stderr
 
 
+@pytest.mark.usefixtures("one_step_a_call")
 def test_a_dry_run_counts_the_training_of_judges(tmp_path, monkeypatch):
     monkeypatch.setattr(estimate, "JUDGE_STEPS", 10**7)
     path = tmp_path / "data.npz"
     np.savez(path, X=make_images(200), y=np.repeat([0, 1], [150, 50]))
     seconds = {}
     for option in ("--reject", "--no-reject"):
-        result = run("balance", path, "--dry-run", "--json", option, *QUICK)
+        small = ("--batch-size", 8, "--preset", "tutorial")
+        result = run("balance", path, "--dry-run", "--json", option, *QUICK, *small)
         seconds[option] = json.loads(result.stdout)["judging_seconds"]
     assert seconds["--reject"] > 1000
     assert seconds["--no-reject"] == 0
@@ -218,7 +222,11 @@ def test_a_saved_model_is_found_by_name_and_takes_no_training_options(data, tmp_
 
 def test_demo(tmp_path):
     out = tmp_path / "demo"
-    result = run("demo", "--out", out, "--json", *QUICK)
+    out.mkdir()
+    (out / "digits-balanced.npz").touch()
+    before = run("demo", "--out", out, *QUICK)
+    assert (before.exit_code, "exists already" in before.stderr) == (2, True)
+    result = run("demo", "--out", out, "--overwrite", "--json", *QUICK)
     assert result.exit_code == 0, result.output
     counts = [c["real"] + c["synthetic"] for c in json.loads(result.stdout)["classes"]]
     assert counts == [100] * 10
@@ -228,9 +236,6 @@ def test_demo(tmp_path):
         "digits-imbalanced.npz",
         "real-and-synthetic.png",
     ]
-    again = run("demo", "--out", out, *QUICK)
-    assert (again.exit_code, "exists already" in again.stderr) == (2, True)
-    assert run("demo", "--out", out, "--overwrite", *QUICK).exit_code == 0
 
 
 def bad_inputs():
@@ -353,6 +358,7 @@ def test_failure_of_the_work_is_exit_code_1(data, tmp_path, monkeypatch):
 
 
 @pytest.mark.filterwarnings("always::balancegan.errors.TrainingWarning")
+@pytest.mark.usefixtures("one_step_a_call")
 def test_divergence_is_exit_code_1(data, tmp_path):
     result = run(
         "balance",
@@ -360,7 +366,9 @@ def test_divergence_is_exit_code_1(data, tmp_path):
         "--out",
         tmp_path / "out.npz",
         "--steps",
-        "20",
+        "5",
+        "--batch-size",
+        "8",
         "--learning-rate",
         "1e20",
     )
@@ -414,7 +422,7 @@ def test_the_installed_command_keeps_its_streams_apart(installed, data, tmp_path
 def interrupt_in_training(installed, *words, by=signal.SIGINT):
     """Run a command, interrupt it in the midst of training, return what it said."""
     process = subprocess.Popen(
-        [installed, *words, "--minutes", "10"],
+        [installed, *words, "--minutes", "10", "--preset", "tutorial"],
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

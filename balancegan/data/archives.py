@@ -3,11 +3,8 @@
 What the arrays mean is decided in `arrays`.
 """
 
-import lzma
 import os
-import struct
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
@@ -16,28 +13,13 @@ import numpy as np
 
 from balancegan.data.rows import Rows
 from balancegan.errors import DataError
-from balancegan.files import whole_file
+from balancegan.files import DAMAGES, whole_file
 from balancegan.memory import available_bytes
 
 SUFFIX = ".npy"  # of the arrays in it; what else is in it is left alone
 # A file of so many bytes may unpack to so many times as much, and to this always.
 # Images of handwriting are a tenth packed, drawings on white a hundredth
 MOST_UNPACKED, ALWAYS_UNPACKED = 200, 1_000_000_000
-# What zipfile and numpy raise for files that are not as they should be
-DAMAGES = (
-    ArithmeticError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    NotImplementedError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    lzma.LZMAError,
-    struct.error,
-    zlib.error,
-)
 
 
 def load_arrays(path: Path) -> dict[str, np.ndarray]:

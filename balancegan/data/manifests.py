@@ -241,6 +241,6 @@ def _find_splits(path: Path, column: pd.Series) -> pd.Series:
     if unknown:
         raise DataError(
             f"A split is one of {', '.join(SPLIT_NAMES)}. Received in {path}: "
-            f"{', '.join(unknown)}."
+            f"{', '.join(map(repr, unknown))}."
         )
     return lower.map(SPLIT_NAMES)

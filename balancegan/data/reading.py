@@ -20,6 +20,7 @@ from balancegan.data.labelled import TRAIN, LabelledImages
 from balancegan.data.manifests import SUFFIXES as MANIFESTS
 from balancegan.data.manifests import read_table
 from balancegan.errors import DataError
+from balancegan.files import DAMAGES
 
 ARRAY_KINDS = ("npz", "npy", "idx")
 
@@ -138,6 +139,6 @@ def _map(file: Path) -> np.ndarray:
     """Return an array that is read as it is needed."""
     try:
         return np.load(file, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, *DAMAGES) as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{file} is no .npy file of plain values: {reason}") from error

@@ -11,7 +11,6 @@ import json
 import os
 import re
 import warnings
-import zipfile
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib.metadata import version
@@ -22,7 +21,7 @@ import numpy as np
 
 from balancegan.attributes import Labels
 from balancegan.errors import CheckpointWarning, SavedModelError
-from balancegan.files import check_folder, clear_leftovers, whole_file
+from balancegan.files import DAMAGES, check_folder, clear_leftovers, whole_file
 from balancegan.memory import release
 from balancegan.state import State
 
@@ -31,7 +30,6 @@ KEPT = 2  # the last ones
 NAME = re.compile(r"step-(\d+)\.npz")
 SEED = "seed"  # among the settings of a run
 FACTS = "facts"  # the name of the text among the arrays
-DAMAGES = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile)  # numpy's
 HASHED_AT_ONCE = 256  # images
 
 
@@ -87,7 +85,7 @@ class CheckpointFolder:
             path = self._path(step)
             try:
                 return _read(path)
-            except DAMAGES as error:
+            except (OSError, *DAMAGES) as error:
                 warnings.warn(
                     f"The checkpoint {path} is damaged ({error}): passed over.",
                     CheckpointWarning,

@@ -20,11 +20,18 @@ from balancegan.attributes import Attributes
 from balancegan.balance import plain
 from balancegan.errors import SavedModelError
 from balancegan.files import check_folder, whole_folder
+from balancegan.gan.facts import (
+    check,
+    take_as,
+    take_class_names,
+    take_counts,
+    take_image_format,
+    take_numbers,
+)
 from balancegan.gan.model import TrainedModel
 from balancegan.gan.networks import GENERATORS, GeneratorBuilder, check_generator
 from balancegan.gan.presets import Preset
 from balancegan.gan.weightsfile import CHECKSUM, check_plain, seal
-from balancegan.images import ImageFormat
 
 FORMAT_VERSION = 5
 FACTS_FILE = "augmenter.json"
@@ -33,6 +40,7 @@ GENERATOR_FILE = "generator.weights.h5"
 DAMAGES = (AttributeError, KeyError, TypeError, ValueError, OverflowError, MemoryError)
 LARGEST_FACTS = 100_000_000  # bytes
 BYTES_A_WEIGHT = 4
+NUMBERS = {"seed": int, "n_steps": int, "kept_step": int, "seconds": float}
 LARGEST_SIDE = 8_192  # pixels of the shorter side: the networks grow with it
 SMALLEST_SIDE = 4  # of the smallest maps of our generators, or a quarter of the image
 LEAST_WIDTH = 64  # channels of the smallest maps; weights of a channel of the image
@@ -145,12 +153,9 @@ def load_model(
         )
     try:
         attributes = _attributes_from_json(facts["attributes"])
-        preset = Preset(**facts["preset"])
-        as_saved = facts["image_format"]
-        image_format = ImageFormat(
-            **as_saved
-            | {key: tuple(as_saved[key]) for key in ("row_shape", "image_shape")}
-        )
+        preset = take_as(Preset, facts["preset"])
+        image_format = take_image_format(facts["image_format"])
+        numbers = take_numbers(facts, NUMBERS)
         if generator is None:
             _check_sizes(Path(path), preset, image_format.image_shape)
         _check_whole(Path(path), facts)
@@ -161,7 +166,7 @@ def load_model(
                     image_format.image_shape,
                     attributes.sizes if generator is None else attributes.n_classes,
                     preset.latent_dim,
-                    facts["seed"],
+                    numbers["seed"],
                 ),
                 image_format.image_shape,
                 preset.latent_dim,
@@ -170,12 +175,9 @@ def load_model(
             preset=preset,
             image_format=image_format,
             attributes=attributes,
-            class_names=facts["class_names"],
-            counts=np.asarray(facts["counts"]).reshape(attributes.sizes),
-            seed=facts["seed"],
-            n_steps=facts["n_steps"],
-            kept_step=facts["kept_step"],
-            seconds=facts["seconds"],
+            class_names=take_class_names(facts["class_names"], attributes),
+            counts=take_counts(facts["counts"], attributes),
+            **numbers,
         )
         parameters = _parameters_from_json(facts["parameters"])
     except SavedModelError:
@@ -196,8 +198,14 @@ def _attributes_to_json(attributes: Attributes) -> list[dict[str, Any]]:
 
 
 def _attributes_from_json(facts: list[dict[str, Any]]) -> Attributes:
-    values = [np.asarray(one["values"], dtype=one["dtype"]) for one in facts]
-    return Attributes(tuple(one["name"] for one in facts), tuple(values))
+    for one in facts:
+        check("name", one["name"], str)
+        check("values", one["values"], list)
+    values = [np.array(one["values"], dtype=one["dtype"]) for one in facts]
+    attributes = Attributes(tuple(one["name"] for one in facts), tuple(values))
+    if not facts or any(len(np.unique(v)) != len(v) or v.ndim != 1 for v in values):
+        raise ValueError("attributes without values, or with one twice")
+    return attributes
 
 
 def _parameters_to_json(parameters: dict[str, Any]) -> dict[str, Any]:
