@@ -176,6 +176,15 @@ def test_bad_files_are_refused(save, tmp_path):
         read_images(path)
 
 
+@pytest.mark.parametrize("code", [0xD800, 0xDFFF, 0x110000, 2**32 - 1])
+def test_texts_that_are_none(save, code):
+    names = np.array(["aa", "b"])
+    names.view(np.uint32)[1] = code
+    with pytest.raises(DataError, match="'names' .* no Unicode"):
+        read_images(save(X=X, y=Y, names=names))
+    assert read_images(save(X=X, y=Y, names=np.array(["猫", "𝒳"]))).labels.tolist()
+
+
 def write_bomb(path, name="X.npy", n_bytes=1_001_000_000):
     """Write a zip file of a megabyte that unpacks to a thousand."""
     with (

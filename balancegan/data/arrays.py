@@ -41,6 +41,8 @@ NUMBER_KEY, MODEL_KEY = "synthetic_number", "synthetic_model"
 METHOD_KEY, SCORE_KEY = "synthetic_method", "synthetic_score"
 # Ours: written, and never columns
 LINEAGE_KEYS = (MASK_KEY, NUMBER_KEY, MODEL_KEY, METHOD_KEY, SCORE_KEY)
+# Of Unicode: the last character, and 2048 halves of characters
+LAST_CHARACTER, SURROGATES, ALL_BUT_2048 = 0x10FFFF, 0xD800, 0xFFFFF800
 WEIGHT_KEY = "sample_weight"  # a user's own is left as it is
 
 
@@ -78,6 +80,7 @@ def from_arrays(
     DataError
         If arrays are missing, do not belong together, or hold synthetic images.
     """
+    _check_texts(path, arrays)
     images_key, labels_key = _find_keys(path, list(arrays), images_key, labels_key)
     images, stored = arrays[images_key], arrays[labels_key]
     if images.shape[:1] != stored.shape[:1] or not images.ndim:
@@ -297,6 +300,20 @@ def _find_keys(
         f"Which arrays of {path} are images and labels? It holds: {', '.join(keys)}. "
         f"Known pairs are {pairs}; name others by --images-key and --labels-key."
     )
+
+
+def _check_texts(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Refuse texts with numbers that no character has, which nothing could write."""
+    for key, array in arrays.items():
+        if array.dtype.kind != "U" or not array.itemsize:
+            continue
+        flat = np.ascontiguousarray(array).reshape(-1)
+        codes = flat.astype(flat.dtype.newbyteorder("=")).view(np.uint32)
+        if ((codes > LAST_CHARACTER) | ((codes & ALL_BUT_2048) == SURROGATES)).any():
+            raise DataError(
+                f"The array {key!r} in {path} is damaged: it has texts that are no "
+                "Unicode."
+            )
 
 
 def _flatten_labels(key: str, stored: np.ndarray) -> np.ndarray:
