@@ -34,7 +34,7 @@ test-slow: setup  ## Real learning and long runs
 
 fuzz: setup  ## Search for inputs that break a reader, guided by coverage
 	$(BIN)/python -m pip install --quiet --editable ".[fuzz]"
-	$(BIN)/python fuzz/coverage_guided.py -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=4096 -timeout=10
+	$(BIN)/python -m fuzz.coverage_guided -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=4096 -timeout=10
 
 malformed: setup  ## Ten thousand malformed inputs over all readers
 	$(BIN)/python -m fuzz.malformed --n 10000

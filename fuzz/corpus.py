@@ -92,18 +92,22 @@ class Corpus:
 
     Parameters
     ----------
-    model : Path
-        A saved model.
-    checkpoint : Path
-        A checkpoint of some training.
+    model : Path or None, default=None
+        A saved model. None: there are no cases of one.
+    checkpoint : Path or None, default=None
+        A checkpoint of some training. None: as above.
     """
 
-    def __init__(self, model: Path, checkpoint: Path) -> None:
+    def __init__(
+        self, model: Path | None = None, checkpoint: Path | None = None
+    ) -> None:
         pixels, labels = load_digits(return_X_y=True)
         self.images = np.rint(pixels[:24].reshape(-1, 8, 8) * 15.9).astype(np.uint8)
         self.labels = np.repeat([0, 1, 2], 8)
-        self.model = {file.name: file.read_bytes() for file in model.iterdir()}
-        self.checkpoint = checkpoint.read_bytes()
+        self.model: Files = {}
+        if model is not None:
+            self.model = {file.name: file.read_bytes() for file in model.iterdir()}
+        self.checkpoint = b"" if checkpoint is None else checkpoint.read_bytes()
         self.inner = {"arrays": self._arrays(), "images": self._images()}
         kinds: dict[str, tuple[Callable[[random.Random], Case], int]] = {
             "npz": (self._npz, 4),
@@ -114,8 +118,8 @@ class Corpus:
             "jsonl": (lambda rng: self._table(rng, "jsonl"), 1),
             "parquet": (lambda rng: self._table(rng, "parquet"), 2),
             "lineage": (self._lineage, 1),
-            "model": (self._model, 4),
-            "checkpoint": (self._checkpoint, 2),
+            "model": (self._model, 4 if model else 0),
+            "checkpoint": (self._checkpoint, 2 if checkpoint else 0),
         }
         self.makers = [make for make, weight in kinds.values() for _ in range(weight)]
 
@@ -123,6 +127,27 @@ class Corpus:
         """Return the case of a number."""
         rng = random.Random(number)
         return self.makers[number % len(self.makers)](rng)
+
+    def whole(self) -> Files:
+        """Return a file of each kind that is as it should be."""
+        from balancegan.data.filewriting import encode_image
+        from balancegan.data.lineage import Lineage
+
+        arrays, images = self.inner["arrays"], self.inner["images"]
+        table = pd.DataFrame({"file_name": list(images), "label": "a"})
+        idx = struct.pack(">IIII", 0x803, 2, 8, 8) + self.images[:2].tobytes()
+        return {
+            ".npz": zipped(arrays, zipfile.ZIP_DEFLATED),
+            ".npy": arrays["x_train.npy"],
+            ".csv": table.to_csv(index=False).encode(),
+            ".jsonl": table.to_json(orient="records", lines=True).encode(),
+            ".parquet": table.to_parquet(index=False),
+            "lineage.png": encode_image(self.images[0], Lineage("zero", 7, "c0ffee")),
+            "idx3-ubyte": idx,
+            "idx3-ubyte.gz": gzip.compress(idx),
+            "": b"zero=100",
+            **{f"a/0{Path(name).suffix}": images[name] for name in images},
+        }
 
     def _arrays(self) -> Files:
         found = {}
@@ -392,7 +417,7 @@ def damage_png(rng: random.Random, content: bytes) -> tuple[bytes, str]:
     for name, inside in chunks:
         checksum = struct.pack(">I", zlib.crc32(name + inside))
         out += struct.pack(">I", len(inside)) + name + inside + checksum
-    return out, f"{kind.decode()}: {how}, with a right checksum"
+    return out, f"{kind!r}: {how}, with a right checksum"
 
 
 def damage_json(rng: random.Random, facts: dict) -> str:

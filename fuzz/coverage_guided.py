@@ -1,6 +1,6 @@
 """A fuzz target guided by coverage: bytes to every reader, and to the target grammar.
 
-    python fuzz/coverage_guided.py -max_total_time=60
+    python -m fuzz.coverage_guided -max_total_time=60
 
 The first byte says which reader, the others are its file. Options are libFuzzer's. Any
 error but balancegan's own ends it with the input that led there.
@@ -20,6 +20,8 @@ with atheris.instrument_imports(include=["balancegan"]):
     from balancegan.data.manifests import read_table
     from balancegan.data.reading import read_images
     from balancegan.errors import DataError
+
+from fuzz.corpus import Corpus
 
 FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-"))
 
@@ -77,6 +79,20 @@ def test_one_input(data: bytes) -> None:
         pass
 
 
+def write_seeds(folder: Path) -> None:
+    """Write a whole file for every target, to begin with."""
+    whole = Corpus().whole()
+    for number, (_, name) in enumerate(TARGETS):
+        name = name.replace(".jpg", ".jpeg").replace(".tif", ".tiff")
+        ends = [end for end in whole if end and name.endswith(end)] or [""]
+        content = whole[max(ends, key=len)]
+        (folder / str(number)).write_bytes(bytes([number]) + content)
+
+
 if __name__ == "__main__":
+    seeds = FOLDER / "seeds"
+    seeds.mkdir()
+    write_seeds(seeds)
+    sys.argv.append(str(seeds))
     atheris.Setup(sys.argv, test_one_input)
     atheris.Fuzz()
