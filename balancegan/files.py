@@ -19,6 +19,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from rich import filesize
+
 PARTIAL, ASIDE = ".partial", ".aside"  # not whole yet; whole, but to be replaced
 LONGEST_NAME = 100  # of a path, as part of such a name
 MOST_SYNCED = 100  # files of a folder, one by one
@@ -57,6 +59,22 @@ def check_folder(path: Path) -> str | None:
             return None
     except OSError as error:
         return f"the folder {folder} cannot be written: {error.strerror}"
+
+
+def check_room(path: Path, n_bytes: int) -> str | None:
+    """Return why so many bytes cannot be written beside `path`, or None if they can.
+
+    Examples
+    --------
+    >>> check_room(Path("data.npz"), 0) is None
+    True
+    """
+    folder = path.absolute().parent
+    free = shutil.disk_usage(folder).free
+    if n_bytes <= free:
+        return None
+    needed, there = (filesize.decimal(n) for n in (n_bytes, free))
+    return f"it needs about {needed}, and {there} are free in {folder}"
 
 
 @contextmanager

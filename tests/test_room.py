@@ -4,7 +4,7 @@ from collections import namedtuple
 import numpy as np
 import pytest
 
-from balancegan.data import room
+from balancegan import ConditionalGANAugmenter, files
 from balancegan.data.labelled import SyntheticImages
 from balancegan.data.reading import read_images
 from balancegan.data.room import check_room, estimate_bytes
@@ -51,15 +51,42 @@ def test_the_estimate_is_what_is_written_then(sources, source, kind):
 
 
 def test_too_little_room_is_said_before_training(sources, monkeypatch):
-    monkeypatch.setattr(room.shutil, "disk_usage", lambda _: Usage(70_000))
+    monkeypatch.setattr(files.shutil, "disk_usage", lambda _: Usage(70_000))
     out = sources / "out.npz"
     done = run("balance", sources / "stored.npz", "--out", out, "--target", "0=200")
     assert done.exit_code == 2
     assert "needs about" in done.stderr
-    assert "0.1 MB are free" in done.stderr
+    assert "70.0 kB are free" in done.stderr
     assert not out.exists()
     labelled = read_images(sources / "stored.npz")
     check_room(sources / "out", labelled, 10, "folder")
     with pytest.raises(DataError, match="Make room"):
         check_room(sources / "out", labelled, 10, "npy")
     assert zipfile.is_zipfile(sources / "stored.npz")
+
+
+def test_a_model_that_there_is_no_room_for_is_saved_elsewhere(
+    sources, monkeypatch, tmp_path
+):
+    free = {"elsewhere": 10**9}
+    monkeypatch.setattr(
+        files.shutil,
+        "disk_usage",
+        lambda folder: Usage(free.get(folder.parent.name, 9)),
+    )
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(elsewhere))
+    model = tmp_path / "bags.balancegan"
+    train = ("train", sources / "stored.npz", "--model", model, "--steps", "1")
+    done = run(*train, "--batch-size", 4)
+    assert done.exit_code == 1
+    assert "9 bytes are free" in done.stderr
+    (rescued,) = elsewhere.glob("*/bags.balancegan")
+    assert f"It is saved as {rescued} instead." in done.stderr
+    assert ConditionalGANAugmenter.load(rescued).model_.n_steps == 1
+    assert not model.exists()
+    free.clear()
+    done = run(*train, "--batch-size", 4, "--overwrite")
+    assert (done.exit_code, "instead" in done.stderr) == (1, False)
+    assert len(list(elsewhere.iterdir())) == 1

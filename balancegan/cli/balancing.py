@@ -19,7 +19,7 @@ from balancegan.cli.card import describe_balanced
 from balancegan.cli.estimate import estimate_cost, peak_memory_bytes
 from balancegan.cli.options import SCREENING_PARAMETERS
 from balancegan.cli.tasks import Output, Task
-from balancegan.cli.training import name_classes, training_facts
+from balancegan.cli.training import name_classes, save_trained, training_facts
 from balancegan.data.labelled import LabelledImages, SyntheticImages
 from balancegan.data.writing import write_images
 from balancegan.gan.fingerprint import fingerprint
@@ -51,7 +51,7 @@ def balance_file(task: Task, out: Output, checkpoints: Path) -> dict[str, Any]:
         check_destination(out.save_model, overwrite=out.overwrite)
     augmenter = _trained(task, checkpoints)
     if out.save_model is not None:
-        augmenter.save(out.save_model, overwrite=out.overwrite)
+        save_trained(augmenter, out.save_model, overwrite=out.overwrite)
 
     rows = augmenter.synthesize(task.strategy, labelled.images, labelled.targets)
     positions = augmenter.model_.attributes.positions(augmenter.balance_on)

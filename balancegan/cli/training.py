@@ -1,5 +1,6 @@
 """Training on files and keeping the model."""
 
+import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -31,22 +32,35 @@ def train_file(
         augmenter.fit(labelled.images, labelled.targets, checkpoint_dir=checkpoints)
     except KeyboardInterrupt as error:
         if hasattr(augmenter, "model_"):
-            _save(augmenter, labelled, model, overwrite=overwrite)
+            name_classes(augmenter, labelled)
+            save_trained(augmenter, model, overwrite=overwrite)
             error.add_note(f"{model} holds the best state so far.")
         raise
-    _save(augmenter, labelled, model, overwrite=overwrite)
+    name_classes(augmenter, labelled)
+    save_trained(augmenter, model, overwrite=overwrite)
     return training_facts(augmenter)
 
 
-def _save(
-    augmenter: ConditionalGANAugmenter,
-    labelled: LabelledImages,
-    model: Path,
-    *,
-    overwrite: bool,
+def save_trained(
+    augmenter: ConditionalGANAugmenter, model: Path, *, overwrite: bool
 ) -> None:
-    name_classes(augmenter, labelled)
-    augmenter.save(model, overwrite=overwrite)
+    """Save what was trained; where there is no room for it, then elsewhere.
+
+    Raises
+    ------
+    OSError
+        If it could not be saved where it should be; says where it is.
+    """
+    try:
+        augmenter.save(model, overwrite=overwrite)
+    except OSError as error:
+        rescued = Path(tempfile.mkdtemp(prefix="balancegan-")) / model.name
+        try:
+            augmenter.save(rescued)
+        except OSError:
+            rescued.parent.rmdir()
+            raise error from None
+        raise OSError(f"{error} It is saved as {rescued} instead.") from error
 
 
 def name_classes(augmenter: ConditionalGANAugmenter, labelled: LabelledImages) -> None:

@@ -1,12 +1,12 @@
 """Room on the disk for what shall be written, asked for before hours are spent."""
 
-import shutil
 import zipfile
 import zlib
 from pathlib import Path
 
 import numpy as np
 
+from balancegan import files
 from balancegan.data.labelled import LabelledImages
 from balancegan.data.writing import find_format
 from balancegan.errors import DataError
@@ -31,12 +31,11 @@ def check_room(
     format : str or None, default=None
         See :func:`balancegan.data.writing.find_format`.
     """
-    needed = estimate_bytes(labelled, n_synthetic, find_format(out, format))
-    free = shutil.disk_usage(out.absolute().parent).free
-    if needed > free:
+    n_bytes = estimate_bytes(labelled, n_synthetic, find_format(out, format))
+    reason = files.check_room(out, n_bytes)
+    if reason is not None:
         raise DataError(
-            f"{out} needs about {needed / 1e6:,.1f} MB, and {free / 1e6:,.1f} MB are "
-            f"free in {out.absolute().parent}. Make room there, or write elsewhere."
+            f"{out} cannot be written: {reason}. Make room there, or write elsewhere."
         )
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from balancegan.attributes import Attributes
 from balancegan.balance import plain
 from balancegan.errors import SavedModelError
-from balancegan.files import check_folder, whole_folder
+from balancegan.files import check_folder, check_room, whole_folder
 from balancegan.gan.facts import (
     check,
     take_as,
@@ -40,6 +40,7 @@ GENERATOR_FILE = "generator.weights.h5"
 DAMAGES = (AttributeError, KeyError, TypeError, ValueError, OverflowError, MemoryError)
 LARGEST_FACTS = 100_000_000  # bytes
 BYTES_A_WEIGHT = 4
+BYTES_AROUND = 8_000  # of each array in the file
 NUMBERS = {"seed": int, "n_steps": int, "kept_step": int, "seconds": float}
 LARGEST_SIDE = 8_192  # pixels of the shorter side: the networks grow with it
 SMALLEST_SIDE = 4  # of the smallest maps of our generators, or a quarter of the image
@@ -72,6 +73,8 @@ def save_model(
     SavedModelError
         If something stands at `path` that may not be replaced, its folder is
         missing, or a parameter cannot be kept as JSON.
+    OSError
+        If there is no room for it on the disk.
     """
     path = Path(path)
     check_destination(path, overwrite=overwrite)
@@ -91,11 +94,21 @@ def save_model(
         "kept_step": model.kept_step,
         "seconds": model.seconds,
     }
+    _check_room(path, model)
     with whole_folder(path) as folder:
         model.generator.save_weights(folder / GENERATOR_FILE)
         facts[CHECKSUM] = seal(facts, folder / GENERATOR_FILE)
         text = json.dumps(facts, indent=2, ensure_ascii=False)
         (folder / FACTS_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def _check_room(path: Path, model: TrainedModel) -> None:
+    """Refuse what the disk has no room for: HDF5 ends badly when that runs out."""
+    weights = model.generator.weights
+    n_bytes = sum(BYTES_A_WEIGHT * math.prod(array.shape) for array in weights)
+    reason = check_room(path, n_bytes + BYTES_AROUND * len(weights))
+    if reason is not None:
+        raise OSError(f"{path} cannot be written: {reason}.")
 
 
 def check_destination(path: str | os.PathLike[str], *, overwrite: bool) -> None:
