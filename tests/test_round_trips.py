@@ -140,7 +140,9 @@ def test_no_cell_of_a_table_is_a_formula(tmp_path):
     """Of labels, values, names of columns and of files; and all read as they were."""
     labels = np.array(FORMULAS)
     images = np.arange(len(labels) * 16, dtype="uint8").reshape(-1, 4, 4)
-    columns = pd.DataFrame({"=1+2": labels[::-1], "-3": np.arange(len(labels))})
+    columns = pd.DataFrame(
+        {"=1+2": labels[::-1], "-3": np.arange(len(labels)), "path": labels}
+    )
     made = LabelledImages(Path("made"), {"train": Part(images, labels, columns)})
     out = write(tmp_path, made, "folder")
     with open(out / "metadata.csv", newline="") as file:
@@ -152,7 +154,7 @@ def test_no_cell_of_a_table_is_a_formula(tmp_path):
     assert all((out / name).is_file() for name in names)
     again = read_images(out)
     assert sorted(again.labels) == sorted(FORMULAS)
-    assert list(again.train.columns) == ["=1+2", "-3"]
+    assert list(again.train.columns) == ["=1+2", "-3", "path"]
     assert_same(again, made)
     assert_same(read_images(write(tmp_path, again, "csv", "again")), made)
 

@@ -145,7 +145,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
 def _to_csv(table: pd.DataFrame) -> str:
     table = table.rename(columns=_guarded)
     for name in table:
-        guard = _inside if name in FILE_KEYS else _guarded
+        guard = _inside if name == FILE_KEYS[0] else _guarded
         if not pd.api.types.is_numeric_dtype(table[name]):
             table[name] = [
                 guard(value) if isinstance(value, str) else value
