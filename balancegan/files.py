@@ -19,8 +19,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from rich import filesize
-
 PARTIAL, ASIDE = ".partial", ".aside"  # not whole yet; whole, but to be replaced
 LONGEST_NAME = 100  # of a path, as part of such a name
 MOST_SYNCED = 100  # files of a folder, one by one
@@ -73,8 +71,7 @@ def check_room(path: Path, n_bytes: int) -> str | None:
     free = shutil.disk_usage(folder).free
     if n_bytes <= free:
         return None
-    needed, there = (filesize.decimal(n) for n in (n_bytes, free))
-    return f"it needs about {needed}, and {there} are free in {folder}"
+    return f"it needs about {n_bytes:,} bytes, and {free:,} are free in {folder}"
 
 
 @contextmanager

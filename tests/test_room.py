@@ -56,7 +56,7 @@ def test_too_little_room_is_said_before_training(sources, monkeypatch):
     done = run("balance", sources / "stored.npz", "--out", out, "--target", "0=200")
     assert done.exit_code == 2
     assert "needs about" in done.stderr
-    assert "70.0 kB are free" in done.stderr
+    assert "70,000 are free" in done.stderr
     assert not out.exists()
     labelled = read_images(sources / "stored.npz")
     check_room(sources / "out", labelled, 10, "folder")
@@ -81,7 +81,7 @@ def test_a_model_that_there_is_no_room_for_is_saved_elsewhere(
     train = ("train", sources / "stored.npz", "--model", model, "--steps", "1")
     done = run(*train, "--batch-size", 4)
     assert done.exit_code == 1
-    assert "9 bytes are free" in done.stderr
+    assert "and 9 are free" in done.stderr
     (rescued,) = elsewhere.glob("*/bags.balancegan")
     assert f"It is saved as {rescued} instead." in done.stderr
     assert ConditionalGANAugmenter.load(rescued).model_.n_steps == 1
