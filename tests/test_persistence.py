@@ -239,10 +239,10 @@ def test_facts_of_a_stranger_cost_nothing(copy, changes):
     for name, value in changes.items():
         rewrite(copy, *name.split("__"), value=value)
     tracemalloc.start()
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(SavedModelError):
         ConditionalGANAugmenter.load(copy)
-    assert time.monotonic() - started < 1
+    assert time.process_time() - started < 1
     assert tracemalloc.get_traced_memory()[1] < 50_000_000
     tracemalloc.stop()
 
@@ -269,10 +269,10 @@ def test_a_bit_of_a_model_that_is_another_is_noticed(copy, name, data):
     file = copy / name
     position = data.draw(st.integers(0, 8 * file.stat().st_size - 1))
     flip(file, position)
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(SavedModelError) as refused:
         ConditionalGANAugmenter.load(copy)
-    assert time.monotonic() - started < 1
+    assert time.process_time() - started < 1
     assert "\n" not in str(refused.value)
     flip(file, position)
 
@@ -335,10 +335,10 @@ def test_weights_that_are_elsewhere_or_not_there(copy, tmp_path, replace_by):
         del group["0"]
         replace_by(group, secret)
     rewrite(copy, "n_steps", value=1)  # sealed anew
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(SavedModelError, match="is no file of weights: .*0 "):
         ConditionalGANAugmenter.load(copy)
-    assert time.monotonic() - started < 1
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize("networks", ["tutorial", "projection"])

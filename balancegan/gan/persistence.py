@@ -168,7 +168,11 @@ def load_model(
         attributes = _attributes_from_json(facts["attributes"])
         preset = take_as(Preset, facts["preset"])
         image_format = take_image_format(facts["image_format"])
-        numbers = take_numbers(facts, NUMBERS)
+        known = {
+            **take_numbers(facts, NUMBERS),
+            "class_names": take_class_names(facts["class_names"], attributes),
+            "counts": take_counts(facts["counts"], attributes),
+        }
         if generator is None:
             _check_sizes(Path(path), preset, image_format.image_shape)
         _check_whole(Path(path), facts)
@@ -179,7 +183,7 @@ def load_model(
                     image_format.image_shape,
                     attributes.sizes if generator is None else attributes.n_classes,
                     preset.latent_dim,
-                    numbers["seed"],
+                    known["seed"],
                 ),
                 image_format.image_shape,
                 preset.latent_dim,
@@ -188,9 +192,7 @@ def load_model(
             preset=preset,
             image_format=image_format,
             attributes=attributes,
-            class_names=take_class_names(facts["class_names"], attributes),
-            counts=take_counts(facts["counts"], attributes),
-            **numbers,
+            **known,
         )
         parameters = _parameters_from_json(facts["parameters"])
     except SavedModelError:
