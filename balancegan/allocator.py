@@ -2,7 +2,7 @@
 
 A training step takes and frees hundreds of megabytes of tensors. The C library (glibc)
 gives large blocks back to the system as soon as they are free, which then has to find
-and blank them anew, page by page: on two cores that took half of the time of a step.
+and blank them anew, page by page. Where pages are dear that is half of a step.
 """
 
 import ctypes
