@@ -2,11 +2,13 @@
 
     python benchmarks/killed.py killed --times 50
 
-For `train` and for `balance`: once uninterrupted, then so many times killed (SIGKILL)
-at a random moment of as long a time, and resumed. After each kill what is there must be
-whole or absent; what the resumed run ends with must equal the uninterrupted one bit for
-bit, and nothing unfinished may be left. Checkpoints are written every half second, not
-every minute, so that there is something to go on with. Writes results/killed.json.
+For `train` and for `balance`: once uninterrupted, then killed (SIGKILL) so many times.
+A run is killed at a random moment of as long a time as the uninterrupted one took,
+resumed, killed again, up to five times, and then let go on to its end. After each kill
+what is there must be whole or absent; what the run ends with must equal the
+uninterrupted one bit for bit, and nothing unfinished may be left. Checkpoints are
+written every half second, not every minute, so that there is something to go on with.
+Writes results/killed.json.
 """
 
 import argparse
@@ -19,7 +21,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,8 @@ RUN = (
 STEPS = 300
 OUTPUTS = {"train": ("--model", "model.balancegan"), "balance": ("--out", "out.npz")}
 UNFINISHED = re.compile(r"\.(partial|aside|checkpoints)$")
-UNLIKE = ("seconds",)  # facts of a saved model that no two runs have in common
+UNLIKE = ("seconds", "checksum")  # of a saved model: the clock's, and the hash over it
+KILLS = 5  # of one run, at most
 
 
 def start(command, data, folder, *more):
@@ -77,34 +79,55 @@ def finish(process):
     return said
 
 
-def kill_once(command, data, folder, seconds, expected, rng):
-    folder.mkdir()
-    moment = rng.uniform(0, seconds)
-    process = start(command, data, folder)
+def killed_at(moment, process):
+    """Kill a command at a moment, in seconds; return whether it was still running."""
     try:
         _, said = process.communicate(timeout=moment)
-        if process.returncode:
-            raise SystemExit(f"exit code {process.returncode}: {said}")
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGKILL)
         process.communicate()
-    left = digest(command, folder)
-    checkpoints = folder / f"{OUTPUTS[command][1]}.checkpoints"
-    if left is not None and not checkpoints.exists():
-        resumed = "was done"
+        return True
+    if process.returncode:
+        raise SystemExit(f"exit code {process.returncode}: {said}")
+    return False
+
+
+def run_through(command, data, folder, seconds, expected, rng, times):
+    """Run a command to its end, killed up to so many times on the way."""
+    folder.mkdir()
+    kills, resume = [], []
+    while len(kills) < times:
+        moment = rng.uniform(0, seconds)
+        if not killed_at(moment, start(command, data, folder, *resume)):
+            break
+        left = digest(command, folder)
+        checkpoints = folder / f"{OUTPUTS[command][1]}.checkpoints"
+        kills.append(
+            {
+                "seconds": round(moment, 1),
+                "at_step": newest_step(checkpoints),
+                "output": "absent" if left is None else "whole",
+                "whole": left in (None, expected),
+            }
+        )
+        if left is not None and not checkpoints.exists():
+            break  # killed after its last act
+        resume = ["--resume"]
     else:
-        said = finish(start(command, data, folder, "--resume"))
-        resumed = next(line for line in said.splitlines() if "go" in line)
-    row = {
-        "moment": round(moment, 1),
-        "output_when_killed": left is not None,
-        "resumed": resumed,
-        "whole": left in (None, expected),
+        finish(start(command, data, folder, *resume))
+    run = {
+        "kills": kills,
         "equal": digest(command, folder) == expected,
         "nothing_left": not [e for e in folder.iterdir() if UNFINISHED.search(e.name)],
     }
     shutil.rmtree(folder)
-    return row
+    return run
+
+
+def newest_step(checkpoints):
+    """Return the newest step that is written down whole, None before the first."""
+    names = [entry.stem for entry in checkpoints.glob("step-*.npz")]
+    return max((int(name.removeprefix("step-")) for name in names), default=None)
 
 
 def main():
@@ -125,19 +148,31 @@ def main():
         seconds = time.monotonic() - started
         expected = digest(command, folder)
         shutil.rmtree(folder)
-        rows = []
-        for _ in range(options.times):
-            rows.append(
-                kill_once(command, data, options.folder / "run", seconds, expected, rng)
+        runs, kills = [], []
+        while len(kills) < options.times:
+            most = min(KILLS, options.times - len(kills))
+            runs.append(
+                run_through(
+                    command, data, options.folder / "run", seconds, expected, rng, most
+                )
             )
-            print(command, json.dumps(rows[-1]), flush=True)
-        checks = ("whole", "equal", "nothing_left")
+            kills += runs[-1]["kills"]
+            print(command, json.dumps(runs[-1]), flush=True)
         result[command] = {
             "seconds": round(seconds, 1),
-            "times": len(rows),
-            **{name: sum(row[name] for row in rows) for name in checks},
-            "resumed": dict(Counter(row["resumed"].split(" step")[0] for row in rows)),
-            "runs": rows,
+            "kills": len(kills),
+            "kills_that_left_the_output_whole_or_absent": sum(
+                kill["whole"] for kill in kills
+            ),
+            "kills_with_something_to_go_on_with": sum(
+                kill["at_step"] is not None for kill in kills
+            ),
+            "runs": len(runs),
+            "runs_that_ended_equal": sum(run["equal"] for run in runs),
+            "runs_that_left_nothing_unfinished": sum(
+                run["nothing_left"] for run in runs
+            ),
+            "each": runs,
         }
         write(result)
     shutil.rmtree(options.folder)
