@@ -214,8 +214,7 @@ class Corpus:
     def _folder(self, rng: random.Random) -> Case:
         files = dict(self.inner["images"])
         hows = []
-        for _ in range(rng.randint(1, 4)):
-            name = rng.choice(sorted(files))
+        for name in rng.sample(sorted(files), rng.randint(1, 4)):
             if name.endswith(".png") and rng.random() < 0.6:
                 files[name], how = damage_png(rng, files[name])
             else:
