@@ -75,6 +75,27 @@ def check_room(path: Path, n_bytes: int) -> str | None:
 
 
 @contextmanager
+def explaining(path: Path) -> Iterator[None]:
+    """Let an OSError say which output cannot be written, and what room there is.
+
+    Examples
+    --------
+    >>> with explaining(Path("data.npz")):
+    ...     raise OSError(5, "Input/output error")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    OSError: data.npz cannot be written: Input/output error; ... bytes are free in ...
+    """
+    try:
+        yield
+    except OSError as error:
+        folder = path.absolute().parent
+        raise OSError(
+            f"{path} cannot be written: {error.strerror or error}; "
+            f"{shutil.disk_usage(folder).free:,} bytes are free in {folder}."
+        ) from error
+
+
+@contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """Open a file that takes its place only when the block ends well."""
     clear_leftovers(path)

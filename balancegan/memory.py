@@ -1,4 +1,7 @@
-"""Room for images: in memory, or in a temporary file where memory might not do."""
+"""Room for images: in memory, or in a temporary file where memory might not do.
+
+How much memory there is, and whether that is enough for what shall be done.
+"""
 
 import mmap
 import tempfile
@@ -29,8 +32,8 @@ def allocate(shape: tuple[int, ...]) -> np.ndarray:
 def available_bytes() -> int | None:
     """Return how much memory this process can still take, None where nobody says.
 
-    The least of what the system has, what a control group (version 2) allows, and
-    what is left of the process's own limit (``ulimit -v``).
+    The least of what the system has, swap with it, what a control group (version 2)
+    allows, and what is left of the process's own limit (``ulimit -v``).
 
     Examples
     --------
@@ -41,12 +44,48 @@ def available_bytes() -> int | None:
     return min((n for n in found if n is not None), default=None)
 
 
+def check_available(what: str, n_bytes: int, n_addresses: int = 0) -> None:
+    """Raise MemoryError where there is less memory than something needs.
+
+    Asked before, since what is refused memory in the midst of its work may end without
+    a word, or not at all.
+
+    Parameters
+    ----------
+    what : str
+        What needs it, as a sentence begins.
+    n_bytes : int
+        About how much memory it needs.
+    n_addresses : int, default=0
+        How many addresses it takes beyond that, for threads and mapped files; they
+        count where addresses are limited (``ulimit -v``).
+
+    Examples
+    --------
+    >>> check_available("Nothing", 0)
+    """
+    limit = _limit_available()
+    if limit is not None and limit < n_bytes + n_addresses:
+        raise MemoryError(
+            f"{what} needs about {n_bytes + n_addresses:,} bytes of addresses, and "
+            f"{limit:,} are left of this process's limit (ulimit -v). Raise the limit."
+        )
+    found = [_system_available(), _group_available()]
+    free = min((n for n in found if n is not None), default=n_bytes)
+    if free < n_bytes:
+        raise MemoryError(
+            f"{what} needs about {n_bytes:,} bytes of memory, and {free:,} are "
+            "available. End other programs, or use a machine with more."
+        )
+
+
 def _system_available() -> int | None:
-    """Return what Linux would give without swapping."""
-    for line in _read_lines("/proc/meminfo"):
-        if line.startswith("MemAvailable:"):
-            return 1024 * int(line.split()[1])
-    return None
+    """Return what Linux would give, swapping where it may."""
+    wanted = ("MemAvailable:", "SwapFree:")
+    facts = dict(line.split()[:2] for line in _read_lines("/proc/meminfo"))
+    if wanted[0] not in facts:
+        return None
+    return 1024 * sum(int(facts.get(name, 0)) for name in wanted)
 
 
 def _group_available() -> int | None:

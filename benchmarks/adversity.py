@@ -103,6 +103,11 @@ def fill(folder):
     return filler
 
 
+def remove(out):
+    for path in (out, out.with_suffix(".card.md")):
+        path.unlink(missing_ok=True)
+
+
 def full_disks(data, folder):
     small = folder / "disk"
     with disk(small, 20_000) as full:
@@ -154,7 +159,7 @@ def little_memory(data, folder):
         )
         found["left"] = out.exists()
         yield f"{path.name} in {megabytes} MB of addresses", found
-        out.unlink(missing_ok=True)
+        remove(out)
     large.unlink()
 
 
@@ -177,7 +182,7 @@ def odd_data(data, folder):
         np.savez(path, x_train=images, y_train=y)
         words = ("balance", path, "--out", out, "--steps", 200, "--seed", 0, *more)
         yield name, {**finish(start(*words)), "left": out.exists()}
-        out.unlink(missing_ok=True)
+        remove(out)
 
 
 def same_images(data):

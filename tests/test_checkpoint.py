@@ -19,6 +19,7 @@ from balancegan.gan.interrupts import Interrupts
 from balancegan.state import State
 
 from .conftest import make_images
+from .test_files import gone, leave
 
 N_STEPS = 4  # each a call
 SETTINGS = {"steps": N_STEPS, "batch_size": 8, "random_state": 3, "verbose": 0}
@@ -322,6 +323,20 @@ def test_the_last_two_are_kept_and_removed_with_the_folder(tmp_path):
     (folder.folder / "note").unlink()
     folder.remove()
     assert not folder.folder.exists()
+
+
+def test_what_killed_processes_left_goes_whatever_step_they_were_at(tmp_path):
+    folder = CheckpointFolder(tmp_path / "run")
+    folder.write(7, State({"run": {}}, {}))
+    for step in (5, 9):
+        leave(tmp_path / f"run/step-{step}.npz", ".partial", gone(), folder=False)
+    mine = leave(tmp_path / "run/step-8.npz", ".partial", os.getpid(), folder=False)
+    assert folder.latest().facts == {"run": {}}
+    assert sorted(tmp_path.glob("run/*")) == [mine, tmp_path / "run/step-7.npz"]
+    mine.unlink()
+    leave(tmp_path / "run/step-9.npz", ".partial", gone(), folder=False)
+    folder.remove()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_runs_are_told_apart_by_all_of_their_data():

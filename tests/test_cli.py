@@ -355,7 +355,10 @@ def test_failure_of_the_work_is_exit_code_1(data, tmp_path, monkeypatch):
     monkeypatch.setattr(balancing, "write_images", fail)
     result = run("balance", data, "--out", tmp_path / "out.npz", *QUICK)
     assert result.exit_code == 1
-    assert "No space left on device" in result.stderr.splitlines()[-1]
+    last = result.stderr.splitlines()[-1]
+    assert re.match(r"Error: \S+out.npz cannot be written: No space left on", last)
+    assert "bytes are free in" in last
+    assert "Step 1 is written down: the same command with --resume goes on" in last
 
 
 @pytest.mark.filterwarnings("always::balancegan.errors.TrainingWarning")

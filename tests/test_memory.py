@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 
 from balancegan import memory
-from balancegan.memory import GrowingArray, allocate, release, take_rows
+from balancegan.memory import (
+    GrowingArray,
+    allocate,
+    check_available,
+    release,
+    take_rows,
+)
 
 from .conftest import make_images
 
@@ -52,6 +58,26 @@ def test_room_for_much_is_in_a_file(monkeypatch):
     assert isinstance(room, np.memmap)
     assert (room[0] == 0).all()
     assert (room[1] == 7).all()
+
+
+@pytest.mark.parametrize(
+    ("limit", "system", "group", "words"),
+    [
+        (None, None, None, None),
+        (150, 100, 100, None),
+        (149, 10**9, None, "150 bytes of addresses, and 149 are left"),
+        (None, 10**9, 99, "100 bytes of memory, and 99 are available"),
+        (10**9, 98, 99, "100 bytes of memory, and 98 are available"),
+    ],
+)
+def test_too_little_memory_is_said_before(monkeypatch, limit, system, group, words):
+    for name, found in (("limit", limit), ("system", system), ("group", group)):
+        monkeypatch.setattr(memory, f"_{name}_available", lambda found=found: found)
+    if words is None:
+        check_available("Training", 100, 50)
+    else:
+        with pytest.raises(MemoryError, match=f"^Training needs about {words}"):
+            check_available("Training", 100, 50)
 
 
 def resident(name):

@@ -22,6 +22,7 @@ from balancegan.cli.tasks import Output, Task
 from balancegan.cli.training import name_classes, save_trained, training_facts
 from balancegan.data.labelled import LabelledImages, SyntheticImages
 from balancegan.data.writing import write_images
+from balancegan.files import explaining
 from balancegan.gan.fingerprint import fingerprint
 from balancegan.gan.persistence import check_destination
 from balancegan.pictures import compare_real_and_synthetic, write_png
@@ -79,7 +80,8 @@ def balance_file(task: Task, out: Output, checkpoints: Path) -> dict[str, Any]:
         labelled, task.classes, plan, facts, augmenter.class_history_
     )
     started = time.monotonic()
-    write_images(out.path, labelled, synthetic, format=out.format, card=card)
+    with explaining(out.path):
+        write_images(out.path, labelled, synthetic, format=out.format, card=card)
     seconds = time.monotonic() - started
     if out.picture is not None:
         _write_comparison(out.picture, augmenter, task, batches.first)

@@ -5,6 +5,7 @@ Every command is run by :class:`CommandGroup`, which decides how it exits.
 
 import os
 import signal
+import sys
 import tempfile
 import threading
 import warnings
@@ -26,6 +27,7 @@ from balancegan.errors import (
     UnseenCombinationWarning,
 )
 from balancegan.files import check_folder
+from balancegan.memory import check_available
 
 if TYPE_CHECKING:
     from balancegan.data.labelled import LabelledImages
@@ -38,6 +40,9 @@ OURS = (
     UnseenCombinationWarning,
 )
 PATH = click.Path(path_type=Path)
+# Of TensorFlow, imported and started: resident memory, and addresses beyond that
+TENSORFLOW_BYTES, TENSORFLOW_ADDRESSES = 500_000_000, 900_000_000
+NOT_MAPPED = "failed to map segment"  # what glibc says of a library without memory
 
 
 class InputRefused(click.ClickException):
@@ -63,8 +68,13 @@ class CommandGroup(click.Group):
         except (DataError, SavedModelError) as error:
             raise InputRefused(_one_line(error)) from error
         except (TrainingFailed, OSError, MemoryError) as error:
-            reason = _one_line(error) or type(error).__name__
-            raise click.ClickException(reason) from error
+            reason = _one_line(error) or "Memory ran out."
+            notes = getattr(error, "__notes__", [])
+            raise click.ClickException(" ".join([reason, *notes])) from error
+        except ImportError as error:
+            if NOT_MAPPED not in str(error):
+                raise
+            raise click.ClickException(f"Memory ran out. {_one_line(error)}") from error
         except KeyboardInterrupt as error:
             notes = getattr(error, "__notes__", ["Nothing unfinished is left behind."])
             click.echo(f"\nInterrupted. {' '.join(notes)}", err=True)
@@ -109,7 +119,14 @@ def start_tensorflow(n_processes: int = 1) -> None:
     """Import TensorFlow without its start-up noise, which ignores all settings.
 
     One of several processes side by side takes its share of the cores only.
+
+    Raises
+    ------
+    MemoryError
+        If there is not enough memory for it.
     """
+    if "tensorflow" not in sys.modules:
+        check_available("TensorFlow", TENSORFLOW_BYTES, TENSORFLOW_ADDRESSES)
     share_one_arena()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with tempfile.TemporaryFile() as noise:

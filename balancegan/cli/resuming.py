@@ -1,7 +1,7 @@
 """Going on with what was killed: where it is written down, and what says so."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from balancegan.errors import SavedModelError
@@ -62,10 +62,9 @@ def written_down(path: Path) -> Iterator[Path]:
         yield folder
     except BaseException as error:
         steps = CheckpointFolder(folder).steps if folder.is_dir() else []
-        if not steps:
-            with suppress(OSError):
-                folder.rmdir()
-        elif isinstance(error, KeyboardInterrupt):
+        if not steps and folder.is_dir():
+            CheckpointFolder(folder).remove()
+        elif steps and isinstance(error, (KeyboardInterrupt, OSError, MemoryError)):
             error.add_note(
                 f"Step {steps[0]} is written down: the same command with --resume goes "
                 "on from there."

@@ -28,6 +28,7 @@ from balancegan.state import State
 LIBRARIES = ("balancegan", "tensorflow", "keras", "numpy")
 KEPT = 2  # the last ones
 NAME = re.compile(r"step-(\d+)\.npz")
+NOT_WHOLE = re.compile(r"\.(step-\d+\.npz)\..+")  # what such a file is called before
 SEED = "seed"  # among the settings of a run
 FACTS = "facts"  # the name of the text among the arrays
 HASHED_AT_ONCE = 256  # images
@@ -80,6 +81,7 @@ class CheckpointFolder:
         SavedModelError
             If all are damaged.
         """
+        self._clear_leftovers()
         steps = self.steps
         for step in steps:
             path = self._path(step)
@@ -121,13 +123,18 @@ class CheckpointFolder:
         """Remove all checkpoints, and the folder if nothing else is in it."""
         for step in self.steps:
             self._path(step).unlink(missing_ok=True)
+        self._clear_leftovers()
         with suppress(OSError):
             self.folder.rmdir()
 
     def _path(self, step: int) -> Path:
-        path = self.folder / f"step-{step}.npz"
-        clear_leftovers(path)
-        return path
+        return self.folder / f"step-{step}.npz"
+
+    def _clear_leftovers(self) -> None:
+        """Remove what killed processes left of steps that no other may ever write."""
+        matches = (NOT_WHOLE.fullmatch(entry.name) for entry in self.folder.iterdir())
+        for name in {found[1] for found in matches if found}:
+            clear_leftovers(self.folder / name)
 
 
 def _read(path: Path) -> State:

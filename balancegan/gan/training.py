@@ -20,6 +20,7 @@ from balancegan.gan.batches import BalancedBatches
 from balancegan.gan.budget import Budget
 from balancegan.gan.checkpoint import SEED, CheckpointFolder, describe_run
 from balancegan.gan.conditional_gan import build_gan
+from balancegan.gan.footprint import ADDRESSES, training_bytes
 from balancegan.gan.history import History, describe_quality
 from balancegan.gan.interrupts import Interrupts
 from balancegan.gan.judge import Judge
@@ -36,6 +37,7 @@ from balancegan.gan.quality import QualityMeter
 from balancegan.gan.runlog import RunLog
 from balancegan.gan.schedule import LinearDecay
 from balancegan.images import ImageFormat
+from balancegan.memory import check_available
 from balancegan.progress import show_progress
 from balancegan.state import State, Stateful
 
@@ -169,12 +171,15 @@ class TrainingRun:
             If `log_dir` cannot be used, or is missing.
         SavedModelError
             If the checkpoints are of another run, or damaged.
+        MemoryError
+            If there is less memory than a step takes.
         """
         if tensorboard and log_dir is None:
             raise DataError(
                 "tensorboard=True writes to log_dir. Received: log_dir=None. Give a "
                 "folder."
             )
+        check_available("Training", training_bytes(self.gan), ADDRESSES)
         log = None
         if log_dir is not None:
             log = RunLog(log_dir, self.model, tensorboard=tensorboard)
