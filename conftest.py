@@ -1,0 +1,48 @@
+"""What holds for every test, those in docstrings too: threads, haste, no compiling."""
+
+import os
+import warnings
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+if "PYTEST_XDIST_WORKER" in os.environ:  # there is a worker on every core already
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import pytest
+from hypothesis import settings
+
+# A shared machine may stop for longer than hypothesis allows an example
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def train_briefly():
+    """Judges that have learned nothing, latents hardly sought, costs hardly measured.
+
+    All of it, done for its result, would take most of the time.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("balancegan.gan.judge.JUDGE_STEPS", 1)
+        patch.setattr("balancegan.gan.quality.JUDGE_STEPS", 1)
+        patch.setattr("balancegan.synthesis.crossfit.JUDGE_STEPS", 1)
+        patch.setattr("balancegan.synthesis.rejection.N_TRIAL", 8)
+        patch.setattr("balancegan.gan.inversion.N_STEPS", 2)
+        patch.setattr("balancegan.cli.estimate.TRIAL_CALLS", 2)
+        patch.setattr("balancegan.cli.estimate.TRIAL_STEPS", (1, 3))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def run_eagerly(request):
+    """Run without compiling, which costs seconds, unless marked `compiled`."""
+    if request.node.get_closest_marker("compiled"):
+        yield
+        return
+    import tensorflow as tf
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Even though the `tf.config.experimental")
+        tf.config.run_functions_eagerly(True)
+        yield
+        tf.config.run_functions_eagerly(False)
