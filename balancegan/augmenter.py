@@ -113,8 +113,9 @@ class ConditionalGANAugmenter(ModelSampler):
         Write TensorBoard's event files to that folder too. Needs the package
         tensorboard.
     random_state : int, RandomState or None, default=None
-        With an int, the same data give the same images. None: other ones at every
-        `fit`.
+        With an int, the same data and settings give the same images bit for bit, on
+        one machine with the same versions of the libraries; not where `max_minutes`
+        ends training by the clock. None: other ones at every `fit`.
     verbose : int, default=1
         0 is silent; 1 shows progress on stderr.
 
