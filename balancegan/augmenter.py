@@ -114,8 +114,8 @@ class ConditionalGANAugmenter(ModelSampler):
         tensorboard.
     random_state : int, RandomState or None, default=None
         With an int, the same data and settings give the same images bit for bit, on
-        one machine with the same versions of the libraries; not where `max_minutes`
-        ends training by the clock. None: other ones at every `fit`.
+        one machine with the same versions of the libraries and as many threads; not
+        where `max_minutes` ends training by the clock. None: other ones at every `fit`.
     verbose : int, default=1
         0 is silent; 1 shows progress on stderr.
 

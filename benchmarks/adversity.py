@@ -17,6 +17,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,7 @@ import numpy as np
 from balancegan.data.demo import save_demo_digits
 
 RESULTS = Path(__file__).parent / "results"
+ROOM = Path()  # the folder that all of it happens in
 QUICK = ("--steps", 20, "--seed", 0)
 OFTEN = (
     "from balancegan.gan import monitor; monitor.CHECKPOINT_SECONDS = 0.0; "
@@ -61,9 +63,10 @@ def start(*words, memory=None, often=False):
 
 
 def finish(process, folder=None):
-    """Wait for a command; return what it ended with."""
+    """Wait for a command; return what it ended with, no path of this machine in it."""
     started = time.monotonic()
     _, said = process.communicate()
+    said = said.replace(f"{ROOM}/", "").replace(f"{tempfile.gettempdir()}/", "TMP/")
     lines = said.strip().splitlines()
     found = {
         "exit_code": process.returncode,
@@ -236,7 +239,8 @@ def figures(found):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="made, and removed afterwards")
-    folder = parser.parse_args().folder
+    global ROOM
+    folder = ROOM = parser.parse_args().folder.resolve()
     folder.mkdir()
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     data = folder / "digits.npz"
@@ -244,7 +248,7 @@ def main():
     result = {"command": "sudo python benchmarks/adversity.py adversity"}
     for part in (full_disks, little_memory, odd_data):
         result[part.__name__] = {}
-        for name, found in part(data, folder.resolve()):
+        for name, found in part(data, folder):
             print(name, json.dumps(found), flush=True)
             result[part.__name__][name] = found
     result["same_images"] = same_images(data)

@@ -7,6 +7,7 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 from balancegan import ConditionalGANAugmenter, UnseenCombinationWarning
+from balancegan.evaluation import compare
 from balancegan.gan import judge, quality
 
 pytestmark = [pytest.mark.slow, pytest.mark.compiled]
@@ -70,3 +71,19 @@ def test_two_attributes_are_learned_and_combined():
             flat = made.reshape(100, -1) / 255
             for probe, asked in zip(probes, (place, is_bright), strict=True):
                 assert np.mean(probe.predict(flat) == asked) >= needed, label
+
+
+def test_two_processes_find_what_one_finds():
+    X, y = load_digits(return_X_y=True)
+    given = X[:600], y[:600], X[600:], y[600:]
+    settings = {"image_shape": (8, 8), "classifier_steps": 60, "verbose": 0}
+    found = [
+        compare(["none", "smote"], *given, seeds=2, n_jobs=n_jobs, **settings)
+        for n_jobs in (1, 2)
+    ]
+    assert found[0].frame.equals(found[1].frame)
+    assert (
+        found[0]
+        .runs_frame["calibration_error"]
+        .equals(found[1].runs_frame["calibration_error"])
+    )

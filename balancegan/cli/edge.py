@@ -115,10 +115,8 @@ def warnings_as_lines() -> Iterator[None]:
         yield
 
 
-def start_tensorflow(n_processes: int = 1) -> None:
+def start_tensorflow() -> None:
     """Import TensorFlow without its start-up noise, which ignores all settings.
-
-    One of several processes side by side takes its share of the cores only.
 
     Raises
     ------
@@ -135,10 +133,6 @@ def start_tensorflow(n_processes: int = 1) -> None:
         try:
             import keras
 
-            if n_processes > 1:
-                from balancegan.evaluation.threads import share_cores
-
-                share_cores(n_processes)
             keras.ops.zeros(())  # starts the devices, with more noise
         except Exception:
             os.dup2(stderr, 2)

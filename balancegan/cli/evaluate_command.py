@@ -161,7 +161,7 @@ def run_comparison(
         return None
     try:
         with joblib.parallel_config(
-            "loky", n_jobs=n_jobs, initializer=start_tensorflow, initargs=(n_jobs,)
+            "loky", n_jobs=n_jobs, initializer=start_tensorflow
         ):
             result = comparison.run(cache_dir=cache, verbose=int(not quiet))
     except KeyboardInterrupt:

@@ -22,6 +22,7 @@ from balancegan.downstream.transformations import Transformation, mix_up
 from balancegan.errors import DataError
 from balancegan.gan.batches import BalancedBatches
 from balancegan.gan.layers import FusedBatchNormalization
+from balancegan.gan.naming import naming_anew
 
 N_STEPS = 1_000
 BATCH_SIZE = 128
@@ -116,6 +117,7 @@ class AugmentedBatches(keras.utils.PyDataset):
 
 
 @keeping_freed_memory()
+@naming_anew()
 def train_network(
     build: ClassifierBuilder | None,
     rows: TrainingRows,

@@ -87,7 +87,10 @@ def compare(
     class_names : sequence of str, default=None
         What the sorted classes are called in tables. None: their labels.
     n_jobs : int or None, default=None
-        Trials side by side, by joblib. None: one, or as `joblib.parallel_config` says.
+        Trials side by side, by joblib; what is found does not depend on it. Each
+        process has as many threads as this one: with many processes it is quicker to
+        allow one, by TF_NUM_INTRAOP_THREADS=1 in the environment. None: one trial, or
+        as `joblib.parallel_config` says.
     cache_dir : path-like or None, default=None
         A folder in which finished runs are kept, and resampled sets that took ten
         seconds to make: an interrupted comparison goes on where it stopped, and one
@@ -146,7 +149,6 @@ def compare(
         classifier,
         n_steps,
         RunCache(cache_dir),
-        n_workers=effective_n_jobs(n_jobs),
     )
     trials = [
         Trial(sharing, number, seed, is_shown=(number, seed) == (0, seeds[0]))
@@ -185,7 +187,7 @@ def _run_all(
 ) -> list[dict[str, Any]]:
     """Return the runs of all trials, in the order in which they come in."""
     runs: list[dict[str, Any]] = []
-    time_left = TimeLeft((t.arms[0].name for t in trials), runner.n_workers)
+    time_left = TimeLeft((t.arms[0].name for t in trials), effective_n_jobs(n_jobs))
     total = sum(len(trial.arms) for trial in trials)
     with show_progress(
         "Comparing", total, "runs", visible=visible, time_left=time_left

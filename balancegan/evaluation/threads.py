@@ -1,25 +1,28 @@
-"""How many cores a worker process may use.
+"""As many threads in a worker process as in the one that sent it work.
 
-TensorFlow takes all of them in every process unless it is told before it starts.
+How TensorFlow splits a sum among its threads decides in what order it is added, so
+that figures would depend on how many trials there are side by side.
 """
 
-import os
 from contextlib import suppress
 
 import tensorflow as tf
 
 
-def share_cores(n_workers: int) -> None:
-    """Let TensorFlow in this process use its share of the cores.
+def count_threads() -> int:
+    """Return how many threads TensorFlow was given for one operation; 0: its choice."""
+    return int(tf.config.threading.get_intra_op_parallelism_threads())
+
+
+def take_threads(n_threads: int) -> None:
+    """Give TensorFlow in this process so many threads for one operation.
 
     A process in which it runs already is left as it is.
 
     Parameters
     ----------
-    n_workers : int
-        Processes side by side.
+    n_threads : int
+        What :func:`count_threads` returned in the process that sends the work.
     """
-    n_threads = max(1, (os.cpu_count() or 1) // n_workers)
     with suppress(RuntimeError):
         tf.config.threading.set_intra_op_parallelism_threads(n_threads)
-        tf.config.threading.set_inter_op_parallelism_threads(n_threads)

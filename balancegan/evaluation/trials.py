@@ -30,7 +30,7 @@ from balancegan.evaluation.metrics import (
 from balancegan.evaluation.resampling import Resampled, resample
 from balancegan.evaluation.runcache import RunCache
 from balancegan.evaluation.splits import Part, Split
-from balancegan.evaluation.threads import share_cores
+from balancegan.evaluation.threads import count_threads, take_threads
 from balancegan.gan.judge import Judge
 from balancegan.images import ImageFormat
 
@@ -69,8 +69,6 @@ class TrialRunner:
         As in :func:`balancegan.evaluation.compare`.
     cache : RunCache
         What has been run before.
-    n_workers : int, default=1
-        Trials side by side: another process takes its share of the cores only.
     """
 
     def __init__(
@@ -82,13 +80,12 @@ class TrialRunner:
         classifier: Classifier,
         classifier_steps: int,
         cache: RunCache,
-        n_workers: int = 1,
     ) -> None:
         self.splits, self.image_format = splits, image_format
         self.classes, self.class_names = classes, class_names
         self.classifier, self.n_steps = classifier, classifier_steps
-        self.cache, self.n_workers = cache, n_workers
-        self.home = os.getpid()
+        self.cache = cache
+        self.home, self.n_threads = os.getpid(), count_threads()
 
     def run(self, trial: Trial) -> tuple[list[dict[str, Any]], float]:
         """Return the facts of each arm's run: those kept, or new ones.
@@ -108,7 +105,7 @@ class TrialRunner:
             What it took; 0 where all of them were kept.
         """
         if os.getpid() != self.home:
-            share_cores(self.n_workers)
+            take_threads(self.n_threads)
         started = perf_counter()
         split = self.splits[trial.split_number]
         train, test = split.train(), split.test()

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 
 from balancegan.gan.layers import RandomShift
 from balancegan.gan.losses import LOSSES
+from balancegan.gan.naming import naming_anew
 from balancegan.gan.networks import (
     DISCRIMINATORS,
     GENERATORS,
@@ -89,8 +90,10 @@ class ConditionalGAN(keras.Model):
         weights_seed, latent_seed, shift_seed = (
             int(s) for s in np.random.SeedSequence(seed).generate_state(3) // 2
         )
-        build_generator = generator or GENERATORS[preset.networks]
-        build_discriminator = discriminator or DISCRIMINATORS[preset.networks]
+        build_generator = naming_anew()(generator or GENERATORS[preset.networks])
+        build_discriminator = naming_anew()(
+            discriminator or DISCRIMINATORS[preset.networks]
+        )
         self.generator, self.averaged_generator = (
             check_generator(
                 build_generator(
@@ -133,6 +136,7 @@ class ConditionalGAN(keras.Model):
         self.compile_for_training()
         self.built = True
 
+    @naming_anew()
     def compile_for_training(self) -> None:
         """Give each network its Adam, and compile several steps into one call."""
         settings = {

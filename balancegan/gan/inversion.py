@@ -15,6 +15,7 @@ import numpy as np
 from keras import layers
 
 from balancegan.gan.model import BATCH, TrainedModel, draw_latents
+from balancegan.gan.naming import naming_anew
 
 MOST_IMAGES = BATCH  # whose latents are found together
 N_STEPS = 150
@@ -33,6 +34,7 @@ class LatentFinder:
         Its generator.
     """
 
+    @naming_anew()
     def __init__(self, model: TrainedModel) -> None:
         self.model = model
         regularizer = keras.regularizers.L2(PRIOR / MOST_IMAGES)

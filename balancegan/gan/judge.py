@@ -16,6 +16,7 @@ from keras import layers, ops
 from balancegan.allocator import keeping_freed_memory
 from balancegan.attributes import Classes, sizes_of, unravel
 from balancegan.gan.batches import BalancedBatches
+from balancegan.gan.naming import naming_anew
 from balancegan.state import State
 
 JUDGE_STEPS = 1_200
@@ -55,6 +56,7 @@ class Judge:
         self.to_model_range, self.seed = to_model_range, seed
 
     @keeping_freed_memory()
+    @naming_anew()
     def train(
         self,
         images: np.ndarray,
@@ -150,7 +152,9 @@ class Judge:
     def feature_network(self) -> keras.Model:
         """Images to a list of feature maps: those of the last layers before logits."""
         self._set_trainable(False)
-        return keras.Model(self.network.input, self.network.output[:-1])
+        return keras.Model(
+            self.network.input, self.network.output[:-1], name="judge_features"
+        )
 
     def look_at(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return what the judge sees in images.
@@ -206,6 +210,7 @@ def split_logits(logits: Any, sizes: Sequence[int]) -> list[Any]:
     return [logits[:, end - size : end] for size, end in zip(sizes, ends, strict=True)]
 
 
+@naming_anew()
 def build_judge(
     image_shape: tuple[int, int, int], n_logits: int, seed: int
 ) -> keras.Model:

@@ -29,6 +29,7 @@ from balancegan.gan.facts import (
     take_numbers,
 )
 from balancegan.gan.model import TrainedModel
+from balancegan.gan.naming import naming_anew
 from balancegan.gan.networks import GENERATORS, GeneratorBuilder, check_generator
 from balancegan.gan.presets import Preset
 from balancegan.gan.weightsfile import CHECKSUM, check_plain, seal
@@ -176,7 +177,7 @@ def load_model(
         if generator is None:
             _check_sizes(Path(path), preset, image_format.image_shape)
         _check_whole(Path(path), facts)
-        build_generator = generator or GENERATORS[preset.networks]
+        build_generator = naming_anew()(generator or GENERATORS[preset.networks])
         model = TrainedModel(
             generator=check_generator(
                 build_generator(
