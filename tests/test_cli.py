@@ -361,6 +361,35 @@ def test_failure_of_the_work_is_exit_code_1(data, tmp_path, monkeypatch):
     assert "Step 1 is written down: the same command with --resume goes on" in last
 
 
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), ImportError("libx.so: failed to map segment from shared object")],
+)
+def test_where_memory_runs_out_what_is_left_is_said(data, monkeypatch, error):
+    from balancegan.cli import edge
+
+    def fail(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr(edge, "available_bytes", lambda: 1_234)
+    monkeypatch.setattr("balancegan.data.reading.read_images", fail)
+    result = run("inspect", data)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == (
+        "Error: Memory ran out, and 1,234 bytes are left to this process. Raise its "
+        "limit, or end other programs.\n"
+    )
+
+
+def test_another_import_that_fails_is_a_fault(data, monkeypatch):
+    def fail(*arguments, **options):
+        raise ImportError("No module named 'x'")
+
+    monkeypatch.setattr("balancegan.data.reading.read_images", fail)
+    with pytest.raises(AssertionError, match="No module named"):
+        run("inspect", data)
+
+
 @pytest.mark.filterwarnings("always::balancegan.errors.TrainingWarning")
 @pytest.mark.usefixtures("one_step_a_call")
 def test_divergence_is_exit_code_1(data, tmp_path):

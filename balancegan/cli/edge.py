@@ -27,7 +27,7 @@ from balancegan.errors import (
     UnseenCombinationWarning,
 )
 from balancegan.files import check_folder
-from balancegan.memory import check_available
+from balancegan.memory import available_bytes, check_available
 
 if TYPE_CHECKING:
     from balancegan.data.labelled import LabelledImages
@@ -68,13 +68,13 @@ class CommandGroup(click.Group):
         except (DataError, SavedModelError) as error:
             raise InputRefused(_one_line(error)) from error
         except (TrainingFailed, OSError, MemoryError) as error:
-            reason = _one_line(error) or "Memory ran out."
+            reason = _one_line(error) or _out_of_memory()
             notes = getattr(error, "__notes__", [])
             raise click.ClickException(" ".join([reason, *notes])) from error
         except ImportError as error:
             if NOT_MAPPED not in str(error):
                 raise
-            raise click.ClickException(f"Memory ran out. {_one_line(error)}") from error
+            raise click.ClickException(_out_of_memory()) from error
         except KeyboardInterrupt as error:
             notes = getattr(error, "__notes__", ["Nothing unfinished is left behind."])
             click.echo(f"\nInterrupted. {' '.join(notes)}", err=True)
@@ -172,6 +172,12 @@ def check_parent(path: Path) -> None:
     reason = check_folder(path)
     if reason is not None:
         raise InputRefused(f"{path} cannot be written: {reason}.")
+
+
+def _out_of_memory() -> str:
+    left = available_bytes()
+    there = "" if left is None else f", and {left:,} bytes are left to this process"
+    return f"Memory ran out{there}. Raise its limit, or end other programs."
 
 
 def _one_line(error: BaseException | str) -> str:
