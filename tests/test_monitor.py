@@ -2,6 +2,8 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from balancegan import ConditionalGANAugmenter
 from balancegan.errors import TrainingFailed, TrainingWarning
@@ -10,10 +12,13 @@ from balancegan.gan.budget import Budget
 from balancegan.gan.conditional_gan import ConditionalGAN
 from balancegan.gan.history import History
 from balancegan.gan.monitor import LossMonitor, QualityMonitor
+from balancegan.state import State
 
 
 class ScriptedMeter:
     """Measures what it was told to, one distance a look."""
+
+    judge = None
 
     def __init__(self, distances):
         self.distances = list(distances)
@@ -30,7 +35,7 @@ class FakeGenerator:
         self.gan, self.restored = gan, None
 
     def get_weights(self):
-        return [self.gan.step]
+        return [np.array(self.gan.step)]
 
     def set_weights(self, weights):
         self.restored = weights[0]
@@ -45,17 +50,31 @@ class FakeGAN:
         pass
 
 
-def run(distances, steps, *, until_flat_at=None):
-    """Train a fake for at most `steps` steps, ten a call."""
-    gan, history = FakeGAN(), History()
-    budget = Budget(steps, None)
-    watching = QualityMonitor(
-        ScriptedMeter(distances), history, budget, until_flat_at=until_flat_at
-    )
-    watching.set_model(gan)
+def run(distances, steps, *, until_flat_at=None, again_at=None):
+    """Train a fake for at most `steps` steps, ten a call.
+
+    At `again_at` steps all but the fake is made anew and restored from its state.
+    """
+    gan, meter = FakeGAN(), ScriptedMeter(distances)
+
+    def new_parts():
+        history, budget = History(), Budget(steps, None)
+        watching = QualityMonitor(meter, history, budget, until_flat_at=until_flat_at)
+        watching.set_model(gan)
+        return history, budget, watching
+
+    history, budget, watching = new_parts()
     while not budget.is_used_up(gan.step) and not gan.stop_training:
         gan.step += 10
         watching.on_train_batch_end(0)
+        if gan.step == again_at:
+            parts, history, budget, watching = (history, budget, watching), *new_parts()
+            for old, new in zip(parts, (history, budget, watching), strict=True):
+                state = old.state()
+                facts = json.loads(json.dumps(state.facts))
+                new.restore(
+                    State(facts, {k: a.copy() for k, a in state.arrays.items()})
+                )
     watching.on_train_end()
     return gan, watching, history
 
@@ -102,6 +121,22 @@ def test_auto_leaves_the_rest_of_the_budget_to_the_falling_rate():
 def test_auto_goes_on_while_images_become_better():
     gan, _, _ = run([0.9**k for k in range(40)], 20_000, until_flat_at=0.4)
     assert gan.step == 20_000
+
+
+@given(st.integers(1, 500).map(lambda calls: 10 * calls), st.integers(0, 9))
+@example(3200, 3)
+@example(5000, 0)
+def test_looks_go_on_where_they_were(again_at, best):
+    distances = [0.5 + 0.1 * abs(k - best) for k in range(99)]
+    ends, last = [], []
+    for at in (None, again_at):
+        gan, watching, history = run(distances, 20_000, until_flat_at=0.6, again_at=at)
+        ends.append(
+            (gan.step, watching.restore_best(), int(gan.sampling_generator.restored))
+        )
+        last.append(history.frame().drop(columns=["seconds", "look_seconds"]))
+    assert ends[0] == ends[1]
+    assert last[0].equals(last[1])
 
 
 class CollapsingMeter:
