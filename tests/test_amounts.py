@@ -89,6 +89,23 @@ def test_every_amount_is_tried_with_the_seeds_of_adding_nothing(search):
     assert {n for _, _, n in search.runs} == {0}
 
 
+def test_what_looks_best_at_last_is_tried_as_often(search, monkeypatch):
+    # By the first seed the small amounts are best, by the others they do harm
+    one = search([0, 0, 0])
+    truth = one.held_out[1]
+
+    def ask(ratios, seed):
+        n = one._numbers(ratios).sum()
+        right = {0: 0.5, 30: 0.8 if seed == 0 else 0.2, 60: 0.7 if seed == 0 else 0.1}
+        return np.eye(3)[truth] * right.get(int(n), 0.6) + 0.01
+
+    monkeypatch.setattr(one, "_ask", ask)
+    found = one.search()
+    assert found.tried["synthetic"].tolist() == [0, 30, 60, 80]
+    assert found.tried["runs"].tolist() == [3, 3, 3, 3]
+    assert found.tried["chosen"].tolist() == [False, False, False, True]
+
+
 def test_without_time_nothing_is_added(search):
     found = search([0, 0.4, 0], seconds=4.0, took=1.0).search()
     assert found.ratios.tolist() == [0, 0, 0]

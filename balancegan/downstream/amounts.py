@@ -104,9 +104,10 @@ class ValidatedAmounts:
 class AmountSearch:
     """Tries amounts on images held out, within a budget of time.
 
-    First every ratio once; then the best two, and the best without the classes that it
-    does no good, as often as adding nothing, three times. Where time is short, fewer
-    ratios, and the best of them. Each run trains the network of
+    First every ratio once; then the best two, as often as adding nothing, three times;
+    then any other that now looks better than they do; at last the best without the
+    classes that it does no good. Where time is short, fewer ratios, and the best of
+    them. Each run trains the network of
     :func:`balancegan.downstream.classifiers.train_network` for 300 steps.
 
     Parameters
@@ -156,7 +157,7 @@ class AmountSearch:
         self.ends = time.monotonic() + self.max_seconds
         none = Candidate("none", np.zeros(len(self.class_names)))
         candidates = self._first_candidates()
-        n_runs = 1 + len(candidates) + (N_SEEDS - 1) * (FINALISTS + 1) + N_SEEDS
+        n_runs = N_SEEDS * (len(candidates) + 2)  # at most
         with show_progress("Validating", n_runs, "runs", visible=show) as bar:
             if candidates:
                 self._run([none], [0], bar)
@@ -166,7 +167,8 @@ class AmountSearch:
             if none.right and tried:
                 tried.sort(key=lambda one: self.gain(one, none)[0], reverse=True)
                 self._run([none, *tried[:n_finalists]], range(N_SEEDS), bar)
-                spared = self._spared(tried[0], none)
+                best = self._try_the_best(tried, none, bar)
+                spared = self._spared(best, none)
                 self._run(spared, range(N_SEEDS), bar)
                 candidates += spared
             found = self._conclude(none, [one for one in candidates if one.right])
@@ -231,6 +233,17 @@ class AmountSearch:
         places = (np.arange(n) + 0.5) / n * len(candidates)
         return [candidates[int(place)] for place in places], n_finalists
 
+    def _try_the_best(
+        self, tried: Sequence[Candidate], none: Candidate, bar: ProgressDisplay | None
+    ) -> Candidate:
+        """Return the candidate that is best when it is tried as often as is needed."""
+        while True:  # what was best at first may be worse than others now
+            best = max(tried, key=lambda one: self.gain(one, none)[0])
+            n_done = self.n_done
+            self._run([best], range(N_SEEDS), bar)
+            if self.n_done == n_done:
+                return best
+
     def _spared(self, best: Candidate, none: Candidate) -> list[Candidate]:
         """Return the best candidate without the classes that it does harm, if any."""
         better = _paired(best.probability, none.probability).mean(axis=0)
@@ -292,10 +305,7 @@ class AmountSearch:
     def _conclude(
         self, none: Candidate, candidates: Sequence[Candidate]
     ) -> ValidatedAmounts:
-        """Choose the candidate whose gain is at least the largest, if it is a gain.
-
-        And if it is not less often right.
-        """
+        """Choose what gains most at least, if it gains and is not less often right."""
         rows, bounds = [], []
         for candidate in [none, *candidates]:
             gain = error = accuracy_gain = 0.0
