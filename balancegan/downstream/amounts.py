@@ -218,10 +218,7 @@ class AmountSearch:
         return candidates
 
     def _afford(self, candidates: list[Candidate]) -> tuple[list[Candidate], int]:
-        """Return the candidates to try once, and how many of them to try three times.
-
-        As many as time is left for after a first run, spread over the ratios.
-        """
+        """Return what time is left to try once, and how many of it three times."""
         if not self.longest:
             return candidates, FINALISTS
         left = int((self.ends - time.monotonic()) / self.longest)
@@ -345,28 +342,29 @@ class AmountSearch:
         return float(np.mean(own))
 
     def _explain(self, tried: pd.DataFrame, none: Candidate) -> str:
-        if len(tried) == 1 and not len(self._judged):
-            return "No class has images enough to hold some out: none are added."
         if len(tried) == 1:
+            if not len(self._judged):
+                return "No class has images enough to hold some out: none are added."
             return "There was nothing to add, or no time to try it: none are added."
-        chosen = tried[tried["chosen"]].iloc[0]
+        best = tried[tried["chosen"]].iloc[0]
+        is_gain = best["candidate"] != none.name
+        if not is_gain:
+            best = tried.iloc[1:].sort_values("gain", ascending=False).iloc[0]
         n_tried = (
             f"{len(tried) - 1} amounts were tried on {len(self.held_out[1])} images"
         )
-        if chosen["candidate"] != none.name:
-            return (
-                f"{n_tried}: {chosen['candidate']} gains {100 * chosen['gain']:.1f} "
-                "points of probability of the right class, at least "
-                f"{100 * chosen['gain_at_least']:.1f} (balanced accuracy "
-                f"{100 * chosen['accuracy_gain']:+.1f})."
-            )
-        best = tried.iloc[1:].sort_values("gain", ascending=False).iloc[0]
         if best["runs"] < N_SEEDS:
             return f"{n_tried}, then the time was over: none are added."
-        return (
-            f"{n_tried}, and none helps for certain ({best['candidate']}: "
+        figures = (
             f"{100 * best['gain']:+.1f} points of probability of the right class, at "
-            f"least {100 * best['gain_at_least']:+.1f}): none are added."
+            f"least {100 * best['gain_at_least']:+.1f}, balanced accuracy "
+            f"{100 * best['accuracy_gain']:+.1f}"
+        )
+        if is_gain:
+            return f"{n_tried}: {best['candidate']} gains ({figures})."
+        return (
+            f"{n_tried}, and none helps for certain ({best['candidate']}: {figures}): "
+            "none are added."
         )
 
 
