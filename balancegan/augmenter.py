@@ -103,8 +103,9 @@ class ConditionalGANAugmenter(ModelSampler):
         :func:`balancegan.gan.networks.build_projection_generator` and
         :func:`balancegan.gan.networks.build_projection_discriminator` are. Of several
         attributes they are told the number of all combinations, whose index the
-        networks get. They are not saved: `load` asks for the generator's again. None:
-        the preset's networks.
+        networks get. They are not saved: `load` asks for the generator's again. Name
+        their layers, or the same `random_state` may give other bits, since Keras's own
+        names go by what else was built. None: the preset's networks.
     log_dir : path-like, default=None
         Every `fit` makes a folder `run-1`, `run-2`, ... in it and writes there, as
         training goes on, `history.jsonl` and grids of sample images. None: nothing

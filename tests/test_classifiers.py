@@ -19,6 +19,7 @@ from balancegan.downstream.classifiers import (
 )
 from balancegan.downstream.transformations import shift_images
 from balancegan.errors import DataError
+from balancegan.gan.naming import naming_anew
 from balancegan.images import find_format
 
 from .test_quality import stripes
@@ -88,6 +89,19 @@ def test_a_network_of_the_wrong_width_is_refused():
             n_steps=1,
             batch_size=8,
         )
+
+
+def test_a_network_may_have_layers_from_elsewhere():
+    with naming_anew():  # as if it were the first of the process
+        elsewhere = linear_network((9, 9, 1), 4)
+    linear_network((9, 9, 1), 4)  # by now Keras has counted on
+
+    def build(_shape, n_classes):
+        logits = keras.layers.Dense(n_classes)(elsewhere.layers[-1].output)
+        return keras.Model(elsewhere.inputs, logits)  # no name may be there twice
+
+    seen = train_network(build, rows_of(), TEST_IMAGES, 0, n_steps=1, batch_size=8)
+    assert seen.shape == (len(TEST_IMAGES), 3)
 
 
 def test_batches_depend_on_seed_and_step_alone():

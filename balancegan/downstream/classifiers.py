@@ -117,7 +117,6 @@ class AugmentedBatches(keras.utils.PyDataset):
 
 
 @keeping_freed_memory()
-@naming_anew()
 def train_network(
     build: ClassifierBuilder | None,
     rows: TrainingRows,
@@ -177,6 +176,7 @@ def train_network(
     return _softmax(seen) if gives_logits else seen
 
 
+@naming_anew()
 def build_classifier(
     image_shape: tuple[int, int, int], n_classes: int, seed: int
 ) -> keras.Model:

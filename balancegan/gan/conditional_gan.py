@@ -90,9 +90,9 @@ class ConditionalGAN(keras.Model):
         weights_seed, latent_seed, shift_seed = (
             int(s) for s in np.random.SeedSequence(seed).generate_state(3) // 2
         )
-        build_generator = naming_anew()(generator or GENERATORS[preset.networks])
-        build_discriminator = naming_anew()(
-            discriminator or DISCRIMINATORS[preset.networks]
+        build_generator = generator or naming_anew()(GENERATORS[preset.networks])
+        build_discriminator = discriminator or naming_anew()(
+            DISCRIMINATORS[preset.networks]
         )
         self.generator, self.averaged_generator = (
             check_generator(

@@ -3,7 +3,8 @@
 Keras numbers the layers of a process: the tenth convolution is "conv2d_9", whoever made
 it. TensorFlow goes by such names when it puts the sums of a compiled step in order, so
 that a network would learn other bits, and make other images, in a process in which
-something was built before.
+something was built before. Builders of users count as they do: what they build may have
+layers from elsewhere in it, and no two of a network may have one name.
 """
 
 from collections import defaultdict

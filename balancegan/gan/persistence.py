@@ -177,7 +177,7 @@ def load_model(
         if generator is None:
             _check_sizes(Path(path), preset, image_format.image_shape)
         _check_whole(Path(path), facts)
-        build_generator = naming_anew()(generator or GENERATORS[preset.networks])
+        build_generator = generator or naming_anew()(GENERATORS[preset.networks])
         model = TrainedModel(
             generator=check_generator(
                 build_generator(
