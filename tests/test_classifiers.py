@@ -98,7 +98,7 @@ def test_a_network_may_have_layers_from_elsewhere():
 
     def build(_shape, n_classes):
         logits = keras.layers.Dense(n_classes)(elsewhere.layers[-1].output)
-        return keras.Model(elsewhere.inputs, logits)  # no name may be there twice
+        return keras.Model(elsewhere.inputs[0], logits)  # no name may be there twice
 
     seen = train_network(build, rows_of(), TEST_IMAGES, 0, n_steps=1, batch_size=8)
     assert seen.shape == (len(TEST_IMAGES), 3)
