@@ -93,11 +93,12 @@ def test_what_looks_best_at_last_is_tried_as_often(search, monkeypatch):
     # By the first seed the small amounts are best, by the others they do harm
     one = search([0, 0, 0])
     truth = one.held_out[1]
+    first = {0: 0.5, 30: 0.52, 60: 0.515, 80: 0.51}
+    later = {0: 0.5, 30: 0.48, 60: 0.49, 80: 0.56}
 
     def ask(ratios, seed):
-        n = one._numbers(ratios).sum()
-        right = {0: 0.5, 30: 0.8 if seed == 0 else 0.2, 60: 0.7 if seed == 0 else 0.1}
-        return np.eye(3)[truth] * right.get(int(n), 0.6) + 0.01
+        n = int(one._numbers(ratios).sum())
+        return np.eye(3)[truth] * (later if seed else first)[n]
 
     monkeypatch.setattr(one, "_ask", ask)
     found = one.search()
@@ -130,27 +131,6 @@ def test_nothing_held_out_nothing_added():
     ).search()
     assert found.ratios.tolist() == [0, 0]
     assert "images enough" in found.sentence
-
-
-def test_a_gain_has_the_doubt_of_its_images_and_of_its_seeds(search):
-    one = search([0, 0, 0])
-    n = one.n_held_out.sum()
-    none = amounts.Candidate("none", np.zeros(3))
-    better = amounts.Candidate("better", np.ones(3))
-    of_shirt = one.held_out[1] == 1
-    for seed in range(3):
-        none.probability[seed] = np.zeros(n)
-        better.probability[seed] = of_shirt * 1.0  # all ten shirts, no bag
-    assert one.gain(better, none) == (0.5, 0.0)
-    better.probability[2] = np.zeros(n)
-    gain, error = one.gain(better, none)
-    assert gain == pytest.approx(1 / 3)
-    assert error == pytest.approx(np.std([0.5, 0.5, 0.0], ddof=1) / 3**0.5)
-    for seed in range(3):
-        better.probability[seed] = of_shirt & (np.arange(n) % 2 == 0)
-    gain, error = one.gain(better, none)
-    assert gain == pytest.approx(0.25)
-    assert error == pytest.approx((5 / 18 / 10) ** 0.5 / 2)
 
 
 @pytest.mark.parametrize(("n_wrong", "helps"), [(0, True), (6, False)])

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from balancegan.downstream.classifiers import TrainingRows, train_network
+from balancegan.downstream.gains import Gain, mean_of_classes, measure_gain
 from balancegan.progress import ProgressDisplay, show_progress
 
 HELD_OUT = 0.25  # of the images of each class, rounded down
@@ -20,7 +21,6 @@ RATIOS = (1.0, 2.0, 5.0, 10.0, np.inf)  # synthetic images per real one
 N_SEEDS = 3
 N_STEPS = 300  # of the classifier
 FINALISTS = 2
-DOUBT = 1.28  # standard errors: one-sided, nine times in ten
 SEED_OFFSET = 32_452_843  # these draws are not those of the training
 
 Part = tuple[np.ndarray, np.ndarray]  # images and their class indices
@@ -55,7 +55,7 @@ def hold_out(class_indices: np.ndarray, seed: int) -> np.ndarray:
     return held_out
 
 
-@dataclass
+@dataclass(eq=False)
 class Candidate:
     """Amounts that are tried.
 
@@ -165,7 +165,7 @@ class AmountSearch:
                 self._run(candidates, [0], bar)
             tried = [candidate for candidate in candidates if candidate.right]
             if none.right and tried:
-                tried.sort(key=lambda one: self.gain(one, none)[0], reverse=True)
+                tried.sort(key=lambda one: self.gain(one, none).mean, reverse=True)
                 self._run([none, *tried[:n_finalists]], range(N_SEEDS), bar)
                 best = self._try_the_best(tried, none, bar)
                 spared = self._spared(best, none)
@@ -176,27 +176,25 @@ class AmountSearch:
                 bar.say(found.sentence)
         return found
 
-    def gain(self, candidate: Candidate, none: Candidate) -> tuple[float, float]:
-        """Return what the right class gains in probability, and the standard error.
+    def gain(
+        self, candidate: Candidate, none: Candidate, alike: Sequence[Candidate] = ()
+    ) -> Gain:
+        """Return what the right class gains in probability.
 
         The mean over classes. Not whether it is right or wrong: of the ten images held
-        out of a rare class that would tell less. The error is that of images and of
-        seeds, for another draw of either might have said otherwise. Images are paired,
-        and so are seeds.
+        out of a rare class that would tell less. Images are paired, and so are seeds.
+
+        Parameters
+        ----------
+        candidate, none : Candidate
+            Amounts, and adding nothing.
+        alike : sequence of Candidate
+            All that were tried as often.
         """
-        better = _paired(candidate.probability, none.probability)
-        of_class = [better[:, self.held_out[1] == c] for c in self._judged]
-        by_seed = np.mean([images.mean(axis=1) for images in of_class], axis=0)
-        pooled = float(better.mean(axis=0).var())
-        of_images = sum(
-            (images.mean(axis=0).var(ddof=1) if images.shape[1] > 1 else pooled)
-            / images.shape[1]
-            for images in of_class
+        better, *others = (
+            _paired(one.probability, none.probability) for one in (candidate, *alike)
         )
-        variance = of_images / len(of_class) ** 2
-        if len(by_seed) > 1:
-            variance += by_seed.var(ddof=1) / len(by_seed)
-        return float(by_seed.mean()), float(np.sqrt(variance))
+        return measure_gain(better, self.held_out[1], others)
 
     @property
     def _judged(self) -> np.ndarray:
@@ -235,7 +233,7 @@ class AmountSearch:
     ) -> Candidate:
         """Return the candidate that is best when it is tried as often as is needed."""
         while True:  # what was best at first may be worse than others now
-            best = max(tried, key=lambda one: self.gain(one, none)[0])
+            best = max(tried, key=lambda one: self.gain(one, none).mean)
             n_done = self.n_done
             self._run([best], range(N_SEEDS), bar)
             if self.n_done == n_done:
@@ -303,16 +301,18 @@ class AmountSearch:
         self, none: Candidate, candidates: Sequence[Candidate]
     ) -> ValidatedAmounts:
         """Choose what gains most at least, if it gains and is not less often right."""
+        enough = [one for one in candidates if len(one.right) == N_SEEDS]
+        enough = enough if len(none.right) == N_SEEDS else []
         rows, bounds = [], []
         for candidate in [none, *candidates]:
-            gain = error = accuracy_gain = 0.0
+            gain, accuracy_gain = Gain(0.0, 0.0), 0.0
             if candidate is not none:
-                gain, error = self.gain(candidate, none)
-                better = _paired(candidate.right, none.right).mean(axis=0)
-                accuracy_gain = self._class_mean(better)
-            enough = len(candidate.right) == N_SEEDS and len(none.right) == N_SEEDS
-            may_be = enough and accuracy_gain >= 0
-            bounds.append(gain - DOUBT * error if may_be else -np.inf)
+                alike = enough if candidate in enough else ()
+                gain = self.gain(candidate, none, alike)
+                better = _paired(candidate.right, none.right)
+                accuracy_gain = float(mean_of_classes(better, self.held_out[1]).mean())
+            may_be = candidate in enough and accuracy_gain >= 0
+            bounds.append(gain.at_least if may_be else -np.inf)
             rows.append(
                 {
                     "candidate": candidate.name,
@@ -320,8 +320,8 @@ class AmountSearch:
                     "runs": len(candidate.right),
                     "balanced_accuracy": self._balanced_accuracy(candidate),
                     "accuracy_gain": accuracy_gain,
-                    "gain": gain,
-                    "gain_at_least": gain - DOUBT * error,
+                    "gain": gain.mean,
+                    "gain_at_least": gain.at_least,
                 }
             )
         bounds[0] = 0.0
@@ -334,12 +334,8 @@ class AmountSearch:
     def _balanced_accuracy(self, candidate: Candidate) -> float:
         if not candidate.right:
             return float("nan")
-        return self._class_mean(np.mean(list(candidate.right.values()), axis=0))
-
-    def _class_mean(self, of_images: np.ndarray) -> float:
-        """Return the mean over classes of what is known of each image held out."""
-        own = [of_images[self.held_out[1] == c].mean() for c in self._judged]
-        return float(np.mean(own))
+        right = np.stack(list(candidate.right.values()))
+        return float(mean_of_classes(right, self.held_out[1]).mean())
 
     def _explain(self, tried: pd.DataFrame, none: Candidate) -> str:
         if len(tried) == 1:
