@@ -73,10 +73,12 @@ def test_two_attributes_are_learned_and_combined():
                 assert np.mean(probe.predict(flat) == asked) >= needed, label
 
 
-def test_two_processes_find_what_one_finds():
+@pytest.mark.parametrize("classifier", [None, LogisticRegression(max_iter=5000)])
+def test_two_processes_find_what_one_finds(classifier):
     X, y = load_digits(return_X_y=True)
+    X = np.kron(X.reshape(-1, 8, 8), np.ones((4, 4)))  # enough for sums to be split
     given = X[:600], y[:600], X[600:], y[600:]
-    settings = {"image_shape": (8, 8), "classifier_steps": 60, "verbose": 0}
+    settings = {"classifier": classifier, "classifier_steps": 60, "verbose": 0}
     found = [
         compare(["none", "smote"], *given, seeds=2, n_jobs=n_jobs, **settings)
         for n_jobs in (1, 2)

@@ -59,7 +59,7 @@ def measure_gain(
     class_indices : ndarray of shape (n_images,), int
         Their classes.
     alike : sequence of ndarray of shape (n_seeds, n_images), default=()
-        Those of all candidates whose seeds differ as much, this one among them. None:
+        Those of all candidates whose seeds differ as much, this one among them. Empty:
         this one alone.
 
     Examples

@@ -87,10 +87,11 @@ def compare(
     class_names : sequence of str, default=None
         What the sorted classes are called in tables. None: their labels.
     n_jobs : int or None, default=None
-        Trials side by side, by joblib; what is found does not depend on it. Each
-        process has as many threads as this one: with many processes it is quicker to
-        allow one, by TF_NUM_INTRAOP_THREADS=1 in the environment. None: one trial, or
-        as `joblib.parallel_config` says.
+        Trials side by side, by joblib; what is found does not depend on it, where the
+        layers of networks of your own have names of their own. Each process has as
+        many threads as this one: with many processes it is quicker to allow one, by
+        TF_NUM_INTRAOP_THREADS=1 in the environment. None: one trial, or as
+        `joblib.parallel_config` says.
     cache_dir : path-like or None, default=None
         A folder in which finished runs are kept, and resampled sets that took ten
         seconds to make: an interrupted comparison goes on where it stopped, and one

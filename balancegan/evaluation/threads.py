@@ -1,28 +1,40 @@
 """As many threads in a worker process as in the one that sent it work.
 
-How TensorFlow splits a sum among its threads decides in what order it is added, so
-that figures would depend on how many trials there are side by side.
+How a sum is split among threads decides in what order it is added, by TensorFlow and by
+the libraries below numpy alike, so that figures would depend on how many trials there
+are side by side.
 """
 
 from contextlib import suppress
+from typing import NamedTuple
 
 import tensorflow as tf
+from threadpoolctl import threadpool_info, threadpool_limits
 
 
-def count_threads() -> int:
-    """Return how many threads TensorFlow was given for one operation; 0: its choice."""
-    return int(tf.config.threading.get_intra_op_parallelism_threads())
+class Threads(NamedTuple):
+    """How many threads one operation has."""
+
+    tensorflow: int  # 0: as many as TensorFlow chooses
+    pools: dict[str, int]  # of "blas" and "openmp", as far as they are loaded
 
 
-def take_threads(n_threads: int) -> None:
-    """Give TensorFlow in this process so many threads for one operation.
+def count_threads() -> Threads:
+    """Return the threads of this process."""
+    pools = {pool["user_api"]: pool["num_threads"] for pool in threadpool_info()}
+    return Threads(tf.config.threading.get_intra_op_parallelism_threads(), pools)
 
-    A process in which it runs already is left as it is.
+
+def take_threads(threads: Threads) -> None:
+    """Have as many threads in this process.
+
+    Where TensorFlow runs already it is left as it is.
 
     Parameters
     ----------
-    n_threads : int
-        What :func:`count_threads` returned in the process that sends the work.
+    threads : Threads
+        Of the process that sends the work.
     """
+    threadpool_limits(limits=threads.pools)
     with suppress(RuntimeError):
-        tf.config.threading.set_intra_op_parallelism_threads(n_threads)
+        tf.config.threading.set_intra_op_parallelism_threads(threads.tensorflow)

@@ -85,7 +85,7 @@ class TrialRunner:
         self.classes, self.class_names = classes, class_names
         self.classifier, self.n_steps = classifier, classifier_steps
         self.cache = cache
-        self.home, self.n_threads = os.getpid(), count_threads()
+        self.home, self.threads = os.getpid(), count_threads()
 
     def run(self, trial: Trial) -> tuple[list[dict[str, Any]], float]:
         """Return the facts of each arm's run: those kept, or new ones.
@@ -105,7 +105,7 @@ class TrialRunner:
             What it took; 0 where all of them were kept.
         """
         if os.getpid() != self.home:
-            take_threads(self.n_threads)
+            take_threads(self.threads)
         started = perf_counter()
         split = self.splits[trial.split_number]
         train, test = split.train(), split.test()
