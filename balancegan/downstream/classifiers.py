@@ -31,6 +31,7 @@ WEIGHT_DECAY = 1e-3
 WIDTHS = (32, 64, 128)
 MOMENTUM = 0.9  # of batch normalisation: 0.99 lags behind in a few hundred steps
 SMALLEST_SIDE = 7  # pixels; feature maps are halved down to about it
+LARGE_SIDE = 48  # pixels; from it on the first convolution halves too
 STEPS_PER_CALL = 10
 
 ClassifierBuilder = Callable[[tuple[int, int, int], int], keras.Model]
@@ -184,11 +185,12 @@ def build_classifier(
     initializer = keras.initializers.GlorotUniform
     seeds = iter(range(seed, seed + 1_000))
     x = image = layers.Input(image_shape, name="image")
+    first_stride = 2 if min(image_shape[:2]) >= LARGE_SIDE else 1
     for level in range(len(WIDTHS) + 8):
         x = layers.Conv2D(
             WIDTHS[min(level, len(WIDTHS) - 1)],
             3,
-            strides=2 if level else 1,
+            strides=2 if level else first_stride,
             padding="same",
             use_bias=False,
             kernel_initializer=initializer(seed=next(seeds)),
