@@ -100,8 +100,9 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     """Open a file that takes its place only when the block ends well."""
     clear_leftovers(path)
     handle, partial = tempfile.mkstemp(**_beside(path, PARTIAL))
+    os.close(handle)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(partial, "wb") as file:  # which has a name, unlike the handle
             yield file
             file.flush()
             os.fsync(file.fileno())

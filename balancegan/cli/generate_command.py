@@ -7,7 +7,12 @@ from pathlib import Path
 import click
 
 from balancegan.cli.edge import PATH, InputRefused, check_new_file, start_tensorflow
-from balancegan.cli.options import ValueType, output_options, overwrite_option
+from balancegan.cli.options import (
+    ShardType,
+    ValueType,
+    output_options,
+    overwrite_option,
+)
 
 DEFAULT_N = 20
 CLASS = ""  # stands for the model's first attribute
@@ -45,11 +50,18 @@ CLASS = ""  # stands for the model's first attribute
     "itself.",
 )
 @click.option(
+    "--shard",
+    type=ShardType(),
+    metavar="I/N",
+    help="Make share I of N of these images, I from 1: all shares together are what is "
+    "made without.",
+)
+@click.option(
     "--out",
     type=PATH,
     required=True,
-    help="A .npz file, a .png file (one image, or all in one picture) or a folder of "
-    "PNGs.",
+    help="A .npz file, a .png file (one image, or all in one picture), records in a "
+    ".parquet, .tfrecord or .tar file (WebDataset), or a folder of PNGs.",
 )
 @overwrite_option
 @output_options
@@ -61,6 +73,7 @@ def generate(
     first: int | None,
     indices: tuple[int, ...],
     again: Path | None,
+    shard: tuple[int, int] | None,
     out: Path,
     overwrite: bool,
     as_json: bool,
@@ -74,7 +87,7 @@ def generate(
         wanted[CLASS] = class_name
     numbers = _numbers(n, first, indices)
     if again is not None:
-        _check_again(out, alone=not wanted and numbers is None)
+        _check_again(out, alone=not wanted and numbers is None and shard is None)
     elif not wanted:
         raise click.UsageError("Missing option '--class' (or --attribute, --again).")
     check_new_file(out, overwrite=overwrite)
@@ -84,7 +97,8 @@ def generate(
     if again is not None:
         facts = generate_again(model, again, out)
     else:
-        facts = generate_files(model, wanted, numbers or range(DEFAULT_N), out)
+        numbers = numbers or range(DEFAULT_N)
+        facts = generate_files(model, wanted, numbers, out, shard or (1, 1))
     Display(quiet=quiet).say(
         f"{out}: {len(facts['numbers'])} images of {facts['name']}"
     )
@@ -115,7 +129,7 @@ def _check_again(out: Path, *, alone: bool) -> None:
     if not alone:
         raise InputRefused(
             "--again says which image it is. Leave out --class, --attribute, --n, "
-            "--first and --index, or --again."
+            "--first, --index and --shard, or --again."
         )
     if out.suffix != ".png":
         raise InputRefused(

@@ -1,6 +1,6 @@
 """Images of a saved model as files, each with its lineage."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,11 @@ from balancegan.data.archives import write_arrays
 from balancegan.data.arrays import MASK_KEY, MODEL_KEY, NUMBER_KEY
 from balancegan.data.filewriting import encode_image
 from balancegan.data.lineage import Lineage, read_lineage, safe_name
+from balancegan.data.records import WRITERS, Record, write_records
 from balancegan.errors import DataError
-from balancegan.files import whole_file
+from balancegan.files import whole_file, whole_folder
 from balancegan.gan.fingerprint import fingerprint
-from balancegan.gan.model import TrainedModel
+from balancegan.gan.model import TrainedModel, own_share
 from balancegan.pictures import tile_grid, write_png
 from balancegan.synthesis.faults import GAN
 
@@ -23,7 +24,11 @@ SHOWN_COLUMNS = 10  # in a picture
 
 
 def generate_files(
-    model: Path, wanted: Mapping[str, str], numbers: Sequence[int], out: Path
+    model: Path,
+    wanted: Mapping[str, str],
+    numbers: Sequence[int],
+    out: Path,
+    shard: tuple[int, int] = (1, 1),
 ) -> dict[str, Any]:
     """Make images of one class, or combination of attributes, with a saved model.
 
@@ -39,7 +44,12 @@ def generate_files(
     out : Path
         By its suffix: .npz for arrays X, y, those of further attributes under their
         names, is_synthetic and the lineage; .png for one image, or several in one
-        picture; else a folder, made if missing, of a PNG file for each image.
+        picture; .parquet, .tfrecord or .tar for records of one file (see
+        :mod:`balancegan.data.records`); else a folder, made if missing, of a PNG file
+        for each image. All but the first two are written as the images are made.
+    shard : tuple of int, default=(1, 1)
+        Which share of these images is made here, from 1, and of how many. The shares
+        together are what is made without.
 
     Returns
     -------
@@ -52,41 +62,89 @@ def generate_files(
     if {"", first} <= wanted.keys():
         raise DataError(f"The class is the attribute {first}. Received: both.")
     asked = trained.find_texts({name or first: t for name, t in wanted.items()})
-    images, class_indices = make_numbered(trained, asked, numbers)
-    name = ", ".join(wanted.values())
+    own = own_share(np.asarray(numbers), shard[0] - 1, shard[1])
     facts = {
-        "name": name,
+        "name": ", ".join(wanted.values()),
         "asked": asked,
         "training_images": augmenter.count_training_images(asked),
-        "numbers": list(numbers),
+        "numbers": own.tolist(),
     }
-    if out.suffix == ".npz":
-        write_arrays(out, _name_arrays(trained, images, class_indices, numbers))
-        return {**facts, "files": [str(out)]}
-    made_by = fingerprint(trained)
-    lineages = [
-        describe(trained, made_by, class_index, number)
-        for class_index, number in zip(class_indices.tolist(), numbers, strict=True)
-    ]
-    pixels = trained.image_format.to_uint8(images)
-    if out.suffix == ".png" and len(numbers) > 1:
-        starts = range(0, len(pixels), SHOWN_COLUMNS)
-        write_png(out, tile_grid([pixels[i : i + SHOWN_COLUMNS] for i in starts]))
-        return {**facts, "files": [str(out)]}
-    files = [out]
-    if out.suffix != ".png":
-        out.mkdir(exist_ok=True)
-        files = [out / f"{one.stem(safe_name(one.class_name))}.png" for one in lineages]
-    for file, image, lineage in zip(files, pixels, lineages, strict=True):
-        write_synthetic(file, image, lineage)
+    if out.suffix in (".npz", ".png"):
+        files = _write_at_once(trained, asked, own, out)
+    elif out.suffix in WRITERS:
+        write_records(out, _records(trained, asked, own))
+        files = [out]
+    else:
+        files = _write_folder(out, _records(trained, asked, own))
     return {**facts, "files": [str(file) for file in files]}
+
+
+def _write_at_once(
+    model: TrainedModel, asked: Mapping[str, Any], numbers: np.ndarray, out: Path
+) -> list[Path]:
+    """Write arrays, or one picture, of images that are all made before."""
+    images, class_indices = make_numbered(model, asked, numbers)
+    if out.suffix == ".npz":
+        write_arrays(out, _name_arrays(model, images, class_indices, numbers))
+        return [out]
+    pixels = model.image_format.to_uint8(images)
+    if not len(pixels):
+        raise DataError(f"{out} would be a picture of no image: this shard has none.")
+    if len(pixels) == 1:
+        (record,) = _records(model, asked, numbers)
+        with whole_file(out) as file:
+            file.write(record.png)
+        return [out]
+    starts = range(0, len(pixels), SHOWN_COLUMNS)
+    write_png(out, tile_grid([pixels[i : i + SHOWN_COLUMNS] for i in starts]))
+    return [out]
+
+
+def _write_folder(out: Path, records: Iterator[Record]) -> list[Path]:
+    """Write a PNG file for each image: all of a new folder, or into one that is there.
+
+    Raises
+    ------
+    OSError
+        If they cannot be written. Of a new folder nothing is left.
+    """
+    if out.is_dir():
+        return [_write_record(out, record) for record in records]
+    names = []
+    with whole_folder(out) as folder:
+        for record in records:
+            names.append(f"{record.name}.png")
+            (folder / names[-1]).write_bytes(record.png)
+    return [out / name for name in names]
+
+
+def _write_record(folder: Path, record: Record) -> Path:
+    path = folder / f"{record.name}.png"
+    with whole_file(path) as file:
+        file.write(record.png)
+    return path
+
+
+def _records(
+    model: TrainedModel, asked: Mapping[str, Any], numbers: np.ndarray
+) -> Iterator[Record]:
+    """Make images, a batch at a time, and say of each where it comes from."""
+    made_by, done = fingerprint(model), 0
+    for images, classes in model.make_numbered(model.select(dict(asked)), numbers):
+        pixels = model.image_format.to_uint8(images)
+        places = np.unravel_index(classes, model.attributes.sizes)[0].tolist()
+        for image, index, place in zip(pixels, classes.tolist(), places, strict=True):
+            lineage = describe(model, made_by, index, int(numbers[done]))
+            name = lineage.stem(safe_name(lineage.class_name))
+            yield Record(name, place, encode_image(image, lineage), lineage)
+            done += 1
 
 
 def _name_arrays(
     model: TrainedModel,
     images: np.ndarray,
     class_indices: np.ndarray,
-    numbers: Sequence[int],
+    numbers: np.ndarray,
 ) -> dict[str, np.ndarray]:
     """Return images and all that is known of them as named arrays."""
     label, *others = model.attributes.columns(class_indices)
@@ -96,7 +154,7 @@ def _name_arrays(
         "y": label,
         **named,
         MASK_KEY: np.ones(len(images), dtype=bool),
-        NUMBER_KEY: np.array(numbers),
+        NUMBER_KEY: numbers,
         MODEL_KEY: np.array(fingerprint(model)),
     }
 
@@ -126,7 +184,7 @@ def generate_again(model: Path, source: Path, out: Path) -> dict[str, Any]:
         )
     texts = {trained.attributes.names[0]: lineage.class_name, **lineage.attributes}
     asked = trained.find_texts(texts)
-    images, _ = make_numbered(trained, asked, [lineage.number])
+    images, _ = make_numbered(trained, asked, np.array([lineage.number]))
     write_synthetic(out, trained.image_format.to_uint8(images)[0], lineage)
     name = ", ".join(texts.values())
     facts = {"name": name, "asked": asked, "numbers": [lineage.number]}
@@ -134,13 +192,13 @@ def generate_again(model: Path, source: Path, out: Path) -> dict[str, Any]:
 
 
 def make_numbered(
-    model: TrainedModel, asked: Mapping[str, Any], numbers: Sequence[int]
+    model: TrainedModel, asked: Mapping[str, Any], numbers: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return images of these numbers, in the user's format, and their class indices."""
     selection = model.select(dict(asked))
     image_format = model.image_format
     empty = np.empty((0, *image_format.row_shape), image_format.dtype)
-    parts = list(model.make_numbered(selection, np.asarray(numbers)))
+    parts = list(model.make_numbered(selection, numbers))
     images = np.concatenate([empty, *(images for images, _ in parts)])
     none = np.empty(0, dtype=int)
     return images, np.concatenate([none, *(classes for _, classes in parts)])

@@ -105,6 +105,23 @@ class ValueType(click.ParamType):
         return name, text
 
 
+class ShardType(click.ParamType):
+    """One of several equal shares, as in 3/16: the third of sixteen."""
+
+    name = "i/n"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        """Return which share, from 1, and of how many."""
+        if isinstance(value, tuple):
+            return value
+        i, _, n = str(value).partition("/")
+        if not (i.isdecimal() and n.isdecimal() and 1 <= int(i) <= int(n)):
+            self.fail(f"{value!r} is no share such as 1/16 or 16/16.", param, ctx)
+        return int(i), int(n)
+
+
 Command = Callable[..., Any]
 
 

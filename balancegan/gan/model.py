@@ -224,6 +224,28 @@ class TrainedModel:
         return truncate(drawn, self.truncation)
 
 
+def own_share(numbers: np.ndarray, i: int, n: int) -> np.ndarray:
+    """Return which of these images are of share `i` of `n`, about as many in each.
+
+    Images that are computed in one batch are of one share: none is computed twice.
+
+    Parameters
+    ----------
+    numbers : ndarray of shape (m,), int
+        Which images.
+    i, n : int
+        Which share, from 0, and of how many.
+
+    Examples
+    --------
+    >>> [own_share(np.arange(200), i, 3).tolist()[::64] for i in range(3)]
+    [[0, 64], [128], [192]]
+    """
+    batch_numbers = numbers // BATCH
+    own = np.array_split(np.unique(batch_numbers), n)[i]
+    return numbers[np.isin(batch_numbers, own)]
+
+
 def draw_latents(
     latent_dim: int, seed: int, class_indices: np.ndarray | int, start: int
 ) -> np.ndarray:
