@@ -18,13 +18,14 @@ from balancegan.attributes import Attributes, Labels
 from balancegan.balance import VALIDATED, Strategy, plan_synthesis
 from balancegan.downstream.amounts import hold_out
 from balancegan.errors import SavedModelError
-from balancegan.gan.checkpoint import CheckpointFolder
+from balancegan.gan.cluster import AUTO, MULTI_WORKER
 from balancegan.gan.history import History
 from balancegan.gan.model import TrainedModel
 from balancegan.gan.networks import DiscriminatorBuilder, GeneratorBuilder
 from balancegan.gan.persistence import load_model, save_model
 from balancegan.gan.presets import PRESETS, choose_preset
-from balancegan.gan.training import TrainingRun, draw_seed
+from balancegan.gan.training import TrainingRun, begin
+from balancegan.gan.workers import DistributionStrategy, Together, gather
 from balancegan.images import find_format
 from balancegan.model_sampler import ModelSampler
 
@@ -98,6 +99,13 @@ class ConditionalGANAugmenter(ModelSampler):
     learning_rate : float, default=None
         Adam's, for both networks. None: the preset's (1e-3, falling to 0 over the
         last 40 % of the budget; for "tutorial" 2e-4).
+    strategy : {"auto", "multi-worker"} or tf.distribute.Strategy, default="auto"
+        Who trains together. "auto": all GPUs of this machine where it has several.
+        "multi-worker": the processes that the environment variable TF_CONFIG names, one
+        of which this is; all call `fit` with the same data and settings, before they
+        use TensorFlow for anything else, and all have the model afterwards. A step is
+        of `batch_size` images in all, dealt out evenly, and what is learned does not
+        depend on how many share it, but for rounding and dropout.
     generator, discriminator : callable, default=None
         Builders of networks of your own, called as
         :func:`balancegan.gan.networks.build_projection_generator` and
@@ -216,6 +224,7 @@ class ConditionalGANAugmenter(ModelSampler):
         "max_minutes": [Interval(Real, 0, None, closed="neither"), None],
         "batch_size": [Interval(Integral, 2, None, closed="left"), None],
         "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
+        "strategy": [StrOptions({AUTO, MULTI_WORKER}), DistributionStrategy],
         "generator": [callable, None],
         "discriminator": [callable, None],
         "log_dir": [str, os.PathLike, None],
@@ -241,6 +250,7 @@ class ConditionalGANAugmenter(ModelSampler):
         max_minutes: float | None = None,
         batch_size: int | None = None,
         learning_rate: float | None = None,
+        strategy: Together = AUTO,
         generator: GeneratorBuilder | None = None,
         discriminator: DiscriminatorBuilder | None = None,
         log_dir: str | os.PathLike[str] | None = None,
@@ -263,6 +273,7 @@ class ConditionalGANAugmenter(ModelSampler):
         self.max_minutes = max_minutes
         self.batch_size = batch_size
         self.learning_rate = learning_rate
+        self.strategy = strategy
         self.generator = generator
         self.discriminator = discriminator
         self.log_dir = log_dir
@@ -339,15 +350,12 @@ class ConditionalGANAugmenter(ModelSampler):
             self.sampling_strategy,
             self.max_ratio,
         )
-        seed = draw_seed(self.random_state)
-        checkpoints = None
-        if checkpoint_dir is not None:
-            checkpoints = CheckpointFolder(checkpoint_dir)
-            begun_with = checkpoints.seed() if self.random_state is None else None
-            seed = seed if begun_with is None else begun_with
+        workers = gather(self.strategy)
+        checkpoints, seed = begin(checkpoint_dir, self.random_state, workers)
         held_out = np.zeros(len(images), dtype=bool)
         validated = self.sampling_strategy == VALIDATED
         if validated:
+            workers.check_alone(f"sampling_strategy={VALIDATED!r}")
             held_out = hold_out(class_indices, seed)
         run = TrainingRun(
             images[~held_out] if held_out.any() else images,
@@ -364,12 +372,13 @@ class ConditionalGANAugmenter(ModelSampler):
             max_seconds=None if self.max_minutes is None else 60 * self.max_minutes,
             generator=self.generator,
             discriminator=self.discriminator,
+            workers=workers,
         )
         try:
             run.fit(
-                show=bool(self.verbose),
-                log_dir=self.log_dir,
-                tensorboard=self.tensorboard,
+                show=bool(self.verbose) and workers.is_chief,
+                log_dir=self.log_dir if workers.is_chief else None,
+                tensorboard=self.tensorboard and workers.is_chief,
                 checkpoints=checkpoints,
             )
         except KeyboardInterrupt:

@@ -72,6 +72,7 @@ ONE_DOOR = {
         "cli.estimate",
         "cli.generating",
         "cli.resuming",
+        "cli.training",
     },
 }
 # Parts that know none of their neighbours
@@ -79,9 +80,10 @@ ALONE = [
     "data.values",
     "gan.presets",
     "gan.losses",
-    "gan.layers",
+    "gan.replicas",
     "gan.batches",
     "gan.budget",
+    "gan.cluster",
     "gan.history",
     "gan.selection",
     "downstream.transformations",
@@ -93,10 +95,13 @@ ALONE = [
 ]
 ONLY_IN = {
     "tensorflow": {
+        "data.records",
         "evaluation.threads",
         "gan.conditional_gan",
         "gan.layers",
         "gan.penalties",
+        "gan.replicas",
+        "gan.workers",
     },
     "click": {
         "cli.balance_command",

@@ -16,6 +16,7 @@ from balancegan.gan.networks import (
     build_tutorial_discriminator,
     build_tutorial_generator,
 )
+from balancegan.gan.workers import Workers
 
 from .conftest import make_images
 
@@ -247,6 +248,7 @@ EVERY_PARAMETER = {
     "max_minutes": 5.0,
     "batch_size": 6,
     "learning_rate": 1e-3,
+    "strategy": "multi-worker",
     "generator": build_tutorial_generator,
     "discriminator": build_tutorial_discriminator,
     "log_dir": "runs",
@@ -259,6 +261,7 @@ EVERY_PARAMETER = {
 def test_clone_and_fit_keep_every_parameter(small_set, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     pytest.importorskip("tensorboard")
+    monkeypatch.setattr("balancegan.augmenter.gather", lambda _: Workers())
     defaults = ConditionalGANAugmenter().get_params()
     assert defaults.keys() == EVERY_PARAMETER.keys()
     assert all(defaults[name] != EVERY_PARAMETER[name] for name in defaults)

@@ -250,7 +250,7 @@ def test_real_and_generated_images_are_shifted_and_never_their_classes():
 def test_the_discriminator_sees_what_the_shift_makes():
     gan = small_gan("default", shift=0.25)
     images, classes = real_batch(gan)
-    gan.random_shift = lambda images, classes: images[:, ::-1]
+    gan.random_shift = lambda images, classes, groups: images[:, ::-1]
     as_is = gan.discriminator([images[:, ::-1], classes])
     np.testing.assert_allclose(gan.criticise((images, classes)), as_is, atol=1e-6)
 
@@ -273,9 +273,9 @@ class Recorder:
     def __init__(self, wrapped):
         self.wrapped, self.calls = wrapped, []
 
-    def __call__(self, images, classes):
+    def __call__(self, images, classes, groups):
         self.calls.append((np.asarray(images), np.asarray(classes)))
-        return self.wrapped(images, classes)
+        return self.wrapped(images, classes, groups=groups)
 
 
 def test_classes_without_images_are_not_trained():

@@ -46,7 +46,11 @@ class FakeGAN:
         self.step, self.stop_training = 0, False
         self.sampling_generator = FakeGenerator(self)
 
-    def reset_metrics(self):
+    @property
+    def steps_done(self):
+        return self.step
+
+    def reset_losses(self):
         pass
 
 
@@ -59,7 +63,13 @@ def run(distances, steps, *, until_flat_at=None, again_at=None):
 
     def new_parts():
         history, budget = History(), Budget(steps, None)
-        watching = QualityMonitor(meter, history, budget, until_flat_at=until_flat_at)
+        watching = QualityMonitor(
+            meter,
+            history,
+            budget,
+            sampler=gan.sampling_generator,
+            until_flat_at=until_flat_at,
+        )
         watching.set_model(gan)
         return history, budget, watching
 
@@ -154,10 +164,15 @@ class CollapsingMeter:
 
 
 def look(*looks, first=500):
+    gan = FakeGAN()
     watching = QualityMonitor(
-        CollapsingMeter(*looks), History(), Budget(100, None), until_flat_at=None
+        CollapsingMeter(*looks),
+        History(),
+        Budget(100, None),
+        sampler=gan.sampling_generator,
+        until_flat_at=None,
     )
-    watching.set_model(FakeGAN())
+    watching.set_model(gan)
     for i in range(len(looks)):
         watching.look(first + 100 * i)
 

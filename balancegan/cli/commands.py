@@ -61,6 +61,14 @@ main.add_command(inspect)
     required=True,
     help="The directory to save the model in.",
 )
+@click.option(
+    "--strategy",
+    type=click.Choice(["auto", "multi-worker"]),
+    default="auto",
+    show_default=True,
+    help="Who trains together: all GPUs of this machine, or the processes that the "
+    "environment variable TF_CONFIG names, each started with this same command.",
+)
 @attributes_option
 @data_options
 @training_options
@@ -80,9 +88,11 @@ def train(
     """Train on DATA and save the model, for balance and generate."""
     from balancegan.cli.display import Display
     from balancegan.cli.resuming import find_begun, written_down
+    from balancegan.gan.cluster import writes_results
 
     display = Display(quiet=quiet)
-    begun = find_begun(model, display.say, resume=resume, anew=overwrite)
+    writes = writes_results(options["strategy"])
+    begun = writes and find_begun(model, display.say, resume=resume, anew=overwrite)
     how = take(options, READING_PARAMETERS)
     labelled, _ = read_data(data, options["value_range"], **how)
     display.say_notes(labelled.notes)
@@ -92,8 +102,12 @@ def train(
     from balancegan.gan.persistence import check_destination
 
     overwrite |= begun
-    check_destination(model, overwrite=overwrite)
     settings = {**options, "verbose": int(not quiet)}
+    if not writes:
+        train_file(labelled, settings, None, overwrite=False, checkpoints=None)
+        display.say("trained; the first of the workers saves the model")
+        return
+    check_destination(model, overwrite=overwrite)
     with written_down(model) as checkpoints:
         facts = train_file(
             labelled, settings, model, overwrite=overwrite, checkpoints=checkpoints

@@ -8,19 +8,21 @@ from typing import Any
 
 from balancegan.augmenter import ConditionalGANAugmenter
 from balancegan.data.labelled import LabelledImages
+from balancegan.gan.workers import gather
 
 
 def train_file(
     labelled: LabelledImages,
     settings: Mapping[str, Any],
-    model: Path,
+    model: Path | None,
     *,
     overwrite: bool,
-    checkpoints: Path,
+    checkpoints: Path | None,
 ) -> dict[str, Any]:
     """Train on a file's images and save the model; return how it was trained.
 
     Training is written down in the folder `checkpoints`, and gone on with from there.
+    Where several processes train together, both are the chief's; None for the others.
 
     Raises
     ------
@@ -28,16 +30,19 @@ def train_file(
         If training is interrupted. Where it had begun, the best state so far is saved.
     """
     augmenter = ConditionalGANAugmenter(**settings)
+    workers = gather(augmenter.strategy)
     try:
         augmenter.fit(labelled.images, labelled.targets, checkpoint_dir=checkpoints)
     except KeyboardInterrupt as error:
-        if hasattr(augmenter, "model_"):
+        if hasattr(augmenter, "model_") and model is not None:
             name_classes(augmenter, labelled)
             save_trained(augmenter, model, overwrite=overwrite)
             error.add_note(f"{model} holds the best state so far.")
         raise
     name_classes(augmenter, labelled)
-    save_trained(augmenter, model, overwrite=overwrite)
+    if model is not None:
+        save_trained(augmenter, model, overwrite=overwrite)
+    workers.wait()
     return training_facts(augmenter)
 
 

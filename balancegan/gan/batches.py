@@ -83,11 +83,25 @@ class BalancedBatches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the images (float32, [-1, 1]) and classes (int32) of one step."""
+        return self.part(index, 0, 1)
+
+    def part(self, index: int, i: int, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return part `i` of `n` equal parts of a batch, without reading the others.
+
+        Parameters
+        ----------
+        index : int
+            Which batch, as of `__getitem__`.
+        i, n : int
+            Which part, and of how many; they divide the batch.
+        """
         rng = np.random.default_rng([self.seed, self.first_step + index])
         classes = rng.choice(
             len(self.counts), size=self.batch_size, p=self.class_probabilities
         )
         within = rng.integers(self.counts[classes])
+        own = slice(i * self.batch_size // n, (i + 1) * self.batch_size // n)
+        classes, within = classes[own], within[own]
         rows = self.rows[self.first[classes] + within]
         images = self.to_model_range(take_rows(self.images, rows))
         return images, classes.astype("int32")

@@ -5,6 +5,7 @@ come (progress, schedules, when to look at the images) asks here.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from balancegan.state import State
@@ -31,6 +32,7 @@ class Budget:
     steps: int
     max_seconds: float | None
     started: float = field(default_factory=time.monotonic, repr=False)
+    agreed: float | None = field(default=None, repr=False)  # seconds
 
     def start(self) -> None:
         """Start the clock anew."""
@@ -38,8 +40,22 @@ class Budget:
 
     @property
     def seconds(self) -> float:
-        """Seconds since the start."""
+        """Seconds since the start, or those that were agreed on."""
+        if self.agreed is not None:
+            return self.agreed
         return time.monotonic() - self.started
+
+    def agree(self, ask: Callable[[float], float]) -> None:
+        """Let the clock stand until the next call, at what others say as well.
+
+        Parameters
+        ----------
+        ask : callable
+            Own seconds to those of all who train together: they must not find each at
+            another moment that the time is over.
+        """
+        self.agreed = None
+        self.agreed = ask(self.seconds)
 
     def state(self) -> State:
         """Return what is left of it."""

@@ -8,6 +8,7 @@ chooses by the preset.
 
 from abc import abstractmethod
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import keras
@@ -16,6 +17,7 @@ import tensorflow as tf
 from keras import ops
 from numpy.typing import ArrayLike
 
+import balancegan.gan.replicas as replicas
 from balancegan.gan.layers import RandomShift
 from balancegan.gan.losses import LOSSES
 from balancegan.gan.naming import naming_anew
@@ -90,23 +92,21 @@ class ConditionalGAN(keras.Model):
         weights_seed, latent_seed, shift_seed = (
             int(s) for s in np.random.SeedSequence(seed).generate_state(3) // 2
         )
-        build_generator = generator or naming_anew()(GENERATORS[preset.networks])
-        build_discriminator = discriminator or naming_anew()(
-            DISCRIMINATORS[preset.networks]
-        )
-        self.generator, self.averaged_generator = (
-            check_generator(
-                build_generator(
-                    image_shape,
-                    counts.shape if generator is None else counts.size,
-                    preset.latent_dim,
-                    weights_seed,
-                ),
+        anew, kind = naming_anew(), preset.networks
+        build_generator = generator or anew(GENERATORS[kind])
+        build_discriminator = discriminator or anew(DISCRIMINATORS[kind])
+        self.build_generator = lambda: check_generator(
+            build_generator(
                 image_shape,
+                counts.shape if generator is None else counts.size,
                 preset.latent_dim,
-            )
-            for _ in range(2)
+                weights_seed,
+            ),
+            image_shape,
+            preset.latent_dim,
         )
+        self.generator = self.build_generator()
+        self.averaged_generator = self.build_generator()
         seen = {} if features is None else {"features": features}
         self.discriminator = check_discriminator(
             build_discriminator(
@@ -130,8 +130,11 @@ class ConditionalGAN(keras.Model):
         self.step = self.add_weight(
             shape=(), initializer="zeros", dtype="int64", trainable=False, name="step"
         )
-        self.discriminator_loss = keras.metrics.Mean("discriminator_loss")
-        self.generator_loss = keras.metrics.Mean("generator_loss")
+        # Of discriminator and generator, and of how many steps
+        self.loss_sums, self.n_summed = (
+            self.add_weight(shape=n, initializer="zeros", trainable=False)
+            for n in ((2,), ())
+        )
         self.adversarial_loss = LOSSES[preset.loss]
         self.compile_for_training()
         self.built = True
@@ -156,9 +159,14 @@ class ConditionalGAN(keras.Model):
         )
 
     @property
-    def metrics(self) -> list[keras.metrics.Metric]:
-        """The running means that one call of the training function reports."""
-        return [self.discriminator_loss, self.generator_loss]
+    def steps_done(self) -> int:
+        """How many steps of training were taken."""
+        return int(self.step.numpy())
+
+    def reset_losses(self) -> None:
+        """Begin the means of the losses anew."""
+        self.loss_sums.assign((0.0, 0.0))
+        self.n_summed.assign(0.0)
 
     @property
     def sampling_generator(self) -> keras.Model:
@@ -169,7 +177,7 @@ class ConditionalGAN(keras.Model):
 
     def state(self) -> State:
         """Return all that the next step depends on, random states too."""
-        arrays = {str(i): np.asarray(v) for i, v in enumerate(self._changing())}
+        arrays = {str(i): v.numpy() for i, v in enumerate(self._changing())}
         return State({}, arrays)
 
     def restore(self, state: State) -> None:
@@ -181,11 +189,7 @@ class ConditionalGAN(keras.Model):
             variable.assign(array)
 
     def _changing(self) -> list[keras.Variable]:
-        others = (
-            self.generator_optimizer,
-            self.discriminator_optimizer,
-            *self.metrics,
-        )
+        others = (self.generator_optimizer, self.discriminator_optimizer)
         found = [*self.variables, *(v for one in others for v in one.variables)]
         return list({id(variable): variable for variable in found}.values())
 
@@ -193,16 +197,19 @@ class ConditionalGAN(keras.Model):
     def train_step(self, data: Batch) -> dict[str, Tensor]:
         """Update both networks once."""
 
-    def latents(self, n: int) -> Tensor:
-        """Draw `n` latent vectors for training."""
+    def latents(self, n: int, groups: int = 1) -> Tensor:
+        """Draw `n` latent vectors for training; return those of this replica's rows."""
         shape = (n, self.preset.latent_dim)
-        return keras.random.normal(shape, seed=self.seed_generator)
+        drawn = keras.random.normal(shape, seed=self.seed_generator)
+        return replicas.own_rows(drawn, groups)
 
-    def criticise(self, batch: Batch, *, training: bool = True) -> Tensor:
+    def criticise(
+        self, batch: Batch, *, groups: int = 1, training: bool = True
+    ) -> Tensor:
         """Return the discriminator's logits, of images moved at random if so set."""
         images, classes = batch
         if self.random_shift is not None:
-            images = self.random_shift(images, classes)
+            images = self.random_shift(images, classes, groups=groups)
         return self.discriminator([images, classes], training=training)
 
     def set_learning_rate(self, rate: float) -> None:
@@ -215,9 +222,10 @@ class ConditionalGAN(keras.Model):
         if self.preset.ema_half_life is not None:
             self.update_average(self.preset.ema_half_life)
         self.step.assign_add(1)
-        self.discriminator_loss.update_state(d_loss)
-        self.generator_loss.update_state(g_loss)
-        return {metric.name: metric.result() for metric in self.metrics}
+        self.loss_sums.assign_add(replicas.mean(ops.stack([d_loss, g_loss])))
+        self.n_summed.assign_add(1.0)
+        d_mean, g_mean = ops.unstack(self.loss_sums / self.n_summed)
+        return {"discriminator_loss": d_mean, "generator_loss": g_mean}
 
     def update_average(self, half_life: int) -> None:
         """Move the averaged weights towards the generator's.
@@ -225,13 +233,13 @@ class ConditionalGAN(keras.Model):
         Karras et al. 2018, https://arxiv.org/abs/1710.10196, section 3; the average
         is short at first, so that the initial weights are soon forgotten.
         """
-        step = ops.cast(self.step, "float32")
+        step = ops.cast(self.step, self.variable_dtype)
         longest = 0.5 ** (self.preset.batch_size / half_life)
         decay = ops.minimum(longest, (1.0 + step) / (10.0 + step))
         for average, weight in zip(
             self.averaged_generator.weights, self.generator.weights, strict=True
         ):
-            if weight.dtype == "float32":
+            if keras.backend.is_float_dtype(weight.dtype):
                 average.assign(weight + decay * (average - weight))
 
 
@@ -246,8 +254,9 @@ class AlternatingGAN(ConditionalGAN):
     def train_step(self, data: Batch) -> dict[str, Tensor]:
         """Update the discriminator on each half batch, then the generator."""
         real_images, real_classes = data
-        half, full = self.preset.batch_size // 2, self.preset.batch_size
-        latents, classes = self.latents(full), self.uniform_classes(full)
+        full, half = self.preset.batch_size, ops.shape(real_images)[0]
+        latents = self.latents(full, groups=2)
+        classes = self.uniform_classes(full, groups=2)
 
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([v.value for v in self.generator.trainable_variables])
@@ -259,10 +268,10 @@ class AlternatingGAN(ConditionalGAN):
                 fake_loss = self.update_discriminator(
                     images[:half], classes[:half], is_real=False
                 )
-            logits = self.criticise((images, classes))
+            logits = self.criticise((images, classes), groups=2)
             _, losses = self.adversarial_loss(logits, logits)
             g_loss = ops.mean(losses)
-        gradients = _gradients(tape, g_loss, self.generator.trainable_variables)
+        gradients = replicas.gradients(tape, g_loss, self.generator.trainable_variables)
         self.generator_optimizer.apply(gradients, self.generator.trainable_variables)
 
         return self.finish_step((real_loss + fake_loss) / 2, g_loss)
@@ -278,15 +287,17 @@ class AlternatingGAN(ConditionalGAN):
             _, losses = self.adversarial_loss(logits, logits if is_real else -logits)
             loss = ops.mean(losses)
         variables = self.discriminator.trainable_variables
-        self.discriminator_optimizer.apply(_gradients(tape, loss, variables), variables)
+        gradients = replicas.gradients(tape, loss, variables)
+        self.discriminator_optimizer.apply(gradients, variables)
         return loss
 
-    def uniform_classes(self, n: int) -> Tensor:
+    def uniform_classes(self, n: int, groups: int = 1) -> Tensor:
         """Draw `n` class indices, every class that has images equally likely."""
         classes = self.classes_with_images
         drawn = keras.random.randint(
             (n,), 0, len(classes), dtype="int32", seed=self.seed_generator
         )
+        drawn = replicas.own_rows(drawn, groups)
         return tf.gather(tf.constant(classes), drawn)
 
 
@@ -313,8 +324,8 @@ class SharedPassGAN(ConditionalGAN):
                 g_loss += self.preset.label_weight * ops.mean(wrongness)
         d_variables = self.discriminator.trainable_variables
         g_variables = self.generator.trainable_variables
-        d_gradients = _gradients(tape, d_loss, d_variables)
-        g_gradients = _gradients(tape, g_loss, g_variables)
+        d_gradients = replicas.gradients(tape, d_loss, d_variables)
+        g_gradients = replicas.gradients(tape, g_loss, g_variables)
         del tape
 
         # Lazy regularisation: Karras et al. 2020, https://arxiv.org/abs/1912.04958
@@ -345,12 +356,15 @@ class SharedPassGAN(ConditionalGAN):
         images = ops.concatenate([real_images, tf.stop_gradient(fake_images)])
         classes = ops.concatenate([classes, classes])
         with tf.GradientTape() as tape:
-            penalties = gradient_penalty(self.criticise, images, classes)
+            critic = partial(self.criticise, groups=2)
+            penalties = gradient_penalty(critic, images, classes)
             # The sum of two means over half of the rows each
             penalty = 2 * ops.mean(penalties)
             penalty *= self.preset.penalty_for(*images.shape[1:3])
             penalty *= self.preset.penalty_interval
-        extra = _gradients(tape, penalty, self.discriminator.trainable_variables)
+        extra = replicas.gradients(
+            tape, penalty, self.discriminator.trainable_variables
+        )
         return [g + e for g, e in zip(gradients, extra, strict=True)]
 
 
@@ -384,13 +398,3 @@ def build_gan(
         features,
         label_losses,
     )
-
-
-def _gradients(tape: tf.GradientTape, loss: Tensor, variables: list) -> list[Tensor]:
-    """Return dense gradients, zeros for variables that the loss does not touch."""
-    gradients = tape.gradient(
-        loss,
-        [v.value for v in variables],
-        unconnected_gradients=tf.UnconnectedGradients.ZERO,
-    )
-    return [tf.convert_to_tensor(g) for g in gradients]

@@ -11,7 +11,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+import balancegan.gan.replicas as replicas
+
 Tensor = Any
+Moments = tuple[Tensor, Tensor] | None  # those of the batch where none are given
 
 
 @keras.saving.register_keras_serializable("balancegan")
@@ -19,28 +22,23 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     """Batch normalisation over the last axis of feature maps, in one kernel.
 
     Keras computes moments, scale and shift one after the other; one fused kernel
-    reads the feature maps a third as often.
+    reads the feature maps a third as often. There is none for float64, and none for a
+    batch that several replicas have together, whose moments are those of all its rows.
     """
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         """Normalise (n, height, width, channels); learn the moments in training."""
-        channels = inputs.shape[-1]
-        gamma = self.gamma.value if self.scale else tf.ones(channels)
-        beta = self.beta.value if self.center else tf.zeros(channels)
+        channels, kind = inputs.shape[-1], self.moving_mean.dtype
+        gamma = self.gamma.value if self.scale else tf.ones(channels, kind)
+        beta = self.beta.value if self.center else tf.zeros(channels, kind)
+        has_kernel = inputs.dtype != tf.float64 and replicas.count() == 1
+        normalize = _normalize_in_one_kernel if has_kernel else _normalize
+        settings = (gamma, beta, self.epsilon)
         if not (training and self.trainable):  # as in Keras, a frozen one infers
-            outputs, _, _ = tf.compat.v1.nn.fused_batch_norm(
-                inputs,
-                gamma,
-                beta,
-                mean=self.moving_mean.value,
-                variance=self.moving_variance.value,
-                epsilon=self.epsilon,
-                is_training=False,
-            )
+            known = (self.moving_mean.value, self.moving_variance.value)
+            outputs, _, _ = normalize(inputs, *settings, known)
             return outputs
-        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
-            inputs, gamma, beta, epsilon=self.epsilon, is_training=True
-        )
+        outputs, mean, variance = normalize(inputs, *settings, None)
         for moving, seen in (
             (self.moving_mean, mean),
             (self.moving_variance, variance),
@@ -101,22 +99,55 @@ class RandomShift(keras.layers.Layer):
         self.largest, self.probabilities = largest, list(probabilities)
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def call(self, images: Tensor, class_index: Tensor) -> Tensor:
-        """Move images (n, height, width, channels) of classes (n,)."""
-        n, (height, width) = tf.shape(images)[0], images.shape[1:3]
+    def call(self, images: Tensor, class_index: Tensor, groups: int = 1) -> Tensor:
+        """Move images (n, height, width, channels) of classes (n,).
+
+        Groups are those of :func:`balancegan.gan.replicas.own_rows`.
+        """
+        height, width = images.shape[1:3]
+        n = replicas.count() * tf.shape(images)[0]
         draws = keras.random.uniform((n,), seed=self.seed_generator)
-        moved = draws < tf.gather(tf.constant(self.probabilities), class_index)
+        moved = replicas.own_rows(draws, groups) < tf.gather(
+            tf.constant(self.probabilities, draws.dtype), class_index
+        )
         # Where each image starts in its padded self; `largest` leaves it in its place
         starts = keras.random.randint(
             (2, n), 0, 2 * self.largest + 1, dtype="int32", seed=self.seed_generator
         )
-        top, left = tf.unstack(tf.where(moved, starts, self.largest))
+        starts = [replicas.own_rows(each, groups) for each in tf.unstack(starts)]
+        top, left = (tf.where(moved, each, self.largest) for each in starts)
         border = [self.largest, self.largest]
         padded = tf.pad(images, [[0, 0], border, border, [0, 0]], "SYMMETRIC")
         rows = top[:, None] + tf.range(height)
         columns = left[:, None] + tf.range(width)
         padded = tf.gather(padded, rows, axis=1, batch_dims=1)
         return tf.gather(padded, columns, axis=2, batch_dims=1)
+
+
+def _normalize_in_one_kernel(
+    inputs: Tensor, gamma: Tensor, beta: Tensor, epsilon: float, known: Moments
+) -> tuple[Tensor, Tensor, Tensor]:
+    mean, variance = known or (None, None)
+    normalized: tuple[Tensor, Tensor, Tensor] = tf.compat.v1.nn.fused_batch_norm(
+        inputs,
+        gamma,
+        beta,
+        mean=mean,
+        variance=variance,
+        epsilon=epsilon,
+        is_training=known is None,
+    )
+    return normalized
+
+
+def _normalize(
+    inputs: Tensor, gamma: Tensor, beta: Tensor, epsilon: float, known: Moments
+) -> tuple[Tensor, Tensor, Tensor]:
+    mean, variance = known or replicas.moments(inputs)
+    outputs = tf.nn.batch_normalization(inputs, mean, variance, beta, gamma, epsilon)
+    # Unbiased, as the kernel gives it
+    n = tf.cast(replicas.count() * tf.reduce_prod(tf.shape(inputs)[:3]), inputs.dtype)
+    return outputs, mean, variance * n / (n - 1)
 
 
 @tf.custom_gradient

@@ -7,7 +7,7 @@ affair.
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -80,7 +80,7 @@ class LossMonitor(keras.callbacks.Callback):
         intervals_before = self.steps_done // LOSS_INTERVAL
         is_first_call = not self.steps_done  # it compiles: its time stands alone
         # Not `batch`: Keras counts a last, shorter call as a whole one
-        self.steps_done, self.seconds = int(self.model.step), self.budget.seconds
+        self.steps_done, self.seconds = self.model.steps_done, self.budget.seconds
         for name, value in losses.items():
             if not abs(value) < EXPLODED:
                 raise Diverged(
@@ -121,7 +121,7 @@ class LossMonitor(keras.callbacks.Callback):
         """Add the mean losses since the last record to the history."""
         self.history.record_losses(self.steps_done, self.seconds, self.unrecorded)
         self.unrecorded = {}
-        self.model.reset_metrics()
+        self.model.reset_losses()
         self.keep_if_good()
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
@@ -147,10 +147,16 @@ class QualityMonitor(keras.callbacks.Callback):
         Where the figures are recorded.
     budget : Budget
         Looks are spread evenly over it.
+    sampler : keras.Model
+        The generator whose images the meter measures: the GAN's own, or one outside,
+        which gets its weights.
     until_flat_at : float or None
         Look every 500 steps instead, and when the images have not become better in
         the last five looks, take what was used of the budget for this share of it.
         None: the budget stays as it is.
+    from_chief : callable
+        Own figures to those that count, where several train together: what they decide
+        they must decide alike.
     """
 
     def __init__(
@@ -159,9 +165,12 @@ class QualityMonitor(keras.callbacks.Callback):
         history: History,
         budget: Budget,
         *,
+        sampler: keras.Model,
         until_flat_at: float | None,
+        from_chief: Callable[[np.ndarray], np.ndarray] = np.asarray,
     ) -> None:
         super().__init__()
+        self.sampler, self.from_chief = sampler, from_chief
         self.meter, self.history, self.budget = meter, history, budget
         self.until_flat_at = until_flat_at
         self.looks_due, self.ending = 0, False
@@ -175,7 +184,7 @@ class QualityMonitor(keras.callbacks.Callback):
         self, batch: int, logs: dict[str, Any] | None = None
     ) -> None:
         """Look at the images if it is time to."""
-        step = int(self.model.step)
+        step = self.model.steps_done
         if self.until_flat_at is not None:
             due = step // AUTO_INTERVAL
         else:
@@ -186,15 +195,19 @@ class QualityMonitor(keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Look at the last state, unless training was too short to look at all."""
-        step = int(self.model.step)
+        step = self.model.steps_done
         if self.distances and step > self.last_step:
             self.look(step)
 
     def look(self, step: int) -> None:
         """Measure the images, record the figures, remember the best state."""
         started = self.budget.seconds
+        self.refresh_sampler()
         rows = self.meter.measure()
         names = [name for name in rows[0] if name != "class"]
+        own = np.array([[row[name] for name in names] for row in rows], dtype=float)
+        for row, figures in zip(rows, self.from_chief(own).tolist(), strict=True):
+            row.update(zip(names, figures, strict=True))
         means = {name: _mean([row[name] for row in rows]) for name in names}
         means["look_seconds"] = self.budget.seconds - started
         self.history.record_quality(step, self.budget.seconds, rows, means)
@@ -205,11 +218,16 @@ class QualityMonitor(keras.callbacks.Callback):
         if means["distance"] <= self.best_distance + NOISE:
             self.best_step = step
             self.best_distance = min(self.best_distance, means["distance"])
-            self.best_weights = self.model.sampling_generator.get_weights()
+            self.best_weights = self.sampler.get_weights()
         if self.until_flat_at is not None and not self.ending and self.is_flat():
             self.ending = True
             self.budget.end_at_share(self.until_flat_at, step)
             self.model.stop_training = self.budget.is_used_up(step)
+
+    def refresh_sampler(self) -> None:
+        """Let the sampler make images as the GAN's generator now would."""
+        if self.sampler is not self.model.sampling_generator:
+            self.sampler.set_weights(self.model.sampling_generator.get_weights())
 
     def warn_of_collapse(self, step: int, rows: list[dict[str, Any]]) -> None:
         """Say once of a class, at the second look in a row, that it has collapsed."""
@@ -266,8 +284,8 @@ class QualityMonitor(keras.callbacks.Callback):
     def restore_best(self) -> int:
         """Give the generator its best state; return the step it is of."""
         if self.best_weights is None:
-            return int(self.model.step)
-        self.model.sampling_generator.set_weights(self.best_weights)
+            return self.model.steps_done
+        self.sampler.set_weights(self.best_weights)
         return self.best_step
 
 
@@ -301,27 +319,18 @@ class CheckpointMonitor(keras.callbacks.Callback):
         super().__init__()
         self.folder, self.run, self.parts = folder, run, parts
         self.budget, self.interrupts = budget, interrupts
-        self.found: State | None = None
         self.written_at, self.has_failed = 0.0, False
 
     def restore(self, state: State) -> None:
         """Make everything what it was like when a checkpoint was written."""
         check_same_run(self.run, state.facts["run"])
-        self.found = state
         try:
-            for name, part in self.parts.items():
-                part.restore(_part_of(state, name))
+            restore_parts(self.parts, state)
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise SavedModelError(
                 f"A checkpoint in {self.folder.folder} is damaged: {error!r}"
             ) from error
         self.written_at = self.budget.seconds
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Undo Keras's own resetting of the running means."""
-        if self.found is not None:
-            self.parts["gan"].restore(_part_of(self.found, "gan"))
-            self.found = None
 
     def on_train_batch_end(
         self, batch: int, logs: dict[str, Any] | None = None
@@ -339,7 +348,7 @@ class CheckpointMonitor(keras.callbacks.Callback):
 
     def write(self) -> None:
         """Write a checkpoint of this moment."""
-        step = int(self.model.step)
+        step = self.model.steps_done
         whole = State({"run": self.run, "step": step})
         for name, part in self.parts.items():
             state = part.state()
@@ -357,6 +366,12 @@ class CheckpointMonitor(keras.callbacks.Callback):
                 )
             self.has_failed = True
         self.written_at = self.budget.seconds
+
+
+def restore_parts(parts: Mapping[str, Stateful], state: State) -> None:
+    """Make the parts of a training what they were like in a checkpoint of all."""
+    for name, part in parts.items():
+        part.restore(_part_of(state, name))
 
 
 def _part_of(state: State, name: str) -> State:

@@ -242,6 +242,7 @@ def _parameters_to_json(parameters: dict[str, Any]) -> dict[str, Any]:
     own = {"sampling_strategy": strategy, "random_state": random_state}
     # What concerns training alone, and is of this program or this machine alone
     own |= dict.fromkeys(("generator", "discriminator", "log_dir"))
+    own["strategy"] = "auto"
     return {name: plain(value) for name, value in (parameters | own).items()}
 
 

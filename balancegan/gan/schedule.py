@@ -65,4 +65,4 @@ class LinearDecay(keras.callbacks.Callback):
     ) -> None:
         """Set the rate of the next call."""
         if self.decay_from < 1:
-            self.model.set_learning_rate(self.rate(int(self.model.step)))
+            self.model.set_learning_rate(self.rate(self.model.steps_done))

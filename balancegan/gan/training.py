@@ -30,12 +30,18 @@ from balancegan.gan.monitor import (
     Diverged,
     LossMonitor,
     QualityMonitor,
+    restore_parts,
 )
-from balancegan.gan.networks import DiscriminatorBuilder, GeneratorBuilder
+from balancegan.gan.networks import (
+    DiscriminatorBuilder,
+    GeneratorBuilder,
+    ImageShape,
+)
 from balancegan.gan.presets import Preset
 from balancegan.gan.quality import QualityMeter
 from balancegan.gan.runlog import RunLog
 from balancegan.gan.schedule import LinearDecay
+from balancegan.gan.workers import Workers
 from balancegan.images import ImageFormat
 from balancegan.memory import check_available
 from balancegan.progress import show_progress
@@ -63,11 +69,13 @@ class TrainingRun:
         Training ends after so many seconds. None: when the steps are done.
     generator, discriminator : callable or None, default=None
         Builders of the user's own. None: the preset's networks.
+    workers : Workers or None, default=None
+        Who trains together. None: this process, on one device.
 
     Raises
     ------
     DataError
-        If the user's own networks cannot be used.
+        If the user's own networks cannot be used, or the batch cannot be dealt out.
     """
 
     def __init__(
@@ -81,42 +89,29 @@ class TrainingRun:
         max_seconds: float | None = None,
         generator: GeneratorBuilder | None = None,
         discriminator: DiscriminatorBuilder | None = None,
+        workers: Workers | None = None,
     ) -> None:
         attributes, class_indices = Attributes.learn(labels)
-        self.labels = labels
+        self.labels, self.workers = labels, workers or Workers()
+        n_halves = 2 if preset.alternating else 1
+        self.workers.check_batch(preset.batch_size, n_halves)
         self.builders = {"generator": generator, "discriminator": discriminator}
         counts = np.bincount(class_indices, minlength=attributes.n_classes)
         counts = counts.reshape(attributes.sizes)
         shape, to_model_range = image_format.image_shape, image_format.to_model_range
-        self.judge: Judge | None = None
-        if preset.judge_features and discriminator is None:
-            self.judge = Judge(shape, attributes.sizes, to_model_range, seed)
-        label_losses = None
-        several = len(attributes.names) > 1
-        if self.judge is not None and several and preset.label_weight:
-            label_losses = self.judge.label_losses
-        self.gan = build_gan(
-            shape,
-            counts,
-            preset,
-            seed,
-            generator,
-            discriminator,
-            features=None if self.judge is None else self.judge.feature_network,
-            label_losses=label_losses,
-        )
+        sampler = self._build_networks(counts, shape, to_model_range, preset, seed)
         self.batches = BalancedBatches(
             images,
             class_indices,
             to_model_range,
             # Taking turns, a step shows the discriminator half a batch of real images
-            batch_size=preset.batch_size // (2 if preset.alternating else 1),
+            batch_size=preset.batch_size // n_halves,
             n_steps=preset.n_steps(len(images)),
             class_power=preset.class_power,
             seed=seed,
         )
         self.model = TrainedModel(
-            generator=self.gan.sampling_generator,
+            generator=sampler,
             own_generator=generator is not None,
             preset=preset,
             image_format=image_format,
@@ -138,8 +133,49 @@ class TrainingRun:
             QualityMeter(images, class_indices, self.model),
             self.history,
             self.budget,
+            sampler=sampler,
             until_flat_at=preset.decay_from if preset.until_flat else None,
+            from_chief=self.workers.from_chief,
         )
+
+    def _build_networks(
+        self,
+        counts: np.ndarray,
+        shape: ImageShape,
+        to_model_range: Callable[[np.ndarray], np.ndarray],
+        preset: Preset,
+        seed: int,
+    ) -> keras.Model:
+        """Build the judge and the GAN; return the generator that images are taken from.
+
+        Where several train together, theirs are built within the strategy, and what
+        each process asks or trains alone is built outside.
+        """
+        own_discriminator = self.builders["discriminator"] is not None
+        judges: list[Judge | None] = [None, None]
+        label_losses = None
+        with self.workers.scope():
+            if preset.judge_features and not own_discriminator:
+                judge = Judge(shape, counts.shape, to_model_range, seed)
+                judges = [judge, judge]
+                if counts.ndim > 1 and preset.label_weight:
+                    label_losses = judge.label_losses
+            self.gan = build_gan(
+                shape,
+                counts,
+                preset,
+                seed,
+                **self.builders,
+                features=judges[0] and judges[0].feature_network,
+                label_losses=label_losses,
+            )
+        sampler = self.gan.sampling_generator
+        if self.workers.strategy is not None:
+            sampler = self.gan.build_generator()
+            if judges[0] is not None:
+                judges[1] = Judge(shape, counts.shape, to_model_range, seed)
+        self.judge, self.own_judge = judges
+        return sampler
 
     def fit(
         self,
@@ -194,7 +230,7 @@ class TrainingRun:
                         lambda event: display.say(describe_quality(event))
                     )
                 self.losses.display = display
-                if checkpoints is None:
+                if checkpoints is None and self.workers.n_processes == 1:
                     self._train()
                 else:
                     self._train_written_down(checkpoints)
@@ -213,9 +249,9 @@ class TrainingRun:
         ]
         if found is None:
             self.budget.start()
-            if self.judge is not None:
-                self.judge.train(self.batches.images, self.batches.class_indices)
-        step = self.batches.first_step = int(self.gan.step)
+            self._teach_judge()
+        self.workers.agree_on_time(self.budget)
+        step = self.batches.first_step = self.gan.steps_done
         if found is not None and self.budget.is_used_up(step):
             for callback in callbacks:
                 callback.set_model(self.gan)
@@ -223,12 +259,19 @@ class TrainingRun:
             return
         while True:
             try:
-                self.gan.fit(
-                    self.batches, verbose=0, shuffle=False, callbacks=callbacks
-                )
+                self.workers.fit(self.gan, self.batches, callbacks, self.budget)
                 return
             except Diverged as error:
                 self._roll_back(error)
+
+    def _teach_judge(self) -> None:
+        """Train the judge that the GAN asks; all processes ask the chief's."""
+        if self.judge is None or self.own_judge is None:
+            return
+        self.own_judge.train(self.batches.images, self.batches.class_indices)
+        if self.own_judge is not self.judge:
+            weights = self.own_judge.network.get_weights()
+            self.judge.network.set_weights([*map(self.workers.from_chief, weights)])
 
     def _roll_back(self, error: Diverged) -> None:
         """Go back to the last good state, at a lower rate, a few times at most."""
@@ -237,7 +280,7 @@ class TrainingRun:
             raise error
         self.gan.restore(good)
         self.schedule.lower()
-        step = self.batches.first_step = int(self.gan.step)
+        step = self.batches.first_step = self.gan.steps_done
         self.gan.set_learning_rate(self.schedule.rate(step))
         warnings.warn(
             f"{error} Going back to step {step}, at a quarter of the rate.",
@@ -245,8 +288,8 @@ class TrainingRun:
             stacklevel=2,
         )
 
-    def _train_written_down(self, checkpoints: CheckpointFolder) -> None:
-        """Train from the last checkpoint on, writing more of them."""
+    def _train_written_down(self, checkpoints: CheckpointFolder | None) -> None:
+        """Train from the chief's last checkpoint on, writing more of them if it is."""
         parts: dict[str, Stateful] = {
             "gan": self.gan,
             "losses": self.losses,
@@ -257,6 +300,12 @@ class TrainingRun:
         }
         if self.judge is not None:
             parts["judge"] = self.judge
+        if checkpoints is None:
+            found = self.workers.state_from_chief(None)
+            if found is not None:
+                restore_parts(parts, found)
+            self._train(found)
+            return
         run = describe_run(self.batches.images, self.labels, self._settings())
         with Interrupts() as interrupts:
             monitor = CheckpointMonitor(
@@ -265,6 +314,7 @@ class TrainingRun:
             found = checkpoints.latest()
             if found is not None:
                 monitor.restore(found)
+            self.workers.state_from_chief(found)
             self._train(found, monitor)
 
     def _settings(self) -> dict[str, Any]:
@@ -280,11 +330,12 @@ class TrainingRun:
     @property
     def has_learned(self) -> bool:
         """Whether a step of training was taken."""
-        return bool(self.gan.step > 0)
+        return self.gan.steps_done > 0
 
     def result(self) -> TrainedModel:
         """Return the model in the best state so far, or the last as the preset says."""
-        last_step = int(self.gan.step)
+        last_step = self.gan.steps_done
+        self.quality.refresh_sampler()
         keep_best = self.model.preset.keep_best
         return replace(
             self.model,
@@ -307,3 +358,21 @@ def draw_seed(random_state: int | np.random.RandomState | None) -> int:
     if isinstance(random_state, np.random.RandomState):
         return int(random_state.randint(2**31 - 1))
     return int(random_state)
+
+
+def begin(
+    checkpoint_dir: str | os.PathLike[str] | None,
+    random_state: int | np.random.RandomState | None,
+    workers: Workers,
+) -> tuple[CheckpointFolder | None, int]:
+    """Return where training is written down, and the seed that all train with.
+
+    The chief of several processes writes: the others have no folder, and its seed.
+    Without a `random_state` a training that was begun goes on with its own.
+    """
+    checkpoints, seed = None, draw_seed(random_state)
+    if checkpoint_dir is not None and workers.is_chief:
+        checkpoints = CheckpointFolder(checkpoint_dir)
+        begun_with = checkpoints.seed() if random_state is None else None
+        seed = seed if begun_with is None else begun_with
+    return checkpoints, int(workers.from_chief(np.array(seed)))

@@ -1,0 +1,279 @@
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from balancegan import ConditionalGANAugmenter
+from balancegan.cli.commands import main
+from balancegan.errors import DataError
+from balancegan.gan import replicas
+from balancegan.gan.batches import BalancedBatches
+from balancegan.gan.budget import Budget
+from balancegan.gan.cluster import read_task, writes_results
+from balancegan.gan.workers import Workers, _pack, _unpack, gather
+from balancegan.state import State
+
+ROOT = Path(__file__).parents[1]
+N_WORKERS = 2
+STEPS = 100
+TOLERANCE = 1e-10  # in double precision, after STEPS steps
+SECONDS_TO_END = 60  # where another worker was killed
+TIMEOUT = 240
+
+
+class TwoReplicas(Workers):
+    """As if there were two processes, which never speak to each other."""
+
+    n_replicas = 2
+
+    def __init__(self):
+        super().__init__()
+        self.n_processes = 2
+
+
+def start(arguments, index=None, ports=()):
+    """Start a process of Python, as a worker of a cluster on this machine if so."""
+    env = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    env.pop("TF_CONFIG", None)
+    if index is not None:
+        cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
+        task = {"type": "worker", "index": index}
+        env["TF_CONFIG"] = json.dumps({"cluster": cluster, "task": task})
+    return subprocess.Popen(
+        [sys.executable, *map(str, arguments)],
+        env=env,
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+
+
+def start_cluster(arguments):
+    """Start two of them; `arguments` are a function of the worker's number."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(N_WORKERS)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return [start(arguments(i), i, ports) for i in range(N_WORKERS)]
+
+
+def end(process, timeout=TIMEOUT):
+    try:
+        _, said = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        _, said = process.communicate()
+        pytest.fail(f"no end within {timeout} s: {said[-2000:]}")
+    return process.returncode, said
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """What the same training comes to alone, on two devices and in two processes."""
+    folder = tmp_path_factory.mktemp("trained")
+
+    def command(how, name):
+        return "-m", "tests.training_together", how, folder / f"{name}.npz", STEPS
+
+    for how in ("alone", "devices", "workers"):
+        if how == "workers":
+            processes = start_cluster(lambda i: command("workers", f"worker {i}"))
+        else:
+            processes = [start(command(how, how))]
+        for process in processes:
+            code, said = end(process)
+            assert code == 0, said[-3000:]
+    return {path.stem: dict(np.load(path)) for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("how", ["devices", "worker 0", "worker 1"])
+def test_what_is_learned_does_not_depend_on_who_shares_the_batch(trained, how):
+    alone, together = trained["alone"], trained[how]
+    assert len(alone["losses"]) >= 5
+    assert len(alone["distances"]) >= 5
+    for name, values in alone.items():
+        if name != "images":
+            np.testing.assert_allclose(
+                together[name], values, rtol=0, atol=TOLERANCE, err_msg=name
+            )
+    assert np.abs(alone["images"].astype(int) - together["images"]).max() <= 1
+
+
+def test_all_workers_have_the_same_model(trained):
+    for name, values in trained["worker 0"].items():
+        np.testing.assert_array_equal(values, trained["worker 1"][name], err_msg=name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("killed", [0, 1])
+def test_a_killed_worker_ends_the_others_and_the_run_goes_on(tmp_path, killed):
+    data, model = tmp_path / "data.npz", tmp_path / "model"
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 256, size=(60, 8, 8), dtype=np.uint8)
+    np.savez(data, X=X, y=np.repeat([0, 1], [45, 15]))
+    command = ["-m", "balancegan", "train", data, "--model", model, "--seed", 0]
+    command += ["--batch-size", 8, "--strategy", "multi-worker", "--steps", 2_000]
+    script = "from balancegan.gan import monitor; monitor.CHECKPOINT_SECONDS = 0.5\n"
+    script += "import runpy; runpy.run_module('balancegan', run_name='__main__')"
+    often = ["-c", script, *command[2:]]
+    processes = start_cluster(lambda _: often)
+    checkpoints = tmp_path / "model.checkpoints"
+    begun = time.monotonic()
+    while not list(checkpoints.glob("step-*.npz")):
+        assert time.monotonic() - begun < TIMEOUT, "no checkpoint"
+        assert all(process.poll() is None for process in processes)
+        time.sleep(0.2)
+    processes[killed].send_signal(signal.SIGKILL)
+    killed_at = time.monotonic()
+    code, said = end(processes[1 - killed], 2 * SECONDS_TO_END)
+    assert time.monotonic() - killed_at < SECONDS_TO_END
+    assert code == 1
+    assert "Another worker has ended" in said
+    assert "--resume" in said
+    assert "Traceback" not in said
+    end(processes[killed])
+    assert not model.exists()
+
+    processes = start_cluster(lambda _: [*command, "--resume"])
+    ends = [end(process) for process in processes]
+    assert [code for code, _ in ends] == [0, 0], ends
+    assert "going on from step" in ends[0][1]
+    assert "2000 steps" in ends[0][1]
+    assert ConditionalGANAugmenter.load(model).model_.n_steps == 2_000
+    assert not checkpoints.exists()
+
+
+@pytest.mark.slow
+def test_a_worker_whose_others_do_not_come_ends():
+    script = "from balancegan.gan import workers; workers.CONNECT_SECONDS = 2\n"
+    script += "workers.gather('multi-worker')"
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(N_WORKERS)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    code, said = end(start(["-c", script], 0, ports))
+    assert code == 1
+    assert "worker 0 of 2 processes, this one, has waited 2 s" in said
+
+
+@given(
+    st.sampled_from([2, 3, 4]),
+    st.integers(1, 4),
+    st.integers(0, 99),
+    st.integers(0, 9),
+)
+def test_parts_of_a_batch_are_the_batch(n, size, seed, step):
+    rng = np.random.default_rng(seed)
+    classes = np.sort(rng.integers(0, 3, 20))
+    batches = BalancedBatches(
+        np.arange(20.0),
+        classes,
+        lambda rows: rows,
+        batch_size=n * size,
+        n_steps=10,
+        class_power=0.5,
+        seed=seed,
+    )
+    parts = [batches.part(step, i, n) for i in range(n)]
+    for whole, own in zip(batches[step], zip(*parts, strict=True), strict=True):
+        np.testing.assert_array_equal(np.concatenate(own), whole)
+
+
+def test_alone_everything_is_what_it_was():
+    drawn = np.arange(6.0).reshape(6, 1)
+    assert replicas.count() == 1
+    assert replicas.own_rows(drawn, 2) is drawn
+    assert replicas.mean(drawn) is drawn
+    workers = Workers()
+    assert workers.is_chief
+    assert workers.from_chief(drawn) is drawn
+    workers.check_batch(7, 2)
+    workers.check_alone("Anything")
+    workers.wait()
+
+
+@given(st.binary(max_size=9), st.lists(st.floats(allow_nan=False), max_size=5))
+def test_states_are_sent_whole(raw, numbers):
+    arrays = {"a/b": np.frombuffer(raw, np.uint8), "n": np.array(numbers)}
+    sent = _pack(State({"step": 3, "told": numbers}, arrays))
+    assert sent.dtype == np.int32
+    found = _unpack(sent)
+    assert found.facts == {"step": 3, "told": numbers}
+    assert found.arrays.keys() == arrays.keys()
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(found.arrays[name], array)
+
+
+def test_a_clock_that_was_agreed_on_stands():
+    budget = Budget(100, 10.0)
+    budget.agree(lambda own: own + 5)
+    seen = budget.seconds
+    assert seen > 5
+    assert budget.seconds == seen
+    assert budget.share_used(0) == seen / 10
+    budget.agree(lambda own: own)
+    assert budget.seconds < 5
+
+
+def test_a_batch_must_be_dealt_out_evenly():
+    TwoReplicas().check_batch(8, 2)
+    with pytest.raises(DataError, match="multiple of 4.*batch_size=10"):
+        TwoReplicas().check_batch(10, 2)
+
+
+def test_one_process_chooses_amounts(monkeypatch, small_set):
+    monkeypatch.setattr("balancegan.augmenter.gather", lambda _: TwoReplicas())
+    monkeypatch.setattr("balancegan.augmenter.begin", lambda *_: (None, 0))
+    augmenter = ConditionalGANAugmenter(sampling_strategy="validated", verbose=0)
+    with pytest.raises(DataError, match="is for one process"):
+        augmenter.fit(*small_set)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        None,
+        "{",
+        "[]",
+        "{}",
+        '{"cluster": {"worker": 3}, "task": {"type": "worker", "index": 0}}',
+        '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
+        '{"cluster": {"worker": ["a:1"]}, "task": {"type": "ps", "index": 0}}',
+    ],
+)
+def test_a_cluster_that_is_not_described_is_refused(config, monkeypatch, tmp_path):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    if config is not None:
+        monkeypatch.setenv("TF_CONFIG", config)
+    with pytest.raises(DataError, match="TF_CONFIG"):
+        gather("multi-worker")
+    data = tmp_path / "data.npz"
+    np.savez(data, X=np.zeros((9, 8, 8), np.uint8), y=np.arange(9) % 2)
+    arguments = ["train", str(data), "--model", str(tmp_path / "m")]
+    done = CliRunner().invoke(main, [*arguments, "--strategy", "multi-worker"])
+    assert done.exit_code == 2
+    assert "TF_CONFIG" in done.output
+    assert [path.name for path in tmp_path.iterdir()] == ["data.npz"]
+
+
+def test_the_first_of_all_is_the_chief(monkeypatch):
+    cluster = {"worker": ["a:1", "b:1"], "chief": ["c:1"], "ps": ["d:1"]}
+    for job, index, is_chief in (("worker", 0, False), ("chief", 0, True)):
+        task = {"type": job, "index": index}
+        config = json.dumps({"cluster": cluster, "task": task})
+        monkeypatch.setenv("TF_CONFIG", config)
+        task = read_task()
+        assert (task.is_chief, task.n_processes) == (is_chief, 3)
+        assert writes_results("multi-worker") == is_chief
+        assert writes_results("auto")
