@@ -42,9 +42,9 @@ class ConditionalGANAugmenter(ModelSampler):
     sampling_strategy : str, float, dict or callable, default="auto"
         How many images each class shall have; see
         :func:`balancegan.balance.plan_synthesis`. "auto" raises every class to the
-        size of the largest. "validated" finds out how many help: `fit` keeps a quarter
+        size of the largest. "validated" finds out how many help: `fit` keeps a tenth
         of each class from the GAN, trains classifiers with different amounts, zero
-        included, asks them about that quarter, and takes what helps for certain; see
+        included, asks them about that tenth, and takes what helps for certain; see
         `validated_`. It needs room for the balanced set twice.
     balance_on : str or list of str, default=None
         Of several attributes, those whose values make the classes that

@@ -56,9 +56,9 @@ def search(monkeypatch):
     return make
 
 
-def test_a_quarter_of_each_class_is_held_out():
+def test_a_tenth_of_each_class_is_held_out():
     held_out = hold_out(CLASSES, seed=1)
-    assert np.bincount(CLASSES[held_out], minlength=3).tolist() == [30, 10, 0]
+    assert np.bincount(CLASSES[held_out], minlength=3).tolist() == [12, 4, 0]
     assert not np.array_equal(held_out, hold_out(CLASSES, seed=2))
     np.testing.assert_array_equal(held_out, hold_out(CLASSES, seed=1))
 
@@ -83,7 +83,7 @@ def test_images_that_do_not_help_are_left_out(search, harm):
 
 def test_every_amount_is_tried_with_the_seeds_of_adding_nothing(search):
     found = search([0, 0.4, 0]).search()
-    assert found.tried["synthetic"].tolist() == [0, 30, 60, 80]
+    assert found.tried["synthetic"].tolist() == [0, 36, 72, 80]
     assert found.tried["runs"].iloc[0] == amounts.N_SEEDS
     assert (found.tried["runs"] == amounts.N_SEEDS).sum() >= 3
     assert {n for _, _, n in search.runs} == {0}
@@ -93,8 +93,8 @@ def test_what_looks_best_at_last_is_tried_as_often(search, monkeypatch):
     # By the first seed the small amounts are best, by the others they do harm
     one = search([0, 0, 0])
     truth = one.held_out[1]
-    first = {0: 0.5, 30: 0.52, 60: 0.515, 80: 0.51}
-    later = {0: 0.5, 30: 0.48, 60: 0.49, 80: 0.56}
+    first = {0: 0.5, 36: 0.52, 72: 0.515, 80: 0.51}
+    later = {0: 0.5, 36: 0.48, 72: 0.49, 80: 0.56}
 
     def ask(ratios, seed):
         n = int(one._numbers(ratios).sum())
@@ -102,7 +102,7 @@ def test_what_looks_best_at_last_is_tried_as_often(search, monkeypatch):
 
     monkeypatch.setattr(one, "_ask", ask)
     found = one.search()
-    assert found.tried["synthetic"].tolist() == [0, 30, 60, 80]
+    assert found.tried["synthetic"].tolist() == [0, 36, 72, 80]
     assert found.tried["runs"].tolist() == [3, 3, 3, 3]
     assert found.tried["chosen"].tolist() == [False, False, False, True]
 
@@ -117,7 +117,7 @@ def test_without_time_nothing_is_added(search):
 def test_little_time_is_spent_on_few_amounts(search):
     found = search([0, 0.4, 0], seconds=7.0, took=1.0).search()
     assert len(search.runs) == 7
-    assert found.tried["synthetic"].tolist() == [0, 30, 80]
+    assert found.tried["synthetic"].tolist() == [0, 36, 80]
     assert found.tried["runs"].tolist().count(amounts.N_SEEDS) == 2
     assert found.ratios[1] > 0
 
@@ -150,7 +150,7 @@ def test_surer_and_not_less_often_right(search, n_wrong, helps):
     row = found.tried.set_index("candidate").loc["surer"]
     assert row["gain"] == pytest.approx(0.3, abs=0.05)
     assert row["gain_at_least"] > 0
-    assert row["accuracy_gain"] == pytest.approx(-n_wrong / 30 / 2)
+    assert row["accuracy_gain"] == pytest.approx(-n_wrong / 12 / 2)
 
 
 def test_counts_of_ratios():
@@ -192,7 +192,7 @@ def test_the_gan_does_not_see_what_is_held_out(validated, chosen):
     chosen(0.0, 0.0, 2.0)
     y = np.array(NAMES)[CLASSES]
     X, y_new = validated.fit_resample(make_images(len(y)), y)
-    assert validated.class_counts_ == {"bag": 90, "boot": 3, "shirt": 30}
+    assert validated.class_counts_ == {"bag": 108, "boot": 3, "shirt": 36}
     assert validated.n_to_generate_ == {"bag": 0, "boot": 0, "shirt": 80}
     assert validated.sampling_strategy_ == {"shirt": 80}
     assert len(X) == len(y) + 80

@@ -25,7 +25,8 @@ from balancegan.state import State
 
 ROOT = Path(__file__).parents[1]
 N_WORKERS = 2
-STEPS = 100
+STEPS = 100  # of the training that is compared
+N_STEPS = 300  # of the one that is killed
 TOLERANCE = 1e-10  # in double precision, after STEPS steps
 SECONDS_TO_END = 60  # where another worker was killed
 TIMEOUT = 240
@@ -123,7 +124,7 @@ def test_a_killed_worker_ends_the_others_and_the_run_goes_on(tmp_path, killed):
     X = rng.integers(0, 256, size=(60, 8, 8), dtype=np.uint8)
     np.savez(data, X=X, y=np.repeat([0, 1], [45, 15]))
     command = ["-m", "balancegan", "train", data, "--model", model, "--seed", 0]
-    command += ["--batch-size", 8, "--strategy", "multi-worker", "--steps", 2_000]
+    command += ["--batch-size", 8, "--strategy", "multi-worker", "--steps", N_STEPS]
     script = "from balancegan.gan import monitor; monitor.CHECKPOINT_SECONDS = 0.5\n"
     script += "import runpy; runpy.run_module('balancegan', run_name='__main__')"
     often = ["-c", script, *command[2:]]
@@ -149,8 +150,8 @@ def test_a_killed_worker_ends_the_others_and_the_run_goes_on(tmp_path, killed):
     ends = [end(process) for process in processes]
     assert [code for code, _ in ends] == [0, 0], ends
     assert "going on from step" in ends[0][1]
-    assert "2000 steps" in ends[0][1]
-    assert ConditionalGANAugmenter.load(model).model_.n_steps == 2_000
+    assert f"{N_STEPS} steps" in ends[0][1]
+    assert ConditionalGANAugmenter.load(model).model_.n_steps == N_STEPS
     assert not checkpoints.exists()
 
 
@@ -164,7 +165,9 @@ def test_a_worker_whose_others_do_not_come_ends():
         each.close()
     code, said = end(start(["-c", script], 0, ports))
     assert code == 1
-    assert "worker 0 of 2 processes, this one, has waited 2 s" in said
+    assert "worker 0 of 2 processes, this one" in said
+    assert "do not come within 2 s" in said
+    assert "Traceback" not in said
 
 
 @given(

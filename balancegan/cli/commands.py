@@ -88,7 +88,7 @@ def train(
     """Train on DATA and save the model, for balance and generate."""
     from balancegan.cli.display import Display
     from balancegan.cli.resuming import find_begun, written_down
-    from balancegan.gan.cluster import writes_results
+    from balancegan.gan.cluster import MULTI_WORKER, writes_results
 
     display = Display(quiet=quiet)
     writes = writes_results(options["strategy"])
@@ -97,7 +97,7 @@ def train(
     labelled, _ = read_data(data, options["value_range"], **how)
     display.say_notes(labelled.notes)
     labelled = labelled.with_attributes(attributes)
-    start_tensorflow()
+    start_tensorflow(joins_others=options["strategy"] == MULTI_WORKER)
     from balancegan.cli.training import train_file
     from balancegan.gan.persistence import check_destination
 

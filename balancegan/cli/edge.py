@@ -115,8 +115,14 @@ def warnings_as_lines() -> Iterator[None]:
         yield
 
 
-def start_tensorflow() -> None:
+def start_tensorflow(*, joins_others: bool = False) -> None:
     """Import TensorFlow without its start-up noise, which ignores all settings.
+
+    Parameters
+    ----------
+    joins_others : bool, default=False
+        Whether this process will train with others, which it must join before its
+        devices are started.
 
     Raises
     ------
@@ -133,7 +139,8 @@ def start_tensorflow() -> None:
         try:
             import keras
 
-            keras.ops.zeros(())  # starts the devices, with more noise
+            if not joins_others:
+                keras.ops.zeros(())  # starts the devices, with more noise
         except Exception:
             os.dup2(stderr, 2)
             noise.seek(0)

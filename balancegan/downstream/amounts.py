@@ -16,7 +16,8 @@ from balancegan.downstream.classifiers import TrainingRows, train_network
 from balancegan.downstream.gains import Gain, mean_of_classes, measure_gain
 from balancegan.progress import ProgressDisplay, show_progress
 
-HELD_OUT = 0.25  # of the images of each class, rounded down
+HELD_OUT = 0.1  # of the images of each class, rounded down, but at least one
+FEWEST_IMAGES = 4  # of a class that one is held out of
 RATIOS = (1.0, 2.0, 5.0, 10.0, np.inf)  # synthetic images per real one
 N_SEEDS = 3
 N_STEPS = 300  # of the classifier
@@ -27,7 +28,7 @@ Part = tuple[np.ndarray, np.ndarray]  # images and their class indices
 
 
 def hold_out(class_indices: np.ndarray, seed: int) -> np.ndarray:
-    """Return which images are kept for validation: a quarter of each class.
+    """Return which images are kept for validation: a tenth of each class.
 
     Parameters
     ----------
@@ -39,19 +40,20 @@ def hold_out(class_indices: np.ndarray, seed: int) -> np.ndarray:
     Returns
     -------
     held_out : ndarray of shape (n,), bool
-        None of classes of fewer than four.
+        One of classes of four to nineteen, none of smaller ones.
 
     Examples
     --------
-    >>> held_out = hold_out(np.repeat([0, 1, 2], [9, 4, 3]), seed=0)
-    >>> held_out[:9].sum(), held_out[9:13].sum(), held_out[13:].sum()
+    >>> held_out = hold_out(np.repeat([0, 1, 2], [25, 4, 3]), seed=0)
+    >>> held_out[:25].sum(), held_out[25:29].sum(), held_out[29:].sum()
     (np.int64(2), np.int64(1), np.int64(0))
     """
     held_out = np.zeros(len(class_indices), dtype=bool)
     rng = np.random.default_rng([seed, SEED_OFFSET])
     for index in np.unique(class_indices):
         rows = rng.permutation(np.flatnonzero(class_indices == index))
-        held_out[rows[: int(HELD_OUT * len(rows))]] = True
+        if len(rows) >= FEWEST_IMAGES:
+            held_out[rows[: max(1, int(HELD_OUT * len(rows)))]] = True
     return held_out
 
 

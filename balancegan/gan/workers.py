@@ -5,10 +5,10 @@ disk is the chief's (the first of them): the others get it from there, so that a
 the same steps and end at the same one.
 """
 
+import faulthandler
 import json
 import os
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
@@ -224,32 +224,27 @@ def gather(strategy: Together) -> Workers:
 
 @cache  # a process can join once
 def _join_cluster(task: Task) -> Any:
-    # TensorFlow waits in its own code, where nothing of Python's can interrupt it
-    alarm = threading.Timer(CONNECT_SECONDS, _give_up, (task,))
-    alarm.daemon = True
-    alarm.start()
-    try:
-        return tf.distribute.MultiWorkerMirroredStrategy()
-    except RuntimeError as error:
-        raise DataError(
-            "TensorFlow was used in this process before it joined its cluster, which "
-            f"it must do first: {error}"
-        ) from error
-    except tf.errors.OpError as error:
-        raise TrainingFailed(
-            f"The cluster of {CLUSTER} cannot be joined: {error.message}"
-        ) from error
-    finally:
-        alarm.cancel()
-
-
-def _give_up(task: Task) -> None:
     sys.stderr.write(
-        f"error: {task}, this one, has waited {CONNECT_SECONDS:.0f} s for the others "
-        f"of {CLUSTER}. Start all of them, and see that they reach each other.\n"
+        f"{task}, this one, joins those of {CLUSTER}; ends if the others do not come "
+        f"within {CONNECT_SECONDS:.0f} s\n"
     )
     sys.stderr.flush()
-    os._exit(1)
+    with open(os.devnull, "w") as nowhere:
+        # TensorFlow waits without an end and lets no thread of Python's run meanwhile
+        faulthandler.dump_traceback_later(CONNECT_SECONDS, exit=True, file=nowhere)
+        try:
+            return tf.distribute.MultiWorkerMirroredStrategy()
+        except RuntimeError as error:
+            raise DataError(
+                "TensorFlow was used in this process before it joined its cluster, "
+                f"which it must do first: {error}"
+            ) from error
+        except tf.errors.OpError as error:
+            raise TrainingFailed(
+                f"The cluster of {CLUSTER} cannot be joined: {error.message}"
+            ) from error
+        finally:
+            faulthandler.cancel_dump_traceback_later()
 
 
 @contextmanager
