@@ -11,6 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
 from balancegan.downstream.classifiers import (
+    SMALLEST_SIDE,
     AugmentedBatches,
     TrainingRows,
     build_classifier,
@@ -184,3 +185,10 @@ def test_moving_averages_keep_up_in_few_steps():
     rows = rows_of(transform=shift_images)
     seen = train_network(None, rows, TEST_IMAGES, 0, n_steps=40)
     assert seen[np.arange(len(seen)), TEST_CLASSES].mean() > 0.9
+
+
+@pytest.mark.parametrize(("side", "first"), [(47, 47), (48, 24), (64, 32)])
+def test_large_images_are_halved_at_once(side, first):
+    convolutions = build_classifier((side, 90, 1), 3, seed=0).layers[1:]
+    assert convolutions[0].output.shape[1] == first
+    assert min(convolutions[-4].output.shape[1:3]) <= SMALLEST_SIDE
