@@ -1,0 +1,108 @@
+"""A million images on disk: whether a step of training costs more than of few thousand.
+
+    python benchmarks/million.py fashion_mnist.npz folder-for-the-sets
+
+Writes 1,000,000 images of 28x28 to a mapped file (784 MB; real ones of Fashion-MNIST
+with 4,000 of the first class down to 40 of the last, moved at random) and the 9,000
+that they are made from to an .npz file. Trains on both by turns, twice, with the
+command line and checkpoints, 190 steps each, before the first look at the images.
+Writes results/million.json: seconds a step (from step 50 on), seconds besides, and the
+largest resident memory of each process.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from make_lt import draw_rows
+
+RESULT = Path(__file__).parent / "results" / "million.json"
+N = 1_000_000
+STEPS, FROM_STEP = 190, 50
+MOST_MOVED = 2  # pixels
+PART = 10_000
+
+
+def write_sets(source, folder):
+    """Write both sets; return where they are."""
+    with np.load(source, allow_pickle=False) as file:
+        rows = draw_rows(file["y_train"], 0)
+        x, y = file["x_train"][rows], file["y_train"][rows]
+    small, large = folder / "small.npz", folder / "large"
+    np.savez(small, x_train=x, y_train=y)
+    large.mkdir()
+    rng = np.random.default_rng(0)
+    images = np.lib.format.open_memmap(
+        large / "x_train.npy", "w+", np.uint8, (N, *x.shape[1:])
+    )
+    taken = np.resize(np.arange(len(x)), N)
+    for start in range(0, N, PART):
+        part = x[taken[start : start + PART]]
+        moved = rng.integers(-MOST_MOVED, MOST_MOVED + 1, (len(part), 2))
+        for dy, dx in np.unique(moved, axis=0):
+            alike = (moved == (dy, dx)).all(axis=1)
+            part[alike] = np.roll(part[alike], (dy, dx), axis=(1, 2))
+        images[start : start + PART] = part
+    images.flush()
+    np.save(large / "y_train.npy", y[taken])
+    return {"9,000 in memory": small, "1,000,000 on disk": large}
+
+
+def train(data, folder):
+    """Train on a set; return what it took."""
+    logs, model = folder / "logs", folder / "model"
+    command = [sys.executable, "-m", "balancegan", "train", data, "--model", model]
+    command += ["--steps", STEPS, "--seed", 0, "--log-dir", logs, "--quiet"]
+    started = time.monotonic()
+    process = subprocess.Popen(list(map(str, command)))
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"training on {data} ended with {status}")
+    whole = time.monotonic() - started
+    lines = (logs / "run-1" / "history.jsonl").read_text().splitlines()
+    at = {event["step"]: event["seconds"] for event in map(json.loads, lines)}
+    shutil.rmtree(logs)
+    shutil.rmtree(model)
+    return {
+        "seconds_a_step": (at[STEPS] - at[FROM_STEP]) / (STEPS - FROM_STEP),
+        "seconds_besides": whole - at[STEPS],
+        "seconds": whole,
+        "peak_memory_bytes": usage.ru_maxrss * 1024,
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("source", help="fashion_mnist.npz")
+    parser.add_argument("folder", type=Path, help="where there is room for the sets")
+    options = parser.parse_args()
+    runs = []
+    with tempfile.TemporaryDirectory(dir=options.folder) as place:
+        folder = Path(place)
+        sets = write_sets(options.source, folder)
+        for _ in range(2):
+            for name, data in sets.items():
+                runs.append({"set": name, **train(data, folder)})
+                print(json.dumps(runs[-1]), flush=True)
+    times = {
+        name: [run["seconds_a_step"] for run in runs if run["set"] == name]
+        for name in sets
+    }
+    small, large = (np.array(values) for values in times.values())
+    result = {
+        "command": "python benchmarks/million.py fashion_mnist.npz FOLDER",
+        "ratio_of_seconds_a_step": [round(float(r), 3) for r in large / small],
+        "runs": runs,
+    }
+    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
