@@ -44,7 +44,8 @@ def main():
             again_from = time.monotonic()
             for i in killed:
                 make(options, parts[i - 1], i, n_shards)
-            seconds = time.monotonic() - started
+            ended = time.monotonic()
+            seconds = ended - started
             found[n_shards] = members(parts)
             rows.append(
                 {
@@ -53,7 +54,7 @@ def main():
                     "seconds": round(seconds, 1),
                     "images_a_second": round(options.n / seconds),
                     "killed": killed,
-                    "seconds_of_those_again": round(time.monotonic() - again_from, 1),
+                    "seconds_of_those_again": round(ended - again_from, 1),
                     "same_as_unsharded": found[n_shards] == found[1],
                     "left_by_other_runs": [n for n in left if n.startswith(".")],
                     "bytes": sum(part.stat().st_size for part in parts),

@@ -28,6 +28,7 @@ def cluster():
 
 
 @pytest.mark.slow
+@pytest.mark.compiled  # as the workers do
 @pytest.mark.parametrize("classifier", [None, LogisticRegression(max_iter=50)])
 def test_a_cluster_finds_what_one_process_finds(cluster, small_images, classifier):
     X, y = small_images
