@@ -100,7 +100,7 @@ class ConditionalGANAugmenter(ModelSampler):
         Adam's, for both networks. None: the preset's (1e-3, falling to 0 over the
         last 40 % of the budget; for "tutorial" 2e-4).
     strategy : {"auto", "multi-worker"} or tf.distribute.Strategy, default="auto"
-        Who trains together. "auto": all GPUs of this machine where it has several.
+        Who trains together. "auto": the GPUs of this machine where it has several.
         "multi-worker": the processes that the environment variable TF_CONFIG names, one
         of which this is; all call `fit` with the same data and settings, before they
         use TensorFlow for anything else, and all have the model afterwards. A step is

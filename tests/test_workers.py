@@ -201,7 +201,7 @@ def test_alone_everything_is_what_it_was():
     workers = Workers()
     assert workers.is_chief
     assert workers.from_chief(drawn) is drawn
-    workers.check_batch(7, 2)
+    assert workers.for_batch(7, 2) is workers
     workers.check_alone("Anything")
     workers.wait()
 
@@ -230,9 +230,32 @@ def test_a_clock_that_was_agreed_on_stands():
 
 
 def test_a_batch_must_be_dealt_out_evenly():
-    TwoReplicas().check_batch(8, 2)
+    two = TwoReplicas()
+    assert two.for_batch(8, 2) is two
     with pytest.raises(DataError, match="multiple of 4.*batch_size=10"):
-        TwoReplicas().check_batch(10, 2)
+        two.for_batch(10, 2)
+
+
+@pytest.mark.parametrize(
+    ("n_gpus", "batch_size", "n_halves", "n_used"),
+    [(4, 64, 1, 4), (3, 64, 1, 2), (7, 9, 1, 3), (6, 128, 2, 4), (3, 7, 2, 1)],
+)
+def test_of_all_gpus_so_many_as_divide_a_batch(
+    monkeypatch, n_gpus, batch_size, n_halves, n_used
+):
+    class Strategy:
+        cluster_resolver = None
+
+        def __init__(self, devices=range(n_gpus)):
+            self.num_replicas_in_sync = len(devices)
+
+    monkeypatch.setattr("tensorflow.distribute.MirroredStrategy", Strategy)
+    monkeypatch.setattr(
+        "tensorflow.config.list_physical_devices", lambda kind: [kind] * n_gpus
+    )
+    workers = gather("auto")
+    assert workers.n_replicas == n_gpus
+    assert workers.for_batch(batch_size, n_halves).n_replicas == n_used
 
 
 def test_one_process_chooses_amounts(monkeypatch, small_set):

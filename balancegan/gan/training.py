@@ -92,9 +92,9 @@ class TrainingRun:
         workers: Workers | None = None,
     ) -> None:
         attributes, class_indices = Attributes.learn(labels)
-        self.labels, self.workers = labels, workers or Workers()
+        self.labels = labels
         n_halves = 2 if preset.alternating else 1
-        self.workers.check_batch(preset.batch_size, n_halves)
+        self.workers = (workers or Workers()).for_batch(preset.batch_size, n_halves)
         self.builders = {"generator": generator, "discriminator": discriminator}
         counts = np.bincount(class_indices, minlength=attributes.n_classes)
         counts = counts.reshape(attributes.sizes)

@@ -41,10 +41,12 @@ class Workers:
     ----------
     strategy : tf.distribute.Strategy or None, default=None
         None: one device, in one process.
+    is_automatic : bool, default=False
+        Whether nobody asked for it: fewer devices will do as well.
     """
 
-    def __init__(self, strategy: Any = None) -> None:
-        self.strategy = strategy
+    def __init__(self, strategy: Any = None, *, is_automatic: bool = False) -> None:
+        self.strategy, self.is_automatic = strategy, is_automatic
         resolver = None if strategy is None else strategy.cluster_resolver
         cluster = {} if resolver is None else resolver.cluster_spec().as_dict()
         jobs = {job: cluster[job] for job in JOBS if job in cluster}
@@ -64,8 +66,10 @@ class Workers:
         """Give the block in which networks are built that all train together."""
         return nullcontext() if self.strategy is None else self.strategy.scope()
 
-    def check_batch(self, batch_size: int, n_halves: int) -> None:
-        """Raise DataError where a batch cannot be dealt out evenly.
+    def for_batch(self, batch_size: int, n_halves: int) -> "Workers":
+        """Return those that a batch can be dealt out to evenly.
+
+        These, or as many of the GPUs as divide it where nobody asked for all of them.
 
         Parameters
         ----------
@@ -73,13 +77,24 @@ class Workers:
             Images of a step.
         n_halves : int
             Parts of it that a step treats one after the other: 2, or 1 for the whole.
+
+        Raises
+        ------
+        DataError
+            If it cannot, and somebody asked for these.
         """
-        if self.n_replicas > 1 and batch_size % (n_halves * self.n_replicas):
+        n = self.n_replicas
+        if n == 1 or not batch_size % (n_halves * n):
+            return self
+        if not self.is_automatic:
             raise DataError(
-                f"A batch is dealt out among {self.n_replicas} replicas, so that "
-                f"batch_size must be a multiple of {n_halves * self.n_replicas}. "
-                f"Received: batch_size={batch_size}."
+                f"A batch is dealt out among {n} replicas, so that batch_size must be "
+                f"a multiple of {n_halves * n}. Received: batch_size={batch_size}."
             )
+        while n > 1 and batch_size % (n_halves * n):
+            n -= 1
+        gpus = [f"GPU:{i}" for i in range(n)]
+        return Workers(tf.distribute.MirroredStrategy(gpus) if n > 1 else None)
 
     def check_alone(self, what: str) -> None:
         """Raise DataError where several processes would do what one has to."""
@@ -106,10 +121,7 @@ class Workers:
 
         with failing_loudly():
             taken = self.strategy.run(take, args=(tf.constant(values),))
-            local: np.ndarray = self.strategy.experimental_local_results(taken)[
-                0
-            ].numpy()
-        return local
+            return self.strategy.experimental_local_results(taken)[0].numpy()
 
     def wait(self) -> None:
         """Wait until all processes have come here."""
@@ -218,7 +230,7 @@ def gather(strategy: Together) -> Workers:
     if strategy == MULTI_WORKER:
         return Workers(_join_cluster(read_task()))
     if strategy == AUTO and len(tf.config.list_physical_devices("GPU")) > 1:
-        return Workers(tf.distribute.MirroredStrategy())
+        return Workers(tf.distribute.MirroredStrategy(), is_automatic=True)
     return Workers()
 
 
