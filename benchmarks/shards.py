@@ -57,7 +57,7 @@ def main():
                     "killed": killed,
                     "seconds_of_those_again": round(ended - again_from, 1),
                     "same_as_unsharded": found[n_shards] == found[1],
-                    "left_by_other_runs": [n for n in left if n.startswith(".")],
+                    "unfinished_left": sum(name.startswith(".") for name in left),
                     "bytes": sum(part.stat().st_size for part in parts),
                 }
             )
