@@ -66,7 +66,7 @@ main.add_command(inspect)
     type=click.Choice(["auto", "multi-worker"]),
     default="auto",
     show_default=True,
-    help="Who trains together: all GPUs of this machine, or the processes that the "
+    help="Who trains together: the GPUs of this machine, or the processes that the "
     "environment variable TF_CONFIG names, each started with this same command.",
 )
 @attributes_option
