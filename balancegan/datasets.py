@@ -51,7 +51,7 @@ def read_dataset(dataset: Any) -> tuple[np.ndarray, np.ndarray | pd.DataFrame]:
     Returns
     -------
     images : ndarray of shape (n, height, width) or (n, height, width, channels)
-        In the dataset's dtype. More than 1 GB are mapped from a temporary file.
+        In the dataset's dtype. More than 500 MB are mapped from a temporary file.
     labels : ndarray of shape (n,) or (n, n_classes), or DataFrame
         One-hot labels stay one-hot. A DataFrame has a column for each attribute.
 

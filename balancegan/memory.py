@@ -206,7 +206,7 @@ class GrowingArray:
         self._n_rows += len(rows)
         self._n_bytes += rows.nbytes
         self._blocks.append(rows)
-        if self._n_bytes > IN_MEMORY:
+        if self._n_bytes > IN_MEMORY // 2:  # joined they would be there twice
             self._write_blocks()
 
     def take(self) -> np.ndarray:
@@ -215,7 +215,6 @@ class GrowingArray:
             return np.concatenate(self._blocks)
         last = self._blocks[-1]
         self._write_blocks()
-        self._file.flush()
         shape = (self._n_rows, *last.shape[1:])
         return np.memmap(self._file, dtype=last.dtype, mode="r+", shape=shape)
 
@@ -224,6 +223,14 @@ class GrowingArray:
         if self._file is None:
             file = tempfile.TemporaryFile()  # noqa: SIM115 (closed by the stack)
             self._file = self._open_files.enter_context(file)
-        for block in self._blocks:
-            self._file.write(np.ascontiguousarray(block).data)
+        try:
+            for block in self._blocks:
+                self._file.write(np.ascontiguousarray(block).data)
+            self._file.flush()
+        except OSError as error:
+            raise OSError(
+                f"There is no room for {self._n_bytes:,} bytes of images, or more, in "
+                f"{tempfile.gettempdir()}: {error.strerror}. Name another folder by "
+                "the environment variable TMPDIR."
+            ) from error
         self._blocks = [self._blocks[-1][:0]]

@@ -9,11 +9,14 @@ import io
 import json
 import random
 import struct
+import tarfile
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -117,6 +120,7 @@ class Corpus:
             "csv": (lambda rng: self._table(rng, "csv"), 2),
             "jsonl": (lambda rng: self._table(rng, "jsonl"), 1),
             "parquet": (lambda rng: self._table(rng, "parquet"), 2),
+            "shards": (self._shards, 4),
             "lineage": (self._lineage, 1),
             "model": (self._model, 4 if model else 0),
             "checkpoint": (self._checkpoint, 2 if checkpoint else 0),
@@ -136,7 +140,10 @@ class Corpus:
         arrays, images = self.inner["arrays"], self.inner["images"]
         table = pd.DataFrame({"file_name": list(images), "label": "a"})
         idx = struct.pack(">IIII", 0x803, 2, 8, 8) + self.images[:2].tobytes()
+        rows = [{"image": images[name], "label": name[0], "site": 1} for name in images]
         return {
+            ".tar": tarred(rows),
+            ".tfrecord": framed(rows),
             ".npz": zipped(arrays, zipfile.ZIP_DEFLATED),
             ".npy": arrays["x_train.npy"],
             ".csv": table.to_csv(index=False).encode(),
@@ -254,6 +261,26 @@ class Corpus:
         files[f"table.{suffix}"] = content
         return Case(suffix, files, f"table.{suffix}", how)
 
+    def _shards(self, rng: random.Random) -> Case:
+        kind = rng.choice(sorted(SHARDS))
+        images = dict(self.inner["images"])
+        how = damage_one(rng, images) if rng.random() < 0.4 else ""
+        rows: list[dict] = [
+            {"image": content, "label": name[0], "site": row % 2}
+            for row, (name, content) in enumerate(images.items())
+        ]
+        if not how and rng.random() < 0.5:  # a value that means something else
+            column, value = rng.choice(["label", "site"]), rng.choice(TEXTS)
+            for row in rows:
+                row[column] = str(row[column])
+            rng.choice(rows)[column] = value.decode(errors="replace")
+            how = f"a {column} is {value[:30]!r}"
+        content = SHARDS[kind](rows)
+        if not how:
+            content, how = damage(rng, content)
+        entry = rng.choice([".", f"a.{kind}"])
+        return Case("shards", {f"a.{kind}": content}, entry, how)
+
     def _lineage(self, rng: random.Random) -> Case:
         from balancegan.data.filewriting import encode_image
         from balancegan.data.lineage import Lineage
@@ -286,6 +313,53 @@ class Corpus:
             how = damage_one(rng, members)
             content = zipped(members, zipfile.ZIP_STORED)
         return Case("checkpoint", {"step-1.npz": content}, ".", how)
+
+
+def tarred(rows: list[dict]) -> bytes:
+    """Return a tar of WebDataset with an image, its class and a column a row."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as tar:
+        for number, row in enumerate(rows):
+            label = row["label"].encode(errors="replace")
+            site = json.dumps({"site": row["site"]}).encode()
+            members = {"png": row["image"], "cls": label, "json": site}
+            for suffix, content in members.items():
+                member = tarfile.TarInfo(f"{number}.{suffix}")
+                member.size = len(content)
+                tar.addfile(member, io.BytesIO(content))
+    return file.getvalue()
+
+
+def framed(rows: list[dict]) -> bytes:
+    """Return a TFRecord file of an example a row."""
+    import tensorflow as tf
+
+    def feature(value: Any) -> Any:
+        if isinstance(value, int):
+            return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
+        raw = value if isinstance(value, bytes) else value.encode()
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[raw]))
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "a"
+        with tf.io.TFRecordWriter(str(file)) as writer:
+            for row in rows:
+                features = {name: feature(value) for name, value in row.items()}
+                held = tf.train.Features(feature=features)
+                writer.write(tf.train.Example(features=held).SerializeToString())
+        return file.read_bytes()
+
+
+def tabled(rows: list[dict]) -> bytes:
+    """Return a Parquet file of images."""
+    return bytes(pd.DataFrame(rows).to_parquet(index=False))
+
+
+SHARDS: dict[str, Callable[[list[dict]], bytes]] = {
+    "tar": tarred,
+    "tfrecord": framed,
+    "parquet": tabled,
+}
 
 
 class _Weights:

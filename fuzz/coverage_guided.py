@@ -62,6 +62,7 @@ TARGETS = (
     *((read_file, name) for name in ("data.npz", "x_train.npy", "lineage.png")),
     *((read_manifest, f"table.{kind}") for kind in ("csv", "jsonl", "parquet")),
     *((read_folder, f"a/0.{k}") for k in ("png", "jpg", "bmp", "gif", "tif", "webp")),
+    *((read_file, f"shard.{kind}") for kind in ("tar", "tfrecord")),
     *((read_packed, f"train-images-idx3-ubyte{end}") for end in ("", ".gz")),
     (read_targets, ""),
 )

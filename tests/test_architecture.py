@@ -96,6 +96,7 @@ ALONE = [
 ONLY_IN = {
     "tensorflow": {
         "data.records",
+        "data.samples",
         "evaluation.threads",
         "gan.conditional_gan",
         "gan.layers",

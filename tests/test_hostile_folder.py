@@ -156,7 +156,7 @@ def test_what_can_be_used_is_used(hostile, tmp_path, command, most_bytes):
 def test_all_that_cannot_be_used_is_named_and_nothing_written(hostile, tmp_path):
     done, _ = run(tmp_path, "balance", "--steps", "3", *OUT, hostile)
     assert (done.returncode, done.stdout) == (2, "")
-    assert f"has {len(BAD)} files that cannot be used" in done.stderr
+    assert f"has {len(BAD)} images that cannot be used" in done.stderr
     for name, reason in BAD.items():
         assert f"{name} ({reason}" in done.stderr
     assert done.stderr.strip().count("\n") == 0

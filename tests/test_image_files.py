@@ -211,7 +211,7 @@ def test_every_bad_file_is_named_with_its_reason(hostile):
         read_images(hostile)
     for name, reason in BAD.items():
         assert f"{name} ({reason}" in str(refused.value)
-    assert f"has {len(BAD)} files" in str(refused.value)
+    assert f"has {len(BAD)} images" in str(refused.value)
     data = read_images(hostile, on_error="skip")
     (note,) = [note for note in data.notes if note.startswith("left out")]
     for name, reason in BAD.items():
@@ -229,7 +229,7 @@ def test_every_bad_file_is_named_with_its_reason(hostile):
 def test_a_truncated_file_alone_is_refused_too(folder):
     whole = save(folder / "dog" / "big.jpg", size=(90, 90)).read_bytes()
     (folder / "dog" / "big.jpg").write_bytes(whole[:-300])
-    with pytest.raises(DataError, match=r"1 files .*big.jpg .damaged"):
+    with pytest.raises(DataError, match=r"1 images .*big.jpg .damaged"):
         read_images(folder)
 
 
@@ -296,7 +296,8 @@ def test_nothing_left_is_an_error(tmp_path):
 def test_a_rule_for_each_kind_of_file(tmp_path, mode, colour, channels, seen):
     suffix = "tif" if mode == "I" else "png"
     path = save(tmp_path / f"a.{suffix}", mode=mode, colour=colour)
-    pixels = decoding.decode(path, channels, (6, 8), "pad")
+    pixels, header = decoding.decode(path, channels, (6, 8), "pad")
+    assert (header.height, header.width) == (6, 8)
     assert pixels.shape == (6, 8, channels)
     assert (pixels == seen).all()
 

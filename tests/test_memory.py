@@ -1,3 +1,5 @@
+import errno
+import io
 import sys
 from pathlib import Path
 
@@ -36,7 +38,7 @@ def test_rows_come_back_wherever_they_were_kept(monkeypatch, limit, sizes, dtype
             gathered.append(np.asfortranarray(block))
         assert len(gathered) == len(rows)
         taken = gathered.take()
-    assert isinstance(taken, np.memmap) == (rows.nbytes > limit)
+    assert isinstance(taken, np.memmap) == (rows.nbytes > limit // 2)
     assert taken.dtype == rows.dtype
     np.testing.assert_array_equal(taken, rows)
 
@@ -48,6 +50,17 @@ def test_what_is_not_taken_leaves_no_open_file(monkeypatch):
         file = gathered._file
         raise KeyError
     assert file.closed
+
+
+def test_a_temporary_folder_that_is_full_is_named(monkeypatch):
+    class Full(io.BytesIO):
+        def write(self, _):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(memory, "IN_MEMORY", 0)
+    monkeypatch.setattr(memory.tempfile, "TemporaryFile", Full)
+    with GrowingArray() as gathered, pytest.raises(OSError, match="TMPDIR"):
+        gathered.append(make_images(2))
 
 
 def test_room_for_much_is_in_a_file(monkeypatch):

@@ -75,7 +75,9 @@ def records_of(path):
 
     raw = tf.data.TFRecordDataset(str(path)).as_numpy_iterator()
     examples = [tf.train.Example.FromString(each) for each in raw]
-    return {e.features.feature["number"].int64_list.value[0]: e for e in examples}
+    return {
+        e.features.feature["synthetic_number"].int64_list.value[0]: e for e in examples
+    }
 
 
 @pytest.mark.parametrize("suffix", ["parquet", "tfrecord", "tar"])
@@ -108,8 +110,9 @@ def test_records_say_where_their_images_come_from(model, tmp_path):
     facts = {
         "label": "b.1",
         "class_index": 1,
-        "number": 70,
-        "model": lineage.model,
+        "is_synthetic": True,
+        "synthetic_number": 70,
+        "synthetic_model": lineage.model,
     }
     assert row.drop("image").to_dict() == facts
     tar = records_of(tmp_path / "r.tar")
@@ -123,7 +126,7 @@ def test_records_say_where_their_images_come_from(model, tmp_path):
     assert Image.open(io.BytesIO(encoded)).size == (8, 8)
     assert list(feature["image/class/text"].bytes_list.value) == [b"b.1"]
     assert list(feature["image/class/label"].int64_list.value) == [1]
-    assert list(feature["number"].int64_list.value) == [70]
+    assert list(feature["synthetic_number"].int64_list.value) == [70]
 
 
 # webdataset leaves closing to the garbage collector
@@ -138,7 +141,7 @@ def test_a_tar_is_read_by_webdataset(model, tmp_path):
     gc.collect()
     assert len(samples) == N
     assert {cls for _, cls, _ in samples} == {1}
-    assert samples[70][2]["number"] == 70
+    assert samples[70][2]["synthetic_number"] == 70
     assert samples[0][0].size == (8, 8)
 
 

@@ -92,9 +92,7 @@ def _write_at_once(
         raise DataError(f"{out} would be a picture of no image: this shard has none.")
     if len(pixels) == 1:
         (record,) = _records(model, asked, numbers)
-        with whole_file(out) as file:
-            file.write(record.png)
-        return [out]
+        return [_write_file(out, record.png)]
     starts = range(0, len(pixels), SHOWN_COLUMNS)
     write_png(out, tile_grid([pixels[i : i + SHOWN_COLUMNS] for i in starts]))
     return [out]
@@ -109,7 +107,7 @@ def _write_folder(out: Path, records: Iterator[Record]) -> list[Path]:
         If they cannot be written. Of a new folder nothing is left.
     """
     if out.is_dir():
-        return [_write_record(out, record) for record in records]
+        return [_write_file(out / f"{r.name}.png", r.png) for r in records]
     names = []
     with whole_folder(out) as folder:
         for record in records:
@@ -118,10 +116,9 @@ def _write_folder(out: Path, records: Iterator[Record]) -> list[Path]:
     return [out / name for name in names]
 
 
-def _write_record(folder: Path, record: Record) -> Path:
-    path = folder / f"{record.name}.png"
+def _write_file(path: Path, content: bytes) -> Path:
     with whole_file(path) as file:
-        file.write(record.png)
+        file.write(content)
     return path
 
 
@@ -185,7 +182,7 @@ def generate_again(model: Path, source: Path, out: Path) -> dict[str, Any]:
     texts = {trained.attributes.names[0]: lineage.class_name, **lineage.attributes}
     asked = trained.find_texts(texts)
     images, _ = make_numbered(trained, asked, np.array([lineage.number]))
-    write_synthetic(out, trained.image_format.to_uint8(images)[0], lineage)
+    _write_file(out, encode_image(trained.image_format.to_uint8(images)[0], lineage))
     name = ", ".join(texts.values())
     facts = {"name": name, "asked": asked, "numbers": [lineage.number]}
     return {**facts, "files": [str(out)]}
@@ -211,9 +208,3 @@ def describe(
     class_name, *others = model.name_values(class_index)
     named = dict(zip(model.attributes.names[1:], others, strict=True))
     return Lineage(class_name, number, made_by, named, method=GAN)
-
-
-def write_synthetic(path: Path, pixels: np.ndarray, lineage: Lineage) -> None:
-    """Write a synthetic image as a PNG file that says where it comes from."""
-    with whole_file(path) as file:
-        file.write(encode_image(pixels, lineage))

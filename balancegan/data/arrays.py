@@ -218,6 +218,11 @@ def _column_array(column: pd.Series) -> np.ndarray:
     return column.fillna("").astype(str).to_numpy(dtype=str)
 
 
+def marked_rows(column: pd.Series) -> np.ndarray:
+    """Return where a column says that it is so, by whatever tables say it."""
+    return column.astype(str).str.lower().isin(("true", "1")).to_numpy()
+
+
 def refuse_synthetic(path: Path, mask: np.ndarray | None) -> None:
     """Raise DataError if a mask says that there are synthetic images already."""
     if mask is not None and mask.dtype.kind in "biu" and mask.any():

@@ -1,10 +1,11 @@
-"""From an image file to pixels: a rule for each kind, limits for hostile ones.
+"""From an encoded image to pixels: a rule for each kind, limits for hostile ones.
 
 Grey, colour and colour with transparency stay what they are; 16 bits become 8; a
 palette and any other colour space become colour. Why a file cannot be used is said in
 words. Which size a set of files gets is decided here, too.
 """
 
+import io
 import os
 import stat
 import struct
@@ -69,39 +70,45 @@ class Header:
     channels: int
 
 
-def read_header(path: Path) -> Header:
-    """Return what a file says of its image.
+def read_header(source: Path | bytes) -> Header:
+    """Return what a file, or its bytes, says of its image.
 
     Raises
     ------
     UnusableImage
         If it is no image, too large, or more than one.
     """
-    with _opened(path) as image:
-        width, height = image.size
-        try:
-            turned = image.getexif().get(ORIENTATION, 1) in TURNED
-        except DAMAGED as error:
-            raise UnusableImage(f"damaged: {error}") from error
-        if turned:
-            width, height = height, width
-        return Header(height, width, _count_channels(image))
+    with _opened(source) as image:
+        return _header_of(image)
+
+
+def _header_of(image: Image.Image) -> Header:
+    width, height = image.size
+    try:
+        turned = image.getexif().get(ORIENTATION, 1) in TURNED
+    except DAMAGED as error:
+        raise UnusableImage(f"damaged: {error}") from error
+    if turned:
+        width, height = height, width
+    return Header(height, width, _count_channels(image))
 
 
 ORIENTATION = 0x0112  # the EXIF tag
 TURNED = (5, 6, 7, 8)  # its values for images that lie on their side
 
 
-def decode(path: Path, channels: int, size: tuple[int, int], fit: Fit) -> np.ndarray:
-    """Return the pixels of a file.
+def decode(
+    source: Path | bytes, channels: int, size: tuple[int, int], fit: Fit
+) -> tuple[np.ndarray, Header]:
+    """Return the pixels of a file, or of its bytes, and what it says of its image.
 
     EXIF orientation is honoured. Transparency is laid on white where `channels` is
     less than 4. 16 bits become 8 by rounding.
 
     Parameters
     ----------
-    path : Path
-        The file.
+    source : Path or bytes
+        The file, or what is in one.
     channels : int
         1, 3 or 4; at least as many as the file has, or 3 for one with transparency.
     size : tuple of int
@@ -114,13 +121,17 @@ def decode(path: Path, channels: int, size: tuple[int, int], fit: Fit) -> np.nda
     Returns
     -------
     pixels : ndarray of shape (height, width, channels), uint8
+    header : Header
 
     Raises
     ------
     UnusableImage
-        If it cannot be decoded.
+        If it cannot be decoded, or would lose its colours.
     """
-    with _opened(path) as opened:
+    with _opened(source) as opened:
+        header = _header_of(opened)
+        if channels == 1 and header.channels > 1:
+            raise UnusableImage("in colour, and not the others")
         try:
             opened.load()
             upright = ImageOps.exif_transpose(opened)
@@ -128,7 +139,7 @@ def decode(path: Path, channels: int, size: tuple[int, int], fit: Fit) -> np.nda
             raise UnusableImage(f"damaged: {error}") from error
         image = _to_mode(upright, channels)
         fitted = fit_image(image, size, fit)
-        return np.asarray(fitted).reshape(*size, channels)
+        return np.asarray(fitted).reshape(*size, channels), header
 
 
 def fit_image(image: Image.Image, size: tuple[int, int], fit: Fit) -> Image.Image:
@@ -238,21 +249,27 @@ def choose_channels(headers: list[Header]) -> int:
 
 
 class _opened:
-    """Opens an image file, without decoding it; closes it again."""
+    """Opens an image file, or the bytes of one, without decoding it; closes it."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, source: Path | bytes) -> None:
+        self.source = source
 
     def __enter__(self) -> Image.Image:
+        source = self.source
+        file: Path | io.BytesIO
         try:
-            if not stat.S_ISREG(os.stat(self.path).st_mode):
-                raise UnusableImage("no file")  # a pipe, say, which would never end
+            if isinstance(source, bytes):
+                n_bytes, file = len(source), io.BytesIO(source)
+            else:
+                status = os.stat(source)
+                if not stat.S_ISREG(status.st_mode):
+                    raise UnusableImage("no file")  # a pipe, say, which would not end
+                n_bytes, file = status.st_size, source
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                self.image = Image.open(self.path, formats=FORMATS)
+                self.image = Image.open(file, formats=FORMATS)
         except UnidentifiedImageError:
-            size = self.path.stat().st_size
-            raise UnusableImage("empty" if not size else "no image") from None
+            raise UnusableImage("no image" if n_bytes else "empty") from None
         except Image.DecompressionBombError:
             raise UnusableImage(_too_large("more than 100,000,000")) from None
         except DAMAGED as error:

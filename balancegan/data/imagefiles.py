@@ -84,7 +84,7 @@ def read_image_files(
     files = _find_files(root, table["file_name"], bad)
     headers = _read_headers(files, bad)
     if not headers:
-        raise _nothing_left(path, bad)
+        raise nothing_left(path, bad)
     known = list(headers.values())
     size = size or choose_size(known)
     fit = fit or choose_fit(known, size)
@@ -98,7 +98,7 @@ def read_image_files(
         good = []
         for name in rows["file_name"]:
             try:
-                pixels = decode(files[name], channels, size, fit)
+                pixels, _ = decode(files[name], channels, size, fit)
             except UnusableImage as error:
                 bad.append(BadFile(name, str(error)))
                 good.append(False)
@@ -109,9 +109,9 @@ def read_image_files(
         parts[split] = _make_part(images[start:stop], rows[good], files, headers)
         start = stop
     if on_error == "fail" and bad:
-        raise _refuse(path, bad)
+        raise refuse_bad(path, bad)
     if TRAIN not in parts or not len(parts[TRAIN].labels):
-        raise _nothing_left(path, bad)
+        raise nothing_left(path, bad)
     notes = _describe(table, parts, size, fit, bad)
     return LabelledImages(path, parts, notes=notes, fit=fit)
 
@@ -167,34 +167,44 @@ def _describe(
     bad: list[BadFile],
 ) -> list[str]:
     sides = np.concatenate([p.sizes for p in parts.values() if p.sizes is not None])
-    notes = []
-    if (sides != size).any():
-        low, high = sides.min(axis=0), sides.max(axis=0)
-        notes.append(
-            f"files of {low[0]}x{low[1]} to {high[0]}x{high[1]} pixels (height x "
-            f"width) are brought to {size[0]}x{size[1]}: {fit} (--size, --fit)"
-        )
+    notes = note_sizes(sides, size, fit, "files")
     if bad:
-        notes.append(f"left out {len(bad)} unusable files: {_list(bad)}")
+        notes.append(f"left out {len(bad)} unusable files: {list_bad(bad)}")
     lost = set(table["label"].astype(str)) - set(class_counts(parts[TRAIN].labels))
     if lost:
         notes.append(f"without a training image: {', '.join(sorted(lost))}")
     return notes
 
 
-def _refuse(path: Path, bad: list[BadFile]) -> DataError:
+def note_sizes(
+    sides: np.ndarray, size: tuple[int, int], fit: Fit, what: str
+) -> list[str]:
+    """Return what to tell people of heights and widths, which may be nothing."""
+    if not (sides != size).any():
+        return []
+    low, high = sides.min(axis=0), sides.max(axis=0)
+    return [
+        f"{what} of {low[0]}x{low[1]} to {high[0]}x{high[1]} pixels (height x width) "
+        f"are brought to {size[0]}x{size[1]}: {fit} (--size, --fit)"
+    ]
+
+
+def refuse_bad(path: Path, bad: list[BadFile]) -> DataError:
+    """Return an error that names what cannot be used."""
     return DataError(
-        f"{path} has {len(bad)} files that cannot be used: {_list(bad)}. Mend or "
+        f"{path} has {len(bad)} images that cannot be used: {list_bad(bad)}. Mend or "
         "remove them, or leave them out by --on-error skip."
     )
 
 
-def _nothing_left(path: Path, bad: list[BadFile]) -> DataError:
-    found = f" Unusable: {_list(bad)}." if bad else ""
+def nothing_left(path: Path, bad: list[BadFile]) -> DataError:
+    """Return an error that says that there is nothing to learn from."""
+    found = f" Unusable: {list_bad(bad)}." if bad else ""
     return DataError(f"{path} has no training image that can be used.{found}")
 
 
-def _list(bad: list[BadFile]) -> str:
+def list_bad(bad: list[BadFile]) -> str:
+    """Return the first of them with their reasons, and how many more there are."""
     named = [f"{_readable(f.name)} ({f.reason})" for f in bad[:MOST_NAMED]]
     rest = len(bad) - len(named)
     return "; ".join(named) + (f"; and {rest} more" if rest else "")

@@ -92,7 +92,7 @@ class LabelledImages:
     class_names : list of str or None
         The names that the labels 0..K-1 stand for. None: labels are their own names.
     stored : StoredArrays or None
-        How the arrays were stored. None: the images are files.
+        How the arrays were stored. None: the images were encoded.
     notes : list of str
         What was decided or left out while reading, for people.
     fit : "pad", "crop", "stretch" or None

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from balancegan.data.arrays import LINEAGE_KEYS, MASK_KEY, refuse_synthetic
+from balancegan.data.arrays import LINEAGE_KEYS, MASK_KEY, marked_rows, refuse_synthetic
 from balancegan.data.labelled import TEST, TRAIN, VALIDATION
 from balancegan.errors import DataError
 
@@ -77,8 +77,7 @@ def read_table(
             )
         table[column] = table[column].astype(str)
     if MASK_KEY in table:
-        mask = table[MASK_KEY].astype(str).str.lower().isin(("true", "1")).to_numpy()
-        refuse_synthetic(path, mask)
+        refuse_synthetic(path, marked_rows(table[MASK_KEY]))
     table = table.drop(columns=[key for key in LINEAGE_KEYS if key in table])
     if SPLIT_KEY in table:
         table[SPLIT_KEY] = _find_splits(path, table[SPLIT_KEY])

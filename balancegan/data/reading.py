@@ -19,6 +19,7 @@ from balancegan.data.imagefiles import BadFile, OnError, read_image_files
 from balancegan.data.labelled import TRAIN, LabelledImages
 from balancegan.data.manifests import SUFFIXES as MANIFESTS
 from balancegan.data.manifests import read_table
+from balancegan.data.shards import is_sharded, read_shards
 from balancegan.errors import DataError
 from balancegan.files import DAMAGES
 
@@ -43,20 +44,22 @@ def read_images(
         or with a metadata.csv or .jsonl, as Hugging Face's imagefolder has it; a .csv,
         .jsonl or .parquet manifest of image files; an .npz file; a .npy file of images
         with one of labels beside it, or a folder of such, which are mapped, not
-        loaded; or a folder of MNIST's idx files, gzipped or not.
+        loaded; a folder of MNIST's idx files, gzipped or not; or a shard of encoded
+        images (.tar, .tfrecord, .parquet), or a folder of such.
     images_key, labels_key : str, default=None
-        Names of the two arrays, or of the manifest's columns. None: the usual ones,
-        see :func:`balancegan.data.arrays.from_arrays` and
-        :func:`balancegan.data.manifests.read_table`.
+        Names of the two arrays, of the manifest's columns, or within the shards. None:
+        the usual ones, see :func:`balancegan.data.arrays.from_arrays`,
+        :func:`balancegan.data.manifests.read_table` and
+        :func:`balancegan.data.samples.iterate_samples`.
     size : tuple of int or None, default=None
         Height and width that image files are brought to. None: their own where all
         are alike and at most 64 pixels; else the median, scaled down to 32: larger
-        images take much longer to train.
+        images take much longer to train. Of shards the first thousand images decide.
     fit : str or None, default=None
         "pad", "crop" or "stretch", see :func:`balancegan.data.decoding.decode`. None:
         "stretch" where that distorts no image by more than a tenth, else "pad".
     on_error : str, default="fail"
-        What to do about image files that cannot be used: "fail" names them in an
+        What to do about encoded images that cannot be used: "fail" names them in an
         error, "skip" leaves them out and names them in the notes.
 
     Returns
@@ -81,6 +84,15 @@ def read_images(
     bad: list[BadFile] = []
     if fit is not None and fit not in FITS:
         raise DataError(f"A fit is one of {', '.join(FITS)}. Received: {fit!r}.")
+    if kind == "shards":
+        return read_shards(
+            path,
+            images_key=images_key,
+            labels_key=labels_key,
+            size=size,
+            fit=fit,
+            on_error=on_error,
+        )
     if kind == "folder":
         root = path
         table, bad = list_folder(path, labels_key)
@@ -95,7 +107,7 @@ def read_images(
 
 
 def find_kind(path: Path) -> str:
-    """Return "npz", "npy", "idx", "manifest" or "folder".
+    """Return "npz", "npy", "idx", "shards", "manifest" or "folder".
 
     Raises
     ------
@@ -104,6 +116,8 @@ def find_kind(path: Path) -> str:
     """
     if not path.exists():
         raise DataError(f"There is no file or folder {path}.")
+    if is_sharded(path):
+        return "shards"
     if path.is_dir():
         if {"x_train", "y_train"} <= find_idx_files(path).keys():
             return "idx"

@@ -14,11 +14,12 @@ from itertools import chain, islice, starmap
 from pathlib import Path
 from typing import Any
 
+from balancegan.data.arrays import MASK_KEY, MODEL_KEY, NUMBER_KEY
 from balancegan.data.lineage import Lineage
 from balancegan.errors import DataError
 from balancegan.files import whole_file
 
-FACTS = ["label", "class_index", "number", "model"]  # of every record
+FACTS = ("label", "class_index", MASK_KEY, NUMBER_KEY, MODEL_KEY)  # of every record
 WRITTEN_AT_ONCE = 512  # rows of a Parquet file
 
 
@@ -45,9 +46,9 @@ class Record:
 
     def facts(self) -> dict[str, Any]:
         """Return what a record says beside the image: plain values."""
-        lineage = self.lineage
-        known = (lineage.class_name, self.class_index, lineage.number, lineage.model)
-        return {**dict(zip(FACTS, known, strict=True)), **lineage.attributes}
+        by = self.lineage
+        known = (by.class_name, self.class_index, True, by.number, by.model)
+        return {**dict(zip(FACTS, known, strict=True)), **by.attributes}
 
 
 def write_records(path: Path, records: Iterable[Record]) -> list[str]:
@@ -57,7 +58,8 @@ def write_records(path: Path, records: Iterable[Record]) -> list[str]:
     ----------
     path : Path
         .parquet (columns "image", of bytes and path as Hugging Face's datasets have
-        them, "label", "class_index", "number", "model", and the other attributes),
+        them, "label", "class_index", "is_synthetic", "synthetic_number",
+        "synthetic_model", and the other attributes),
         .tfrecord (``tf.train.Example`` with "image/encoded", "image/format",
         "image/class/text", "image/class/label" and the rest by name) or .tar
         (WebDataset: NAME.png, NAME.cls with the class index, NAME.json).
@@ -92,7 +94,7 @@ def _write_parquet(path: Path, records: Iterable[Record]) -> None:
     records = iter(records)
     first = list(islice(records, 1))
     image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-    plain = {"class_index": pa.int64(), "number": pa.int64()}
+    plain = {"class_index": pa.int64(), MASK_KEY: pa.bool_(), NUMBER_KEY: pa.int64()}
     columns = list(first[0].facts()) if first else FACTS
     schema = pa.schema(
         [("image", image), *((name, plain.get(name, pa.string())) for name in columns)]
@@ -112,7 +114,8 @@ def _write_tfrecord(path: Path, records: Iterable[Record]) -> None:
 
     def feature(name: str, value: Any) -> tuple[str, Any]:
         if isinstance(value, int):
-            return name, tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
+            numbers = tf.train.Int64List(value=[int(value)])  # truths are refused
+            return name, tf.train.Feature(int64_list=numbers)
         raw = value if isinstance(value, bytes) else value.encode()
         return name, tf.train.Feature(bytes_list=tf.train.BytesList(value=[raw]))
 

@@ -1,0 +1,337 @@
+"""Images of shards, one after the other and still encoded: tar, TFRecord, Parquet.
+
+What each format calls image and label, and what else it says. Nothing is unpacked to
+files, and no more than a few images are in memory. How they become arrays is not known
+here.
+"""
+
+import itertools
+import json
+import os
+import re
+import struct
+import tarfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from balancegan.data.decoding import SUFFIXES
+from balancegan.errors import DataError
+from balancegan.files import DAMAGES
+
+TAR, TFRECORD, PARQUET = "tar", "tfrecord", "parquet"
+NAMES = {  # those of TensorFlow Datasets end in -00003-of-00016
+    TAR: re.compile(r"\.(tar|tar\.gz|tgz)$"),
+    TFRECORD: re.compile(r"\.tfrecords?(-\d+-of-\d+)?$"),
+    PARQUET: re.compile(r"\.parquet$"),
+}
+# The most telling names first
+IMAGE_KEYS, LABEL_KEYS = ("image/encoded", "image"), ("image/class/text", "label")
+NUMBERED_LABEL = "image/class/label"
+ABOUT_IMAGES = "image/"  # features of this beginning are no columns
+MOST_BYTES = 100_000_000  # of an encoded image; more is taken for damage
+READ_AT_ONCE = 64  # rows of a Parquet file
+FRAME = struct.Struct("<Q4x")  # of a TFRecord: length, and the checksum of that
+FOOTER = 4  # bytes: the checksum of what is between
+
+Plain = str | int | float | bool
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An image as a shard holds it.
+
+    Attributes
+    ----------
+    name : str
+        What people can find it by.
+    image : bytes
+        The encoded image.
+    label : str, int, float or bool
+        Its class.
+    columns : dict
+        What else is known of it, by name.
+    """
+
+    name: str
+    image: bytes
+    label: Plain
+    columns: dict[str, Plain]
+
+
+def shard_format(file: Path) -> str | None:
+    """Return "tar", "tfrecord" or "parquet", None for another name.
+
+    Examples
+    --------
+    >>> [shard_format(Path(name)) for name in ("a-7.tar", "a.tfrecord-00000-of-00002")]
+    ['tar', 'tfrecord']
+    """
+    for kind, name in NAMES.items():
+        if name.search(file.name):
+            return kind
+    return None
+
+
+def holds_images(parquet: Path) -> bool:
+    """Return whether a Parquet file has images in it, and not only their names.
+
+    Where nobody can tell (no pyarrow, a damaged file) it is taken for a table of names.
+    """
+    try:
+        from pyarrow.parquet import read_schema
+
+        schema = read_schema(parquet)
+    except (ImportError, OSError, *DAMAGES):
+        return False
+    return any(_is_bytes(field.type) for field in schema)
+
+
+def iterate_samples(
+    file: Path, images_key: str | None = None, labels_key: str | None = None
+) -> Iterator[Sample]:
+    """Yield the images of a shard in their order.
+
+    Parameters
+    ----------
+    file : Path
+        A .tar of WebDataset, whose files NAME.png (or another kind of image), NAME.cls
+        and NAME.json belong together; a .tfrecord of ``tf.train.Example``; or a
+        .parquet with a column of images, of bytes alone or, as Hugging Face's datasets
+        have them, of bytes and path.
+    images_key, labels_key : str or None, default=None
+        Names of features or columns, or suffixes in a tar. None: "image/encoded" or
+        "image"; "image/class/text", "label" or "image/class/label". In a tar: the
+        first image, and what NAME.json has as "label", or NAME.cls.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged, or an image or a label is missing.
+    """
+    kind = shard_format(file)
+    if kind is None:
+        raise ValueError(f"No shard is called so: {file}")
+    found = READERS[kind](file, images_key, labels_key)
+    while True:
+        try:
+            sample = next(found)
+        except StopIteration:
+            return
+        except DataError:
+            raise
+        except (OSError, tarfile.TarError, *DAMAGES) as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise DataError(f"{file} is no whole .{kind} file: {reason}") from error
+        yield sample
+
+
+def _read_tar(
+    file: Path, images_key: str | None, labels_key: str | None
+) -> Iterator[Sample]:
+    wanted = SUFFIXES if images_key is None else (f".{images_key.lstrip('.')}",)
+    for name, members in _group_members(file):
+        pixels = next((suffix for suffix in wanted if suffix in members), None)
+        if pixels is None:
+            continue  # something else that lies in the archive
+        facts = _plain(_load_object(members.get(".json", b"{}"), f"{file}: {name}"))
+        label = facts.pop(labels_key or "label", None)
+        if label is None:
+            label = _read_class(members.get(f".{labels_key or 'cls'}"))
+        where = f"{file.name}: {name}{pixels}"
+        if label is None:
+            raise _lacking("label", where, [*members, *facts], "--labels-key")
+        yield Sample(where, members[pixels], label, facts)
+
+
+def _group_members(file: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """Yield what files of one name have, by their suffixes."""
+    with tarfile.open(file, "r|*") as tar:
+        members = (each for each in tar if each.isreg())
+        for name, group in itertools.groupby(members, key=lambda m: _cut(m.name)[0]):
+            found, n_bytes = {}, 0
+            for member in group:
+                n_bytes += member.size
+                if n_bytes > MOST_BYTES:
+                    raise ValueError(f"{name} has more than {MOST_BYTES:,} bytes")
+                content = tar.extractfile(member)
+                if content is not None:
+                    found[_cut(member.name)[1].lower()] = content.read()
+            yield name, found
+
+
+def _cut(name: str) -> tuple[str, str]:
+    """Return a name up to its first dot, and the rest.
+
+    Examples
+    --------
+    >>> _cut("a.b/c.seg.png")
+    ('a.b/c', '.seg.png')
+    """
+    folder, file = os.path.split(name)
+    stem, dot, suffix = file.partition(".")
+    return os.path.join(folder, stem), dot + suffix
+
+
+def _load_object(content: bytes, where: str) -> Mapping[str, Any]:
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"The .json of {where} is no JSON: {error}") from error
+    return found if isinstance(found, dict) else {}
+
+
+def _read_class(content: bytes | None) -> str | int | None:
+    """Return the class that a .cls file names, by a number or a text."""
+    text = (content or b"").decode().strip()
+    return int(text) if re.fullmatch(r"-?\d{1,18}", text, re.ASCII) else text or None
+
+
+def _read_tfrecord(
+    file: Path, images_key: str | None, labels_key: str | None
+) -> Iterator[Sample]:
+    import tensorflow as tf
+    from google.protobuf.message import DecodeError
+
+    _check_lengths(file)
+    records = tf.data.TFRecordDataset(str(file)).as_numpy_iterator()
+    for number in itertools.count():
+        try:
+            example = tf.train.Example.FromString(next(records))
+        except StopIteration:
+            return
+        except (tf.errors.OpError, DecodeError) as error:
+            raise ValueError(getattr(error, "message", None) or str(error)) from error
+        values = {
+            name: _value(feature) for name, feature in example.features.feature.items()
+        }
+        where = f"{file.name}: record {number}"
+        yield _make_sample(where, values, images_key, labels_key)
+
+
+def _check_lengths(file: Path) -> None:
+    """Refuse lengths beyond the file, for which TensorFlow would ask for memory."""
+    end = file.stat().st_size
+    with open(file, "rb") as stream:
+        while (place := stream.tell()) < end:
+            (length,) = FRAME.unpack(stream.read(FRAME.size))
+            if place + FRAME.size + length + FOOTER > end:
+                raise ValueError(f"the record at byte {place:,} does not end in it")
+            if length > MOST_BYTES:
+                raise ValueError(f"the record at byte {place:,} has {length:,} bytes")
+            stream.seek(length + FOOTER, os.SEEK_CUR)
+
+
+def _value(feature: Any) -> Any:
+    """Return the only value of a feature, None where there are more or none."""
+    kind = feature.WhichOneof("kind")
+    values = [] if kind is None else getattr(feature, kind).value
+    return values[0] if len(values) == 1 else None
+
+
+def _read_parquet(
+    file: Path, images_key: str | None, labels_key: str | None
+) -> Iterator[Sample]:
+    from pyarrow.parquet import ParquetFile
+
+    with ParquetFile(file) as table:
+        names = _find_class_names(table.schema_arrow.metadata or {})
+        number = 0
+        for batch in table.iter_batches(READ_AT_ONCE):
+            for row in batch.to_pylist():
+                where = f"{file.name}: row {number}"
+                sample = _make_sample(where, row, images_key, labels_key)
+                yield _name_label(sample, names, labels_key or "label")
+                number += 1
+
+
+def _is_bytes(kind: Any) -> bool:
+    import pyarrow as pa
+
+    if pa.types.is_struct(kind):
+        place = kind.get_field_index("bytes")
+        return place >= 0 and _is_bytes(kind.field(place).type)
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def _find_class_names(metadata: Mapping[bytes, bytes]) -> Mapping[str, Sequence[str]]:
+    """Return what Hugging Face's datasets call the classes 0, 1, ... of a column."""
+    try:
+        features = json.loads(metadata[b"huggingface"])["info"]["features"]
+        return {
+            name: list(map(str, feature["names"]))
+            for name, feature in features.items()
+            if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
+        }
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError):
+        return {}
+
+
+def _name_label(
+    sample: Sample, names: Mapping[str, Sequence[str]], column: str
+) -> Sample:
+    known = names.get(column, ())
+    if type(sample.label) is not int or not 0 <= sample.label < len(known):
+        return sample
+    return Sample(sample.name, sample.image, known[sample.label], sample.columns)
+
+
+def _make_sample(
+    where: str,
+    values: Mapping[str, Any],
+    images_key: str | None,
+    labels_key: str | None,
+) -> Sample:
+    """Find image and label among the values of a record."""
+    pixels: Any = None
+    for name in IMAGE_KEYS if images_key is None else (images_key,):
+        pixels = pixels or values.get(name)
+    if isinstance(pixels, Mapping):  # Hugging Face's
+        pixels = pixels.get("bytes")
+    if not isinstance(pixels, bytes) or not pixels:
+        raise _lacking("encoded image", where, values, "--images-key")
+    if len(pixels) > MOST_BYTES:
+        raise ValueError(f"{where} has an image of {len(pixels):,} bytes")
+    facts = _plain(values)
+    keys = (*LABEL_KEYS, NUMBERED_LABEL) if labels_key is None else (labels_key,)
+    found = (facts.pop(key, None) for key in keys)
+    label = next((value for value in found if value is not None), None)
+    if label is None:
+        raise _lacking("label", where, values, "--labels-key")
+    columns = {
+        name: value
+        for name, value in facts.items()
+        if not name.startswith(ABOUT_IMAGES) and name != images_key
+    }
+    return Sample(where, pixels, label, columns)
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Plain]:
+    """Return the texts, numbers and truths among values; bytes as texts if they are."""
+    found: dict[str, Plain] = {}
+    for name, value in values.items():
+        if isinstance(value, bytes) and name not in IMAGE_KEYS:
+            try:
+                value = value.decode()
+            except UnicodeDecodeError:
+                continue
+        if isinstance(value, (str, int, float, bool)) and value == value:  # no NaN
+            found[name] = value
+    return found
+
+
+def _lacking(what: str, where: str, names: Iterable[str], option: str) -> DataError:
+    return DataError(
+        f"Every image of a shard needs its bytes and a label. Received: no {what} in "
+        f"{where}, which has {', '.join(map(str, names)) or 'nothing'}. Name another "
+        f"by {option}."
+    )
+
+
+Reader = Callable[[Path, str | None, str | None], Iterator[Sample]]
+READERS: dict[str, Reader] = {
+    TAR: _read_tar,
+    TFRECORD: _read_tfrecord,
+    PARQUET: _read_parquet,
+}

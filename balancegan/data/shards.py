@@ -1,0 +1,269 @@
+"""From shards, files that each hold many encoded images, to labelled images.
+
+Every shard is read once, from its beginning to its end, and decoded to 8 bits as it is
+read; a set larger than memory goes to a temporary file. What is in a shard is
+`samples`'s business.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from balancegan.data.arrays import LINEAGE_KEYS, MASK_KEY, marked_rows, refuse_synthetic
+from balancegan.data.decoding import (
+    Fit,
+    UnusableImage,
+    choose_channels,
+    choose_fit,
+    choose_size,
+    decode,
+    read_header,
+)
+from balancegan.data.imagefiles import (
+    BadFile,
+    OnError,
+    list_bad,
+    note_sizes,
+    nothing_left,
+    refuse_bad,
+)
+from balancegan.data.labelled import TRAIN, LabelledImages, Part
+from balancegan.data.manifests import SPLIT_NAMES
+from balancegan.data.samples import (
+    PARQUET,
+    Plain,
+    Sample,
+    holds_images,
+    iterate_samples,
+    shard_format,
+)
+from balancegan.errors import DataError
+from balancegan.memory import GrowingArray
+
+N_LOOKED_AT = 1_000  # images, by which size, fit and channels of all are chosen
+DECODED_AT_ONCE = 256
+
+
+def is_sharded(path: Path) -> bool:
+    """Return whether a path is a shard, or a folder of shards and no other folder."""
+    if path.is_dir():
+        return bool(_list_shards(path)) and not any(e.is_dir() for e in path.iterdir())
+    kind = shard_format(path)
+    return kind is not None and (kind != PARQUET or holds_images(path))
+
+
+def read_shards(
+    path: Path,
+    *,
+    images_key: str | None = None,
+    labels_key: str | None = None,
+    size: tuple[int, int] | None = None,
+    fit: Fit | None = None,
+    on_error: OnError = "fail",
+) -> LabelledImages:
+    """Decode the images of shards to one size.
+
+    Parameters
+    ----------
+    path : Path
+        A shard, or a folder of shards of one format. A shard is of the training part
+        unless its name says another ("test-00000-of-00002.parquet").
+    images_key, labels_key : str or None, default=None
+        See :func:`balancegan.data.samples.iterate_samples`.
+    size : tuple of int or None, default=None
+        Height and width. None: what the first thousand training images would get, see
+        :func:`balancegan.data.decoding.choose_size`.
+    fit : str or None, default=None
+        See :func:`balancegan.data.decoding.decode`. None: chosen by them as well.
+    on_error : str, default="fail"
+        "fail" refuses a set with unusable images and names them; "skip" leaves them
+        out, and names them in the notes.
+
+    Returns
+    -------
+    labelled : LabelledImages
+
+    Raises
+    ------
+    DataError
+        If shards are damaged, images unusable, or no training image is left.
+    """
+    by_split: dict[str, list[Path]] = {}
+    for file in _list_shards(path) if path.is_dir() else [path]:
+        by_split.setdefault(_find_split(file), []).append(file)
+    bad: list[BadFile] = []
+    rule, parts, notes = None, {}, []
+    for split in sorted(by_split, key=lambda s: (s != TRAIN, s)):
+        samples = chain.from_iterable(
+            iterate_samples(file, images_key, labels_key) for file in by_split[split]
+        )
+        if rule is None:
+            first = list(islice(samples, N_LOOKED_AT))
+            rule = _choose_rule(path, first, size, fit)
+            samples = chain(first, samples)
+        parts[split], sides = _gather(path, samples, rule, bad)
+        notes += note_sizes(sides, rule.size, rule.fit, f"images ({split})")
+    if on_error == "fail" and bad:
+        raise refuse_bad(path, bad)
+    if TRAIN not in parts or not len(parts[TRAIN].labels):
+        raise nothing_left(path, bad)
+    if bad:
+        notes.append(f"left out {len(bad)} unusable images: {list_bad(bad)}")
+    return LabelledImages(path, parts, notes=notes)
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """What images are decoded to."""
+
+    size: tuple[int, int]
+    fit: Fit
+    channels: int
+
+
+def _list_shards(folder: Path) -> list[Path]:
+    """Return the shards in a folder, sorted by name.
+
+    Raises
+    ------
+    DataError
+        If they are of several formats, which may hold the same images.
+    """
+    files = [f for f in sorted(folder.iterdir()) if f.is_file() and _is_shard(f)]
+    formats = sorted({str(shard_format(file)) for file in files})
+    if len(formats) > 1:
+        raise DataError(
+            f"The shards of a folder must be of one format. Received: {folder} with "
+            f"{' and '.join(formats)} files. Name a folder with those of one."
+        )
+    return files
+
+
+def _is_shard(file: Path) -> bool:
+    kind = shard_format(file)
+    return kind is not None and (kind != PARQUET or holds_images(file))
+
+
+def _find_split(file: Path) -> str:
+    """Return the split that a name has in it as a word; else it is the training part.
+
+    Examples
+    --------
+    >>> [_find_split(Path(n)) for n in ("mnist-test.tfrecord-00000-of-00001", "a.tar")]
+    ['test', 'train']
+    """
+    words = re.findall("[a-z]+", file.name.lower())
+    return next((SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES), TRAIN)
+
+
+def _choose_rule(
+    path: Path, samples: list[Sample], size: tuple[int, int] | None, fit: Fit | None
+) -> _Rule:
+    headers, bad = [], []
+    for sample in samples:
+        try:
+            headers.append(read_header(sample.image))
+        except UnusableImage as error:
+            bad.append(BadFile(sample.name, str(error)))
+    if not headers:
+        raise nothing_left(path, bad)
+    size = size or choose_size(headers)
+    return _Rule(size, fit or choose_fit(headers, size), choose_channels(headers))
+
+
+def _gather(
+    path: Path, samples: Iterable[Sample], rule: _Rule, bad: list[BadFile]
+) -> tuple[Part, np.ndarray]:
+    """Return a part, and the least and largest height and width before decoding."""
+    known, sides = _Known(), _Sides()
+    with GrowingArray() as images:
+        for pixels in _decode(samples, rule, bad, known, sides):
+            images.append(pixels)
+        empty = np.empty((0, *rule.size, rule.channels), np.uint8)
+        gathered = images.take() if len(images) else empty
+    table = known.table()
+    if MASK_KEY in table:
+        refuse_synthetic(path, marked_rows(table[MASK_KEY]))
+    table = table.drop(columns=[key for key in LINEAGE_KEYS if key in table])
+    return Part(gathered, known.label_array(), table), sides.extremes()
+
+
+def _decode(
+    samples: Iterable[Sample],
+    rule: _Rule,
+    bad: list[BadFile],
+    known: "_Known",
+    sides: "_Sides",
+) -> Iterator[np.ndarray]:
+    """Yield the pixels of some images at a time, and note what is said of them."""
+    samples = iter(samples)
+    while some := list(islice(samples, DECODED_AT_ONCE)):
+        block = np.empty((len(some), *rule.size, rule.channels), np.uint8)
+        n = 0
+        for sample in some:
+            try:
+                block[n], header = decode(
+                    sample.image, rule.channels, rule.size, rule.fit
+                )
+            except UnusableImage as error:
+                bad.append(BadFile(sample.name, str(error)))
+                continue
+            n += 1
+            known.add(sample.label, sample.columns)
+            sides.add(header.height, header.width)
+        if n:
+            yield block[:n]
+
+
+@dataclass
+class _Sides:
+    """Keeps the least and the largest of heights and widths."""
+
+    least: tuple[int, int] | None = None
+    largest: tuple[int, int] = (0, 0)
+
+    def add(self, *sides: int) -> None:
+        least = self.least or sides
+        self.least = min(least[0], sides[0]), min(least[1], sides[1])
+        self.largest = max(self.largest[0], sides[0]), max(self.largest[1], sides[1])
+
+    def extremes(self) -> np.ndarray:
+        ends = [] if self.least is None else [self.least, self.largest]
+        return np.array(ends, dtype=int).reshape(-1, 2)
+
+
+@dataclass
+class _Known:
+    """Gathers labels and columns; where an image lacks a column, it has None."""
+
+    labels: list[Plain] = field(default_factory=list)
+    columns: dict[str, list[Plain | None]] = field(default_factory=dict)
+    # Each text once, however many images have it
+    texts: dict[str, str] = field(default_factory=dict)
+
+    def add(self, label: Plain, columns: dict[str, Plain]) -> None:
+        n = len(self.labels)
+        self.labels.append(self._once(label))
+        for name, value in columns.items():
+            column = self.columns.setdefault(name, [])
+            column.extend([None] * (n - len(column)))
+            column.append(self._once(value))
+
+    def _once(self, value: Plain) -> Plain:
+        return self.texts.setdefault(value, value) if isinstance(value, str) else value
+
+    def label_array(self) -> np.ndarray:
+        """Return numbers where all labels are, else texts."""
+        if any(isinstance(label, str) for label in self.labels):
+            return np.array([str(label) for label in self.labels], dtype=str)
+        return np.array(self.labels)
+
+    def table(self) -> pd.DataFrame:
+        n = len(self.labels)
+        full = {name: c + [None] * (n - len(c)) for name, c in self.columns.items()}
+        return pd.DataFrame(full, index=range(n))
