@@ -18,10 +18,10 @@ from balancegan.attributes import Attributes, Labels
 from balancegan.balance import VALIDATED, Strategy, plan_synthesis
 from balancegan.downstream.amounts import hold_out
 from balancegan.errors import SavedModelError
+from balancegan.gan.builders import DiscriminatorBuilder, GeneratorBuilder
 from balancegan.gan.cluster import AUTO, MULTI_WORKER
 from balancegan.gan.history import History
 from balancegan.gan.model import TrainedModel
-from balancegan.gan.networks import DiscriminatorBuilder, GeneratorBuilder
 from balancegan.gan.persistence import load_model, save_model
 from balancegan.gan.presets import PRESETS, choose_preset
 from balancegan.gan.training import TrainingRun, begin

@@ -18,18 +18,17 @@ from keras import ops
 from numpy.typing import ArrayLike
 
 import balancegan.gan.replicas as replicas
-from balancegan.gan.layers import RandomShift
-from balancegan.gan.losses import LOSSES
-from balancegan.gan.naming import naming_anew
-from balancegan.gan.networks import (
-    DISCRIMINATORS,
-    GENERATORS,
+from balancegan.gan.builders import (
     DiscriminatorBuilder,
     GeneratorBuilder,
     ImageShape,
     check_discriminator,
     check_generator,
 )
+from balancegan.gan.layers import RandomShift
+from balancegan.gan.losses import LOSSES
+from balancegan.gan.naming import naming_anew
+from balancegan.gan.networks import DISCRIMINATORS, GENERATORS
 from balancegan.gan.penalties import gradient_penalty
 from balancegan.gan.presets import Preset
 from balancegan.state import State

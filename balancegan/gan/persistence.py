@@ -20,6 +20,7 @@ from balancegan.attributes import Attributes
 from balancegan.balance import plain
 from balancegan.errors import SavedModelError
 from balancegan.files import check_folder, check_room, whole_folder
+from balancegan.gan.builders import GeneratorBuilder, check_generator
 from balancegan.gan.facts import (
     check,
     take_as,
@@ -30,7 +31,7 @@ from balancegan.gan.facts import (
 )
 from balancegan.gan.model import TrainedModel
 from balancegan.gan.naming import naming_anew
-from balancegan.gan.networks import GENERATORS, GeneratorBuilder, check_generator
+from balancegan.gan.networks import GENERATORS
 from balancegan.gan.presets import Preset
 from balancegan.gan.weightsfile import CHECKSUM, check_plain, seal
 

@@ -18,6 +18,11 @@ from balancegan.attributes import Attributes, Labels
 from balancegan.errors import DataError, TrainingWarning
 from balancegan.gan.batches import BalancedBatches
 from balancegan.gan.budget import Budget
+from balancegan.gan.builders import (
+    DiscriminatorBuilder,
+    GeneratorBuilder,
+    ImageShape,
+)
 from balancegan.gan.checkpoint import SEED, CheckpointFolder, describe_run
 from balancegan.gan.conditional_gan import build_gan
 from balancegan.gan.footprint import ADDRESSES, training_bytes
@@ -31,11 +36,6 @@ from balancegan.gan.monitor import (
     LossMonitor,
     QualityMonitor,
     restore_parts,
-)
-from balancegan.gan.networks import (
-    DiscriminatorBuilder,
-    GeneratorBuilder,
-    ImageShape,
 )
 from balancegan.gan.presets import Preset
 from balancegan.gan.quality import QualityMeter
