@@ -23,11 +23,15 @@ from balancegan.gan.cluster import AUTO, MULTI_WORKER
 from balancegan.gan.history import History
 from balancegan.gan.model import TrainedModel
 from balancegan.gan.persistence import load_model, save_model
+from balancegan.gan.precision import BFLOAT16, FLOAT32, choose_precision
 from balancegan.gan.presets import PRESETS, choose_preset
 from balancegan.gan.training import TrainingRun, begin
 from balancegan.gan.workers import DistributionStrategy, Together, gather
 from balancegan.images import find_format
 from balancegan.model_sampler import ModelSampler
+
+COUNT = Interval(Integral, 1, None, closed="left")
+ABOVE_ZERO = Interval(Real, 0, None, closed="neither")
 
 
 class ConditionalGANAugmenter(ModelSampler):
@@ -49,9 +53,8 @@ class ConditionalGANAugmenter(ModelSampler):
     balance_on : str or list of str, default=None
         Of several attributes, those whose values make the classes that
         `sampling_strategy` speaks of: a value of one, a tuple of the values of
-        several. The others are drawn as often as the training images have their values
-        together with those. None: all attributes; every combination that the data
-        have is a class, and "auto" raises each of them, which may be many.
+        several. The others are drawn as often as the training images have them together
+        with those. None: all; every combination that the data have is a class.
     max_ratio : float, default=None
         At most so many synthetic images per real one of a class. None: no cap; a
         class of 40 images may then be given thousands that resemble them.
@@ -68,11 +71,10 @@ class ConditionalGANAugmenter(ModelSampler):
         Draw latents from a normal distribution cut off at so many standard deviations:
         1 gives typical images and little variety. None: a whole one.
     gan_only : bool, default=False
-        Whether the GAN makes the images of every class. False: a class that it cannot
-        learn, of fewer than 8 images or with fewer than a fifth of its images
-        accepted, gets copies of its real ones instead, moved, turned and scaled; if it
-        has 20 images or more, images between real ones first, as far as they are good
-        enough. `method_` says so, and a warning.
+        Whether the GAN makes the images of every class. False: a class of fewer than 8
+        images, or with fewer than a fifth of its images accepted, gets copies of its
+        real ones instead, moved, turned and scaled; if it has 20 or more, images
+        between real ones first, if good enough. `method_` says so, and a warning.
     validation_minutes : float, default=10
         With "validated", trying amounts ends after so many minutes. Little time tries
         few, and where it does not suffice for any, none is added.
@@ -86,11 +88,10 @@ class ConditionalGANAugmenter(ModelSampler):
         Networks and recipe. "default" is for small imbalanced sets. "tutorial" is
         the conditional GAN of the MNIST tutorials: slower, and poor at rare classes.
     steps : int or "auto", default=None
-        Training steps. More take longer and make better images, with less and less
-        gain. "auto": until the images of the few-shot classes become no better, at
-        most 20,000 or as many as `max_minutes` allows. None: the preset's own number
-        (3,000; for "tutorial" 30 passes over the data), or no limit where
-        `max_minutes` is given.
+        Training steps. More make better images, with less and less gain. "auto": until
+        those of the few-shot classes become no better, at most 20,000 or as many as
+        `max_minutes` allows. None: the preset's own number (3,000; for "tutorial" 30
+        passes over the data), or no limit where `max_minutes` is given.
     max_minutes : float, default=None
         Training ends after so many minutes. None: when the steps are done.
     batch_size : int, default=None
@@ -101,11 +102,14 @@ class ConditionalGANAugmenter(ModelSampler):
         last 40 % of the budget; for "tutorial" 2e-4).
     strategy : {"auto", "multi-worker"} or tf.distribute.Strategy, default="auto"
         Who trains together. "auto": the GPUs of this machine where it has several.
-        "multi-worker": the processes that the environment variable TF_CONFIG names, one
-        of which this is; all call `fit` with the same data and settings, before they
-        use TensorFlow for anything else, and all have the model afterwards. A step is
-        of `batch_size` images in all, dealt out evenly, and what is learned does not
-        depend on how many share it, but for rounding and dropout.
+        "multi-worker": the processes that TF_CONFIG names, one of which this is; all
+        call `fit` alike, before they use TensorFlow for anything else, and all have the
+        model afterwards. A step is of `batch_size` images in all, and what is learned
+        does not depend on how many share them, but for rounding and dropout.
+    precision : {"float32", "auto", "mixed_bfloat16"}, default="float32"
+        What the preset's networks compute in; weights and images are float32 in any
+        case. "auto": bfloat16 where the hardware has units for it (GPUs from Ampere on,
+        TPUs), else float32. What it gains there has not been measured yet.
     generator, discriminator : callable, default=None
         Builders of networks of your own, called as
         :func:`balancegan.gan.networks.build_projection_generator` and
@@ -119,8 +123,7 @@ class ConditionalGANAugmenter(ModelSampler):
         training goes on, `history.jsonl` and grids of sample images. None: nothing
         is written.
     tensorboard : bool, default=False
-        Write TensorBoard's event files to that folder too. Needs the package
-        tensorboard.
+        Write TensorBoard's event files there too. Needs the package tensorboard.
     random_state : int, RandomState or None, default=None
         With an int, the same data and settings give the same images bit for bit, on
         one machine with the same versions of the libraries and as many threads; not
@@ -155,10 +158,9 @@ class ConditionalGANAugmenter(ModelSampler):
         The same for each class, before and after rejection, beside real images; see
         :func:`balancegan.synthesis.summary.summarize`.
     validated_ : ValidatedAmounts or None
-        With "validated", the amounts that `fit` tried, with what each gained, and which
-        it chose and why; see
-        :class:`balancegan.downstream.amounts.ValidatedAmounts`. A loaded model has
-        none.
+        With "validated", the amounts that `fit` tried, what each gained, and which it
+        chose; see :class:`balancegan.downstream.amounts.ValidatedAmounts`. A loaded
+        model has none.
     fit_seconds_ : float
         What training took, with all that it prepares. A loaded model has none.
     model_ : TrainedModel
@@ -169,10 +171,9 @@ class ConditionalGANAugmenter(ModelSampler):
         over the few-shot classes (see :class:`~balancegan.gan.quality.QualityMeter`),
         and the seconds that looking took.
     class_history_ : DataFrame
-        The same three figures for each few-shot class: one row a look and class. Of
-        several attributes the rarest combinations of at least 5 images are looked at,
-        at most 20; "agreement" is the mean over the attributes, here and in `history_`,
-        and "agreement_NAME" is that of each.
+        The same figures for each few-shot class: one row a look and class. Of several
+        attributes the rarest combinations of at least 5 images, at most 20; "agreement"
+        is the mean over the attributes, and "agreement_NAME" that of each.
 
     References
     ----------
@@ -206,25 +207,22 @@ class ConditionalGANAugmenter(ModelSampler):
             *ModelSampler._parameter_constraints["sampling_strategy"],
             StrOptions({VALIDATED}),
         ],
-        "validation_minutes": [Interval(Real, 0, None, closed="neither")],
+        "validation_minutes": [ABOVE_ZERO],
         "balance_on": [str, list, tuple, None],
         "max_ratio": [Interval(Real, 0, None, closed="left"), None],
         "reject": ["boolean"],
-        "best_of": [Interval(Integral, 1, None, closed="left")],
-        "truncation": [Interval(Real, 0, None, closed="neither"), None],
+        "best_of": [COUNT],
+        "truncation": [ABOVE_ZERO, None],
         "gan_only": ["boolean"],
         "image_shape": [tuple, list, None],
         "value_range": [tuple, list, None],
         "preset": [StrOptions(set(PRESETS))],
-        "steps": [
-            Interval(Integral, 1, None, closed="left"),
-            StrOptions({"auto"}),
-            None,
-        ],
-        "max_minutes": [Interval(Real, 0, None, closed="neither"), None],
+        "steps": [COUNT, StrOptions({"auto"}), None],
+        "max_minutes": [ABOVE_ZERO, None],
         "batch_size": [Interval(Integral, 2, None, closed="left"), None],
-        "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
+        "learning_rate": [ABOVE_ZERO, None],
         "strategy": [StrOptions({AUTO, MULTI_WORKER}), DistributionStrategy],
+        "precision": [StrOptions({AUTO, FLOAT32, BFLOAT16})],
         "generator": [callable, None],
         "discriminator": [callable, None],
         "log_dir": [str, os.PathLike, None],
@@ -251,6 +249,7 @@ class ConditionalGANAugmenter(ModelSampler):
         batch_size: int | None = None,
         learning_rate: float | None = None,
         strategy: Together = AUTO,
+        precision: str = FLOAT32,
         generator: GeneratorBuilder | None = None,
         discriminator: DiscriminatorBuilder | None = None,
         log_dir: str | os.PathLike[str] | None = None,
@@ -274,6 +273,7 @@ class ConditionalGANAugmenter(ModelSampler):
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.strategy = strategy
+        self.precision = precision
         self.generator = generator
         self.discriminator = discriminator
         self.log_dir = log_dir
@@ -367,6 +367,7 @@ class ConditionalGANAugmenter(ModelSampler):
                 max_minutes=self.max_minutes,
                 batch_size=self.batch_size,
                 learning_rate=self.learning_rate,
+                precision=choose_precision(self.precision),
             ),
             seed,
             max_seconds=None if self.max_minutes is None else 60 * self.max_minutes,

@@ -249,6 +249,7 @@ EVERY_PARAMETER = {
     "batch_size": 6,
     "learning_rate": 1e-3,
     "strategy": "multi-worker",
+    "precision": "auto",
     "generator": build_tutorial_generator,
     "discriminator": build_tutorial_discriminator,
     "log_dir": "runs",

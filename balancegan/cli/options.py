@@ -12,6 +12,7 @@ RECIPE_PARAMETERS = (
     "max_minutes",
     "batch_size",
     "learning_rate",
+    "precision",
 )
 TRAINING_PARAMETERS = (
     *RECIPE_PARAMETERS,
@@ -167,6 +168,14 @@ recipe_options = add_options(
         "--learning-rate",
         type=click.FloatRange(0, min_open=True),
         help="Adam's, for both networks.",
+    ),
+    click.option(
+        "--precision",
+        type=click.Choice(["float32", "auto", "mixed_bfloat16"]),
+        default="float32",
+        show_default=True,
+        help="What the networks compute in; auto is bfloat16 on GPUs and TPUs that "
+        "have units for it.",
     ),
 )
 

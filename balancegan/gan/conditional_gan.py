@@ -30,6 +30,7 @@ from balancegan.gan.losses import LOSSES
 from balancegan.gan.naming import naming_anew
 from balancegan.gan.networks import DISCRIMINATORS, GENERATORS
 from balancegan.gan.penalties import gradient_penalty
+from balancegan.gan.precision import FLOAT32, computing_in
 from balancegan.gan.presets import Preset
 from balancegan.state import State
 
@@ -104,18 +105,22 @@ class ConditionalGAN(keras.Model):
             image_shape,
             preset.latent_dim,
         )
-        self.generator = self.build_generator()
+        own = generator is not None, discriminator is not None
+        policies = [FLOAT32 if is_own else preset.precision for is_own in own]
+        with computing_in(policies[0]):
+            self.generator = self.build_generator()
         self.averaged_generator = self.build_generator()
         seen = {} if features is None else {"features": features}
-        self.discriminator = check_discriminator(
-            build_discriminator(
+        with computing_in(policies[1]):
+            self.discriminator = check_discriminator(
+                build_discriminator(
+                    image_shape,
+                    counts.shape if discriminator is None else counts.size,
+                    weights_seed + 1_000,
+                    **seen,
+                ),
                 image_shape,
-                counts.shape if discriminator is None else counts.size,
-                weights_seed + 1_000,
-                **seen,
-            ),
-            image_shape,
-        )
+            )
         self.random_shift: RandomShift | None = None
         if preset.shift:
             self.random_shift = RandomShift(
@@ -372,10 +377,7 @@ def build_gan(
     class_counts: ArrayLike,
     preset: Preset,
     seed: int,
-    generator: GeneratorBuilder | None = None,
-    discriminator: DiscriminatorBuilder | None = None,
-    features: keras.Model | None = None,
-    label_losses: Callable[[Tensor, Tensor], Tensor] | None = None,
+    **parts: Any,
 ) -> ConditionalGAN:
     """Build the GAN that `preset` asks for, with untrained networks.
 
@@ -387,13 +389,4 @@ def build_gan(
         If a builder of the user's own returns something that cannot be trained.
     """
     kind = AlternatingGAN if preset.alternating else SharedPassGAN
-    return kind(
-        image_shape,
-        class_counts,
-        preset,
-        seed,
-        generator,
-        discriminator,
-        features,
-        label_losses,
-    )
+    return kind(image_shape, class_counts, preset, seed, **parts)

@@ -29,8 +29,13 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         """Normalise (n, height, width, channels); learn the moments in training."""
         channels, kind = inputs.shape[-1], self.moving_mean.dtype
-        gamma = self.gamma.value if self.scale else tf.ones(channels, kind)
-        beta = self.beta.value if self.center else tf.zeros(channels, kind)
+        # Of maps in bfloat16 too the moments are, and stay, in float32
+        gamma = (
+            tf.cast(self.gamma.value, kind) if self.scale else tf.ones(channels, kind)
+        )
+        beta = (
+            tf.cast(self.beta.value, kind) if self.center else tf.zeros(channels, kind)
+        )
         has_kernel = inputs.dtype != tf.float64 and replicas.count() == 1
         normalize = _normalize_in_one_kernel if has_kernel else _normalize
         settings = (gamma, beta, self.epsilon)
@@ -143,11 +148,12 @@ def _normalize_in_one_kernel(
 def _normalize(
     inputs: Tensor, gamma: Tensor, beta: Tensor, epsilon: float, known: Moments
 ) -> tuple[Tensor, Tensor, Tensor]:
-    mean, variance = known or replicas.moments(inputs)
-    outputs = tf.nn.batch_normalization(inputs, mean, variance, beta, gamma, epsilon)
+    exact = tf.cast(inputs, gamma.dtype)
+    mean, variance = known or replicas.moments(exact)
+    outputs = tf.nn.batch_normalization(exact, mean, variance, beta, gamma, epsilon)
     # Unbiased, as the kernel gives it
-    n = tf.cast(replicas.count() * tf.reduce_prod(tf.shape(inputs)[:3]), inputs.dtype)
-    return outputs, mean, variance * n / (n - 1)
+    n = tf.cast(replicas.count() * tf.reduce_prod(tf.shape(inputs)[:3]), exact.dtype)
+    return tf.cast(outputs, inputs.dtype), mean, variance * n / (n - 1)
 
 
 @tf.custom_gradient

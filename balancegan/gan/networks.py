@@ -124,7 +124,7 @@ def build_tutorial_discriminator(
         x = layers.LeakyReLU(LEAK)(x)
     x = layers.Flatten()(x)
     x = layers.Dropout(0.4, seed=next(seeds))(x)
-    logit = layers.Reshape(())(_dense(x, 1, seeds))
+    logit = layers.Reshape((), **_exactly())(_dense(x, 1, seeds))
     return keras.Model([image, class_index], logit, name="discriminator")
 
 
@@ -215,7 +215,7 @@ def build_projection_discriminator(
         maps = [layers.Flatten()(m) for m in features(image)]
         x = layers.Concatenate()(maps)
         second = _projection_head(x, class_index, n_classes, seeds)
-        logit = layers.Add()([logit, second])
+        logit = layers.Add(**_exactly())([logit, second])
     return keras.Model([image, class_index], logit, name="discriminator")
 
 
@@ -277,6 +277,7 @@ def _to_image(x: Tensor, channels: int, size: int, seeds: Iterator[int]) -> Tens
         padding="same",
         activation="tanh",
         kernel_initializer=_glorot(seeds),
+        **_exactly(),
     )(x)
 
 
@@ -326,7 +327,8 @@ def _crop(x: Tensor, size: tuple[int, int], image_shape: ImageShape) -> Tensor:
     excess = [have - want for have, want in zip(size, image_shape, strict=False)]
     if not any(excess):
         return x
-    return layers.Cropping2D([(e // 2, e - e // 2) for e in excess])(x)
+    edges = [(e // 2, e - e // 2) for e in excess]
+    return layers.Cropping2D(edges, **_exactly())(x)
 
 
 def _projection_head(
@@ -338,8 +340,13 @@ def _projection_head(
         layers.Dot(axes=1)([features, label])
         for label in _embeddings(class_index, n_classes, HIDDEN_UNITS, seeds)
     ]
-    logit = layers.Add()([_dense(features, 1, seeds), *projections])
-    return layers.Reshape(())(logit)
+    logit = layers.Add(**_exactly())([_dense(features, 1, seeds), *projections])
+    return layers.Reshape((), **_exactly())(logit)
+
+
+def _exactly() -> dict[str, str]:
+    """Return what makes a layer compute in full precision, others in what they may."""
+    return {"dtype": keras.config.floatx()}
 
 
 def _n_doublings(image_shape: ImageShape) -> int:

@@ -7,7 +7,7 @@ settings are put into it once; ``gan`` and ``networks`` read it.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 UNBOUNDED_STEPS = 10**7
 AUTO_STEPS = 20_000  # at most, where training ends by itself
@@ -71,6 +71,8 @@ class Preset:
     until_flat : bool
         Whether training ends when the images become no better, the steps being a
         limit only.
+    precision : str
+        What the preset's own networks compute in; see ``precision``.
     """
 
     networks: str
@@ -94,6 +96,7 @@ class Preset:
     shift: float = 0.0
     shift_class_size: int = 200
     label_weight: float = 0.0
+    precision: Literal["float32", "mixed_bfloat16"] = "float32"
 
     def n_steps(self, n_images: int) -> int:
         """Return the number of training steps for a set of `n_images`."""

@@ -37,6 +37,7 @@ from balancegan.gan.monitor import (
     QualityMonitor,
     restore_parts,
 )
+from balancegan.gan.precision import FLOAT32
 from balancegan.gan.presets import Preset
 from balancegan.gan.quality import QualityMeter
 from balancegan.gan.runlog import RunLog
@@ -170,10 +171,11 @@ class TrainingRun:
                 label_losses=label_losses,
             )
         sampler = self.gan.sampling_generator
-        if self.workers.strategy is not None:
+        together = self.workers.strategy is not None
+        if together or preset.precision != FLOAT32:
             sampler = self.gan.build_generator()
-            if judges[0] is not None:
-                judges[1] = Judge(shape, counts.shape, to_model_range, seed)
+        if together and judges[0] is not None:
+            judges[1] = Judge(shape, counts.shape, to_model_range, seed)
         self.judge, self.own_judge = judges
         return sampler
 
