@@ -238,11 +238,19 @@ def test_a_table_of_names_is_a_manifest_and_folders_of_classes_are_folders(tmp_p
         (tmp_path / label).mkdir()
         (tmp_path / label / "0.png").write_bytes(encode(X[0]))
     write(tmp_path / "backup.tar", rows_of(X, Y))
+    write(tmp_path / "backup.parquet", rows_of(X, Y))
     assert find_kind(tmp_path) == "folder"
     names = [{"file_name": "bag/0.png", "label": "bag"}]
     pq.write_table(pa.Table.from_pylist(names), tmp_path / "table.parquet")
     assert find_kind(tmp_path / "table.parquet") == "manifest"
     assert len(read_images(tmp_path / "table.parquet").labels) == 1
+
+
+def test_a_folder_with_a_table_of_files_is_one_of_files(tmp_path):
+    write(tmp_path / "backup.tar", rows_of(X, Y))
+    (tmp_path / "0.png").write_bytes(encode(X[0]))
+    (tmp_path / "metadata.csv").write_text("file_name,label\n0.png,bag\n")
+    assert read_images(tmp_path).labels.tolist() == ["bag"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -24,6 +24,7 @@ from balancegan.data.decoding import (
     decode,
     read_header,
 )
+from balancegan.data.folders import TABLES
 from balancegan.data.imagefiles import (
     BadFile,
     OnError,
@@ -50,11 +51,14 @@ DECODED_AT_ONCE = 256
 
 
 def is_sharded(path: Path) -> bool:
-    """Return whether a path is a shard, or a folder of shards and no other folder."""
-    if path.is_dir():
-        return bool(_list_shards(path)) and not any(e.is_dir() for e in path.iterdir())
-    kind = shard_format(path)
-    return kind is not None and (kind != PARQUET or holds_images(path))
+    """Return whether a path is a shard, or a folder of shards.
+
+    A folder with other folders in it, or with a table of image files, is one of files.
+    """
+    if not path.is_dir():
+        return _is_shard(path)
+    others = any(e.is_dir() or e.name in TABLES for e in path.iterdir())
+    return not others and bool(_list_shards(path))
 
 
 def read_shards(

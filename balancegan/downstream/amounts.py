@@ -348,8 +348,10 @@ class AmountSearch:
         is_gain = best["candidate"] != none.name
         if not is_gain:
             best = tried.iloc[1:].sort_values("gain", ascending=False).iloc[0]
+        n = len(tried) - 1
         n_tried = (
-            f"{len(tried) - 1} amounts were tried on {len(self.held_out[1])} images"
+            f"{n} {'amounts were' if n > 1 else 'amount was'} tried on "
+            f"{len(self.held_out[1])} images"
         )
         if best["runs"] < N_SEEDS:
             return f"{n_tried}, then the time was over: none are added."
