@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test lint type test-fast test-slow fuzz malformed help-texts clean
+.PHONY: setup demo test lint type test-fast test-slow fuzz malformed help-texts bench-help clean
 
 FUZZ_SECONDS ?= 60
 
@@ -38,6 +38,9 @@ fuzz: setup  ## Search for inputs that break a reader, guided by coverage
 
 malformed: setup  ## Ten thousand malformed inputs over all readers
 	$(BIN)/python -m fuzz.malformed --n 10000
+
+bench-help: setup  ## Every arm on every set of DATA=folder; hours, goes on where it was stopped
+	$(BIN)/python benchmarks/arms.py --data $(DATA) --judges network linear --cache .bench-cache
 
 help-texts: setup  ## Write the committed --help texts anew
 	$(BIN)/python tests/help_texts.py

@@ -145,7 +145,7 @@ class ConditionalGANAugmenter(ModelSampler):
     is_synthetic_ : ndarray of shape (n_resampled,), bool
         Which rows of the last resampling are synthetic.
     method_ : ndarray of shape (n_resampled,), str
-        How each row of the last resampling came about: "real", "gan",
+        How each row of the last resampling came about: "real", "gan", "recombined",
         "interpolated" or "transformed".
     sample_weight_ : ndarray of shape (n_resampled,)
         What each of these rows should weigh in training, for `sample_weight` of

@@ -167,7 +167,7 @@ def generate_again(model: Path, source: Path, out: Path) -> dict[str, Any]:
     lineage = read_lineage(source)
     if lineage.method not in (None, GAN):
         raise DataError(
-            f"{source} was made from single real images ({lineage.method}): the model "
+            f"{source} was made from real images ({lineage.method}): the model "
             "alone does not make it again. Balance the same data with the same model."
         )
     trained = replace(

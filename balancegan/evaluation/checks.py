@@ -11,7 +11,7 @@ from typing import Literal
 import pandas as pd
 
 from balancegan.evaluation.result import EvaluationResult
-from balancegan.synthesis.faults import FAULTS, GAN, METHODS
+from balancegan.synthesis.faults import FAULTS, SIMPLER
 
 Outcome = Literal["issue", "tip", "passed", "not applicable", "not run"]
 
@@ -231,11 +231,15 @@ def _check_generator(result: EvaluationResult, arm: str) -> list[Check]:
     judged = _read_judged(result, arm)
     if judged.empty:
         return []
-    simpler = judged.assign(n=judged[[*METHODS]].sum(axis=1) - judged[GAN])
+    simpler = judged.assign(n=judged[[*SIMPLER]].sum(axis=1))
     simpler = simpler[simpler["n"] > 0]
     n_runs = judged["run"].nunique()
     if simpler.empty:
-        checks = [_check("BG007", "passed", "All added images are the GAN's.", arm)]
+        checks = [
+            _check(
+                "BG007", "passed", "No class needed a simpler method than the GAN.", arm
+            )
+        ]
     else:
         shares = simpler.groupby("class", sort=False)["n"].sum() / n_runs
         message = (

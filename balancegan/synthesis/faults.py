@@ -1,11 +1,14 @@
 """How images are made and what can be wrong with them, in words. No computation."""
 
-GAN, INTERPOLATED, TRANSFORMED = "gan", "interpolated", "transformed"
+GAN, RECOMBINED = "gan", "recombined"
+INTERPOLATED, TRANSFORMED = "interpolated", "transformed"
 METHODS = {
     GAN: "by the GAN",
+    RECOMBINED: "put together of real images",
     INTERPOLATED: "by the GAN between real images",
     TRANSFORMED: "as transformed copies of real images",
 }
+SIMPLER = (INTERPOLATED, TRANSFORMED)  # where the GAN cannot learn a class
 
 FAULTS = {
     "copy": ("BG201", "copies of training images"),

@@ -1,8 +1,10 @@
 """Each class by the best way that it has images for: the GAN where it can learn.
 
-From the top: images of the GAN; where too few of them are good enough, images of the
-GAN between real ones; transformed copies of real images. All but the last are looked
-at, and in part rejected. What was done is said of every image, in words that users see.
+From the top: of several attributes real images recombined, where the GAN shows that
+each attribute has pixels of its own; images of the GAN; where too few of them are good
+enough, images of the GAN between real ones; transformed copies of real images. Images
+that the GAN makes are looked at, and in part rejected. What was done is said of every
+image, in words that users see.
 """
 
 from collections.abc import Sequence
@@ -18,8 +20,9 @@ from balancegan.gan.inversion import MOST_IMAGES, LatentFinder
 from balancegan.gan.model import TrainedModel
 from balancegan.gan.selection import Selection
 from balancegan.progress import show_progress
-from balancegan.synthesis.faults import GAN, INTERPOLATED, TRANSFORMED
+from balancegan.synthesis.faults import GAN, INTERPOLATED, RECOMBINED, TRANSFORMED
 from balancegan.synthesis.interpolation import InterpolatingModel
+from balancegan.synthesis.recombination import RecombiningModel
 from balancegan.synthesis.reference import Reference
 from balancegan.synthesis.rejection import Screen, Screened
 from balancegan.synthesis.summary import Made, summarize
@@ -88,6 +91,10 @@ class Ladder:
         self.reject, self.gan_only, self.best_of = reject, gan_only, best_of
         self.reference = reference
         self.finder: LatentFinder | None = None
+        self.recombining: RecombiningModel | None = None
+        if len(model.attributes.sizes) > 1 and not gan_only:
+            found = RecombiningModel.of(model, images, class_indices)
+            self.recombining = found if found.is_possible else None
 
     def climb(self, plan: Plan, names: Sequence[str], *, show: bool) -> Laddered:
         """Return how the images of a plan are made.
@@ -121,6 +128,15 @@ class Ladder:
 
     def _make(self, selection: Selection, n: int) -> list[Made]:
         """Return what is made of one class, from the top rung down."""
+        if self.recombining is not None and self.recombining.can_make(selection):
+            numbers, weights = np.arange(n), np.ones(n)
+            return [
+                Made(
+                    self._portion(
+                        RECOMBINED, self.recombining, selection, numbers, weights
+                    )
+                )
+            ]
         own = np.flatnonzero(np.isin(self.class_indices, selection.class_indices))
         made: list[Made] = []
         missing = n

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from balancegan.synthesis.faults import FAULTS, GAN, METHODS, REASONS
+from balancegan.synthesis.faults import FAULTS, GAN, METHODS, REASONS, SIMPLER
 from balancegan.synthesis.rejection import COPY, N_TRIAL, REPEATED, Screened
 from balancegan.synthesis.synthesis import Portion
 
@@ -129,13 +129,13 @@ def describe_exceptions(summary: pd.DataFrame) -> str:
     if not len(summary):
         return ""
     texts = []
-    for method, how in METHODS.items():
-        simpler = summary[summary[method] > 0] if method != GAN else summary[:0]
+    for method in SIMPLER:
+        simpler = summary[summary[method] > 0]
         classes = [
             f"{row['class']} ({_why(row)})" for row in simpler.to_dict(orient="records")
         ]
         if classes:
-            texts.append(f"{how}: {', '.join(classes)}")
+            texts.append(f"{METHODS[method]}: {', '.join(classes)}")
     return f"Made in a simpler way than others: {'; '.join(texts)}." if texts else ""
 
 

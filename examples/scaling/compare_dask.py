@@ -2,7 +2,7 @@
 
 python examples/scaling/compare_dask.py --seeds 3
 
-Needs the package distributed. Without --scheduler two processes of this machine.
+Needs balancegan[dask]. Without --scheduler two processes of this machine.
 """
 
 import argparse

@@ -2,7 +2,7 @@
 
 python examples/scaling/shards_dask.py MODEL CLASS --n 64000 --shards 16 --out parts
 
-Needs the package distributed. Without --scheduler two processes of this machine. The
+Needs balancegan[dask]. Without --scheduler two processes of this machine. The
 model and the folder have to be where all workers find them.
 """
 

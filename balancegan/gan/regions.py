@@ -1,0 +1,128 @@
+"""Which pixels each attribute governs, as a trained generator shows it.
+
+In data where two attributes go along with each other nobody can tell which pixels are
+due to which. A generator can be asked for every combination: what changes with one
+attribute, whatever the others are, is that one's.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from scipy.ndimage import gaussian_filter, gaussian_gradient_magnitude
+
+from balancegan.gan.model import BATCH, TrainedModel
+
+LEAST_ASKED = 2_048  # images that are asked for
+ASKED_PER_VALUE = 64  # of the attribute with the most values, at least
+MOST_ASKED = 16_384
+BLUR = 1 / 28  # of the shorter side: pixels near each other belong together
+LEAST_APART = 0.75  # of effects in their own region; about 1/m where nothing is apart
+SEED_OFFSET = 5  # keeps these draws apart from those of latents and all others
+
+
+@dataclass(frozen=True)
+class Regions:
+    """The pixels of each attribute.
+
+    Attributes
+    ----------
+    owners : ndarray of shape (height, width), int
+        The attribute that changes most at each pixel.
+    apart : float
+        How far attributes keep to their own regions, 0 to 1: of all that changes with
+        an attribute the share in its region, and of all that changes in a region the
+        share that is due to its attribute; the least of all these.
+    """
+
+    owners: np.ndarray
+    apart: float
+
+    @property
+    def are_apart(self) -> bool:
+        """Whether every attribute has pixels that are nearly its own."""
+        return self.apart >= LEAST_APART
+
+    @classmethod
+    def learn(cls, model: TrainedModel) -> Self:
+        """Ask a generator for combinations at random, and see what changes with what.
+
+        The effect of an attribute on a pixel is the variance between its values
+        (correlation ratio, Fisher 1925), less what chance would give, of the pixel and
+        of the contrast around it.
+        """
+        sizes = model.attributes.sizes
+        effects = gaussian_filter(
+            _effects(model), (0, *[BLUR * min(model.image_format.image_shape[:2])] * 2)
+        )
+        owners = effects.argmax(axis=0)
+        shares = []
+        for attribute in np.flatnonzero(np.array(sizes) > 1):
+            own, total = effects[attribute], effects.sum(axis=0)
+            inside = owners == attribute
+            for whole in (own.sum(), total[inside].sum()):
+                shares.append(own[inside].sum() / whole if whole > 0 else 0.0)
+        return cls(owners, float(min(shares, default=0.0)))
+
+
+def _effects(model: TrainedModel) -> np.ndarray:
+    """Return the effect of each attribute: of shape (n_attributes, height, width)."""
+    sizes = model.attributes.sizes
+    n = int(np.clip(ASKED_PER_VALUE * max(sizes), LEAST_ASKED, MOST_ASKED))
+    rng = np.random.default_rng([model.seed, SEED_OFFSET])
+    values = [rng.integers(size, size=n) for size in sizes]
+    class_indices = np.ravel_multi_index(values, sizes).astype("int32")
+    latents = rng.standard_normal((n, model.preset.latent_dim)).astype("float32")
+    tables = [_Groups(size) for size in sizes]
+    for start in range(0, n, BATCH):
+        batch = slice(start, start + BATCH)
+        made = model.generator.predict_on_batch([latents[batch], class_indices[batch]])
+        seen = _look_at(made)
+        for table, of_attribute in zip(tables, values, strict=True):
+            table.add(of_attribute[batch], seen)
+    return np.stack([table.effect() for table in tables])
+
+
+def _look_at(images: np.ndarray) -> np.ndarray:
+    """Return each pixel and the contrast around it: (n, height, width, 2 channels)."""
+    contrast = [
+        gaussian_gradient_magnitude(image, 1.0, axes=(0, 1)) for image in images
+    ]
+    return np.concatenate([images, np.stack(contrast)], axis=-1).astype(float)
+
+
+class _Groups:
+    """Sums of figures by the value of an attribute.
+
+    Parameters
+    ----------
+    n_values : int
+        How many it has.
+    """
+
+    def __init__(self, n_values: int) -> None:
+        self.counts = np.zeros(n_values)
+        self.sums: np.ndarray | float = 0.0
+        self.squares: np.ndarray | float = 0.0
+
+    def add(self, values: np.ndarray, figures: np.ndarray) -> None:
+        is_of = np.eye(len(self.counts))[values]  # (n, n_values)
+        self.counts += is_of.sum(axis=0)
+        self.sums = self.sums + np.tensordot(is_of.T, figures, axes=1)
+        self.squares = self.squares + np.square(figures).sum(axis=0)
+
+    def effect(self) -> np.ndarray:
+        """Return the variance between values beyond chance, summed over figures.
+
+        Each figure is measured by its variance over all images and pixels.
+        """
+        n, seen = self.counts.sum(), self.counts > 0
+        sums, counts = np.asarray(self.sums)[seen], self.counts[seen]
+        mean = sums.sum(axis=0) / n
+        total = np.maximum(self.squares / n - np.square(mean), 0.0)
+        means = sums / counts[:, None, None, None]
+        between = np.tensordot(counts / n, np.square(means - mean), axes=1)
+        beyond_chance = np.maximum(between - total * (seen.sum() - 1) / n, 0.0)
+        scale = np.maximum(total.mean(axis=(0, 1)), 1e-12)
+        effect: np.ndarray = (beyond_chance / scale).sum(axis=-1)
+        return effect
