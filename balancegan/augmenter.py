@@ -71,10 +71,10 @@ class ConditionalGANAugmenter(ModelSampler):
         Draw latents from a normal distribution cut off at so many standard deviations:
         1 gives typical images and little variety. None: a whole one.
     gan_only : bool, default=False
-        Whether the GAN makes the images of every class. False: a class of fewer than 8
-        images, or with fewer than a fifth of its images accepted, gets copies of its
-        real ones instead, moved, turned and scaled; if it has 20 or more, images
-        between real ones first, if good enough. `method_` says so, and a warning.
+        Whether the GAN makes all images. False: of several attributes that have pixels
+        of their own real images are recombined; a class of fewer than 8 images, or with
+        less than a fifth accepted, gets copies of its real ones, moved, turned and
+        scaled (of 20 or more images between them first). `method_` says so.
     validation_minutes : float, default=10
         With "validated", trying amounts ends after so many minutes. Little time tries
         few, and where it does not suffice for any, none is added.

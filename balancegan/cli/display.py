@@ -21,6 +21,12 @@ from balancegan.synthesis.faults import FAULTS, REASONS
 
 BAR_WIDTH = 30
 SHOWN_VALUES = 50  # of a column
+METHOD_COLUMNS = {
+    "gan": "GAN",
+    "recombined": "recombined",
+    "interpolated": "between",
+    "transformed": "copies",
+}
 
 
 class Display:
@@ -128,16 +134,12 @@ class Display:
         self, rows: Sequence[Mapping[str, Any]], name: Callable[[Any], str]
     ) -> None:
         """Show what was found of the images of each class, and what was done."""
+        # Of several attributes only
+        methods = dict(METHOD_COLUMNS)
+        if not any(row["recombined"] for row in rows):
+            del methods["recombined"]
         table = Table("class", box=None, pad_edge=False)
-        for column in (
-            "GAN",
-            "between",
-            "copies",
-            "accepted",
-            "agree",
-            "real",
-            "varied",
-        ):
+        for column in (*methods.values(), "accepted", "agree", "real", "varied"):
             table.add_column(column, justify="right", no_wrap=True)
         table.add_column("rejected as", no_wrap=True)
         for row in rows:
@@ -145,9 +147,7 @@ class Display:
             worst = max(shares, key=shares.__getitem__)
             table.add_row(
                 Text(name(row["class"])),
-                str(row["gan"]),
-                str(row["interpolated"]),
-                str(row["transformed"]),
+                *(str(row[method]) for method in methods),
                 _percent(row.get("accepted")),
                 _percent(row.get("agreement")),
                 _percent(row.get("real_agreement")),

@@ -246,8 +246,8 @@ target_options = add_options(
     click.option(
         "--gan-only",
         is_flag=True,
-        help="Nothing made from single real images for classes that the GAN cannot "
-        "learn.",
+        help="Nothing made of real images, neither for classes that the GAN cannot "
+        "learn nor for combinations of attributes.",
     ),
 )
 

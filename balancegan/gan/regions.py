@@ -18,6 +18,7 @@ ASKED_PER_VALUE = 64  # of the attribute with the most values, at least
 MOST_ASKED = 16_384
 BLUR = 1 / 28  # of the shorter side: pixels near each other belong together
 LEAST_APART = 0.75  # of effects in their own region; about 1/m where nothing is apart
+LEAST_EFFECT = 0.01  # of all variance, on the mean; less may be chance
 SEED_OFFSET = 5  # keeps these draws apart from those of latents and all others
 
 
@@ -32,7 +33,8 @@ class Regions:
     apart : float
         How far attributes keep to their own regions, 0 to 1: of all that changes with
         an attribute the share in its region, and of all that changes in a region the
-        share that is due to its attribute; the least of all these.
+        share that is due to its attribute; the least of all these. 0 where an attribute
+        changes nearly nothing.
     """
 
     owners: np.ndarray
@@ -60,8 +62,10 @@ class Regions:
         for attribute in np.flatnonzero(np.array(sizes) > 1):
             own, total = effects[attribute], effects.sum(axis=0)
             inside = owners == attribute
-            for whole in (own.sum(), total[inside].sum()):
-                shares.append(own[inside].sum() / whole if whole > 0 else 0.0)
+            if own.mean() < LEAST_EFFECT or not inside.any():
+                return cls(owners, 0.0)
+            shares.append(own[inside].sum() / own.sum())
+            shares.append(own[inside].sum() / total[inside].sum())
         return cls(owners, float(min(shares, default=0.0)))
 
 
@@ -112,9 +116,9 @@ class _Groups:
         self.squares = self.squares + np.square(figures).sum(axis=0)
 
     def effect(self) -> np.ndarray:
-        """Return the variance between values beyond chance, summed over figures.
+        """Return the variance between values beyond chance, the mean over figures.
 
-        Each figure is measured by its variance over all images and pixels.
+        Each figure is measured by its mean variance over all pixels.
         """
         n, seen = self.counts.sum(), self.counts > 0
         sums, counts = np.asarray(self.sums)[seen], self.counts[seen]
@@ -124,5 +128,5 @@ class _Groups:
         between = np.tensordot(counts / n, np.square(means - mean), axes=1)
         beyond_chance = np.maximum(between - total * (seen.sum() - 1) / n, 0.0)
         scale = np.maximum(total.mean(axis=(0, 1)), 1e-12)
-        effect: np.ndarray = (beyond_chance / scale).sum(axis=-1)
+        effect: np.ndarray = (beyond_chance / scale).mean(axis=-1)
         return effect
