@@ -265,6 +265,23 @@ class Attributes:
             )
         return tuple(self._find_value(i, value) for i, value in enumerate(label))
 
+    def know(self, label: Any, names: str | Sequence[str] | None) -> bool:
+        """Return whether a label is of values of these attributes that are known.
+
+        Parameters
+        ----------
+        label : object
+            A value, or a tuple of several attributes' as `join` makes them.
+        names : str, sequence of str or None
+            The attributes. None: all of them.
+        """
+        wanted = [self.names[position] for position in self.positions(names)]
+        try:
+            self.find(name_values(label, wanted))
+        except (DataError, TypeError, ValueError):
+            return False
+        return True
+
     def _find_value(self, position: int, value: Any) -> int:
         values = self.values[position]
         found = np.flatnonzero(values == value)

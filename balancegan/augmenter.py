@@ -59,10 +59,9 @@ class ConditionalGANAugmenter(ModelSampler):
         At most so many synthetic images per real one of a class. None: no cap; a
         class of 40 images may then be given thousands that resemble them.
     reject : bool, default=True
-        Look at the GAN's images before they are handed out, by judges trained on the
-        real ones, and reject those of other classes, copies of real images, repetitions
-        and images unlike any; see :mod:`balancegan.synthesis.rejection`. Takes about
-        a minute more. False: images come as the GAN makes them.
+        Look at the GAN's images first, by judges trained on the real ones, and reject
+        copies, repetitions and those of other classes or unlike any; see
+        :mod:`balancegan.synthesis.rejection`. Takes about a minute more.
     best_of : int, default=1
         Look at so many images for each one that is taken, and take those that the
         judges are surest of. More give plainer images, and fewer different ones. 1:
@@ -349,6 +348,7 @@ class ConditionalGANAugmenter(ModelSampler):
             labels.joined(attributes.positions(self.balance_on)),
             self.sampling_strategy,
             self.max_ratio,
+            lambda label: attributes.know(label, self.balance_on),
         )
         workers = gather(self.strategy)
         checkpoints, seed = begin(checkpoint_dir, self.random_state, workers)

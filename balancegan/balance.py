@@ -48,7 +48,10 @@ def imbalance_ratio(counts: Mapping[Any, int]) -> float:
 
 
 def plan_synthesis(
-    y: np.ndarray, strategy: Strategy = "auto", max_ratio: float | None = None
+    y: np.ndarray,
+    strategy: Strategy = "auto",
+    max_ratio: float | None = None,
+    knows: Callable[[Any], bool] | None = None,
 ) -> Plan:
     """Decide how many images of each class to make.
 
@@ -68,11 +71,15 @@ def plan_synthesis(
     max_ratio : float, default=None
         At most so many synthetic images per real one of a class; what a class would
         get beyond is left out. None: no cap.
+    knows : callable or None, default=None
+        Whether a class that is not in `y` may be asked for all the same by a mapping,
+        as a combination of values may that no image has together. None: none may.
 
     Returns
     -------
     n_to_generate : dict
-        Every class of `y`, in sorted order, with the number of images to make.
+        Every class of `y`, in sorted order, with the number of images to make; behind
+        them those that `knows` allowed.
 
     Raises
     ------
@@ -93,16 +100,22 @@ def plan_synthesis(
     counts = class_counts(y)
     if isinstance(strategy, str) and strategy == VALIDATED:
         strategy = "auto"
+    unseen: Plan = {}
+    if isinstance(strategy, Mapping) and knows is not None:
+        new = [label for label in strategy if label not in counts and knows(label)]
+        unseen = {plain(label): int(strategy[label]) for label in new}
+        strategy = {k: n for k, n in strategy.items() if k not in new}
     with refusals_as_data_errors():
         if isinstance(strategy, Real) and not isinstance(strategy, bool):
             wanted = _raise_to_share(y, counts, float(strategy))
         else:
             resolved = check_sampling_strategy(strategy, y, "over-sampling")
             wanted = {plain(label): int(n) for label, n in resolved.items()}
-    plan = {label: wanted.get(label, 0) for label in counts}
+    plan = {label: wanted.get(label, 0) for label in counts} | unseen
     if max_ratio is None:
         return plan
-    return {label: min(n, int(max_ratio * counts[label])) for label, n in plan.items()}
+    most = {label: int(max_ratio * counts.get(label, 0)) for label in plan}
+    return {label: min(n, most[label]) for label, n in plan.items()}
 
 
 def parse_strategy(

@@ -130,7 +130,12 @@ class ModelSampler(ImageOverSampler):
         if isinstance(strategy, str) and strategy == VALIDATED:
             plan = self._validated_plan(classes)
         else:
-            plan = plan_synthesis(classes, strategy, self.max_ratio)
+            plan = plan_synthesis(
+                classes,
+                strategy,
+                self.max_ratio,
+                lambda label: model.attributes.know(label, self.balance_on),
+            )
         for label, n in plan.items():
             if n:
                 self._warn_of_unseen(name_values(label, names), stacklevel=5)

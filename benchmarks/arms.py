@@ -26,7 +26,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import pandas as pd
 from sets import SETS
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 
 from balancegan import UnseenCombinationWarning
 from balancegan.downstream.classifiers import CLASSIFIERS, TrainingRows, train_network
@@ -60,10 +60,7 @@ class Task(NamedTuple):
 
 
 class OverCombinations(BaseEstimator):
-    """Gives an augmenter combinations as two attributes, and makes the unseen too.
-
-    The augmenter balances those that there are; of the others as many are sampled.
-    """
+    """Gives an augmenter both attributes; as many images of each pair, unseen too."""
 
     def __init__(self, augmenter=None):
         self.augmenter = augmenter
@@ -75,17 +72,14 @@ class OverCombinations(BaseEstimator):
 
     def fit_resample(self, X, cells):
         pairs = np.stack(np.divmod(cells, N_DIGITS), axis=1)
-        augmenter = self.augmenter
-        X_new, pairs_new = augmenter.fit_resample(X, pairs)
-        self.fit_seconds_ = augmenter.fit_seconds_
-        images, labels = [X_new], [pairs_new @ (N_DIGITS, 1)]
-        n = np.bincount(cells).max()
+        n = int(np.bincount(cells).max())
+        every = {divmod(cell, N_DIGITS): n for cell in range(N_DIGITS**2)}
+        augmenter = clone(self.augmenter).set_params(sampling_strategy=every)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UnseenCombinationWarning)
-            for cell in np.setdiff1d(np.arange(N_DIGITS**2), cells):
-                images.append(augmenter.sample(tuple(divmod(int(cell), N_DIGITS)), n))
-                labels.append(np.full(n, cell))
-        return np.concatenate(images), np.concatenate(labels)
+            X_new, pairs_new = augmenter.fit_resample(X, pairs)
+        self.fit_seconds_ = augmenter.fit_seconds_
+        return X_new, pairs_new @ (N_DIGITS, 1)
 
 
 def make_task(name, folder, draw):

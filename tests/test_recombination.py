@@ -6,6 +6,7 @@ import pytest
 
 from balancegan import ConditionalGANAugmenter
 from balancegan.attributes import Attributes
+from balancegan.errors import DataError, UnseenCombinationWarning
 from balancegan.gan.model import TrainedModel
 from balancegan.gan.presets import PRESETS
 from balancegan.gan.regions import Regions
@@ -237,3 +238,25 @@ def test_one_attribute_has_no_regions(monkeypatch):
     X = np.random.default_rng(0).integers(0, 256, (32, SIDE, SIDE), dtype=np.uint8)
     y = np.repeat([0, 1], [20, 12])
     fit((X, y), reject=False).resample()
+
+
+def test_combinations_that_no_image_has_may_be_asked_for(two_attributes, monkeypatch):
+    monkeypatch.setattr(Regions, "learn", apart)
+    X, y = two_attributes
+    augmenter = fit((X[:32], y[:32]))
+    wanted = {("a", "y"): 9, ("b", "x"): 4}
+    seen = set(map(tuple, y.to_numpy().tolist()))
+    assert ("b", "x") not in seen
+    with pytest.warns(UnseenCombinationWarning, match="'b'.*'x'"):
+        X_bal, y_bal = augmenter.resample(wanted)
+    counts = y_bal.value_counts().to_dict()
+    assert counts[("a", "y")] == 9
+    assert counts[("b", "x")] == 4
+    assert augmenter.n_to_generate_[("b", "x")] == 4
+    assert set(augmenter.method_) == {"real", "recombined"}
+    fit((X, y), sampling_strategy=wanted)
+    for unknown in ({("b", "z"): 9}, {"b": 9}, {("b", "x", "y"): 9}):
+        with pytest.raises(DataError):
+            augmenter.resample(unknown)
+    with pytest.raises(DataError):
+        fit((X, y), sampling_strategy={("b", "z"): 9})
