@@ -68,13 +68,10 @@ def plot(runs):
     for column, name in enumerate(VARIED):
         for row, (figure, unit, label) in enumerate(units):
             axis, chosen = axes[row, column], [r for r in runs if r["varied"] == name]
-            axis.plot(
-                [run[name] for run in chosen],
-                [run[figure] / unit for run in chosen],
-                "o",
-            )
+            values = [run[figure] / unit for run in chosen]
+            axis.plot([run[name] for run in chosen], values, "o")
             axis.set_xscale("log")
-            axis.set_ylim(bottom=0)
+            axis.set_ylim(0, 1.15 * max(values))
             axis.set_xlabel("pixels of a side" if name == "side" else name)
             axis.set_ylabel(label)
     figures.tight_layout()
