@@ -31,7 +31,7 @@ IMAGE_KEYS, LABEL_KEYS = ("image/encoded", "image"), ("image/class/text", "label
 NUMBERED_LABEL = "image/class/label"
 ABOUT_IMAGES = "image/"  # features of this beginning are no columns
 MOST_BYTES = 100_000_000  # of an encoded image; more is taken for damage
-READ_AT_ONCE = 64  # rows of a Parquet file
+READ_AT_ONCE = 64  # rows of a Parquet file, records of a TFRecord
 FRAME = struct.Struct("<Q4x")  # of a TFRecord: length, and the checksum of that
 FOOTER = 4  # bytes: the checksum of what is between
 
@@ -195,19 +195,18 @@ def _read_tfrecord(
     from google.protobuf.message import DecodeError
 
     _check_lengths(file)
-    records = tf.data.TFRecordDataset(str(file)).as_numpy_iterator()
-    for number in itertools.count():
-        try:
-            example = tf.train.Example.FromString(next(records))
-        except StopIteration:
-            return
-        except (tf.errors.OpError, DecodeError) as error:
-            raise ValueError(getattr(error, "message", None) or str(error)) from error
-        values = {
-            name: _value(feature) for name, feature in example.features.feature.items()
-        }
-        where = f"{file.name}: record {number}"
-        yield _make_sample(where, values, images_key, labels_key)
+    batches = tf.data.TFRecordDataset(str(file)).batch(READ_AT_ONCE)
+    numbers = itertools.count()
+    try:
+        for records in batches.as_numpy_iterator():
+            for record, number in zip(records.tolist(), numbers, strict=False):
+                example = tf.train.Example.FromString(record)
+                features = example.features.feature.items()
+                values = {name: _value(feature) for name, feature in features}
+                where = f"{file.name}: record {number}"
+                yield _make_sample(where, values, images_key, labels_key)
+    except (tf.errors.OpError, DecodeError) as error:
+        raise ValueError(getattr(error, "message", None) or str(error)) from error
 
 
 def _check_lengths(file: Path) -> None:
