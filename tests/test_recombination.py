@@ -43,7 +43,7 @@ def halves(image, first, second):
 
 def textures(image, first, second):
     """How fine the stripes are, in the top and in the rest; bright as any."""
-    column = np.arange(SIDE)[None, :]
+    column = np.arange(SIDE)[None, :] + 1_000 * image[0, 0]  # beginning anywhere
     waves = [np.sin(column * (0.6 + 0.7 * value)) for value in (first, second)]
     return image + 0.7 * np.where(TOP, *waves)
 
