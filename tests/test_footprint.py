@@ -15,7 +15,7 @@ from .test_cli import QUICK, run
 
 def footprint(shape=(16, 16, 1), batch_size=32, preset="default", features=None):
     recipe = replace(PRESETS[preset], batch_size=batch_size)
-    gan = build_gan(shape, np.array([5, 3]), recipe, 0, None, None, features=features)
+    gan = build_gan(shape, np.array([5, 3]), recipe, 0, features=features)
     return training_bytes(gan) - WHATEVER_THE_SIZE
 
 

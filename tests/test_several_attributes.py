@@ -219,9 +219,12 @@ def test_strategies_speak_of_combinations(fitted, strategy, n_new):
     assert len(y_bal) == 60 + n_new
 
 
-def test_targets_for_combinations_without_images_are_refused(fitted):
-    with pytest.raises(DataError, match="'8', 'red'"):
-        fitted.resample({("8", "red"): 5})
+def test_targets_for_combinations_without_images_are_met_and_warned_of(fitted):
+    with pytest.warns(UnseenCombinationWarning, match="'8'.*'red'"):
+        _, y_bal = fitted.resample({("8", "red"): 5})
+    assert y_bal[60:].to_numpy().tolist() == [["8", "red"]] * 5
+    with pytest.raises(DataError, match="'8', 'pink'"):
+        fitted.resample({("8", "pink"): 5})
     with pytest.raises(DataError, match="Originally"):
         fitted.resample({("8", "blue"): 5})
     with pytest.raises(DataError, match="balance_on"):
