@@ -232,6 +232,7 @@ class _Sides:
     largest: tuple[int, int] = (0, 0)
 
     def add(self, *sides: int) -> None:
+        """Take note of a height and a width."""
         least = self.least or sides
         self.least = min(least[0], sides[0]), min(least[1], sides[1])
         self.largest = max(self.largest[0], sides[0]), max(self.largest[1], sides[1])
@@ -251,6 +252,7 @@ class _Known:
     texts: dict[str, str] = field(default_factory=dict)
 
     def add(self, label: Plain, columns: dict[str, Plain]) -> None:
+        """Take note of what is known of the next image."""
         n = len(self.labels)
         self.labels.append(self._once(label))
         for name, value in columns.items():

@@ -110,6 +110,7 @@ class _Groups:
         self.squares: np.ndarray | float = 0.0
 
     def add(self, values: np.ndarray, figures: np.ndarray) -> None:
+        """Add the figures of images, each to the sums of its value."""
         is_of = np.eye(len(self.counts))[values]  # (n, n_values)
         self.counts += is_of.sum(axis=0)
         self.sums = self.sums + np.tensordot(is_of.T, figures, axes=1)
