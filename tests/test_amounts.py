@@ -153,6 +153,39 @@ def test_surer_and_not_less_often_right(search, n_wrong, helps):
     assert row["accuracy_gain"] == pytest.approx(-n_wrong / 12 / 2)
 
 
+def test_where_nothing_helps_little_is_chosen(monkeypatch):
+    """Ten classes, rare ones told by one to three images; images differ by chance."""
+    n_held_out = np.arange(10, 0, -1)
+    truth = np.repeat(np.arange(10), n_held_out)
+    training = np.repeat(np.arange(10), 10 * n_held_out)
+    filled = np.repeat(np.arange(1, 10), 10 * np.arange(1, 10))
+    spread = np.linspace(0.02, 0.1, 10)[truth]
+
+    def train(build, rows, test_images, seed, n_steps):
+        trial = seed // 10  # three seeds each
+        added = np.bincount(rows.class_indices, minlength=10) - 10 * n_held_out
+        of_rows = np.random.default_rng([trial, *added])
+        of_images = np.random.default_rng(trial).normal(size=len(truth))
+        of_images = 0.7 * of_images + 0.7 * of_rows.normal(size=len(truth))
+        noise = np.random.default_rng([seed, *added]).normal(size=len(truth))
+        right = 0.5 + spread * ((added[truth] > 0) * of_images + 0.4 * noise)
+        seen = np.full((len(truth), 10), 0.01)
+        seen[np.arange(len(truth)), truth] = right
+        return seen
+
+    monkeypatch.setattr(amounts, "train_network", train)
+    monkeypatch.setattr(amounts, "SEED_OFFSET", 0)
+    n_chosen, n_spared = 0, 0
+    for first in range(0, 1000, 10):
+        parts = ((np.zeros((len(y), 1)), y) for y in (training, truth, filled))
+        names = list("abcdefghij")
+        found = AmountSearch(*parts, names, lambda rows: rows, first, 1e9).search()
+        n_chosen += found.ratios.any()
+        n_spared += "none of" in found.tried["candidate"].iloc[-1]
+    assert n_spared > 90
+    assert n_chosen <= 25
+
+
 def test_counts_of_ratios():
     most = np.array([0, 100, 5])
     assert count_images(

@@ -48,6 +48,32 @@ def test_a_single_image_is_as_doubtful_as_any():
     assert gain.at_least < gain.mean - 0.1
 
 
+@pytest.mark.parametrize("gained", [0.1, 0.5, 1.0])
+def test_a_single_image_proves_nothing(gained):
+    classes = np.repeat([0, 1], [30, 1])
+    gain = measure_gain(np.tile(gained * (classes == 1), (3, 1)), classes)
+    assert gain.mean == pytest.approx(gained / 2)
+    assert gain.at_least < 0
+
+
+def test_who_looks_often_finds_something():
+    rng = np.random.default_rng(0)
+    better = rng.normal(0.2, 0.5, (3, 40))
+    once, ten_times = (measure_gain(better, CLASSES, n_looks=n) for n in (1, 10))
+    assert once.mean == ten_times.mean
+    of_images = better.mean(axis=0)
+    images = [
+        of_images[c == CLASSES].var(ddof=1) / n / 4 for c, n in ((0, 30), (1, 10))
+    ]
+    seeds = mean_of_classes(better, CLASSES).var(ddof=1) / 3
+    variances = np.array([*images, seeds])
+    freedom = variances.sum() ** 2 / (variances**2 / [29, 9, 2]).sum()
+    error = variances.sum() ** 0.5
+    for gain, level in ((once, 0.9), (ten_times, 0.99)):
+        bound = once.mean - student.ppf(level, freedom) * error
+        assert gain.at_least == pytest.approx(bound)
+
+
 def test_where_nothing_is_gained_one_in_ten_says_otherwise():
     rng = np.random.default_rng(0)
     classes = np.repeat([0, 1, 2], [100, 30, 10])

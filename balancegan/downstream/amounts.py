@@ -68,6 +68,8 @@ class Candidate:
     ratios : ndarray of shape (n_classes,)
         At most so many synthetic images per real one of each class; infinite: as many
         as there are.
+    n_looks : int
+        In how many ways the images held out were looked at to find it.
     probability : dict of int to ndarray of shape (n_held_out,)
         By seed, what the classifier gave the right class of each image held out.
     right : dict of int to ndarray of shape (n_held_out,), bool
@@ -76,6 +78,7 @@ class Candidate:
 
     name: str
     ratios: np.ndarray
+    n_looks: int = 1
     probability: dict[int, np.ndarray] = field(default_factory=dict)
     right: dict[int, np.ndarray] = field(default_factory=dict)
 
@@ -196,12 +199,7 @@ class AmountSearch:
         better, *others = (
             _paired(one.probability, none.probability) for one in (candidate, *alike)
         )
-        return measure_gain(better, self.held_out[1], others)
-
-    @property
-    def _judged(self) -> np.ndarray:
-        """The classes that have images held out."""
-        return np.flatnonzero(self.n_held_out)
+        return measure_gain(better, self.held_out[1], others, candidate.n_looks)
 
     def _first_candidates(self) -> list[Candidate]:
         """Return a candidate for each ratio that makes a difference."""
@@ -242,18 +240,20 @@ class AmountSearch:
                 return best
 
     def _spared(self, best: Candidate, none: Candidate) -> list[Candidate]:
-        """Return the best candidate without the classes that it does harm, if any."""
+        """Return the best candidate without the classes that it seems to harm, if any.
+
+        So judged by the images that it was found by, each class being harmed or not.
+        """
         better = _paired(best.probability, none.probability).mean(axis=0)
         of_class = pd.Series(better).groupby(self.held_out[1]).mean()
-        harmed = [
-            c for c in self._judged if self._numbers(best.ratios)[c] and of_class[c] < 0
-        ]
+        filled = np.flatnonzero(self._numbers(best.ratios) * self.n_held_out).tolist()
+        harmed = [c for c in filled if of_class[c] < 0]
+        if not harmed or harmed == filled:
+            return []
         ratios = best.ratios.copy()
         ratios[harmed] = 0
-        if not harmed or not self._numbers(ratios).sum():
-            return []
         names = ", ".join(self.class_names[c] for c in harmed)
-        return [Candidate(f"{best.name}, none of {names}", ratios)]
+        return [Candidate(f"{best.name}, none of {names}", ratios, len(filled))]
 
     def _numbers(self, ratios: np.ndarray) -> np.ndarray:
         """Return how many images of each class ratios stand for."""
@@ -341,7 +341,7 @@ class AmountSearch:
 
     def _explain(self, tried: pd.DataFrame, none: Candidate) -> str:
         if len(tried) == 1:
-            if not len(self._judged):
+            if not len(self.held_out[1]):
                 return "No class has images enough to hold some out: none are added."
             return "There was nothing to add, or no time to try it: none are added."
         best = tried[tried["chosen"]].iloc[0]

@@ -44,6 +44,7 @@ def measure_gain(
     better: np.ndarray,
     class_indices: np.ndarray,
     alike: Sequence[np.ndarray] = (),
+    n_looks: int = 1,
 ) -> Gain:
     """Return the mean over classes of differences, and a lower bound of it.
 
@@ -61,6 +62,9 @@ def measure_gain(
     alike : sequence of ndarray of shape (n_seeds, n_images), default=()
         Those of all candidates whose seeds differ as much, this one among them. Empty:
         this one alone.
+    n_looks : int, default=1
+        In how many ways these images were looked at to find what is measured, which
+        makes it look better than it is; the bound is moved down (Bonferroni).
 
     Examples
     --------
@@ -74,9 +78,11 @@ def measure_gain(
     of_images = better.mean(axis=0)
     variances, freedoms = [], []
     for index, n in zip(classes, counts, strict=True):
-        # Of a single image nothing is known but how much all images differ
-        own = of_images[class_indices == index] if n > 1 else of_images
-        variances.append(own.var(ddof=int(n > 1)) / n / len(classes) ** 2)
+        own = of_images[class_indices == index]
+        # A single image tells nothing of how much others would differ from it: as much
+        # as it does from no gain, or as images of all classes do
+        variance = own.var(ddof=1) if n > 1 else max(own[0] ** 2, of_images.var())
+        variances.append(variance / n / len(classes) ** 2)
         freedoms.append(max(n - 1, 1))
     by_seed = mean_of_classes(better, class_indices)
     if len(by_seed) > 1:
@@ -87,4 +93,5 @@ def measure_gain(
     if not error:
         return Gain(mean, mean)
     freedom = error**4 / np.sum(np.square(variances) / freedoms)
-    return Gain(mean, mean - float(student.ppf(CONFIDENCE, freedom)) * error)
+    tail = (1 - CONFIDENCE) / n_looks
+    return Gain(mean, mean - float(student.isf(tail, freedom)) * error)
