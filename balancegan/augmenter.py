@@ -59,9 +59,9 @@ class ConditionalGANAugmenter(ModelSampler):
         At most so many synthetic images per real one of a class. None: no cap; a
         class of 40 images may then be given thousands that resemble them.
     reject : bool, default=True
-        Look at the GAN's images first, by judges trained on the real ones, and reject
-        copies, repetitions and those of other classes or unlike any; see
-        :mod:`balancegan.synthesis.rejection`. Takes about a minute more.
+        Look at the GAN's images, by judges trained on the real ones (about a minute),
+        and reject copies, repetitions and those of other classes or unlike any; see
+        :mod:`balancegan.synthesis.rejection`. False: they come as the GAN makes them.
     best_of : int, default=1
         Look at so many images for each one that is taken, and take those that the
         judges are surest of. More give plainer images, and fewer different ones. 1:

@@ -89,3 +89,29 @@ def test_two_processes_find_what_one_finds(classifier):
         .runs_frame["calibration_error"]
         .equals(found[1].runs_frame["calibration_error"])
     )
+
+
+def test_what_goes_along_in_training_images_is_told_apart_by_the_gan():
+    """A digit of eight beside a bar, alike in nineteen of twenty images."""
+    rng = np.random.default_rng(0)
+    digits, of_digit = load_digits(return_X_y=True)
+    digits = digits.reshape(-1, 8, 8) * 15
+    shape = np.repeat(np.arange(4), 200)
+    other = (shape + rng.integers(1, 4, len(shape))) % 4
+    place = np.where(rng.random(len(shape)) < 0.95, shape, other)
+    rows = [rng.choice(np.flatnonzero(of_digit == value)) for value in shape]
+    beside = bars(place, np.ones(len(place), int), rng)
+    images = np.concatenate([digits[rows].astype("uint8"), beside], axis=2)
+
+    augmenter = ConditionalGANAugmenter(steps=1000, random_state=0, verbose=0)
+    augmenter.fit(images, pd.DataFrame({"shape": shape, "place": place}))
+    X_bal, y_bal = augmenter.resample()
+    made = augmenter.is_synthetic_
+    assert set(augmenter.method_[made]) == {"recombined"}
+    for column, half in (("shape", np.s_[:, :7]), ("place", np.s_[:, 9:])):
+        for value in range(4):
+            real = images[{"shape": shape, "place": place}[column] == value]
+            of_value = X_bal[made & (y_bal[column] == value).to_numpy()]
+            known = {image[half].tobytes() for image in real}
+            own = [image[half].tobytes() in known for image in of_value]
+            assert np.mean(own) == 1, (column, value)

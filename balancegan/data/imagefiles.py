@@ -108,10 +108,7 @@ def read_image_files(
         stop = start + sum(good)
         parts[split] = _make_part(images[start:stop], rows[good], files, headers)
         start = stop
-    if on_error == "fail" and bad:
-        raise refuse_bad(path, bad)
-    if TRAIN not in parts or not len(parts[TRAIN].labels):
-        raise nothing_left(path, bad)
+    check_usable(path, parts, bad, on_error)
     notes = _describe(table, parts, size, fit, bad)
     return LabelledImages(path, parts, notes=notes, fit=fit)
 
@@ -189,12 +186,24 @@ def note_sizes(
     ]
 
 
-def refuse_bad(path: Path, bad: list[BadFile]) -> DataError:
-    """Return an error that names what cannot be used."""
-    return DataError(
-        f"{path} has {len(bad)} images that cannot be used: {list_bad(bad)}. Mend or "
-        "remove them, or leave them out by --on-error skip."
-    )
+def check_usable(
+    path: Path, parts: dict[str, Part], bad: list[BadFile], on_error: OnError
+) -> None:
+    """Raise an error where too much cannot be used.
+
+    Raises
+    ------
+    DataError
+        If anything cannot be used and `on_error` is "fail", or no training image is
+        left.
+    """
+    if on_error == "fail" and bad:
+        raise DataError(
+            f"{path} has {len(bad)} images that cannot be used: {list_bad(bad)}. Mend "
+            "or remove them, or leave them out by --on-error skip."
+        )
+    if TRAIN not in parts or not len(parts[TRAIN].labels):
+        raise nothing_left(path, bad)
 
 
 def nothing_left(path: Path, bad: list[BadFile]) -> DataError:

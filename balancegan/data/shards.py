@@ -28,10 +28,10 @@ from balancegan.data.folders import TABLES
 from balancegan.data.imagefiles import (
     BadFile,
     OnError,
+    check_usable,
     list_bad,
     note_sizes,
     nothing_left,
-    refuse_bad,
 )
 from balancegan.data.labelled import TRAIN, LabelledImages, Part
 from balancegan.data.manifests import SPLIT_NAMES
@@ -112,10 +112,7 @@ def read_shards(
             samples = chain(first, samples)
         parts[split], sides = _gather(path, samples, rule, bad)
         notes += note_sizes(sides, rule.size, rule.fit, f"images ({split})")
-    if on_error == "fail" and bad:
-        raise refuse_bad(path, bad)
-    if TRAIN not in parts or not len(parts[TRAIN].labels):
-        raise nothing_left(path, bad)
+    check_usable(path, parts, bad, on_error)
     if bad:
         notes.append(f"left out {len(bad)} unusable images: {list_bad(bad)}")
     return LabelledImages(path, parts, notes=notes)

@@ -212,10 +212,27 @@ class TrainedModel:
         for wanted in np.split(numbers, ends) if len(numbers) else []:
             start = int(wanted[0]) // BATCH * BATCH
             classes = selection.draw(self.seed, start, BATCH)
-            latents = self.draw_latents(classes, start)
-            images = self.generator.predict_on_batch([latents, classes])
             rows = wanted - start
-            yield self.image_format.from_model_range(images[rows]), classes[rows]
+            yield self.make_batch(classes, start, rows), classes[rows]
+
+    def make_batch(
+        self, class_indices: np.ndarray, start: int, rows: np.ndarray
+    ) -> np.ndarray:
+        """Make images of one batch, whose first is image `start`.
+
+        Parameters
+        ----------
+        class_indices : ndarray of shape (BATCH,), int
+            The classes of all its images.
+        start : int
+            A multiple of ``BATCH``.
+        rows : ndarray of shape (m,), int
+            Which of its images are wanted, 0..BATCH-1. All are computed: bits may
+            depend on how many are computed at once.
+        """
+        latents = self.draw_latents(class_indices, start)
+        made = self.generator.predict_on_batch([latents, class_indices])
+        return self.image_format.from_model_range(made[rows])
 
     def draw_latents(self, class_indices: np.ndarray, start: int) -> np.ndarray:
         """Return the latents of images start..start + BATCH - 1 of their classes."""

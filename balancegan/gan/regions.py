@@ -5,6 +5,7 @@ due to which. A generator can be asked for every combination: what changes with 
 attribute, whatever the others are, is that one's.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -20,6 +21,9 @@ BLUR = 1 / 28  # of the shorter side: pixels near each other belong together
 LEAST_APART = 0.75  # of effects in their own region; about 1/m where nothing is apart
 LEAST_EFFECT = 0.01  # of all variance, on the mean; less may be chance
 SEED_OFFSET = 5  # keeps these draws apart from those of latents and all others
+
+
+Batch = tuple[np.ndarray, np.ndarray]  # images and their combinations
 
 
 @dataclass(frozen=True)
@@ -49,14 +53,37 @@ class Regions:
     def learn(cls, model: TrainedModel) -> Self:
         """Ask a generator for combinations at random, and see what changes with what.
 
+        Parameters
+        ----------
+        model : TrainedModel
+            Of several attributes.
+        """
+        return cls.find(_ask(model), model.attributes.sizes)
+
+    @classmethod
+    def find(cls, shown: Iterable[Batch], sizes: tuple[int, ...]) -> Self:
+        """See what changes in images whose attributes are independent of each other.
+
         The effect of an attribute on a pixel is the variance between its values
         (correlation ratio, Fisher 1925), less what chance would give, of the pixel and
         of the contrast around it.
+
+        Parameters
+        ----------
+        shown : iterable of (images, class_indices)
+            Images of shape (m, height, width, channels), -1..1, and their combinations,
+            batch after batch.
+        sizes : tuple of int
+            How many values each attribute has.
         """
-        sizes = model.attributes.sizes
-        effects = gaussian_filter(
-            _effects(model), (0, *[BLUR * min(model.image_format.image_shape[:2])] * 2)
-        )
+        tables = [_Groups(size) for size in sizes]
+        for images, class_indices in shown:
+            seen = _look_at(images)
+            values = np.unravel_index(class_indices, sizes)
+            for table, of_attribute in zip(tables, values, strict=True):
+                table.add(of_attribute, seen)
+        raw = np.stack([table.effect() for table in tables])
+        effects = gaussian_filter(raw, (0, *[BLUR * min(raw.shape[1:])] * 2))
         owners = effects.argmax(axis=0)
         shares = []
         for attribute in np.flatnonzero(np.array(sizes) > 1):
@@ -69,22 +96,18 @@ class Regions:
         return cls(owners, float(min(shares, default=0.0)))
 
 
-def _effects(model: TrainedModel) -> np.ndarray:
-    """Return the effect of each attribute: of shape (n_attributes, height, width)."""
+def _ask(model: TrainedModel) -> Iterator[Batch]:
+    """Have images made of combinations at random."""
     sizes = model.attributes.sizes
     n = int(np.clip(ASKED_PER_VALUE * max(sizes), LEAST_ASKED, MOST_ASKED))
     rng = np.random.default_rng([model.seed, SEED_OFFSET])
     values = [rng.integers(size, size=n) for size in sizes]
     class_indices = np.ravel_multi_index(values, sizes).astype("int32")
     latents = rng.standard_normal((n, model.preset.latent_dim)).astype("float32")
-    tables = [_Groups(size) for size in sizes]
     for start in range(0, n, BATCH):
-        batch = slice(start, start + BATCH)
-        made = model.generator.predict_on_batch([latents[batch], class_indices[batch]])
-        seen = _look_at(made)
-        for table, of_attribute in zip(tables, values, strict=True):
-            table.add(of_attribute[batch], seen)
-    return np.stack([table.effect() for table in tables])
+        rows = slice(start, start + BATCH)
+        asked = [latents[rows], class_indices[rows]]
+        yield model.generator.predict_on_batch(asked), class_indices[rows]
 
 
 def _look_at(images: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ For classes of too few images for the generator to know their variety: what lies
 images that exist is more than copies of them, and less than what it makes freely.
 """
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Self
 
 import numpy as np
@@ -15,7 +15,7 @@ from balancegan.gan.model import BATCH, TrainedModel
 SEED_OFFSET = 3  # keeps these draws apart from those of latents, attributes and copies
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class InterpolatingModel(TrainedModel):
     """A trained model whose image k lies between two real images of a class.
 
@@ -28,7 +28,7 @@ class InterpolatingModel(TrainedModel):
         :class:`balancegan.gan.model.TrainedModel`.
     """
 
-    real_latents: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    real_latents: np.ndarray
 
     @classmethod
     def between(

@@ -9,6 +9,7 @@ image, in words that users see.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -91,10 +92,6 @@ class Ladder:
         self.reject, self.gan_only, self.best_of = reject, gan_only, best_of
         self.reference = reference
         self.finder: LatentFinder | None = None
-        self.recombining: RecombiningModel | None = None
-        if len(model.attributes.sizes) > 1 and not gan_only:
-            found = RecombiningModel.of(model, images, class_indices)
-            self.recombining = found if found.is_possible else None
 
     def climb(self, plan: Plan, names: Sequence[str], *, show: bool) -> Laddered:
         """Return how the images of a plan are made.
@@ -128,20 +125,13 @@ class Ladder:
 
     def _make(self, selection: Selection, n: int) -> list[Made]:
         """Return what is made of one class, from the top rung down."""
-        if self.recombining is not None and self.recombining.can_make(selection):
-            numbers, weights = np.arange(n), np.ones(n)
-            return [
-                Made(
-                    self._portion(
-                        RECOMBINED, self.recombining, selection, numbers, weights
-                    )
-                )
-            ]
         own = np.flatnonzero(np.isin(self.class_indices, selection.class_indices))
         made: list[Made] = []
         missing = n
-        for method in self._rungs_for(len(own)):
-            if method == TRANSFORMED:
+        for method in self._rungs_for(selection, len(own)):
+            if method == RECOMBINED:
+                made.append(Made(self._recombined(selection, missing)))
+            elif method == TRANSFORMED:
                 made.append(Made(self._transformed(own, missing)))
             else:
                 model = self.model if method == GAN else self._interpolating(own)
@@ -151,9 +141,15 @@ class Ladder:
                 return made
         return [*made, self._forced(selection, missing, made[0].screened)]
 
-    def _rungs_for(self, n_real: int) -> list[str]:
+    def _rungs_for(self, selection: Selection, n_real: int) -> list[str]:
         """Return the methods for a class of so many real images, the best first."""
-        if self.gan_only or not n_real:
+        if self.gan_only:
+            return [GAN]
+        if len(self.model.attributes.sizes) > 1 and self.recombining.can_make(
+            selection
+        ):
+            return [RECOMBINED]
+        if not n_real:
             return [GAN]
         return [method for method, least in RUNGS if n_real >= least]
 
@@ -199,6 +195,15 @@ class Ladder:
                 yield images
 
         return Portion(method, numbers, indices, weights, make)
+
+    def _recombined(self, selection: Selection, n: int) -> Portion:
+        numbers, weights = np.arange(n), np.ones(n)
+        return self._portion(RECOMBINED, self.recombining, selection, numbers, weights)
+
+    @cached_property
+    def recombining(self) -> RecombiningModel:
+        """Made when first asked for: its regions take seconds to learn."""
+        return RecombiningModel.of(self.model, self.images, self.class_indices)
 
     def _interpolating(self, own: np.ndarray) -> InterpolatingModel:
         if self.finder is None:

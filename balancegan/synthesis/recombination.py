@@ -9,14 +9,13 @@ Sauer and Geiger 2021, https://arxiv.org/abs/2101.06046, section 3, whose masks 
 drawn by networks for each image; here images stay real).
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Self
 
 import numpy as np
 
-from balancegan.gan.model import BATCH, TrainedModel
+from balancegan.gan.model import TrainedModel
 from balancegan.gan.regions import Regions
 from balancegan.gan.selection import Selection
 from balancegan.memory import take_rows
@@ -24,7 +23,7 @@ from balancegan.memory import take_rows
 SEED_OFFSET = 4  # keeps these draws apart from those of latents, copies and others
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RecombiningModel(TrainedModel):
     """A trained model whose image k is put together of real images.
 
@@ -36,14 +35,14 @@ class RecombiningModel(TrainedModel):
         Real images, in the user's layout and range. They are referred to, not copied.
     class_indices : ndarray of shape (n,), int
         Their combinations.
-    regions : Regions or None
+    regions : Regions
         The pixels of each attribute. Other parameters are those of
         :class:`balancegan.gan.model.TrainedModel`.
     """
 
-    images: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
-    class_indices: np.ndarray = field(default_factory=lambda: np.empty(0, int))
-    regions: Regions | None = None
+    images: np.ndarray
+    class_indices: np.ndarray
+    regions: Regions
 
     @classmethod
     def of(
@@ -58,13 +57,16 @@ class RecombiningModel(TrainedModel):
             regions=Regions.learn(model),
         )
 
-    @property
-    def is_possible(self) -> bool:
-        """Whether each attribute has pixels of its own."""
-        return self.regions is not None and self.regions.are_apart
-
     def can_make(self, selection: Selection) -> bool:
-        """Return whether every value that is asked for has real images."""
+        """Return whether attributes are apart, and values asked for have real images.
+
+        Parameters
+        ----------
+        selection : Selection
+            The combinations that may be drawn.
+        """
+        if not self.regions.are_apart:
+            return False
         asked = np.unravel_index(selection.class_indices, self.attributes.sizes)
         return all(
             len(self._rows[attribute][value])
@@ -72,28 +74,21 @@ class RecombiningModel(TrainedModel):
             for value in values.tolist()
         )
 
-    def make_numbered(
-        self, selection: Selection, numbers: np.ndarray
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Put the images of these numbers together, a batch at a time."""
-        ends = np.flatnonzero(np.diff(numbers // BATCH)) + 1
-        for wanted in np.split(numbers, ends) if len(numbers) else []:
-            start = int(wanted[0]) // BATCH * BATCH
-            classes = selection.draw(self.seed, start, BATCH)[wanted - start]
-            yield self._recombine(classes, wanted), classes
-
-    def _recombine(self, classes: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-        pairs = zip(classes.tolist(), numbers.tolist(), strict=True)
-        rows = np.array([self._draw_rows(index, k) for index, k in pairs])
-        owners = self._owners[..., None]
+    def make_batch(
+        self, class_indices: np.ndarray, start: int, rows: np.ndarray
+    ) -> np.ndarray:
+        """Put images of one batch together, only those that are wanted."""
+        wanted = zip(class_indices[rows].tolist(), (start + rows).tolist(), strict=True)
+        sources = np.array([self._draw_sources(index, k) for index, k in wanted])
+        owners = self.regions.owners[..., None]
         made = np.empty((len(rows), *self.image_format.image_shape), "float32")
         for attribute in range(len(self.attributes.sizes)):
-            real = take_rows(self.images, rows[:, attribute])
+            real = take_rows(self.images, sources[:, attribute])
             shown = self.image_format.to_model_range(real)
             np.copyto(made, shown, where=owners == attribute)
         return self.image_format.from_model_range(made)
 
-    def _draw_rows(self, class_index: int, number: int) -> list[int]:
+    def _draw_sources(self, class_index: int, number: int) -> list[int]:
         """Return for each attribute a real image that has its value."""
         rng = np.random.default_rng([self.seed, class_index, number, SEED_OFFSET])
         values = np.unravel_index(class_index, self.attributes.sizes)
@@ -112,9 +107,3 @@ class RecombiningModel(TrainedModel):
                 np.unravel_index(self.class_indices, sizes), sizes, strict=True
             )
         ]
-
-    @property
-    def _owners(self) -> np.ndarray:
-        if self.regions is None:
-            raise ValueError("Nothing is recombined without regions.")
-        return self.regions.owners
