@@ -17,6 +17,7 @@ from .test_cli import pixels, run
 QUICK = ["--steps", "1", "--seed", "0"]
 AS_THEY_COME = ["--gan-only", "--no-reject"]
 SHAPES = ("round", "long")
+NEVER_SEEN = ["--target", "baso|phil,pale=5"]
 
 
 @pytest.fixture
@@ -263,6 +264,26 @@ def test_what_was_never_seen_together_is_made_with_a_warning(cells, tmp_path):
     (warning,) = (s for s in result.stderr.splitlines() if s.startswith("warning"))
     assert "baso|phil" in warning
     assert "look at them" in warning
+
+    options += ["--attributes", "shade"]
+    result = run("balance", few, "--dry-run", *NEVER_SEEN, *options[2:], *QUICK)
+    assert result.exit_code == 0, result.output
+    out = ["--out", tmp_path / "never", "--picture", tmp_path / "never.png", "--json"]
+    result = run("balance", few, *out, *NEVER_SEEN, *options)
+    assert result.exit_code == 0, result.output
+    assert "look at them" in result.stderr
+    (row,) = [c for c in json.loads(result.stdout)["classes"] if not c["real"]]
+    assert (row["name"], row["synthetic"]) == ("baso|phil, pale", 5)
+    made = pd.read_csv(tmp_path / "never" / "metadata.csv")
+    made = made[made["is_synthetic"].astype(bool)]
+    assert made["label"].tolist() == ["baso|phil"] * 5
+    assert made["shade"].tolist() == ["pale"] * 5
+    card = (tmp_path / "never" / "README.md").read_text()
+    assert re.search(r"phil \| pale \| 0 \| 5 \| none is real \|", card)
+    assert Image.open(tmp_path / "never.png").height > 24
+    unknown = ["--target", "baso|phil,green=5"]
+    result = run("balance", few, "--out", tmp_path / "none", *unknown, *options)
+    assert (result.exit_code, "dark, pale" in result.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(

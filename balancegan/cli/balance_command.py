@@ -234,14 +234,15 @@ def _run(
 def _describe(task: "Task", plan: "Plan") -> dict[str, Any]:
     from balancegan.balance import class_counts
 
+    counts = class_counts(task.classes.of_images)
     classes = [
         {
             "label": label,
             "name": task.classes.name(label),
-            "real": n,
-            "synthetic": plan[label],
+            "real": counts.get(label, 0),
+            "synthetic": n,
         }
-        for label, n in class_counts(task.classes.of_images).items()
+        for label, n in plan.items()
     ]
     return {
         "classes": classes,

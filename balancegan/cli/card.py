@@ -60,8 +60,12 @@ def describe_balanced(
         n_synthetic=sum(plan.values()),
         names=classes.names,
         classes=[
-            {"texts": classes.texts(label), "real": n, "synthetic": plan[label]}
-            for label, n in counts.items()
+            {
+                "texts": classes.texts(label),
+                "real": counts.get(label, 0),
+                "synthetic": n,
+            }
+            for label, n in plan.items()
         ],
         model=model,
         attributes=[labelled.label_name, *labelled.attributes],

@@ -105,8 +105,9 @@ class Display:
         synthetic = "synthetic at most" if at_most else "synthetic"
         for column in ("real", synthetic, "together"):
             table.add_column(column, justify="right")
-        for label, n in counts.items():
-            row = (n, plan[label], n + plan[label])
+        for label, n_new in plan.items():
+            n = counts.get(label, 0)  # none of a combination that only the plan has
+            row = (n, n_new, n + n_new)
             table.add_row(Text(name(label)), *map(str, row))
         before, new = sum(counts.values()), sum(plan.values())
         table.add_row("all", str(before), str(new), str(before + new), style="bold")

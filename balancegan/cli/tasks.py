@@ -135,7 +135,9 @@ def plan_task(
             f"model has seen them all. Received: --target {VALIDATED} with --model. "
             "Leave out one of them."
         )
-    plan = plan_synthesis(classes.of_images, strategy, settings["max_ratio"])
+    plan = plan_synthesis(
+        classes.of_images, strategy, settings["max_ratio"], classes.know
+    )
     names = list(classes.names) if told.attributes else None
     settings = {**settings, "sampling_strategy": strategy, "balance_on": names}
     return Task(told, classes, strategy, plan, settings, model)
