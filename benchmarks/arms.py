@@ -1,16 +1,17 @@
 """Does it help? Every arm on every set, against the best that uses no generator.
 
     python benchmarks/arms.py --data DATA --only dominoes --draws 0 1 2 --seeds 0 1 2
-    python benchmarks/arms.py --table
+    python benchmarks/page.py
 
 DATA is the folder of the sets, see sets.py. For each draw and seed every arm resamples
 the training part, with a GAN of its own where it has one, and two classifiers learn
 from the rows: the comparison's network (1,000 steps of 128) and a linear model of the
 pixels (the same). Of dominoes arms balance the 100 combinations of garment and digit,
 those of no training image included where an arm can make them; classifiers learn the
-garment. Each run is written to results/arms_SET.json when it is done, and what is there
-is not run again: whoever stops it goes on where it was. --cache keeps the sets that
-GANs made. --table says what there is: the bar, and each arm's difference to it.
+garment. Of these there are two arms more, which put images together without a
+generator, see rivals.py. Each run is written to results/arms_SET.json when it is done,
+and what is there is not run again: whoever stops it goes on where it was. --cache keeps
+the sets that GANs made. page.py makes tables and plots of what there is.
 """
 
 import argparse
@@ -24,18 +25,21 @@ from typing import NamedTuple
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
-import pandas as pd
+from rivals import RealRegions
 from sets import SETS
 from sklearn.base import BaseEstimator, clone
 
 from balancegan import UnseenCombinationWarning
 from balancegan.downstream.classifiers import CLASSIFIERS, TrainingRows, train_network
-from balancegan.evaluation.arms import BUILT_IN, default_augmenter, find_arms
-from balancegan.evaluation.metrics import (
-    class_figures,
-    overall_figures,
-    paired_difference,
+from balancegan.downstream.transformations import shift_images
+from balancegan.evaluation.arms import (
+    BUILT_IN,
+    MIXUP,
+    Arm,
+    default_augmenter,
+    find_arms,
 )
+from balancegan.evaluation.metrics import class_figures, overall_figures
 from balancegan.evaluation.resampling import resample
 from balancegan.evaluation.runcache import RunCache
 from balancegan.images import find_format
@@ -44,7 +48,8 @@ RESULTS = Path(__file__).parent / "results"
 ONE_DRAW = ("blood", "chest")  # sets that come with a training part
 N_DIGITS = 10  # of dominoes
 STEPS = 1_000
-JUDGED_BY = "balanced_accuracy"
+RECOMBINING = ("recombine+augment", "recombine+augment+mixup")
+ARMS = (*BUILT_IN, *RECOMBINING)
 
 
 class Task(NamedTuple):
@@ -92,17 +97,23 @@ def make_task(name, folder, draw):
 
 
 def make_arms(task, names):
-    augmenter = default_augmenter()
+    augmenter, more = default_augmenter(), []
     if task.per_class > 1:
         augmenter = OverCombinations(augmenter)
-    return [arm for arm in find_arms(names, lambda: augmenter) if arm.name in names]
+        sampler = RealRegions((task.n_cells // task.per_class, task.per_class))
+        more = [
+            Arm(name, sampler, shift_images, mixup, rival=True)
+            for name, mixup in zip(RECOMBINING, (0.0, MIXUP), strict=True)
+        ]
+    asked = [name for name in names if name in BUILT_IN] + more
+    return [arm for arm in find_arms(asked, lambda: augmenter) if arm.name in names]
 
 
 def run(task, arms, judges, seed, cache):
     """Yield a run of each arm that shares a sampler, and each judge."""
     sampler = arms[0].sampler
     # What there is; combinations that nothing has may be added
-    makes_all = isinstance(sampler, OverCombinations)
+    makes_all = isinstance(sampler, OverCombinations | RealRegions)
     cells = np.arange(task.n_cells) if makes_all else np.unique(task.cells)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # classes that are filled up in a simpler way
@@ -192,54 +203,16 @@ def by_sampler(arms):
     return list(together.values())
 
 
-def print_tables():
-    for file in sorted(RESULTS.glob("arms_*.json")):
-        runs = pd.DataFrame(json.loads(file.read_text())["runs"])
-        for judge, rows in runs.groupby("judge"):
-            print(f"\n{file.stem}, {judge}")
-            print(summarize(rows).to_string())
-
-
-def summarize(runs):
-    """Return a row for each arm: its means, and the difference to the bar."""
-    pairs = runs.set_index(["draw", "seed", "arm"])
-    table = pairs[JUDGED_BY].unstack("arm")
-    rivals = [arm for arm in table if not arm.startswith("cgan")]
-    bar = table[rivals].mean().idxmax()
-    rows = {}
-    for arm in [a for a in BUILT_IN if a in table]:
-        rows[arm] = {"n": int(table[arm].count())}
-        for figure in (JUDGED_BY, "few_shot"):
-            of_arms = pairs[figure].unstack("arm")
-            rows[arm][figure] = f"{100 * of_arms[arm].mean():.1f}"
-            both = of_arms[[arm, bar]].dropna().to_numpy().T.tolist()
-            if arm != bar and both[0]:
-                rows[arm][f"{figure} to {bar}"] = describe(paired_difference(*both))
-    return pd.DataFrame(rows).T.fillna("")
-
-
-def describe(found):
-    low, high = (100 * end for end in (found.low, found.high))
-    return f"{100 * found.mean:+.1f} ({low:+.1f} to {high:+.1f})"
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path)
+    parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--only", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--draws", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--arms", nargs="+", choices=BUILT_IN, default=list(BUILT_IN))
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     parser.add_argument("--judges", nargs="+", choices=CLASSIFIERS, default=["network"])
     parser.add_argument("--cache", type=Path)
-    parser.add_argument("--table", action="store_true")
-    options = parser.parse_args()
-    if options.table:
-        print_tables()
-    elif options.data is None:
-        parser.error("--data is needed: the folder of the sets")
-    else:
-        compare_all(options)
+    compare_all(parser.parse_args())
 
 
 if __name__ == "__main__":

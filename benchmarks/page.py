@@ -1,0 +1,297 @@
+"""Tables and plots of the benchmark, from results/arms_SET.json into the documents.
+
+    python benchmarks/page.py
+    python benchmarks/page.py --check
+
+Writes what stands between the marks of docs/benchmark.md and README.md anew, and
+results/arms.png. --check writes nothing, and fails where the documents say something
+else. Differences are paired over (draw, seed), with 95 % intervals; the bar is the best
+of the arms without a generator, by mean balanced accuracy, which was chosen by the same
+runs, so that upper bounds are moved up by as much as the choice may deceive.
+"""
+
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from arms import ARMS, RECOMBINING
+
+from balancegan.evaluation.metrics import Difference, paired_difference
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+DOCUMENTS = ("docs/benchmark.md", "README.md")
+TITLES = {
+    "mnist_lt": "MNIST-LT",
+    "fashion_lt": "Fashion-MNIST-LT",
+    "dominoes": "Dominoes",
+    "blood": "Blood cells",
+    "chest": "Chest X-rays",
+}
+JUDGED_BY = "balanced_accuracy"
+FEW_SHOT = "few_shot"
+BY_THE_OTHER = "by_the_digit"  # of dominoes, where the digit is not the class
+GENERATOR = "cgan"  # what the names of arms that use one begin with
+WORDS = {"helps": "better", "harms": "worse"}
+
+
+class Runs(NamedTuple):
+    """What is known of one set by one judge."""
+
+    name: str
+    judge: str
+    frame: pd.DataFrame
+
+    @property
+    def arms(self):
+        return [arm for arm in ARMS if arm in set(self.frame["arm"])]
+
+    @property
+    def rivals(self):
+        """The arms of the protocol that use no generator."""
+        return [
+            arm
+            for arm in self.arms
+            if not arm.startswith(GENERATOR) and arm not in RECOMBINING
+        ]
+
+    @property
+    def bar(self):
+        return max(self.rivals, key=lambda arm: self.mean(arm, JUDGED_BY))
+
+    @property
+    def ours(self):
+        """The arm of the GAN that is compared: with mixup where the bar has it."""
+        arm = f"{GENERATOR}+augment" + "+mixup" * self.bar.endswith("+mixup")
+        return arm if arm in self.arms else None
+
+    def of(self, arm):
+        rows = self.frame[self.frame["arm"] == arm]
+        return rows.set_index(["draw", "seed"]).sort_index()
+
+    def n(self, arm):
+        return len(self.of(arm))
+
+    def mean(self, arm, figure):
+        rows = self.of(arm)
+        return float(rows[figure].mean()) if figure in rows else float("nan")
+
+    def difference(self, arm, other, figure, cls=None, **settings) -> Difference:
+        if figure not in self.frame:
+            return paired_difference([], [])
+        values, others = self.of(arm)[figure].align(
+            self.of(other)[figure], join="inner"
+        )
+        if cls is not None:
+            values, others = values.str[cls], others.str[cls]
+        return paired_difference(
+            values.to_numpy(float), others.to_numpy(float), **settings
+        )
+
+    def to_bar(self, arm, figure):
+        chosen_from = len(self.rivals)
+        return self.difference(arm, self.bar, figure, n_chosen_from=chosen_from)
+
+
+def read():
+    found = []
+    for name in TITLES:
+        file = RESULTS / f"arms_{name}.json"
+        if file.exists():
+            frame = pd.DataFrame(json.loads(file.read_text())["runs"])
+            for judge in sorted(frame["judge"].unique(), reverse=True):
+                found.append(Runs(name, judge, frame[frame["judge"] == judge]))
+    return found
+
+
+def sets_table(found):
+    """Return the table of the README: a row a set."""
+    rows = []
+    for runs in found:
+        arm = runs.ours
+        if runs.judge != "network" or arm is None:
+            continue
+        difference = runs.to_bar(arm, JUDGED_BY)
+        rows.append(
+            {
+                "set": TITLES[runs.name],
+                "doing nothing": percent(runs.mean("none", JUDGED_BY)),
+                "best without a GAN": f"{percent(runs.mean(runs.bar, JUDGED_BY))} "
+                f"(`{runs.bar}`)",
+                "balancegan": f"{percent(runs.mean(arm, JUDGED_BY))} (`{arm}`)",
+                "difference": describe(difference),
+                "pairs": difference.n_pairs,
+                "verdict": word(difference),
+            }
+        )
+    return to_markdown(rows)
+
+
+def arms_tables(found):
+    parts = []
+    for runs in found:
+        parts.append(f"### {TITLES[runs.name]}, {runs.judge}")
+        rows = [describe_arm(runs, arm) for arm in runs.arms]
+        parts.append(to_markdown(rows))
+    return "\n\n".join(parts)
+
+
+def describe_arm(runs, arm):
+    row = {
+        "arm": f"**`{arm}`**" if arm == runs.bar else f"`{arm}`",
+        "runs": runs.n(arm),
+        "balanced accuracy": percent(runs.mean(arm, JUDGED_BY)),
+        "few-shot recall": percent(runs.mean(arm, FEW_SHOT)),
+    }
+    if BY_THE_OTHER in runs.frame:
+        row["answered with the digit"] = percent(runs.mean(arm, BY_THE_OTHER))
+    if arm != "none":
+        row["to `none`"] = describe(runs.difference(arm, "none", JUDGED_BY))
+    if arm != runs.bar:
+        row["to the bar"] = describe(runs.to_bar(arm, JUDGED_BY))
+        row["few-shot, to the bar"] = describe(runs.to_bar(arm, FEW_SHOT))
+        row["verdict"] = word(runs.to_bar(arm, JUDGED_BY))
+    return row
+
+
+def classes_tables(found):
+    """Return which classes gain, and which lose, against the bar and against none."""
+    parts = []
+    for runs in found:
+        arm = runs.ours
+        if arm is None or runs.judge != "network":
+            continue
+        n_classes = len(runs.frame["recall"].iloc[0])
+        rows = []
+        for cls in range(n_classes):
+            row = {
+                "class": cls,
+                "recall": percent(runs.of(arm)["recall"].str[cls].mean()),
+            }
+            for other, title in ((runs.bar, "to the bar"), ("none", "to `none`")):
+                found_of = runs.difference(
+                    arm, other, "recall", cls, n_verdicts=n_classes
+                )
+                row[title] = describe(found_of)
+            rows.append(row)
+        parts.append(f"### {TITLES[runs.name]}: `{arm}`, class by class")
+        parts.append(to_markdown(rows))
+    return "\n\n".join(parts)
+
+
+def costs_table(found):
+    rows = []
+    for runs in found:
+        arm = runs.ours
+        if arm is None or runs.judge != "network":
+            continue
+        seconds = pd.DataFrame(runs.of(arm)["seconds"].tolist())
+        to_none = runs.difference(arm, "none", JUDGED_BY)
+        to_bar = runs.to_bar(arm, JUDGED_BY)
+        rows.append(
+            {
+                "set": TITLES[runs.name],
+                "training the GAN, minutes": f"{seconds['fit'].mean() / 60:.1f}",
+                "making images, seconds": f"{seconds['resample'].mean():.0f}",
+                "images made": f"{runs.of(arm)['synthetic'].mean():,.0f}",
+                "points to `none`": f"{100 * to_none.mean:+.1f}",
+                "points to the bar": f"{100 * to_bar.mean:+.1f}",
+            }
+        )
+    return to_markdown(rows)
+
+
+def draw_plot(found):
+    """Draw the differences to the bar, a row a set."""
+    shown = [runs for runs in found if runs.judge == "network"]
+    fig, axes = plt.subplots(
+        len(shown), figsize=(7, 1.0 + 2.0 * len(shown)), squeeze=False, sharex=True
+    )
+    for ax, runs in zip(axes[:, 0], shown, strict=True):
+        arms = [arm for arm in runs.arms if arm != runs.bar][::-1]
+        for y, arm in enumerate(arms):
+            found_of = runs.to_bar(arm, JUDGED_BY)
+            low, high = np.clip([100 * found_of.low, 100 * found_of.high], -100, 100)
+            color = "C0" if arm.startswith(GENERATOR) else "0.5"
+            if found_of.n_pairs > 1:
+                ax.plot([low, high], [y, y], color=color, lw=2)
+            ax.plot(100 * found_of.mean, y, "o", color=color)
+        ax.set_yticks(range(len(arms)), arms, fontsize=8)
+        ax.axvline(0, color="0.3", lw=1)
+        ax.set_title(f"{TITLES[runs.name]}: to {runs.bar}", fontsize=9, loc="left")
+    axes[-1, 0].set_xlabel("points of balanced accuracy, 95 % intervals")
+    fig.tight_layout()
+    fig.savefig(RESULTS / "arms.png", dpi=110)
+    plt.close(fig)
+
+
+def percent(value):
+    return "" if np.isnan(value) else f"{100 * value:.1f}"
+
+
+def describe(difference):
+    if not difference.n_pairs:
+        return ""
+    mean = f"{100 * difference.mean:+.1f}"
+    if difference.n_pairs == 1:
+        return f"{mean} (one pair)"
+    return f"{mean} ({100 * difference.low:+.1f} to {100 * difference.high:+.1f})"
+
+
+def word(difference):
+    return WORDS.get(difference.verdict, difference.verdict)
+
+
+def to_markdown(rows):
+    if not rows:
+        return "Nothing was run yet."
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    lines = [names, ["---"] * len(names)]
+    lines += [[str(row.get(name, "")) for name in names] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def fill(text, parts):
+    """Return a document with what stands between its marks replaced."""
+    for name, content in parts.items():
+        pattern = rf"(<!-- {name} -->\n).*?(\n<!-- end of {name} -->)"
+        text = re.sub(
+            pattern, lambda m, c=content: f"{m[1]}\n{c}\n{m[2]}", text, flags=re.S
+        )
+    return text
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    options = parser.parse_args()
+    found = read()
+    parts = {
+        "sets": sets_table(found),
+        "arms": arms_tables(found),
+        "classes": classes_tables(found),
+        "costs": costs_table(found),
+    }
+    for name in DOCUMENTS:
+        old = (ROOT / name).read_text()
+        new = fill(old, parts)
+        if options.check and new != old:
+            sys.exit(f"{name} is not what benchmarks/page.py makes of the results.")
+        if not options.check:
+            (ROOT / name).write_text(new)
+    if not options.check:
+        draw_plot(found)
+
+
+if __name__ == "__main__":
+    main()

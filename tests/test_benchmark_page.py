@@ -1,0 +1,107 @@
+"""The tables of the benchmark say what its results say."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def page(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import page
+
+    yield page
+    for name in ("page", "arms", "rivals", "sets"):
+        sys.modules.pop(name, None)
+
+
+def run(arm, seed, accuracy, recall=(0.5, 0.7)):
+    return {
+        "draw": 0,
+        "arm": arm,
+        "judge": "network",
+        "seed": seed,
+        "balanced_accuracy": accuracy,
+        "recall": list(recall),
+        "synthetic": 10,
+        "seconds": {"fit": 60, "resample": 1, "classify": 1},
+    }
+
+
+@pytest.fixture
+def results(page, monkeypatch, tmp_path):
+    monkeypatch.setattr(page, "RESULTS", tmp_path)
+    runs = [
+        run(arm, seed, accuracy + 0.01 * seed)
+        for arm, accuracy in (
+            ("none", 0.5),
+            ("oversample", 0.6),
+            ("oversample+augment", 0.8),
+            ("recombine+augment", 0.9),
+            ("cgan+augment", 0.85),
+            ("cgan+augment+mixup", 0.99),
+        )
+        for seed in range(3)
+    ]
+    file = tmp_path / "arms_blood.json"
+    file.write_text(json.dumps({"runs": runs}))
+    return page.read()
+
+
+def test_the_documents_say_what_the_results_say(page, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["page.py", "--check"])
+    page.main()
+
+
+def test_a_document_that_says_otherwise_is_found(page, monkeypatch, tmp_path):
+    (tmp_path / "docs").mkdir()
+    for name in page.DOCUMENTS:
+        text = (ROOT / name).read_text()
+        if name == "README.md":
+            text = re.sub(r"(\| Dominoes \| )\d", r"\g<1>1", text)
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(page, "ROOT", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["page.py", "--check"])
+    with pytest.raises(SystemExit, match=r"README\.md"):
+        page.main()
+
+
+def test_the_bar_is_the_best_that_anybody_has_without_a_gan(page, results):
+    (runs,) = results
+    assert runs.bar == "oversample+augment"
+    assert runs.ours == "cgan+augment"  # without mixup, as the bar
+    assert runs.to_bar("cgan+augment", "balanced_accuracy").mean == pytest.approx(0.05)
+    table = page.sets_table(results)
+    assert "+5.0" in table
+    assert table.splitlines()[2].endswith("| better |")
+
+
+def test_one_pair_is_no_verdict(page, results):
+    (runs,) = results
+    one = runs._replace(frame=runs.frame[runs.frame["seed"] == 0])
+    assert "(one pair)" in page.sets_table([one])
+    assert "not enough runs" in page.sets_table([one])
+
+
+def test_pairs_are_matched_by_draw_and_seed(page, results):
+    (runs,) = results
+    frame = pd.concat([runs.frame, runs.frame.assign(draw=1)])
+    frame = frame[~((frame["arm"] == "cgan+augment") & (frame["draw"] == 1))]
+    mixed = runs._replace(frame=frame.sample(frac=1, random_state=0))
+    found = mixed.to_bar("cgan+augment", "balanced_accuracy")
+    assert found.n_pairs == 3
+    assert found.mean == pytest.approx(0.05)
+
+
+def test_every_class_has_a_row(page, results):
+    lines = page.classes_tables(results).splitlines()
+    assert [line.split(" | ")[1] for line in lines if line[:3] in ("| 0", "| 1")] == [
+        "50.0",
+        "70.0",
+    ]
