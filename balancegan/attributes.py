@@ -6,6 +6,7 @@ all that the values allow, where the last attribute counts fastest. With one att
 this is the place of the label among the sorted ones. Nothing here knows images.
 """
 
+import itertools
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -265,22 +266,18 @@ class Attributes:
             )
         return tuple(self._find_value(i, value) for i, value in enumerate(label))
 
-    def know(self, label: Any, names: str | Sequence[str] | None) -> bool:
-        """Return whether a label is of values of these attributes that are known.
+    def combinations(self, names: str | Sequence[str] | None) -> list[Any]:
+        """Return every combination of the values of some attributes, sorted.
+
+        Those that no image has are among them.
 
         Parameters
         ----------
-        label : object
-            A value, or a tuple of several attributes' as `join` makes them.
         names : str, sequence of str or None
-            The attributes. None: all of them.
+            The attributes. None: all of them. Of one these are its values.
         """
-        wanted = [self.names[position] for position in self.positions(names)]
-        try:
-            self.find(name_values(label, wanted))
-        except (DataError, TypeError, ValueError):
-            return False
-        return True
+        values = [self.values[position].tolist() for position in self.positions(names)]
+        return values[0] if len(values) == 1 else list(itertools.product(*values))
 
     def _find_value(self, position: int, value: Any) -> int:
         values = self.values[position]

@@ -15,7 +15,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from balancegan.attributes import Attributes, Labels
-from balancegan.balance import VALIDATED, Strategy, plan_synthesis
+from balancegan.balance import OWN_STRATEGIES, VALIDATED, Strategy, plan_synthesis
 from balancegan.downstream.amounts import hold_out
 from balancegan.errors import SavedModelError
 from balancegan.gan.builders import DiscriminatorBuilder, GeneratorBuilder
@@ -44,12 +44,12 @@ class ConditionalGANAugmenter(ModelSampler):
     Parameters
     ----------
     sampling_strategy : str, float, dict or callable, default="auto"
-        How many images each class shall have; see
-        :func:`balancegan.balance.plan_synthesis`. "auto" raises every class to the
-        size of the largest. "validated" finds out how many help: `fit` keeps a tenth
-        of each class from the GAN, trains classifiers with different amounts, zero
-        included, asks them about that tenth, and takes what helps for certain; see
-        `validated_`. It needs room for the balanced set twice.
+        How many images of each class; see :func:`balancegan.balance.plan_synthesis`.
+        "auto" raises every class to the size of the largest, "combinations" also those
+        of values that no image has together. "validated" finds out how many help: `fit`
+        keeps a tenth of each class from the GAN, asks classifiers trained with
+        different amounts, zero included, about that tenth, and takes what helps for
+        certain; see `validated_`. It needs room for the balanced set twice.
     balance_on : str or list of str, default=None
         Of several attributes, those whose values make the classes that
         `sampling_strategy` speaks of: a value of one, a tuple of the values of
@@ -204,7 +204,7 @@ class ConditionalGANAugmenter(ModelSampler):
     _parameter_constraints: dict = ModelSampler._parameter_constraints | {
         "sampling_strategy": [
             *ModelSampler._parameter_constraints["sampling_strategy"],
-            StrOptions({VALIDATED}),
+            StrOptions(set(OWN_STRATEGIES)),
         ],
         "validation_minutes": [ABOVE_ZERO],
         "balance_on": [str, list, tuple, None],
@@ -348,7 +348,7 @@ class ConditionalGANAugmenter(ModelSampler):
             labels.joined(attributes.positions(self.balance_on)),
             self.sampling_strategy,
             self.max_ratio,
-            lambda label: attributes.know(label, self.balance_on),
+            attributes.combinations(self.balance_on),
         )
         workers = gather(self.strategy)
         checkpoints, seed = begin(checkpoint_dir, self.random_state, workers)

@@ -19,7 +19,9 @@ Strategy = str | float | Mapping[Any, int] | Callable[[np.ndarray], Mapping[Any,
 Plan = dict[Any, int]
 COUNT = "[0-9]{1,12}"  # images
 VALIDATED = "validated"  # amounts that are found out, not said: see downstream.amounts
+COMBINATIONS = "combinations"  # all of them, those too that no image has
 STRATEGIES = ("auto", "minority", "not minority", "not majority", "all")
+OWN_STRATEGIES = (COMBINATIONS, VALIDATED)
 FEW_SHOT = 200  # images: a class with at most so many is few-shot
 MANY_SHOT = 1_000  # a class with more is many-shot, one in between medium-shot
 
@@ -51,7 +53,7 @@ def plan_synthesis(
     y: np.ndarray,
     strategy: Strategy = "auto",
     max_ratio: float | None = None,
-    knows: Callable[[Any], bool] | None = None,
+    combinations: Sequence[Any] = (),
 ) -> Plan:
     """Decide how many images of each class to make.
 
@@ -67,19 +69,21 @@ def plan_synthesis(
         A float in (0, 1] is a share of the largest class that every class is raised
         to, rounded; with two classes it must not lie below the present share. Unlike
         imbalanced-learn's, a float may be used with more than two classes.
-        'validated' is 'auto' here: what it may come to at most.
+        'combinations' is 'auto', and as many images of each class of `combinations`
+        that `y` does not have. 'validated' is 'auto' here: what it may come to at most.
     max_ratio : float, default=None
         At most so many synthetic images per real one of a class; what a class would
         get beyond is left out. None: no cap.
-    knows : callable or None, default=None
-        Whether a class that is not in `y` may be asked for all the same by a mapping,
-        as a combination of values may that no image has together. None: none may.
+    combinations : sequence, default=()
+        Classes that may be asked for though `y` does not have them, as combinations of
+        values may that no image has together. Of their zero images, `max_ratio`
+        allows no multiple.
 
     Returns
     -------
     n_to_generate : dict
         Every class of `y`, in sorted order, with the number of images to make; behind
-        them those that `knows` allowed.
+        them what is asked for of `combinations`.
 
     Raises
     ------
@@ -96,15 +100,19 @@ def plan_synthesis(
     {0: 0, 1: 10, 2: 47}
     >>> plan_synthesis(y, {2: 50}, max_ratio=5)
     {0: 0, 1: 0, 2: 15}
+    >>> plan_synthesis(y, "combinations", combinations=[0, 1, 2, 3])
+    {0: 0, 1: 60, 2: 97, 3: 100}
     """
     counts = class_counts(y)
-    if isinstance(strategy, str) and strategy == VALIDATED:
-        strategy = "auto"
+    others = [label for label in combinations if label not in counts]
     unseen: Plan = {}
-    if isinstance(strategy, Mapping) and knows is not None:
-        new = [label for label in strategy if label not in counts and knows(label)]
-        unseen = {plain(label): int(strategy[label]) for label in new}
-        strategy = {k: n for k, n in strategy.items() if k not in new}
+    if isinstance(strategy, str) and strategy in (VALIDATED, COMBINATIONS):
+        if strategy == COMBINATIONS:
+            unseen = dict.fromkeys(others, max(counts.values()))
+        strategy = "auto"
+    elif isinstance(strategy, Mapping):
+        unseen = {label: int(strategy[label]) for label in others if label in strategy}
+        strategy = {k: n for k, n in strategy.items() if k not in unseen}
     with refusals_as_data_errors():
         if isinstance(strategy, Real) and not isinstance(strategy, bool):
             wanted = _raise_to_share(y, counts, float(strategy))
@@ -146,7 +154,7 @@ def parse_strategy(
     if not texts:
         return "auto"
     only = texts[0].replace("-", " ") if len(texts) == 1 else ""
-    if only in (*STRATEGIES, VALIDATED):
+    if only in (*STRATEGIES, *OWN_STRATEGIES):
         return only
     if re.fullmatch(r"\d*\.?\d+", only):
         return float(only)
@@ -154,7 +162,9 @@ def parse_strategy(
     for text in texts:
         name, _, count = text.rpartition("=")
         if not name or not re.fullmatch(COUNT, count):
-            known = ", ".join(s.replace(" ", "-") for s in (*STRATEGIES, VALIDATED))
+            known = ", ".join(
+                s.replace(" ", "-") for s in (*STRATEGIES, *OWN_STRATEGIES)
+            )
             raise DataError(
                 f"A target is CLASS=COUNT, a number in (0, 1], or one of {known}. "
                 f"Received: {text!r}."

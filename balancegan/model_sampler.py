@@ -134,7 +134,7 @@ class ModelSampler(ImageOverSampler):
                 classes,
                 strategy,
                 self.max_ratio,
-                lambda label: model.attributes.know(label, self.balance_on),
+                model.attributes.combinations(self.balance_on),
             )
         for label, n in plan.items():
             if n:

@@ -77,9 +77,7 @@ class OverCombinations(BaseEstimator):
 
     def fit_resample(self, X, cells):
         pairs = np.stack(np.divmod(cells, N_DIGITS), axis=1)
-        n = int(np.bincount(cells).max())
-        every = {divmod(cell, N_DIGITS): n for cell in range(N_DIGITS**2)}
-        augmenter = clone(self.augmenter).set_params(sampling_strategy=every)
+        augmenter = clone(self.augmenter).set_params(sampling_strategy="combinations")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UnseenCombinationWarning)
             X_new, pairs_new = augmenter.fit_resample(X, pairs)

@@ -24,6 +24,15 @@ def test_class_indices_and_columns_are_inverse(rows):
     assert [learned.label(index) for index in class_indices] == rows
 
 
+def test_every_combination_is_named_in_the_order_of_class_indices():
+    labels = [KNOWN.label(index) for index in range(KNOWN.n_classes)]
+    assert KNOWN.combinations(None) == labels
+    assert KNOWN.combinations("colour") == ["blue", "red"]
+    assert KNOWN.combinations(["colour", "digit"])[:2] == [("blue", 3), ("blue", 5)]
+    with pytest.raises(DataError, match="'hue'"):
+        KNOWN.combinations("hue")
+
+
 def test_of_one_attribute_the_class_index_is_that_of_the_sorted_label():
     labels = np.array(["shirt", "bag", "boot", "bag"])
     learned, class_indices = Attributes.learn(Labels.of_one(labels))

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from imblearn.over_sampling import RandomOverSampler
 
 from balancegan.balance import (
+    OWN_STRATEGIES,
     STRATEGIES,
     class_counts,
     imbalance_ratio,
@@ -120,7 +121,7 @@ def test_any_class_can_be_named_in_a_target(counts):
     assert parse_strategy(texts, str) == counts
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("name", [*STRATEGIES, *OWN_STRATEGIES])
 def test_names_of_strategies_may_have_hyphens(name):
     assert parse_strategy([name.replace(" ", "-")], str) == name
     assert parse_strategy([name], str) == name
@@ -152,6 +153,33 @@ PAIRS = np.fromiter([(3, "red")] * 5 + [(3, "blue")] * 3 + [(5, "red")], dtype=o
 def test_a_class_may_be_a_combination(strategy, plan):
     classes = [(3, "blue"), (3, "red"), (5, "red")]
     assert plan_synthesis(PAIRS, strategy) == dict(zip(classes, plan, strict=True))
+
+
+ALL_PAIRS = [(3, "blue"), (3, "red"), (5, "blue"), (5, "red")]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "max_ratio", "plan"),
+    [
+        ("combinations", None, [2, 0, 4, 5]),
+        ("combinations", 1, [2, 0, 1, 0]),
+        ("auto", None, [2, 0, 4]),
+        ({(5, "blue"): 7}, None, [0, 0, 0, 7]),
+        ({(5, "blue"): 7, (5, "red"): 2}, 3, [0, 0, 1, 0]),
+        ({(np.int64(5), np.str_("blue")): 7}, None, [0, 0, 0, 7]),
+    ],
+)
+def test_what_no_image_has_may_be_asked_for(strategy, max_ratio, plan):
+    classes = [(3, "blue"), (3, "red"), (5, "red"), (5, "blue")][: len(plan)]
+    found = plan_synthesis(PAIRS, strategy, max_ratio, ALL_PAIRS)
+    assert list(found.items()) == list(zip(classes, plan, strict=True))
+    assert all(type(value) in (int, str) for label in found for value in label)
+
+
+def test_what_has_no_such_value_may_not():
+    for unknown in ((5, "green"), 5, (5, "blue", 1)):
+        with pytest.raises(DataError):
+            plan_synthesis(PAIRS, {unknown: 7}, None, ALL_PAIRS)
 
 
 def test_a_share_of_two_combinations_has_imbalanced_learns_errors():

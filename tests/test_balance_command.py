@@ -265,7 +265,6 @@ def test_what_was_never_seen_together_is_made_with_a_warning(cells, tmp_path):
     assert "baso|phil" in warning
     assert "look at them" in warning
 
-    options += ["--attributes", "shade"]
     result = run("balance", few, "--dry-run", *NEVER_SEEN, *options[2:], *QUICK)
     assert result.exit_code == 0, result.output
     out = ["--out", tmp_path / "never", "--picture", tmp_path / "never.png", "--json"]

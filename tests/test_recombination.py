@@ -253,6 +253,11 @@ def test_combinations_that_no_image_has_may_be_asked_for(two_attributes, monkeyp
     assert counts[("b", "x")] == 4
     assert augmenter.n_to_generate_[("b", "x")] == 4
     assert set(augmenter.method_) == {"real", "recombined"}
+    with pytest.warns(UnseenCombinationWarning, match="'b'.*'x'"):
+        _, y_bal = augmenter.resample("combinations")
+    assert y_bal.value_counts().to_dict() == {
+        (shape, place): 19 for shape in "ab" for place in "xy"
+    }
     fit((X, y), sampling_strategy=wanted)
     for unknown in ({("b", "z"): 9}, {"b": 9}, {("b", "x", "y"): 9}):
         with pytest.raises(DataError):

@@ -66,9 +66,10 @@ class BalancedClasses:
         ]
         return values[0] if len(values) == 1 else tuple(values)
 
-    def know(self, label: Any) -> bool:
-        """Return whether a class is of values that images have, together or not."""
-        return self.attributes.know(label, self.names)
+    @property
+    def combinations(self) -> list[Any]:
+        """All that can be asked for: every combination of values that images have."""
+        return self.attributes.combinations(self.names)
 
     def _find_value(self, name: str, text: str) -> Any:
         if name == self.labelled.label_name:

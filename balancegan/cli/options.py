@@ -206,9 +206,9 @@ target_options = add_options(
         multiple=True,
         metavar="CLASS=COUNT|STRATEGY",
         help="Final count of a class (repeat for others; the values of a combination "
-        "have commas between), or one strategy: "
-        "not-majority, minority, not-minority, all, validated (as many as help on "
-        "images held out), or a share of the largest class such as 0.5.  [default: "
+        "have commas between), or one strategy: not-majority, minority, not-minority, "
+        "all, combinations (those too that no image has), validated (as many as help "
+        "on images held out), or a share of the largest class such as 0.5.  [default: "
         "auto, which is not-majority]",
     ),
     click.option(

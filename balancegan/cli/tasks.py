@@ -136,7 +136,7 @@ def plan_task(
             "Leave out one of them."
         )
     plan = plan_synthesis(
-        classes.of_images, strategy, settings["max_ratio"], classes.know
+        classes.of_images, strategy, settings["max_ratio"], classes.combinations
     )
     names = list(classes.names) if told.attributes else None
     settings = {**settings, "sampling_strategy": strategy, "balance_on": names}
