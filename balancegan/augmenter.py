@@ -56,8 +56,11 @@ class ConditionalGANAugmenter(ModelSampler):
         several. The others are drawn as often as the training images have them together
         with those. None: all; every combination that the data have is a class.
     max_ratio : float, default=None
-        At most so many synthetic images per real one of a class. None: no cap; a
-        class of 40 images may then be given thousands that resemble them.
+        At most so many synthetic images per real one of a class. None: no cap.
+    gan_ratio : float, default=1.0
+        At most so many images of the GAN per real one of a class; beyond, real images
+        again, half of them moved a little. More make classifiers take what images of a
+        GAN have in common for a sign of rare classes. None: no limit.
     reject : bool, default=True
         Look at the GAN's images, by judges trained on the real ones (about a minute),
         and reject copies, repetitions and those of other classes or unlike any; see
@@ -70,19 +73,15 @@ class ConditionalGANAugmenter(ModelSampler):
         Draw latents from a normal distribution cut off at so many standard deviations:
         1 gives typical images and little variety. None: a whole one.
     gan_only : bool, default=False
-        Whether the GAN makes all images. False: of several attributes that have pixels
-        of their own real images are recombined; a class of fewer than 8 images, or with
-        less than a fifth accepted, gets copies of its real ones, moved, turned and
-        scaled (of 20 or more images between them first). `method_` says so.
+        Whether the GAN makes all images, whatever `gan_ratio` is. False: attributes
+        with pixels of their own are recombined; a class of fewer than 8 images, or with
+        less than a fifth accepted, gets transformed copies. `method_` says so.
     validation_minutes : float, default=10
-        With "validated", trying amounts ends after so many minutes. Little time tries
-        few, and where it does not suffice for any, none is added.
+        With "validated", trying amounts ends then. Little time tries few, or adds none.
     image_shape : tuple of int, default=None
-        (height, width) or (height, width, channels) of flat images. None: images
-        come as (n, height, width) or (n, height, width, channels).
+        (height, width[, channels]) of flat images. None: they are not flat.
     value_range : tuple of float, default=None
-        The values that stand for black and white. None: found out from dtype and
-        values; see :func:`balancegan.images.find_format`.
+        Black and white. None: see :func:`balancegan.images.find_format`.
     preset : {"default", "tutorial"}, default="default"
         Networks and recipe. "default" is for small imbalanced sets. "tutorial" is
         the conditional GAN of the MNIST tutorials: slower, and poor at rare classes.
@@ -119,8 +118,7 @@ class ConditionalGANAugmenter(ModelSampler):
         names go by what else was built. None: the preset's networks.
     log_dir : path-like, default=None
         Every `fit` makes a folder `run-1`, `run-2`, ... in it and writes there, as
-        training goes on, `history.jsonl` and grids of sample images. None: nothing
-        is written.
+        training goes on, `history.jsonl` and grids of images. None: nothing is written.
     tensorboard : bool, default=False
         Write TensorBoard's event files there too. Needs the package tensorboard.
     random_state : int, RandomState or None, default=None
@@ -144,12 +142,11 @@ class ConditionalGANAugmenter(ModelSampler):
     is_synthetic_ : ndarray of shape (n_resampled,), bool
         Which rows of the last resampling are synthetic.
     method_ : ndarray of shape (n_resampled,), str
-        How each row of the last resampling came about: "real", "gan", "recombined",
-        "interpolated" or "transformed".
+        How each row of the last resampling came about: "real", "gan", "shifted",
+        "recombined", "interpolated" or "transformed".
     sample_weight_ : ndarray of shape (n_resampled,)
-        What each of these rows should weigh in training, for `sample_weight` of
-        scikit-learn's and Keras's `fit`: 1, and less for images that the judges are
-        less sure of than of real ones.
+        What each should weigh in training, for `sample_weight` of scikit-learn's and
+        Keras's `fit`: 1, and less where judges are less sure than of real images.
     quality_ : DataFrame
         What was found of each synthetic image of the last resampling, in order; see
         :class:`balancegan.synthesis.ladder.Laddered`.
@@ -213,6 +210,7 @@ class ConditionalGANAugmenter(ModelSampler):
         "best_of": [COUNT],
         "truncation": [ABOVE_ZERO, None],
         "gan_only": ["boolean"],
+        "gan_ratio": [Interval(Real, 0, None, closed="left"), None],
         "image_shape": [tuple, list, None],
         "value_range": [tuple, list, None],
         "preset": [StrOptions(set(PRESETS))],
@@ -239,6 +237,7 @@ class ConditionalGANAugmenter(ModelSampler):
         best_of: int = 1,
         truncation: float | None = None,
         gan_only: bool = False,
+        gan_ratio: float | None = 1.0,
         validation_minutes: float = 10,
         image_shape: tuple[int, ...] | None = None,
         value_range: tuple[float, float] | None = None,
@@ -263,6 +262,7 @@ class ConditionalGANAugmenter(ModelSampler):
         self.best_of = best_of
         self.truncation = truncation
         self.gan_only = gan_only
+        self.gan_ratio = gan_ratio
         self.validation_minutes = validation_minutes
         self.image_shape = image_shape
         self.value_range = value_range

@@ -47,6 +47,7 @@ class ModelSampler(ImageOverSampler):
     best_of: int
     truncation: float | None
     gan_only: bool
+    gan_ratio: float | None
     validation_minutes: float
     verbose: int
     validated_: ValidatedAmounts | None
@@ -219,6 +220,7 @@ class ModelSampler(ImageOverSampler):
             class_indices,
             reject=self.reject,
             gan_only=self.gan_only,
+            gan_ratio=self.gan_ratio,
             best_of=self.best_of,
             reference=self._reference_for(images, class_indices),
         )

@@ -42,6 +42,14 @@ JUDGED_BY = "balanced_accuracy"
 FEW_SHOT = "few_shot"
 BY_THE_OTHER = "by_the_digit"  # of dominoes, where the digit is not the class
 GENERATOR = "cgan"  # what the names of arms that use one begin with
+WORDED = {  # what filling.py fills up with
+    "repeated": "real images again",
+    "gan": "images of the GAN",
+    "gan and again": "one of the GAN per real one, then real ones again, half of them "
+    "moved (default)",
+    "gan of all": "images of a GAN of all 60,000 images",
+    "real": "other real images",
+}
 WORDS = {"helps": "better", "harms": "worse"}
 
 
@@ -211,6 +219,25 @@ def costs_table(found):
     return to_markdown(rows)
 
 
+def fillings_table():
+    """Return what classes were filled up with, and how much a classifier knew then."""
+    rows = {}
+    for name, title in TITLES.items():
+        file = RESULTS / f"filling_{name}.json"
+        if not file.exists():
+            continue
+        frame = pd.DataFrame(json.loads(file.read_text())["runs"])
+        for filling, of_filling in frame.groupby("filling", sort=False):
+            row = rows.setdefault(filling, {"filled up with": WORDED[filling]})
+            for shifts, runs in of_filling.groupby("shifts"):
+                figures = [f"{100 * v:.1f}" for v in sorted(runs[JUDGED_BY])]
+                few = percent(runs[FEW_SHOT].mean())
+                mean = percent(runs[JUDGED_BY].mean())
+                how = "shifts" if shifts else "as they are"
+                row[f"{title}, {how}"] = f"{mean} ({', '.join(figures)}); {few}"
+    return to_markdown([rows[filling] for filling in WORDED if filling in rows])
+
+
 def draw_plot(found):
     """Draw the differences to the bar, a row a set."""
     shown = [runs for runs in found if runs.judge == "network"]
@@ -281,6 +308,7 @@ def main():
         "arms": arms_tables(found),
         "classes": classes_tables(found),
         "costs": costs_table(found),
+        "fillings": fillings_table(),
     }
     for name in DOCUMENTS:
         old = (ROOT / name).read_text()

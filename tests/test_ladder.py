@@ -8,7 +8,7 @@ from balancegan.gan.inversion import LatentFinder
 from balancegan.images import find_format
 from balancegan.synthesis import ladder
 from balancegan.synthesis.interpolation import InterpolatingModel
-from balancegan.synthesis.transformed import TransformedCopies
+from balancegan.synthesis.transformed import TransformedCopies, move
 
 from .conftest import make_images
 
@@ -97,11 +97,48 @@ def test_a_class_that_the_gan_is_bad_at_gets_images_between_real_ones(
 ):
     monkeypatch.setattr(ladder, "RUNGS", (("interpolated", 2), ("transformed", 1)))
     with pytest.warns(SimplerMethodWarning, match=r"between.*: boot .*copies.*: sock "):
-        fitted.resample({"boot": 9, "sock": 6})
-    methods = ["interpolated"] * 5 + ["transformed"] * 5
+        fitted.resample({"boot": 8, "sock": 6})
+    methods = ["interpolated"] * 4 + ["transformed"] * 5
     assert fitted.method_[47:].tolist() == methods
     assert fitted.quality_["method"].tolist() == methods
-    assert fitted.quality_summary_["interpolated"].tolist() == [5, 0]
+    assert fitted.quality_summary_["interpolated"].tolist() == [4, 0]
+
+
+@pytest.mark.parametrize(
+    ("ratio", "n_gan"), [(1.0, 12), (0.5, 6), (0, 0), (1.4, 16), (None, 30), (9, 30)]
+)
+def test_real_images_again_fill_up_what_the_gan_may_not_make(
+    fitted, tiny_classes, accepting, ratio, n_gan
+):
+    X, y = tiny_classes
+    fitted.set_params(gan_ratio=ratio)
+    try:
+        X_bal, y_bal = fitted.resample({"shirt": 42})
+    finally:
+        fitted.set_params(gan_ratio=1.0)
+    n_again = 30 - n_gan
+    assert fitted.method_[47:].tolist() == ["gan"] * n_gan + ["shifted"] * n_again
+    assert y_bal[47:].tolist() == ["shirt"] * 30
+    row = fitted.quality_summary_.iloc[0]
+    assert (row["gan"], row["shifted"]) == (n_gan, n_again)
+    np.testing.assert_array_equal(X_bal[47 : 47 + n_gan], fitted.sample("shirt", n_gan))
+    real = [image.tobytes() for image in X[y == "shirt"]]
+    again = [image.tobytes() in real for image in X_bal[47 + n_gan :]]
+    assert 0.2 * n_again <= sum(again) <= 0.9 * n_again
+
+
+def test_moved_images_are_real_ones_by_whole_pixels():
+    images = gradient_images(1, (14, 28))
+    changed = [move(images[0][..., None], np.random.default_rng(k)) for k in range(300)]
+    padded = np.pad(images[0], ((1, 1), (2, 2)), mode="edge")
+    moved = {
+        padded[top : top + 14, left : left + 28].tobytes(): (top - 1, left - 2)
+        for top in range(3)
+        for left in range(5)
+    }
+    places = [moved[image[..., 0].tobytes()] for image in changed]
+    assert len(set(places)) == 15
+    assert 0.4 < np.mean([place == (0, 0) for place in places]) < 0.65
 
 
 def test_what_is_missing_of_the_gan_is_made_of_real_images(fitted, monkeypatch):

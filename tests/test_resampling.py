@@ -58,6 +58,19 @@ def test_flat_samplers_get_rows_and_images_come_back():
     assert sampler.random_state is None
 
 
+class SaysWhatItDoes:
+    def fit_resample(self, X, y):
+        self.method_ = np.repeat(["real", "gan", "shifted"], [len(X), 2, 3])
+        return np.concatenate([X, 255 - X[:2], X[:3]]), np.concatenate([y, y[:5]])
+
+
+def test_real_images_again_are_told_apart_where_the_sampler_tells():
+    resampled = resample(SaysWhatItDoes(), IMAGES, LABELS, CLASSES, seed=0)
+    n = len(IMAGES)
+    assert resampled.is_new.tolist() == [False] * n + [True] * 5
+    assert resampled.is_again.tolist() == [False] * (n + 2) + [True] * 3
+
+
 def test_seeds_reach_samplers_inside_a_pipeline():
     sampler = make_pipeline(RandomOverSampler(), RandomUnderSampler())
     first, again = (resample(sampler, IMAGES, LABELS, CLASSES, 3) for _ in range(2))

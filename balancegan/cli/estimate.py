@@ -82,7 +82,10 @@ def estimate_cost(
     next(batches)
     started = time.monotonic()
     next(batches)
-    synthesis_seconds = n_images * (time.monotonic() - started) / BATCH
+    n_generated: float = n_images
+    if augmenter.gan_ratio is not None and not augmenter.gan_only:
+        n_generated = min(n_images, augmenter.gan_ratio * len(X))
+    synthesis_seconds = n_generated * (time.monotonic() - started) / BATCH
     judging_seconds = 0.0
     if augmenter.reject:
         judging_seconds = synthesis_seconds + _estimate_judges(augmenter.model_, X)

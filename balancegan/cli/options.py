@@ -23,7 +23,7 @@ TRAINING_PARAMETERS = (
 )
 
 
-SCREENING_PARAMETERS = ("reject", "best_of", "truncation", "gan_only")
+SCREENING_PARAMETERS = ("reject", "best_of", "truncation", "gan_only", "gan_ratio")
 VALIDATING_PARAMETERS = ("validation_minutes",)
 
 READING_PARAMETERS = ("images_key", "labels_key", "size", "fit", "on_error")
@@ -248,6 +248,14 @@ target_options = add_options(
         is_flag=True,
         help="Nothing made of real images, neither for classes that the GAN cannot "
         "learn nor for combinations of attributes.",
+    ),
+    click.option(
+        "--gan-ratio",
+        type=click.FloatRange(0),
+        default=1.0,
+        show_default=True,
+        help="At most so many images of the GAN per real one of a class; real images "
+        "again fill up the rest.",
     ),
 )
 

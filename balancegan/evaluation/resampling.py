@@ -15,7 +15,7 @@ from sklearn.utils import get_tags
 
 from balancegan.balance import plain
 from balancegan.errors import DataError
-from balancegan.synthesis.faults import METHODS
+from balancegan.synthesis.faults import METHODS, SHIFTED
 
 JUDGED = (*METHODS, "accepted", "fault", "fault_share")
 
@@ -32,6 +32,8 @@ class Resampled:
         Their classes.
     is_new : ndarray of shape (n,), bool
         Rows that the sampler added, copies of real ones among them.
+    is_again : ndarray of shape (n,), bool
+        Those that the sampler says are real images again, see :func:`read_again`.
     fit_seconds : float
         What learning took, of samplers that say so by an attribute ``fit_seconds_``;
         else 0.
@@ -45,6 +47,7 @@ class Resampled:
     images: np.ndarray
     class_indices: np.ndarray
     is_new: np.ndarray
+    is_again: np.ndarray
     fit_seconds: float
     resample_seconds: float
     judged: list[dict[str, Any]] = field(default_factory=list)
@@ -78,7 +81,8 @@ def resample(
     """
     if sampler is None:
         indices = np.searchsorted(classes, labels)
-        return Resampled(images, indices, np.zeros(len(images), dtype=bool), 0.0, 0.0)
+        none = np.zeros(len(images), dtype=bool)
+        return Resampled(images, indices, none, none, 0.0, 0.0)
     sampler = _copy_with_seed(sampler, seed)
     started = time.perf_counter()
     rows = images.reshape(len(images), -1) if _takes_flat_rows(sampler) else images
@@ -92,6 +96,7 @@ def resample(
         resampled,
         indices,
         find_new_rows(images, resampled),
+        read_again(sampler, len(resampled)),
         fit_seconds,
         seconds - fit_seconds,
         read_quality(sampler, classes),
@@ -111,8 +116,8 @@ def read_quality(sampler: Any, classes: np.ndarray) -> list[dict[str, Any]]:
     Returns
     -------
     judged : list of dict
-        A row for each class that got images: "class_index"; "gan", "interpolated"
-        and "transformed", how many were made how; "accepted", the share of those looked
+        A row for each class that got images: "class_index"; "gan", "transformed" and
+        the other methods, how many were made how; "accepted", the share of those looked
         at; "fault" and "fault_share", see
         :func:`balancegan.synthesis.summary.name_fault`. None where nothing was looked
         at. Empty where the sampler has no such table.
@@ -127,6 +132,29 @@ def read_quality(sampler: Any, classes: np.ndarray) -> list[dict[str, Any]]:
         | {name: plain(row[name]) for name in JUDGED}
         for row in rows
     ]
+
+
+def read_again(sampler: Any, n_rows: int) -> np.ndarray:
+    """Return which rows a sampler says are real images again, in its ``method_``.
+
+    They are no images that anything made: nothing is asked of how good they are.
+
+    Parameters
+    ----------
+    sampler : object
+        One that has resampled.
+    n_rows : int
+        How many rows came of it.
+
+    Returns
+    -------
+    is_again : ndarray of shape (n_rows,), bool
+        None of samplers that say nothing.
+    """
+    methods = np.asarray(getattr(sampler, "method_", ()))
+    if methods.shape != (n_rows,):
+        return np.zeros(n_rows, dtype=bool)
+    return methods == SHIFTED
 
 
 def find_new_rows(images: np.ndarray, resampled: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from balancegan.errors import DataError
 from balancegan.evaluation.resampling import Resampled
 from balancegan.files import whole_file
 
-FORMAT = 3  # of the entries: those of another format are never found
+FORMAT = 4  # of the entries: those of another format are never found
 LONG = 10  # seconds: what a sampler made in less is rather made again than kept
 
 
@@ -72,6 +72,7 @@ class RunCache:
                     file["images"],
                     file["class_indices"],
                     file["is_new"],
+                    file["is_again"],
                     float(file["fit_seconds"]),
                     float(file["resample_seconds"]),
                     json.loads(str(file["judged"])),
@@ -85,6 +86,7 @@ class RunCache:
                 images=made.images,
                 class_indices=made.class_indices,
                 is_new=made.is_new,
+                is_again=made.is_again,
                 fit_seconds=made.fit_seconds,
                 resample_seconds=made.resample_seconds,
                 judged=json.dumps(made.judged),

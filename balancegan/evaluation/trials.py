@@ -204,10 +204,12 @@ class TrialRunner:
     ) -> dict[str, Any]:
         """Return what is known about the rows that the sampler added, by class.
 
-        The test part is looked at, once the sampler has done its work.
+        Real images again are counted and nothing else. The test part is looked at, once
+        the sampler has done its work.
         """
-        images = resampled.images[resampled.is_new]
-        of_class = resampled.class_indices[resampled.is_new]
+        is_made = resampled.is_new & ~resampled.is_again
+        images = resampled.images[is_made]
+        of_class = resampled.class_indices[is_made]
         n_classes = len(self.classes)
         figures: list[dict[str, Any]] = [{} for _ in range(n_classes)]
         counts = {

@@ -1,10 +1,11 @@
 """How images are made and what can be wrong with them, in words. No computation."""
 
-GAN, RECOMBINED = "gan", "recombined"
+GAN, RECOMBINED, SHIFTED = "gan", "recombined", "shifted"
 INTERPOLATED, TRANSFORMED = "interpolated", "transformed"
 METHODS = {
     GAN: "by the GAN",
     RECOMBINED: "put together of real images",
+    SHIFTED: "as real images again, moved or not",
     INTERPOLATED: "by the GAN between real images",
     TRANSFORMED: "as transformed copies of real images",
 }

@@ -3,8 +3,9 @@
 From the top: of several attributes real images recombined, where the GAN shows that
 each attribute has pixels of its own; images of the GAN; where too few of them are good
 enough, images of the GAN between real ones; transformed copies of real images. Images
-that the GAN makes are looked at, and in part rejected. What was done is said of every
-image, in words that users see.
+that the GAN makes are looked at, and in part rejected; they are few beside real ones
+(`gan_ratio`), and what is missing beyond are real images again. What was done is said
+of every image, in words that users see.
 """
 
 from collections.abc import Sequence
@@ -21,17 +22,24 @@ from balancegan.gan.inversion import MOST_IMAGES, LatentFinder
 from balancegan.gan.model import TrainedModel
 from balancegan.gan.selection import Selection
 from balancegan.progress import show_progress
-from balancegan.synthesis.faults import GAN, INTERPOLATED, RECOMBINED, TRANSFORMED
+from balancegan.synthesis.faults import (
+    GAN,
+    INTERPOLATED,
+    RECOMBINED,
+    SHIFTED,
+    TRANSFORMED,
+)
 from balancegan.synthesis.interpolation import InterpolatingModel
 from balancegan.synthesis.recombination import RecombiningModel
 from balancegan.synthesis.reference import Reference
 from balancegan.synthesis.rejection import Screen, Screened
 from balancegan.synthesis.summary import Made, summarize
 from balancegan.synthesis.synthesis import Portion
-from balancegan.synthesis.transformed import TransformedCopies
+from balancegan.synthesis.transformed import TransformedCopies, move, transform
 
 # From how many real images of a class on; benchmarks/LOG.md has how this was found
 RUNGS = ((GAN, 8), (INTERPOLATED, 20), (TRANSFORMED, 1))
+GENERATED = (GAN, INTERPOLATED)
 
 
 @dataclass(frozen=True)
@@ -73,6 +81,8 @@ class Ladder:
         Whether classes too small for the GAN get images of it all the same.
     best_of : int
         How many are looked at for each one that is taken. 1: as many as it takes.
+    gan_ratio : float or None
+        At most so many images of the GAN per real one of a class. None: no limit.
     reference : Reference or None, default=None
         Judges of these images, where there are some already.
     """
@@ -86,10 +96,12 @@ class Ladder:
         reject: bool,
         gan_only: bool,
         best_of: int = 1,
+        gan_ratio: float | None = None,
         reference: Reference | None = None,
     ) -> None:
         self.model, self.images, self.class_indices = model, images, class_indices
         self.reject, self.gan_only, self.best_of = reject, gan_only, best_of
+        self.gan_ratio = None if gan_only else gan_ratio
         self.reference = reference
         self.finder: LatentFinder | None = None
 
@@ -126,20 +138,28 @@ class Ladder:
     def _make(self, selection: Selection, n: int) -> list[Made]:
         """Return what is made of one class, from the top rung down."""
         own = np.flatnonzero(np.isin(self.class_indices, selection.class_indices))
-        made: list[Made] = []
+        rungs = self._rungs_for(selection, len(own))
         missing = n
-        for method in self._rungs_for(selection, len(own)):
+        if self.gan_ratio is not None and len(own) and rungs[0] in GENERATED:
+            missing = min(n, int(self.gan_ratio * len(own)))
+        filling = n - missing
+        made: list[Made] = []
+        for method in rungs if missing else ():
             if method == RECOMBINED:
                 made.append(Made(self._recombined(selection, missing)))
             elif method == TRANSFORMED:
-                made.append(Made(self._transformed(own, missing)))
+                made.append(Made(self._copies(TRANSFORMED, own, missing)))
             else:
                 model = self.model if method == GAN else self._interpolating(own)
                 made.append(self._generated(method, model, selection, missing))
             missing -= len(made[-1].portion)
             if not missing:
-                return made
-        return [*made, self._forced(selection, missing, made[0].screened)]
+                break
+        if missing:
+            made.append(self._forced(selection, missing, made[0].screened))
+        if filling:
+            made.append(Made(self._copies(SHIFTED, own, filling)))
+        return made
 
     def _rungs_for(self, selection: Selection, n_real: int) -> list[str]:
         """Return the methods for a class of so many real images, the best first."""
@@ -213,17 +233,18 @@ class Ladder:
             self.finder, self.images[few], self.class_indices[few]
         )
 
-    def _transformed(self, own: np.ndarray, n: int) -> Portion:
+    def _copies(self, method: str, own: np.ndarray, n: int) -> Portion:
         copies = TransformedCopies(
             self.images,
             self.class_indices,
             own,
             self.model.image_format,
             self.model.seed,
+            move if method == SHIFTED else transform,
         )
         numbers = np.arange(n)
         indices = copies.classes_of(numbers)
-        return Portion(TRANSFORMED, numbers, indices, np.ones(n), copies.make)
+        return Portion(method, numbers, indices, np.ones(n), copies.make)
 
 
 def _describe(label: Any, made: Sequence[Made]) -> pd.DataFrame:

@@ -1,10 +1,12 @@
-"""Transformed copies of real images, for classes too small for anything else.
+"""Copies of real images: to fill classes up with, and for classes too small for a GAN.
 
 They add what is known of every class, that an image may be moved, turned and scaled a
 little, and nothing else. They are not mirrored: a mirrored image may be of no class.
+Turning and scaling blurs, and where most images of a class are blurred a classifier
+takes that for a sign of the class; moving by whole pixels does not.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from scipy.ndimage import affine_transform
@@ -16,11 +18,14 @@ from balancegan.memory import take_rows
 SHIFT = 1 / 14  # of the side, at most
 TURN = 10.0  # degrees, at most
 SCALE = 0.1  # at most so much larger or smaller
+MOVED = 0.5  # of the copies that are moved or not
 SEED_OFFSET = 2  # keeps these draws apart from those of latents and of attributes
+
+Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 
 class TransformedCopies:
-    """Copies of the real images of one class, each moved, turned and scaled.
+    """Copies of the real images of one class, each changed at random.
 
     Copy k depends on the seed, the images and k alone.
 
@@ -36,6 +41,9 @@ class TransformedCopies:
         Of the images.
     seed : int
         Seed.
+    change : callable or None, default=None
+        From an image of shape (height, width, channels) and a Generator to a copy.
+        None: :func:`transform`.
     """
 
     def __init__(
@@ -45,7 +53,9 @@ class TransformedCopies:
         rows: np.ndarray,
         image_format: ImageFormat,
         seed: int,
+        change: Change | None = None,
     ) -> None:
+        self.change = transform if change is None else change
         self.images, self.class_indices, self.rows = images, class_indices, rows
         self.image_format, self.seed = image_format, seed
         self._turn, self._order = -1, rows
@@ -72,7 +82,7 @@ class TransformedCopies:
             real = take_rows(self.images, np.array([self._row(k) for k in wanted]))
             originals = self.image_format.to_model_range(real)
             copies = [
-                transform(image, self._rng(k))
+                self.change(image, self._rng(k))
                 for image, k in zip(originals, wanted, strict=True)
             ]
             yield self.image_format.from_model_range(np.stack(copies))
@@ -120,3 +130,32 @@ def transform(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         for channel in np.moveaxis(image, -1, 0)
     ]
     return np.stack(channels, axis=-1)
+
+
+def move(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return every other image moved by whole pixels, at random; edges are repeated.
+
+    Half stay where they are, so that being moved is no sign of a class that is filled
+    up among others that are not.
+
+    Parameters
+    ----------
+    image : ndarray of shape (height, width, channels)
+        It is not changed.
+    rng : Generator
+        Draws how far.
+
+    Examples
+    --------
+    >>> image = np.zeros((28, 28, 1)); image[10:18, 10:18] = 1
+    >>> copies = [move(image, np.random.default_rng(seed)) for seed in range(8)]
+    >>> {int(copy.sum()) for copy in copies}
+    {64}
+    """
+    if rng.random() >= MOVED:
+        return image
+    reach = [max(1, round(SHIFT * side)) for side in image.shape[:2]]
+    padded = np.pad(image, [*((r, r) for r in reach), (0, 0)], mode="edge")
+    top, left = (int(rng.integers(2 * r + 1)) for r in reach)
+    height, width = image.shape[:2]
+    return padded[top : top + height, left : left + width]

@@ -1,24 +1,26 @@
-"""Where the loss lies: what other images would bring in place of the synthetic ones.
+"""What classes are best filled up with, and what other images would bring.
 
-    python benchmarks/bounds.py --data DATA --models MODELS --only fashion_lt
+    python benchmarks/filling.py --data DATA --models MODELS --only fashion_lt
 
 DATA is the folder of the sets, see sets.py, MODELS one that GANs are kept in. Every
 class of a long-tailed draw is filled up to the largest, and the comparison's network
-learns from the rows, with shifts, 1,000 steps of 128 images:
+learns from the rows, 1,000 steps of 128 images, with shifts and without:
 
-- "repeated": with its own images, again and again; what costs nothing;
-- "real": with real images of the class that the draw left out; the limit;
+- "repeated": with its own images, again and again;
 - "gan": with images of a GAN trained on the draw;
+- "gan and again": by default settings, one image of the GAN per real one, then real
+  images again, half of them moved;
+- "real": with real images of the class that the draw left out; the limit;
 - "gan of all": with images of a GAN trained on all images that there are, as many of
-  each class, so that what it lacks is not data;
-- "gan of all, once": the same, and no real image at all.
+  each class, so that what it lacks is not data.
 
-GANs have the default number of steps and the seed 0; images are those that are not
-rejected, but for the last. A seed is the draw's and the classifier's.
-Writes results/bounds_SET.json, run by run; what is there is not run again.
+GANs have the default number of steps and the seed 0; their images are those that are
+not rejected. A seed is the draw's and the classifier's. Writes
+results/filling_SET.json, run by run; what is there is not run again.
 """
 
 import argparse
+import itertools
 import json
 import os
 import warnings
@@ -38,10 +40,10 @@ from balancegan.images import find_format
 RESULTS = Path(__file__).parent / "results"
 FILES = {"fashion_lt": "fashion_mnist.npz", "mnist_lt": "mnist.npz"}
 N_STEPS = 1_000
-FILLINGS = ("repeated", "real", "gan", "gan of all", "gan of all, once")
+FILLINGS = ("repeated", "gan", "gan and again", "real", "gan of all")
 
 
-class Bounds:
+class Filling:
     """One set: its images, its draws, and what classes are filled up with."""
 
     def __init__(self, file, models):
@@ -67,15 +69,12 @@ class Bounds:
         return np.concatenate([x, self.x[added]]), np.concatenate([y, self.y[added]])
 
     def _generated(self, filling, x, y, seed):
-        if filling == "gan":
-            augmenter = self._trained(f"draw_{seed}", x, y)
-        else:
+        if filling == "gan of all":
             augmenter = self._trained("all", self.x, self.y)
-        if filling.endswith("once"):
-            n = int(np.bincount(y).max())
-            classes = np.unique(y)
-            made = [augmenter.sample(c, n) for c in classes]
-            return np.concatenate(made), np.repeat(classes, n)
+        else:
+            augmenter = self._trained(f"draw_{seed}", x, y)
+        if filling != "gan and again":
+            augmenter.set_params(gan_ratio=None)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return augmenter.resample("auto", x, y)
@@ -87,11 +86,13 @@ class Bounds:
             augmenter.fit(x, y).save(path)
         return ConditionalGANAugmenter.load(path).set_params(verbose=0)
 
-    def run(self, filling, seed):
+    def run(self, filling, shifts, seed):
         x, y = self.rows(filling, seed)
         n_classes = int(y.max()) + 1
         to_model_range = find_format(x).to_model_range
-        rows = TrainingRows(x, y, n_classes, to_model_range, shift_images)
+        rows = TrainingRows(
+            x, y, n_classes, to_model_range, shift_images if shifts else None
+        )
         seen = train_network(None, rows, self.x_test, seed, n_steps=N_STEPS)
         predicted = seen.argmax(axis=1)
         counts = np.bincount(self.y[draw_rows(self.y, seed)]).tolist()
@@ -99,6 +100,7 @@ class Bounds:
         recall = class_figures(self.y_test, predicted, n_classes)["recall"]
         return {
             "filling": filling,
+            "shifts": shifts,
             "seed": seed,
             "balanced_accuracy": round(figures["balanced_accuracy"], 4),
             "few_shot": round(figures["few_shot"], 4),
@@ -110,26 +112,26 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--only", nargs="+", choices=FILES, default=list(FILES))
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--fillings", nargs="+", choices=FILLINGS, default=FILLINGS)
     parser.add_argument(
         "--models", type=Path, required=True, help="where GANs are kept"
     )
     options = parser.parse_args()
     for name in options.only:
-        file = RESULTS / f"bounds_{name}.json"
+        file = RESULTS / f"filling_{name}.json"
         result = json.loads(file.read_text()) if file.exists() else {"runs": []}
         result["command"] = (
-            f"python benchmarks/bounds.py --data DATA --models MODELS --only {name}"
-            f" --seeds {options.seeds}"
+            f"python benchmarks/filling.py --data DATA --models MODELS --only {name}"
         )
-        done = {(run["filling"], run["seed"]) for run in result["runs"]}
+        done = {(run["filling"], run["shifts"], run["seed"]) for run in result["runs"]}
         models = options.models / name
         models.mkdir(parents=True, exist_ok=True)
-        bounds = Bounds(options.data / FILES[name], models)
-        for seed in range(options.seeds):
-            for filling in FILLINGS:
-                if (filling, seed) not in done:
-                    result["runs"].append(bounds.run(filling, seed))
+        filling_of = Filling(options.data / FILES[name], models)
+        for seed in options.seeds:
+            for filling, shifts in itertools.product(options.fillings, (False, True)):
+                if (filling, shifts, seed) not in done:
+                    result["runs"].append(filling_of.run(filling, shifts, seed))
                     print(json.dumps(result["runs"][-1]), flush=True)
                     file.write_text(json.dumps(result, indent=1) + "\n")
 
