@@ -43,5 +43,5 @@ print(f"wrote {options.out}")
 
 # What the tutorials only hint at: give a set more images of the digits it lacks
 few = np.concatenate([np.flatnonzero(digits != 5), np.flatnonzero(digits == 5)[:50]])
-X_bal, y_bal = augmenter.resample({5: 300}, images[few], digits[few])
+X_bal, y_bal = augmenter.resample({5: 100}, images[few], digits[few])
 print(f"fives: 50 real ones, {int(augmenter.is_synthetic_.sum())} synthetic ones")
