@@ -45,6 +45,14 @@ class Appends:
         return np.concatenate([X, self.images]), np.concatenate([y, self.labels])
 
 
+class AppendsAgain(Appends):
+    """One that says that its rows are real images again."""
+
+    def fit_resample(self, X, y):
+        self.method_ = np.repeat(["real", "shifted"], [len(X), len(self.images)])
+        return super().fit_resample(X, y)
+
+
 class Remembers:
     """Keeps what any copy of it was given in a list of the test's."""
 
@@ -61,6 +69,20 @@ class Remembers:
 def runs_of(result):
     """Return the facts of all runs, without what no two runs have in common."""
     return [{k: v for k, v in run.items() if k != "seconds"} for run in result.runs]
+
+
+def test_of_real_images_again_nothing_is_asked():
+    again = X_TRAIN[60:], Y_TRAIN[60:]
+    arms = [Arm("copies", Appends(*again)), Arm("again", AppendsAgain(*again))]
+    result = compare_given(arms, seeds=1)
+    copies, said = (run for run in result.runs if run["arm"] != "none")
+    assert (copies["added"]["n"], copies["added"]["n_equal_train"]) == (6, 6)
+    assert (said["added"]["n"], said["added"]["n_equal_train"]) == (0, 0)
+    for run in (copies, said):
+        assert [row["n_added"] for row in run["classes"]] == [0, 0, 6]
+    assert copies["figures"] == said["figures"]
+    found = {c.arm: c.outcome for c in run_checks(result) if c.code == "BG001"}
+    assert found == {"copies": "issue", "again": "not applicable"}
 
 
 def test_a_row_per_arm_split_seed_and_class():
