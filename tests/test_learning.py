@@ -108,10 +108,11 @@ def test_what_goes_along_in_training_images_is_told_apart_by_the_gan():
     X_bal, y_bal = augmenter.resample()
     made = augmenter.is_synthetic_
     assert set(augmenter.method_[made]) == {"recombined"}
-    for column, half in (("shape", np.s_[:, :7]), ("place", np.s_[:, 9:])):
-        for value in range(4):
-            real = images[{"shape": shape, "place": place}[column] == value]
-            of_value = X_bal[made & (y_bal[column] == value).to_numpy()]
-            known = {image[half].tobytes() for image in real}
-            own = [image[half].tobytes() in known for image in of_value]
-            assert np.mean(own) == 1, (column, value)
+    asked = y_bal[made]
+    assert (asked["shape"] != asked["place"]).mean() > 0.95
+    halves = (("shape", shape, np.s_[..., :8]), ("place", place, np.s_[..., 8:]))
+    for column, values, half in halves:
+        own = images[half].reshape(len(images), -1) / 255
+        probe = LogisticRegression(max_iter=5000).fit(own, values)
+        seen = probe.predict(X_bal[made][half].reshape(len(asked), -1) / 255)
+        assert (seen == asked[column]).mean() > 0.97, column
