@@ -15,7 +15,7 @@ from sklearn.utils import get_tags
 
 from balancegan.balance import plain
 from balancegan.errors import DataError
-from balancegan.synthesis.faults import METHODS, SHIFTED
+from balancegan.synthesis.faults import COPIES, METHODS
 
 JUDGED = (*METHODS, "accepted", "fault", "fault_share")
 
@@ -154,7 +154,7 @@ def read_again(sampler: Any, n_rows: int) -> np.ndarray:
     methods = np.asarray(getattr(sampler, "method_", ()))
     if methods.shape != (n_rows,):
         return np.zeros(n_rows, dtype=bool)
-    return methods == SHIFTED
+    return np.isin(methods, COPIES)
 
 
 def find_new_rows(images: np.ndarray, resampled: np.ndarray) -> np.ndarray:

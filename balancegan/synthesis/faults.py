@@ -7,8 +7,9 @@ METHODS = {
     RECOMBINED: "put together of real images",
     SHIFTED: "as real images again, moved or not",
     INTERPOLATED: "by the GAN between real images",
-    TRANSFORMED: "as transformed copies of real images",
+    TRANSFORMED: "as copies of real images, moved or not",
 }
+COPIES = (SHIFTED, TRANSFORMED)
 SIMPLER = (INTERPOLATED, TRANSFORMED)  # where the GAN cannot learn a class
 
 FAULTS = {

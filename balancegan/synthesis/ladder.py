@@ -35,7 +35,7 @@ from balancegan.synthesis.reference import Reference
 from balancegan.synthesis.rejection import Screen, Screened
 from balancegan.synthesis.summary import Made, summarize
 from balancegan.synthesis.synthesis import Portion
-from balancegan.synthesis.transformed import TransformedCopies, move, transform
+from balancegan.synthesis.transformed import TransformedCopies
 
 # From how many real images of a class on; benchmarks/LOG.md has how this was found
 RUNGS = ((GAN, 8), (INTERPOLATED, 20), (TRANSFORMED, 1))
@@ -240,7 +240,6 @@ class Ladder:
             own,
             self.model.image_format,
             self.model.seed,
-            move if method == SHIFTED else transform,
         )
         numbers = np.arange(n)
         indices = copies.classes_of(numbers)

@@ -1,31 +1,26 @@
 """Copies of real images: to fill classes up with, and for classes too small for a GAN.
 
-They add what is known of every class, that an image may be moved, turned and scaled a
-little, and nothing else. They are not mirrored: a mirrored image may be of no class.
-Turning and scaling blurs, and where most images of a class are blurred a classifier
-takes that for a sign of the class; moving by whole pixels does not.
+They add what is known of every class, that an image may be moved a little, and nothing
+else. They are not mirrored: a mirrored image may be of no class. Nor are they turned or
+scaled: that blurs, and where most images of a class are blurred a classifier takes that
+for a sign of the class (benchmarks/LOG.md).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
-from scipy.ndimage import affine_transform
 
 from balancegan.gan.model import BATCH
 from balancegan.images import ImageFormat
 from balancegan.memory import take_rows
 
 SHIFT = 1 / 14  # of the side, at most
-TURN = 10.0  # degrees, at most
-SCALE = 0.1  # at most so much larger or smaller
 MOVED = 0.5  # of the copies that are moved or not
 SEED_OFFSET = 2  # keeps these draws apart from those of latents and of attributes
 
-Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]
-
 
 class TransformedCopies:
-    """Copies of the real images of one class, each changed at random.
+    """Copies of the real images of one class, half of them moved.
 
     Copy k depends on the seed, the images and k alone.
 
@@ -41,9 +36,6 @@ class TransformedCopies:
         Of the images.
     seed : int
         Seed.
-    change : callable or None, default=None
-        From an image of shape (height, width, channels) and a Generator to a copy.
-        None: :func:`transform`.
     """
 
     def __init__(
@@ -53,9 +45,7 @@ class TransformedCopies:
         rows: np.ndarray,
         image_format: ImageFormat,
         seed: int,
-        change: Change | None = None,
     ) -> None:
-        self.change = transform if change is None else change
         self.images, self.class_indices, self.rows = images, class_indices, rows
         self.image_format, self.seed = image_format, seed
         self._turn, self._order = -1, rows
@@ -82,7 +72,7 @@ class TransformedCopies:
             real = take_rows(self.images, np.array([self._row(k) for k in wanted]))
             originals = self.image_format.to_model_range(real)
             copies = [
-                self.change(image, self._rng(k))
+                move(image, self._rng(k))
                 for image, k in zip(originals, wanted, strict=True)
             ]
             yield self.image_format.from_model_range(np.stack(copies))
@@ -98,38 +88,6 @@ class TransformedCopies:
     def _rng(self, number: int) -> np.random.Generator:
         index = int(self.class_indices[self.rows[0]])
         return np.random.default_rng([self.seed, index, number, SEED_OFFSET])
-
-
-def transform(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return an image moved, turned and scaled at random; edges are repeated.
-
-    Parameters
-    ----------
-    image : ndarray of shape (height, width, channels)
-        It is not changed.
-    rng : Generator
-        Draws how much.
-
-    Examples
-    --------
-    >>> image = np.zeros((28, 28, 1)); image[10:18, 10:18] = 1
-    >>> moved = transform(image, np.random.default_rng(0))
-    >>> moved.shape, 40 < int(moved.sum()) < 90
-    ((28, 28, 1), True)
-    """
-    sides = np.array(image.shape[:2])
-    angle = np.deg2rad(rng.uniform(-TURN, TURN))
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    matrix = turn / rng.uniform(1 - SCALE, 1 + SCALE)
-    middle = (sides - 1) / 2
-    shift = rng.uniform(-SHIFT, SHIFT, size=2) * sides
-    channels = [
-        affine_transform(
-            channel, matrix, middle - matrix @ (middle + shift), order=1, mode="nearest"
-        )
-        for channel in np.moveaxis(image, -1, 0)
-    ]
-    return np.stack(channels, axis=-1)
 
 
 def move(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
