@@ -442,7 +442,8 @@ def test_bad_input_is_refused(changes, message):
 def test_the_generator_of_the_package_is_an_arm():
     from balancegan import ConditionalGANAugmenter
 
-    augmenter = ConditionalGANAugmenter(steps=1, verbose=0)
+    # Of copies of real images nothing would be asked
+    augmenter = ConditionalGANAugmenter(steps=1, verbose=0, gan_only=True, reject=False)
     arms = [Arm("cgan", augmenter), Arm("cgan, weighted", augmenter, weighted=True)]
     result = compare_given(arms, seeds=1)
     frame = result.frame.set_index(["arm", "class"])
