@@ -151,6 +151,14 @@ def test_what_is_missing_of_the_gan_is_made_of_real_images(fitted, monkeypatch):
     assert len(X_bal) == 55
 
 
+def test_what_fills_up_is_no_copy_that_is_there_already(fitted, monkeypatch):
+    monkeypatch.setattr("balancegan.synthesis.rejection.LEAST_ACCEPTED", 1.1)
+    with pytest.warns(SimplerMethodWarning, match="shirt"):
+        fitted.resample({"shirt": 42})
+    assert fitted.method_[47:].tolist() == ["transformed"] * 12 + ["shifted"] * 18
+    assert fitted.quality_["number"].tolist() == list(range(30))
+
+
 def test_the_gan_alone_makes_as_many_as_are_wanted(fitted, monkeypatch):
     monkeypatch.setattr("balancegan.synthesis.rejection.LEAST_ACCEPTED", 1.1)
     fitted.set_params(gan_only=True)

@@ -113,6 +113,7 @@ def _write_tfrecord(path: Path, records: Iterable[Record]) -> None:
     import tensorflow as tf
 
     def feature(name: str, value: Any) -> tuple[str, Any]:
+        """Return a fact by its name, as TensorFlow writes it."""
         if isinstance(value, int):
             numbers = tf.train.Int64List(value=[int(value)])  # truths are refused
             return name, tf.train.Feature(int64_list=numbers)

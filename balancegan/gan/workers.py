@@ -174,6 +174,7 @@ class Workers:
 
         @tf.function
         def take_steps(rows: Any, n: Any) -> dict[str, Any]:
+            """Take some steps, and return the losses of the last."""
             losses = strategy.run(gan.train_step, args=(next(rows),))
             for _ in tf.range(n - 1):
                 losses = strategy.run(gan.train_step, args=(next(rows),))
@@ -189,6 +190,7 @@ class Workers:
         """Return a dataset that gives each replica here its part of every batch."""
 
         def feed(context: tf.distribute.InputContext) -> tf.data.Dataset:
+            """Return the parts of the replicas that one pipeline feeds."""
             n = context.num_replicas_in_sync
             n_here = n // context.num_input_pipelines
             first = context.input_pipeline_id * n_here

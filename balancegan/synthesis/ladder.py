@@ -158,7 +158,9 @@ class Ladder:
         if missing:
             made.append(self._forced(selection, missing, made[0].screened))
         if filling:
-            made.append(Made(self._copies(SHIFTED, own, filling)))
+            # Not the very copies that a rung below the GAN has made already
+            first = sum(len(m.portion) for m in made if m.portion.method == TRANSFORMED)
+            made.append(Made(self._copies(SHIFTED, own, filling, first)))
         return made
 
     def _rungs_for(self, selection: Selection, n_real: int) -> list[str]:
@@ -233,7 +235,7 @@ class Ladder:
             self.finder, self.images[few], self.class_indices[few]
         )
 
-    def _copies(self, method: str, own: np.ndarray, n: int) -> Portion:
+    def _copies(self, method: str, own: np.ndarray, n: int, first: int = 0) -> Portion:
         copies = TransformedCopies(
             self.images,
             self.class_indices,
@@ -241,7 +243,7 @@ class Ladder:
             self.model.image_format,
             self.model.seed,
         )
-        numbers = np.arange(n)
+        numbers = np.arange(first, first + n)
         indices = copies.classes_of(numbers)
         return Portion(method, numbers, indices, np.ones(n), copies.make)
 
