@@ -220,8 +220,9 @@ class ImageOverSampler(BaseOverSampler):
         return arrays.transform(images, to_given(labels))
 
     def __sklearn_tags__(self) -> Any:
-        """Return scikit-learn's tags: images, dense ones."""
+        """Return scikit-learn's tags: images, dense ones; labels in columns, too."""
         tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
         tags.input_tags.sparse = False
         tags.input_tags.three_d_array = True
         return tags

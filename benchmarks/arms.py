@@ -27,9 +27,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 from rivals import RealRegions
 from sets import SETS
-from sklearn.base import BaseEstimator, clone
 
-from balancegan import UnseenCombinationWarning
 from balancegan.downstream.classifiers import CLASSIFIERS, TrainingRows, train_network
 from balancegan.downstream.transformations import shift_images
 from balancegan.evaluation.arms import (
@@ -39,6 +37,7 @@ from balancegan.evaluation.arms import (
     default_augmenter,
     find_arms,
 )
+from balancegan.evaluation.labelling import Labelling, learn_labels
 from balancegan.evaluation.metrics import class_figures, overall_figures
 from balancegan.evaluation.resampling import resample
 from balancegan.evaluation.runcache import RunCache
@@ -46,7 +45,6 @@ from balancegan.images import find_format
 
 RESULTS = Path(__file__).parent / "results"
 ONE_DRAW = ("blood", "chest")  # sets that come with a training part
-N_DIGITS = 10  # of dominoes
 STEPS = 1_000
 RECOMBINING = ("recombine+augment", "recombine+augment+mixup")
 ARMS = (*BUILT_IN, *RECOMBINING)
@@ -56,49 +54,27 @@ class Task(NamedTuple):
     """A draw of a set, as arms and classifiers see it."""
 
     images: np.ndarray
-    cells: np.ndarray  # what arms balance: classes, or combinations
-    n_cells: int
-    per_class: int  # cells of a class
+    class_indices: np.ndarray  # what arms balance: classes, or combinations
+    labelling: Labelling
     x_test: np.ndarray
     y_test: np.ndarray
-    digits: np.ndarray | None  # of the test images
-
-
-class OverCombinations(BaseEstimator):
-    """Gives an augmenter both attributes; as many images of each pair, unseen too."""
-
-    def __init__(self, augmenter=None):
-        self.augmenter = augmenter
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        return tags
-
-    def fit_resample(self, X, cells):
-        pairs = np.stack(np.divmod(cells, N_DIGITS), axis=1)
-        augmenter = clone(self.augmenter).set_params(sampling_strategy="combinations")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UnseenCombinationWarning)
-            X_new, pairs_new = augmenter.fit_resample(X, pairs)
-        self.fit_seconds_ = augmenter.fit_seconds_
-        return X_new, pairs_new @ (N_DIGITS, 1)
+    digits: np.ndarray | None  # of the test images of dominoes
 
 
 def make_task(name, folder, draw):
     x, y, x_test, y_test = SETS[name](folder, draw)
-    if y.ndim == 1:
-        n = int(y.max()) + 1
-        return Task(x, y, n, 1, x_test, y_test, None)
-    cells = y @ (N_DIGITS, 1)
-    return Task(x, cells, N_DIGITS**2, N_DIGITS, x_test, y_test[:, 0], y_test[:, 1])
+    labelling, class_indices = learn_labels(y, len(x))
+    digits = y_test[:, 1] if labelling.has_combinations else None
+    y_test = labelling.learned(labelling.number(y_test, len(x_test)))
+    return Task(x, class_indices, labelling, x_test, y_test, digits)
 
 
 def make_arms(task, names):
+    """Return arms; of combinations those that no image has are asked for, too."""
     augmenter, more = default_augmenter(), []
-    if task.per_class > 1:
-        augmenter = OverCombinations(augmenter)
-        sampler = RealRegions((task.n_cells // task.per_class, task.per_class))
+    if task.labelling.has_combinations:
+        augmenter.set_params(sampling_strategy="combinations")
+        sampler = RealRegions(task.labelling.attributes.sizes)
         more = [
             Arm(name, sampler, shift_images, mixup, rival=True)
             for name, mixup in zip(RECOMBINING, (0.0, MIXUP), strict=True)
@@ -109,29 +85,27 @@ def make_arms(task, names):
 
 def run(task, arms, judges, seed, cache):
     """Yield a run of each arm that shares a sampler, and each judge."""
-    sampler = arms[0].sampler
-    # What there is; combinations that nothing has may be added
-    makes_all = isinstance(sampler, OverCombinations | RealRegions)
-    cells = np.arange(task.n_cells) if makes_all else np.unique(task.cells)
+    sampler, labelling = arms[0].sampler, task.labelling
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # classes that are filled up in a simpler way
+        # Classes that are filled up in a simpler way, combinations never seen
+        warnings.simplefilter("ignore")
         resampled = cache.resampled(
-            (sampler, seed, task.images, task.cells),
-            lambda: resample(sampler, task.images, task.cells, cells, seed),
+            (sampler, seed, task.images, task.class_indices),
+            lambda: resample(sampler, task.images, task.class_indices, labelling, seed),
         )
-    classes = cells[resampled.class_indices] // task.per_class
-    n_classes = task.n_cells // task.per_class
-    counts = np.bincount(task.cells // task.per_class, minlength=n_classes).tolist()
+    n_classes = len(labelling.classes)
+    counts = np.bincount(labelling.learned(task.class_indices)).tolist()
     to_model_range = find_format(task.images).to_model_range
     for arm in arms:
         rows = TrainingRows(
             resampled.images,
-            classes,
+            labelling.learned(resampled.class_indices),
             n_classes,
             to_model_range,
             arm.transform,
             arm.mixup,
             arm.weighted,
+            resampled.class_indices,
         )
         for judge in judges:
             started = perf_counter()

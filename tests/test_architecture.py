@@ -51,7 +51,7 @@ MAY_IMPORT = {
     "downstream": {*BASICS, "gan"},
     "model_sampler": {*BASICS, "downstream", "gan", "sampler", "synthesis"},
     "augmenter": {*BASICS, "downstream", "gan", "model_sampler"},
-    "evaluation": {*BASICS, "augmenter", "downstream", "gan", "synthesis"},
+    "evaluation": {*BASICS, "augmenter", "downstream", "gan", "synthesis", "targets"},
     "cli": {
         *BASICS,
         "augmenter",
@@ -66,6 +66,7 @@ MAY_IMPORT = {
 ONE_DOOR = {
     ("evaluation", "augmenter"): {"evaluation.arms"},
     ("evaluation", "synthesis"): {"evaluation.checks", "evaluation.resampling"},
+    ("evaluation", "targets"): {"evaluation.labelling"},
     ("cli", "gan"): {
         "cli.balancing",
         "cli.commands",
@@ -89,7 +90,7 @@ ALONE = [
     "gan.selection",
     "downstream.transformations",
     "evaluation.metrics",
-    "evaluation.resampling",
+    "evaluation.labelling",
     "evaluation.plots",
     "evaluation.threads",
     "cli.options",

@@ -52,6 +52,7 @@ def make_run(
                 CLASSES, [900, 40], table, n_added, strict=True
             )
         ],
+        "combinations": [],
         "confusion": count_confusions(true, predicted, 2).tolist(),
         "seconds": {"fit": 9.0, "resample": 1.0, "classify": 2.0},
         "added": added or dict.fromkeys(ADDED, 0),
@@ -63,7 +64,7 @@ def make_run(
 
 JUDGED = [
     {
-        "class_index": 1,
+        "class": "shirt",
         "gan": 50,
         "interpolated": 0,
         "transformed": 0,
@@ -113,6 +114,7 @@ def make_result(
             for name in arms
         ],
         "classes": CLASSES,
+        "attributes": ["label"],
         "train_counts": [900, 40],
         "image_shape": [8, 8, 1],
         "n_splits": 1,

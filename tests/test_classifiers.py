@@ -134,10 +134,10 @@ def test_each_class_weighs_the_same_in_all():
     rows = TrainingRows(
         images[kept], classes[kept], 3, rows.to_model_range, weighted=True
     )
-    totals = np.bincount(rows.class_indices) * rows.class_weights
+    totals = np.bincount(rows.class_indices) * rows.weights
     np.testing.assert_allclose(totals, 15)  # 45 images, 3 classes
     _, labels, weights = AugmentedBatches(rows, n_steps=1, batch_size=50, seed=0)[0]
-    np.testing.assert_allclose(weights, rows.class_weights[labels.argmax(axis=1)])
+    np.testing.assert_allclose(weights, rows.weights[labels.argmax(axis=1)])
 
 
 ESTIMATORS = {

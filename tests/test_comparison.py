@@ -35,6 +35,7 @@ def simulate(rng, effect=0.0, n_seeds=3, n_draws=3, n_ours=1):
     settings = {
         "arms": [{"name": name, "rival": name in RIVALS} for name in arms],
         "classes": ["bag"],
+        "attributes": ["label"],
         "n_splits": 1,
     }
     return EvaluationResult(settings, runs)

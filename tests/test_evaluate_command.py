@@ -9,6 +9,7 @@ from balancegan.cli.comparing import Comparison
 from balancegan.evaluation.result import EvaluationResult
 
 from .test_cli import run
+from .test_compared_attributes import X_TEST, Y_TEST, X, Y
 from .test_quality import stripes
 
 QUICK = ["--classifier-steps", "5", "--steps", "1"]
@@ -170,6 +171,65 @@ def test_balance_refuses_a_bad_comparison_before_it_balances(
     assert re.search(said, " ".join(result.stderr.split())), result.stderr
     assert "wrote" not in result.stderr
     assert not out.exists()
+
+
+@pytest.fixture
+def confounded(tmp_path):
+    """The data of `test_compared_attributes`, the light as a column."""
+    path = tmp_path / "confounded.npz"
+    np.savez(
+        path,
+        x_train=X,
+        y_train=Y["garment"].to_numpy(str),
+        light_train=Y["light"].to_numpy(str),
+        x_test=X_TEST,
+        y_test=Y_TEST["garment"].to_numpy(str),
+        light_test=Y_TEST["light"].to_numpy(str),
+    )
+    return path
+
+
+ON_PAIRS = ["--attributes", "light", "--balance-on", "label,light"]
+
+
+def test_evaluate_knows_attributes(confounded, tmp_path):
+    report = tmp_path / "report.html"
+    arms = ["--arms", "oversample,cgan", "--seeds", "1", "--report", report, *QUICK]
+    gan = ["--gan-only", "--no-reject"]
+    result = run("evaluate", confounded, *arms, *ON_PAIRS, *gan, "--json")
+    assert result.exit_code == 0, result.output
+    assert "accuracy of combinations" in " ".join(result.stderr.split())
+    read = EvaluationResult.from_json(result.stdout)
+    assert read.settings["attributes"] == ["label", "light"]
+    assert read.settings["class_attribute"] == "label"
+    added = read.combinations_frame.groupby("arm")["n_added"].sum()
+    assert added.to_dict() == {"none": 0, "oversample": 79, "cgan": 79}
+    assert "boot, day" in report.read_text()
+
+
+def test_balance_evaluates_what_it_balances(confounded, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(Comparison, "estimate", lambda self: ESTIMATE)
+    monkeypatch.setattr(Comparison, "run", lambda self, **how: asked.append(self))
+    out = ["--out", tmp_path / "out.npz", "--quiet", "--steps", "1"]
+    monkeypatch.setattr("balancegan.cli.display.Display.show_comparison", print)
+    result = run("balance", confounded, *out, *ON_PAIRS, "--evaluate")
+    assert result.exit_code == 0, result.output
+    (sampler,) = {arm.sampler for arm in asked[0].arms if arm.name == "cgan"}
+    assert sampler.balance_on == ["label", "light"]
+    assert list(asked[0].test_part[1].columns) == ["label", "light"]
+
+
+def test_a_test_part_without_the_attribute_is_refused(confounded, tmp_path):
+    with np.load(confounded) as file:
+        arrays = {k: a for k, a in file.items() if k != "light_test"}
+    other = tmp_path / "other.npz"
+    np.savez(other, **arrays)
+    result = run("evaluate", other, *ON_PAIRS)
+    assert result.exit_code == 2
+    assert "none called 'light'" in " ".join(result.stderr.split())
+    arms = ["--arms", "none", "--seeds", "1", *QUICK, "--folds", "2"]
+    assert run("evaluate", other, *ON_PAIRS, *arms).exit_code == 0
 
 
 def test_a_bad_test_part_is_refused_before_any_work(data, tmp_path, monkeypatch):

@@ -17,6 +17,7 @@ from balancegan.evaluation import runcache
 from balancegan.evaluation.arms import Arm
 from balancegan.evaluation.checks import run_checks
 from balancegan.evaluation.comparison import compare
+from balancegan.evaluation.labelling import learn_labels
 from balancegan.evaluation.resampling import resample
 from balancegan.evaluation.result import EvaluationResult
 
@@ -451,7 +452,6 @@ def test_the_generator_of_the_package_is_an_arm():
         assert frame.loc[arm, "n_added"].tolist() == [0, 20, 34]
     assert frame.loc[("cgan", "right"), "agreement"] >= 0
     assert not hasattr(augmenter, "model_")
-    direct = resample(
-        augmenter, X_TRAIN, Y_TRAIN, np.array(["left", "middle", "right"]), 0
-    )
+    labelling, class_indices = learn_labels(Y_TRAIN, len(X_TRAIN))
+    direct = resample(augmenter, X_TRAIN, class_indices, labelling, 0)
     assert direct.is_new.sum() == 54

@@ -6,13 +6,14 @@ from imblearn.under_sampling import RandomUnderSampler
 from sklearn.base import BaseEstimator
 
 from balancegan.errors import DataError
+from balancegan.evaluation.labelling import learn_labels
 from balancegan.evaluation.resampling import find_new_rows, resample
 
 from .conftest import make_images
 
 IMAGES = make_images(30, (6, 5, 2))
 LABELS = np.repeat(["bag", "coat", "shirt"], [18, 9, 3])
-CLASSES = np.unique(LABELS)
+LABELLING, CLASS_INDICES = learn_labels(LABELS, len(LABELS))
 
 
 class Returns:
@@ -27,31 +28,32 @@ class Returns:
 
 
 def test_nothing_is_the_rows_as_they_are():
-    resampled = resample(None, IMAGES, LABELS, CLASSES, 0)
+    resampled = resample(None, IMAGES, CLASS_INDICES, LABELLING, 0)
     np.testing.assert_array_equal(resampled.images, IMAGES)
-    np.testing.assert_array_equal(CLASSES[resampled.class_indices], LABELS)
+    np.testing.assert_array_equal(LABELLING.classes[resampled.class_indices], LABELS)
     assert not resampled.is_new.any()
     assert (resampled.fit_seconds, resampled.resample_seconds) == (0, 0)
 
 
 def test_learning_is_told_apart_where_the_sampler_tells():
     sampler = Returns(lambda X, y: (X, y))
-    resampled = resample(sampler, IMAGES, LABELS, CLASSES, 0)
+    resampled = resample(sampler, IMAGES, CLASS_INDICES, LABELLING, 0)
     assert resampled.fit_seconds == 0
     assert resampled.resample_seconds > 0
     sampler.fit_seconds_ = 1e-9
-    assert resample(sampler, IMAGES, LABELS, CLASSES, 0).fit_seconds == 1e-9
+    assert resample(sampler, IMAGES, CLASS_INDICES, LABELLING, 0).fit_seconds == 1e-9
 
 
 def test_flat_samplers_get_rows_and_images_come_back():
     sampler = RandomOverSampler()
-    resampled = resample(sampler, IMAGES, LABELS, CLASSES, 0)
+    resampled = resample(sampler, IMAGES, CLASS_INDICES, LABELLING, 0)
     assert resampled.images.shape == (54, 6, 5, 2)
     assert resampled.images.dtype == np.uint8
     assert np.bincount(resampled.class_indices).tolist() == [18, 18, 18]
     assert resampled.is_new.tolist() == [False] * 30 + [True] * 24
     again, other = (
-        resample(sampler, IMAGES, LABELS, CLASSES, seed).images for seed in (0, 1)
+        resample(sampler, IMAGES, CLASS_INDICES, LABELLING, seed).images
+        for seed in (0, 1)
     )
     np.testing.assert_array_equal(resampled.images, again)
     assert (other != again).any()
@@ -65,7 +67,7 @@ class SaysWhatItDoes:
 
 
 def test_real_images_again_are_told_apart_where_the_sampler_tells():
-    resampled = resample(SaysWhatItDoes(), IMAGES, LABELS, CLASSES, seed=0)
+    resampled = resample(SaysWhatItDoes(), IMAGES, CLASS_INDICES, LABELLING, seed=0)
     n = len(IMAGES)
     assert resampled.is_new.tolist() == [False] * n + [True] * 5
     assert resampled.is_again.tolist() == [False] * (n + 2) + [True] * 3
@@ -73,13 +75,15 @@ def test_real_images_again_are_told_apart_where_the_sampler_tells():
 
 def test_seeds_reach_samplers_inside_a_pipeline():
     sampler = make_pipeline(RandomOverSampler(), RandomUnderSampler())
-    first, again = (resample(sampler, IMAGES, LABELS, CLASSES, 3) for _ in range(2))
+    first, again = (
+        resample(sampler, IMAGES, CLASS_INDICES, LABELLING, 3) for _ in range(2)
+    )
     np.testing.assert_array_equal(first.images, again.images)
 
 
 def test_other_samplers_get_images_as_they_are():
     sampler = Returns(lambda X, y: (X[::-1], y[::-1]))
-    resampled = resample(sampler, IMAGES, LABELS, CLASSES, 0)
+    resampled = resample(sampler, IMAGES, CLASS_INDICES, LABELLING, 0)
     assert sampler.calls == []  # a copy was asked
     np.testing.assert_array_equal(resampled.images, IMAGES[::-1])
     assert not resampled.is_new.any()
@@ -97,7 +101,7 @@ def test_other_samplers_get_images_as_they_are():
 )
 def test_what_is_no_labelled_set_is_refused(change, message):
     with pytest.raises(DataError, match=message):
-        resample(Returns(change), IMAGES, LABELS, CLASSES, 0)
+        resample(Returns(change), IMAGES, CLASS_INDICES, LABELLING, 0)
 
 
 def test_rows_are_new_wherever_they_stand(rng):
@@ -120,4 +124,4 @@ class Parametrised(BaseEstimator):
 
 
 def test_estimators_without_image_tags_get_flat_rows():
-    resample(Parametrised(), IMAGES, LABELS, CLASSES, 5)
+    resample(Parametrised(), IMAGES, CLASS_INDICES, LABELLING, 5)

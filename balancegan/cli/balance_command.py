@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from balancegan.cli.tasks import Output, Task
 
 # Arguments of the augmenter that the comparison sets itself
-UNCOMPARED = ("random_state", "log_dir", "tensorboard", "verbose", "balance_on")
 NAMES = ("attributes", "balance_on")
 WRITING = ("picture", "save_model", "synthetic_size")
 COMPARING = ("report", "cache", "n_jobs")
@@ -152,8 +151,7 @@ def balance(
     display.show_plan(counts, task.plan, name, at_most=task.is_validated)
     comparison = None
     if evaluated:
-        recipe = {k: v for k, v in task.settings.items() if k not in UNCOMPARED}
-        comparison = prepare_comparison(labelled, None, recipe, **splitting)
+        comparison = prepare_comparison(task, None, **splitting)
     start_tensorflow()
     facts = _run(task, output, display, dry_run=dry_run)
     plan = facts.pop("plan", task.plan)
@@ -265,13 +263,7 @@ def _refuse_idle_options(*, with_model: bool, evaluated: bool) -> None:
             "with --model",
             "leave out --model",
         )
-    if evaluated:
-        _refuse(
-            ("attributes", "balance_on"),
-            "A comparison is of one label, so --evaluate does not go with",
-            "leave out --evaluate",
-        )
-    else:
+    if not evaluated:
         _refuse(
             COMPARISON_PARAMETERS,
             "Nothing is compared without --evaluate, so these options have no effect",

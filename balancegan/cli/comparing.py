@@ -3,15 +3,15 @@
 For the command line, as `balancing` is: plain values in, a result out.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from balancegan.augmenter import ConditionalGANAugmenter
-from balancegan.balance import VALIDATED, class_counts, plan_synthesis
+from balancegan.balance import class_counts
 from balancegan.cli.estimate import estimate_classifier, estimate_cost
-from balancegan.data.labelled import LabelledImages
+from balancegan.cli.tasks import Task
 from balancegan.downstream.classifiers import CLASSIFIERS, N_STEPS, TrainingRows
 from balancegan.evaluation.arms import default_augmenter, find_arms
 from balancegan.evaluation.comparison import compare
@@ -19,22 +19,21 @@ from balancegan.evaluation.result import EvaluationResult
 from balancegan.evaluation.splits import DEFAULT_FOLDS, find_splits
 from balancegan.images import find_format
 
+# Settings that are not the comparison's: it has seeds of its own
+UNCOMPARED = ("random_state", "log_dir", "tensorboard", "verbose")
+
 
 class Comparison:
     """Arms by name, on a file's own test part or on folds of its training part.
 
     Parameters
     ----------
-    labelled : LabelledImages
-        The training part.
+    task : Task
+        The training part, and what arms that train a generator do.
     arms : sequence of str or None
         As in :func:`balancegan.evaluation.arms.find_arms`.
-    augmenter : mapping
-        Arguments of :class:`ConditionalGANAugmenter`, for the arms that train one.
-    test_part : tuple of ndarray or None
-        Images and labels. None: folds.
     folds : int or None
-        Number of folds. None: five, where there is no test part.
+        Number of folds. None: none where there is a test part and no groups, else five.
     groups : ndarray or None
         Groups that no fold tears apart.
     seeds : int
@@ -52,40 +51,44 @@ class Comparison:
 
     def __init__(
         self,
-        labelled: LabelledImages,
+        task: Task,
         arms: Sequence[str] | None,
-        augmenter: Mapping[str, Any],
         *,
-        test_part: tuple[np.ndarray, np.ndarray] | None,
         folds: int | None,
         groups: np.ndarray | None,
         seeds: int,
         classifier: str,
         classifier_steps: int | None,
     ) -> None:
-        self.labelled, self.augmenter = labelled, augmenter
+        self.labelled, self.is_validated = task.labelled, task.is_validated
+        self.n_images = sum(task.plan.values())
+        self.value_range = task.settings["value_range"]
+        on_folds = folds is not None or groups is not None
+        self.test_part = None if on_folds else self.labelled.test_part
         find_splits(  # refuses what cannot be compared, before anything is run
-            labelled.images,
-            labelled.labels,
-            *(test_part or (None, None)),
+            self.labelled.images,
+            self.labelled.targets,
+            *(self.test_part or (None, None)),
             cv=folds,
             groups=groups,
-            value_range=augmenter["value_range"],
+            value_range=self.value_range,
         )
+        augmenter = {k: v for k, v in task.settings.items() if k not in UNCOMPARED}
         self.arms = find_arms(arms, lambda: default_augmenter(**augmenter))
-        self.test_part, self.groups, self.seeds = test_part, groups, seeds
-        self.folds = (folds or DEFAULT_FOLDS) if test_part is None else None
+        self.groups, self.seeds = groups, seeds
+        self.folds = (folds or DEFAULT_FOLDS) if self.test_part is None else None
         self.build = CLASSIFIERS[classifier]
         self.classifier_steps = classifier_steps or N_STEPS
 
     def run(self, **how: Any) -> EvaluationResult:
         """Compare the arms; `how` is passed on to :func:`compare`."""
-        images, labels = self.labelled.images, self.labelled.labels
+        labelled = self.labelled
+        names = [labelled.name(label) for label in class_counts(labelled.labels)]
         X_test, y_test = self.test_part or (None, None)
         return compare(
             self.arms,
-            images,
-            labels,
+            labelled.images,
+            labelled.targets,
             X_test,
             y_test,
             cv=self.folds,
@@ -93,8 +96,8 @@ class Comparison:
             seeds=self.seeds,
             classifier=self.build,
             classifier_steps=self.classifier_steps,
-            class_names=[self.labelled.name(label) for label in class_counts(labels)],
-            value_range=self.augmenter["value_range"],
+            class_names=names,
+            value_range=self.value_range,
             **how,
         )
 
@@ -108,8 +111,9 @@ class Comparison:
             images, and the "classifier_seconds".
         """
         images, labels = self.labelled.images, self.labelled.labels
-        value_range = self.augmenter["value_range"]
-        to_model_range = find_format(images, value_range=value_range).to_model_range
+        to_model_range = find_format(
+            images, value_range=self.value_range
+        ).to_model_range
         indices = np.unique(labels, return_inverse=True)[1]
         rows = TrainingRows(images, indices, int(indices.max()) + 1, to_model_range)
         classifying = estimate_classifier(self.build, rows, self.classifier_steps)
@@ -117,11 +121,10 @@ class Comparison:
         samplers = {id(arm.sampler): arm.sampler for arm in self.arms}
         for sampler in samplers.values():
             if isinstance(sampler, ConditionalGANAugmenter):
-                strategy, most = sampler.sampling_strategy, sampler.max_ratio
-                if strategy == VALIDATED:
+                if self.is_validated:
                     generating += 60 * sampler.validation_minutes
-                n_images = sum(plan_synthesis(labels, strategy, most).values())
-                cost = estimate_cost(sampler, images, labels, n_images)
+                targets = self.labelled.targets
+                cost = estimate_cost(sampler, images, targets, self.n_images)
                 generating += cost.training_seconds + cost.judging_seconds
                 generating += cost.synthesis_seconds
         n_rounds = self.seeds * (self.folds or 1)

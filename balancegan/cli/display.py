@@ -194,12 +194,13 @@ class Display:
         """Show a row for each arm, the verdicts, and what the checks found."""
         table = Table(box=None, pad_edge=False)
         table.add_column("arm", overflow="fold")
-        for column in ("balanced accuracy", "against none", "few-shot recall"):
+        few_shot = "combinations" if result.has_combinations else "recall"
+        for column in (result.figure_name, "against none", f"few-shot {few_shot}"):
             table.add_column(column, justify="right")
         for arm, row in result.summary().iterrows():
             table.add_row(
                 str(arm),
-                f"{100 * row['balanced_accuracy']:.1f} %",
+                f"{100 * row[result.figure]:.1f} %",
                 f"{100 * row['difference']:+.1f} ({100 * row['low']:+.1f} to "
                 f"{100 * row['high']:+.1f})",
                 f"{100 * row['few_shot']:.1f} %",

@@ -15,6 +15,8 @@ from balancegan.cli.options import (
     RECIPE_PARAMETERS,
     SCREENING_PARAMETERS,
     VALIDATING_PARAMETERS,
+    attributes_option,
+    balance_on_option,
     comparison_options,
     data_options,
     output_options,
@@ -26,7 +28,7 @@ from balancegan.cli.options import (
 
 if TYPE_CHECKING:
     from balancegan.cli.comparing import Comparison
-    from balancegan.data.labelled import LabelledImages
+    from balancegan.cli.tasks import Task
     from balancegan.evaluation.result import EvaluationResult
 
 EXIT_WORSE = 3
@@ -55,6 +57,8 @@ EXIT_WORSE = 3
 )
 @click.option("--dry-run", is_flag=True, help="Say how long it would take.")
 @target_options
+@balance_on_option
+@attributes_option
 @data_options
 @recipe_options
 @overwrite_option
@@ -68,6 +72,8 @@ def evaluate(
     n_jobs: int,
     dry_run: bool,
     targets: tuple[str, ...],
+    balance_on: tuple[str, ...] | None,
+    attributes: tuple[str, ...],
     max_ratio: float | None,
     value_range: tuple[float, float] | None,
     overwrite: bool,
@@ -75,22 +81,34 @@ def evaluate(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Find out on held-out images of DATA whether synthetic ones help a classifier."""
-    from balancegan.balance import parse_strategy
+    """Find out on held-out images of DATA whether synthetic ones help a classifier.
+
+    Given attributes, by how often it is right about each combination of them and the
+    label; what no GAN makes balances the combinations.
+    """
+    from balancegan.cli.tasks import plan_task
 
     refuse_report(report, overwrite=overwrite)
     reading = take(options, READING_PARAMETERS)
     labelled, _ = read_data(data, value_range, **reading)
-    augmenter = {
+    settings = {
         **take(options, (*RECIPE_PARAMETERS, *SCREENING_PARAMETERS)),
         **take(options, VALIDATING_PARAMETERS),
-        "sampling_strategy": parse_strategy(targets, labelled.find_label),
         "max_ratio": max_ratio,
         "value_range": value_range,
     }
+    task = plan_task(
+        labelled,
+        targets,
+        settings,
+        model=None,
+        known=(),
+        attributes=attributes,
+        balance_on=balance_on,
+    )
     names = None if arms is None else [name.strip() for name in arms.split(",")]
     result = run_comparison(
-        prepare_comparison(labelled, names, augmenter, **options),
+        prepare_comparison(task, names, **options),
         report=report,
         cache=cache,
         n_jobs=n_jobs,
@@ -103,9 +121,8 @@ def evaluate(
 
 
 def prepare_comparison(
-    labelled: "LabelledImages",
+    task: "Task",
     arms: list[str] | None,
-    augmenter: dict[str, Any],
     *,
     seeds: int,
     folds: int | None,
@@ -113,21 +130,14 @@ def prepare_comparison(
     classifier: str = "network",
     classifier_steps: int | None = None,
 ) -> "Comparison":
-    """Return a comparison, or refuse it: all that can be refused is refused here.
-
-    `augmenter` has the parameters of the generator.
-    """
-    groups = None if group_key is None else labelled.groups(group_key)
-    on_folds = folds is not None or groups is not None
-    test_part = None if on_folds else labelled.test_part
+    """Return a comparison, or refuse it: all that can be refused is refused here."""
+    groups = None if group_key is None else task.labelled.groups(group_key)
     start_tensorflow()
     from balancegan.cli.comparing import Comparison
 
     return Comparison(
-        labelled,
+        task,
         arms,
-        augmenter,
-        test_part=test_part,
         folds=folds,
         groups=groups,
         seeds=seeds,

@@ -130,10 +130,13 @@ class LabelledImages:
     @property
     def targets(self) -> np.ndarray | pd.DataFrame:
         """What the GAN is told: the labels, or a column for label and attributes."""
+        return self._targets_of(self.train)
+
+    def _targets_of(self, part: Part) -> np.ndarray | pd.DataFrame:
         if not self.attributes:
-            return self.labels
-        columns = self.train.columns[list(self.attributes)]
-        labels = pd.Series(self.labels, name=self.label_name, index=columns.index)
+            return part.labels
+        columns = part.columns[list(self.attributes)]
+        labels = pd.Series(part.labels, name=self.label_name, index=columns.index)
         return pd.concat([labels, columns], axis=1)
 
     def with_attributes(
@@ -165,10 +168,26 @@ class LabelledImages:
         return replace(self, attributes=others, label_name=label_name)
 
     @property
-    def test_part(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Test images and labels, None where there are none."""
+    def test_part(self) -> tuple[np.ndarray, np.ndarray | pd.DataFrame] | None:
+        """Test images with `targets` of their own, None where there are none.
+
+        Raises
+        ------
+        DataError
+            If they lack an attribute.
+        """
         part = self.parts.get(TEST)
-        return None if part is None else (part.images, part.labels)
+        if part is None:
+            return None
+        missing = [name for name in self.attributes if name not in part.columns]
+        if missing:
+            raise DataError(
+                "Test images need every attribute that training images have. Received:"
+                f" none called {missing[0]!r}. The test part has: "
+                f"{', '.join(map(str, part.columns)) or 'none'}. Add it, or compare on "
+                "folds of the training part."
+            )
+        return part.images, self._targets_of(part)
 
     @property
     def aligned_keys(self) -> list[str]:

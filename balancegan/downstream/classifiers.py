@@ -60,6 +60,9 @@ class TrainingRows:
         :func:`balancegan.downstream.transformations.mix_up`. 0: no.
     weighted : bool
         Whether an image of a class of n_c weighs n / (n_classes n_c) in the loss.
+    combinations : ndarray of shape (n,), int, or None
+        The combination of attributes that each image has. Given, it takes the place of
+        the class in its weight.
     """
 
     images: np.ndarray
@@ -69,14 +72,21 @@ class TrainingRows:
     transform: Transformation | None = None
     mixup: float = 0.0
     weighted: bool = False
+    combinations: np.ndarray | None = None
 
     @property
-    def class_weights(self) -> np.ndarray:
-        """The weight of an image of each class, 1 for all unless `weighted`."""
+    def balanced(self) -> np.ndarray:
+        """What weights balance: the combination of each image, or its class."""
+        return self.class_indices if self.combinations is None else self.combinations
+
+    @property
+    def weights(self) -> np.ndarray:
+        """The weight of an image of each class or combination, 1 unless `weighted`."""
+        counts = np.bincount(self.balanced)
         if not self.weighted:
-            return np.ones(self.n_classes)
-        counts = np.bincount(self.class_indices, minlength=self.n_classes)
-        return len(self.class_indices) / (self.n_classes * counts)
+            return np.ones(len(counts))
+        n_present = np.count_nonzero(counts)
+        return len(self.balanced) / (n_present * np.maximum(counts, 1))
 
 
 class AugmentedBatches(keras.utils.PyDataset):
@@ -90,10 +100,12 @@ class AugmentedBatches(keras.utils.PyDataset):
     ) -> None:
         super().__init__()
         self.rows, self.seed = rows, seed
-        self.weights = rows.class_weights.astype("float32")
+        self.weights = rows.weights.astype("float32")
+        self.class_of = np.zeros(len(self.weights), dtype=int)
+        self.class_of[rows.balanced] = rows.class_indices
         self.drawn = BalancedBatches(
             rows.images,
-            rows.class_indices,
+            rows.balanced,
             rows.to_model_range,
             batch_size=batch_size,
             n_steps=n_steps,
@@ -106,9 +118,9 @@ class AugmentedBatches(keras.utils.PyDataset):
 
     def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return images in [-1, 1], labels of shape (n, n_classes), and weights."""
-        images, classes = self.drawn[step]
-        weights = self.weights[classes]
-        labels = np.eye(self.rows.n_classes, dtype="float32")[classes]
+        images, drawn = self.drawn[step]
+        weights = self.weights[drawn]
+        labels = np.eye(self.rows.n_classes, dtype="float32")[self.class_of[drawn]]
         rng = np.random.default_rng([self.seed, step, 1])
         if self.rows.transform is not None:
             images = self.rows.transform(images, rng)
@@ -248,14 +260,16 @@ def train_estimator(
     weights: dict[str, Any] = {}
     if rows.weighted:
         balanced = [n for n in model.get_params() if _last_part(n) == "class_weight"]
-        settings |= dict.fromkeys(balanced, "balanced")
-        if not balanced:
+        if balanced and rows.combinations is None:
+            settings |= dict.fromkeys(balanced, "balanced")
+        else:
             if not has_fit_parameter(model, "sample_weight"):
                 raise DataError(
                     f"{type(model).__name__} takes neither class_weight nor "
-                    "sample_weight. Leave out the arm that weighs classes."
+                    "sample_weight (which combinations need). Leave out the arm that "
+                    "weighs classes."
                 )
-            weights["sample_weight"] = rows.class_weights[rows.class_indices]
+            weights["sample_weight"] = rows.weights[rows.balanced]
     model.set_params(**settings)
     images = rows.to_model_range(rows.images)
     if rows.transform is not None:

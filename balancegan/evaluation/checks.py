@@ -29,6 +29,7 @@ LEAST_DENSITY = 0.2  # 1 is expected
 # Test images of a class
 FEW_TEST_IMAGES = 30
 TOO_FEW_TEST_IMAGES = 10
+MOST_NAMED = 10  # combinations
 
 
 @dataclass(frozen=True)
@@ -194,17 +195,31 @@ def _find_small_test_classes(result: EvaluationResult) -> Check:
     n_test = result.frame.groupby("class", sort=False)["n_test"].max()
     few = n_test[n_test < FEW_TEST_IMAGES]
     if few.empty:
-        return _check(
-            "BG005",
-            "passed",
-            f"Every class has {FEW_TEST_IMAGES} test images or more.",
-        )
+        return _find_untested_combinations(result)
     return _check(
         "BG005",
         "issue" if few.min() < TOO_FEW_TEST_IMAGES else "tip",
         f"Test images: {_list(few, '{:.0f}')}. One image more or less changes such a "
         "class's recall by several points. Collect more, or use folds instead of a "
         "test part.",
+    )
+
+
+def _find_untested_combinations(result: EvaluationResult) -> Check:
+    """End the check of numbers of test images where every class has enough."""
+    enough = f"Every class has {FEW_TEST_IMAGES} test images or more."
+    if not result.has_combinations:
+        return _check("BG005", "passed", enough)
+    n_test = result.combinations_frame.groupby("combination")["n_test"].max()
+    without = n_test.index[n_test == 0].tolist()
+    if not without:
+        return _check("BG005", "passed", f"{enough} Every combination has one.")
+    return _check(
+        "BG005",
+        "tip",
+        f"{len(without)} of {len(n_test)} combinations have no test image, so that "
+        f"nothing is known of them: {'; '.join(without[:MOST_NAMED])}"
+        f"{', and others' if len(without) > MOST_NAMED else ''}. Collect some.",
     )
 
 
@@ -311,9 +326,8 @@ def _count_added(result: EvaluationResult, arm: str) -> dict[str, int]:
 
 def _read_judged(result: EvaluationResult, arm: str) -> pd.DataFrame:
     """Return a row for each class of each run that the arm's sampler has judged."""
-    names = result.frame["class"].unique()
     rows = [
-        {"run": k, "class": names[row["class_index"]], **row}
+        {"run": k, **row}
         for k, run in enumerate(run for run in result.runs if run["arm"] == arm)
         for row in run["judged"]
     ]

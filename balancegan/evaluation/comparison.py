@@ -41,6 +41,7 @@ def compare(
     seeds: int | Sequence[int] = 3,
     cv: int | None = None,
     groups: Any = None,
+    class_attribute: str | None = None,
     image_shape: tuple[int, ...] | None = None,
     value_range: tuple[float, float] | None = None,
     class_names: Sequence[str] | None = None,
@@ -62,11 +63,15 @@ def compare(
         gets a verdict.
     X_train : array-like of shape (n, height, width[, channels]) or (n, n_values)
         Real images, imbalanced.
-    y_train : array-like of shape (n,)
-        Their labels.
+    y_train : array-like of shape (n,) or (n, n_attributes), or DataFrame
+        Their labels. Of several attributes, see
+        :meth:`balancegan.ConditionalGANAugmenter.fit`, classifiers learn one, what is
+        balanced are the combinations, and arms are told apart by the accuracy of
+        combinations: the mean over those that the test part has. Samplers other than
+        ours get a number for each combination as `y`.
     X_test, y_test : array-like, default=None
-        Real images that nothing may learn from, of the same classes. None: `cv` folds
-        of the training part take turns.
+        Real images that nothing may learn from, of the same classes; their combinations
+        may be others. None: `cv` folds of the training part take turns.
     classifier : estimator, callable or None, default=None
         A scikit-learn classifier, which gets flattened images in [-1, 1]; or a function
         (image_shape, n_classes) to a Keras model of logits or probabilities. None: a
@@ -82,6 +87,9 @@ def compare(
     groups : array-like of shape (n,), default=None
         The photo, sign or patient that each training image shows: those of one group
         are never on both sides of a fold.
+    class_attribute : str or None, default=None
+        The attribute that classifiers learn; an array's are called "0", "1", ... None:
+        the first.
     image_shape, value_range : default=None
         See :func:`balancegan.images.find_format`.
     class_names : sequence of str, default=None
@@ -122,49 +130,45 @@ def compare(
     >>> list(result.summary().index)
     ['none', 'oversample', 'smote']
     """
-    splits, image_format = find_splits(
+    splits, image_format, labelling = find_splits(
         X_train,
         y_train,
         X_test,
         y_test,
         cv=cv,
         groups=groups,
+        class_attribute=class_attribute,
         image_shape=image_shape,
         value_range=value_range,
     )
-    classes, train_counts = np.unique(splits[0].given[1], return_counts=True)
+    train_counts = np.bincount(labelling.learned(splits[0].given[1]))
     seeds = _check_seeds(seeds)
     known = find_arms(
         arms,
         lambda: default_augmenter(image_shape=image_shape, value_range=value_range),
     )
     n_steps = classifier_steps or N_STEPS
-    names = _check_names(class_names, classes)
+    names = _check_names(class_names, labelling.classes)
     # Here, so that it is done once and not by every process that is sent a split
     leaks = [asdict(split.leaks) for split in splits]
     runner = TrialRunner(
         splits,
-        classes,
+        labelling,
         names,
         image_format,
         classifier,
         n_steps,
         RunCache(cache_dir),
     )
-    trials = [
-        Trial(sharing, number, seed, is_shown=(number, seed) == (0, seeds[0]))
-        for number in range(len(splits))
-        for seed in seeds
-        for sharing in _by_sampler(known)
-    ]
-    # The longest first, so that no worker is left with one of them at the end
-    trials.sort(key=lambda trial: trial.arms[0].rival)
+    trials = _plan_trials(known, len(splits), seeds)
     runs = _run_all(runner, trials, n_jobs, visible=verbose > 0)
     order = {arm.name: k for k, arm in enumerate(known)}
     runs.sort(key=lambda run: (run["split"], run["seed"], order[run["arm"]]))
     settings = {
         "arms": _describe_arms(known),
         "classes": names,
+        "attributes": list(labelling.attributes.names),
+        "class_attribute": labelling.attributes.names[labelling.position],
         "train_counts": train_counts.tolist(),
         "image_shape": list(image_format.image_shape),
         "n_splits": len(splits),
@@ -181,6 +185,17 @@ def compare(
         },
     }
     return EvaluationResult(settings, runs)
+
+
+def _plan_trials(arms: list[Arm], n_splits: int, seeds: list[int]) -> list[Trial]:
+    trials = [
+        Trial(sharing, number, seed, is_shown=(number, seed) == (0, seeds[0]))
+        for number in range(n_splits)
+        for seed in seeds
+        for sharing in _by_sampler(arms)
+    ]
+    # The longest first, so that no worker is left with one of them at the end
+    return sorted(trials, key=lambda trial: trial.arms[0].rival)
 
 
 def _run_all(

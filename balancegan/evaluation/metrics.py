@@ -93,14 +93,9 @@ def overall_figures(
     _, recall, f1, _ = precision_recall_fscore_support(
         true, predicted, labels=labels, zero_division=0
     )
-    groups = {
-        "many_shot": counts > MANY_SHOT,
-        "medium_shot": (counts > FEW_SHOT) & (counts <= MANY_SHOT),
-        "few_shot": counts <= FEW_SHOT,
-    }
     means = {
         name: _mean(recall[np.intersect1d(labels[group], present)])
-        for name, group in groups.items()
+        for name, group in _shots(counts).items()
     }
     return {
         "balanced_accuracy": _mean(recall[present]),
@@ -115,6 +110,70 @@ def overall_figures(
             if probabilities is None
             else expected_calibration_error(true, probabilities)
         ),
+    }
+
+
+def combination_figures(
+    right: np.ndarray, class_indices: np.ndarray, train_counts: np.ndarray
+) -> tuple[dict[str, float], pd.DataFrame]:
+    """Return how often classifiers are right about images of each combination.
+
+    Where attributes go together in training and not in the world, a classifier may
+    learn one from another, which the recall of its classes does not show if they go
+    together in the test part too. The mean over combinations weighs rare ones as much
+    as frequent ones, and the worst of them is what Sagawa et al. 2020
+    (https://arxiv.org/abs/1911.08731) call worst-group accuracy.
+
+    Parameters
+    ----------
+    right : ndarray of shape (n,), bool
+        Whether the class of each test image was predicted.
+    class_indices : ndarray of shape (n,), int
+        Its combination.
+    train_counts : ndarray of shape (n_combinations,), int
+        Real training images of each.
+
+    Returns
+    -------
+    figures : dict
+        Over the combinations that test images have: "combination_accuracy" (the mean),
+        "worst_combination", and the means "many_shot", "medium_shot" and "few_shot" as
+        of :func:`overall_figures`, of combinations instead of classes.
+    table : DataFrame
+        A row per combination; columns "n_test" and "accuracy", which is NaN for one
+        without a test image.
+
+    Examples
+    --------
+    >>> right, of = np.array([True, True, False]), np.array([0, 0, 3])
+    >>> figures, table = combination_figures(right, of, np.array([900, 0, 0, 10]))
+    >>> figures["combination_accuracy"], figures["few_shot"], list(table["n_test"])
+    (0.5, 0.0, [2, 0, 0, 1])
+    """
+    n_test = np.bincount(class_indices, minlength=len(train_counts))
+    n_right = np.bincount(class_indices, right, minlength=len(train_counts))
+    table = pd.DataFrame(
+        {"n_test": n_test, "accuracy": n_right / np.maximum(n_test, 1)}
+    )
+    table.loc[n_test == 0, "accuracy"] = np.nan
+    accuracy = table["accuracy"].to_numpy()[n_test > 0]
+    figures = {
+        "combination_accuracy": _mean(accuracy),
+        "worst_combination": float(accuracy.min()),
+        **{
+            name: _mean(accuracy[group[n_test > 0]])
+            for name, group in _shots(train_counts).items()
+        },
+    }
+    return figures, table
+
+
+def _shots(counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Return masks of classes with many, some and few training images."""
+    return {
+        "many_shot": counts > MANY_SHOT,
+        "medium_shot": (counts > FEW_SHOT) & (counts <= MANY_SHOT),
+        "few_shot": counts <= FEW_SHOT,
     }
 
 

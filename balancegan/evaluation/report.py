@@ -21,6 +21,7 @@ from balancegan.files import whole_file
 SUFFIXES = (".html", ".md", ".json")
 MOST_CLASSES_OF_MATRIX = 20  # of more classes, the most frequent confusions are shown
 MOST_CONFUSIONS = 20
+MOST_COMBINATIONS = 40  # of more, those with the fewest training images are shown
 IMAGE_FIGURES = (
     "n_added",
     "agreement",
@@ -106,17 +107,20 @@ def gather_facts(result: EvaluationResult) -> dict[str, Any]:
     Returns
     -------
     facts : dict
-        "verdict", "arms", "classes", "checks", "images", "galleries", "confusions" and
-        "settings", each as the templates show it.
+        "verdict", "figure" (what arms are told apart by), "arms", "classes",
+        "combinations", "checks", "images", "galleries", "confusions" and "settings",
+        each as the templates show it.
     """
     on_trial = [arm for arm in result.arms if arm not in result.rivals]
     shown = result.chief_arms
     hidden = ("pictures", "leaks")
     return {
         "verdict": _gather_verdict(result, on_trial),
+        "figure": {"key": result.figure, "name": result.figure_name},
         "arms": _gather_arms(result),
         "shown_arms": shown,
         "classes": _gather_classes(result, shown, on_trial),
+        "combinations": _gather_combinations(result, shown),
         "checks": [asdict(check) for check in run_checks(result)],
         "images": _gather_image_figures(result, on_trial),
         "galleries": _gather_galleries(result, on_trial),
@@ -131,11 +135,11 @@ def _gather_verdict(result: EvaluationResult, on_trial: list[str]) -> dict[str, 
         verdict = result.verdict()
         return {"overall": verdict.overall, "sentence": verdict.sentence}
     best = result.best_rival
-    mean = float(result.summary()["balanced_accuracy"][best])
+    mean = float(result.summary()[result.figure][best])
     return {
         "overall": "none on trial",
-        "sentence": f"Of {len(result.arms)} methods {best} has the highest balanced "
-        f"accuracy, {format_percent(mean)}.",
+        "sentence": f"Of {len(result.arms)} methods {best} has the highest "
+        f"{result.figure_name}, {format_percent(mean)}.",
     }
 
 
@@ -156,7 +160,7 @@ def _gather_classes(
     result: EvaluationResult, shown: list[str], on_trial: list[str]
 ) -> list[dict[str, Any]]:
     frame = result.frame
-    recalls = frame.groupby(["class", "arm"])["recall"]
+    recalls = frame.groupby(["class", "arm"])[result.class_figure]
     means, lows, highs = recalls.mean(), recalls.min(), recalls.max()
     n_test = frame.groupby("class")["n_test"].max()
     verdict = result.verdict() if on_trial else None
@@ -177,6 +181,28 @@ def _gather_classes(
             "verdict": verdicts.get(name),
         }
         for name, n_train in sorted(counts, key=lambda count: -count[1])
+    ]
+
+
+def _gather_combinations(
+    result: EvaluationResult, shown: list[str]
+) -> list[dict[str, Any]]:
+    """Return the combinations with the fewest training images, that can be judged."""
+    frame = result.combinations_frame
+    if frame.empty:
+        return []
+    frame = frame[frame["n_test"] > 0]
+    means = frame.groupby(["combination", "arm"])["accuracy"].mean()
+    counts = frame.groupby("combination", sort=False)[["n_train", "n_test"]].max()
+    rarest = counts.sort_values("n_train", kind="stable")[:MOST_COMBINATIONS]
+    return [
+        {
+            "name": str(name),
+            "n_train": int(row["n_train"]),
+            "n_test": int(row["n_test"]),
+            "accuracies": {arm: float(means[str(name), arm]) for arm in shown},
+        }
+        for name, row in rarest.iterrows()
     ]
 
 

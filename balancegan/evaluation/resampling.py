@@ -15,6 +15,7 @@ from sklearn.utils import get_tags
 
 from balancegan.balance import plain
 from balancegan.errors import DataError
+from balancegan.evaluation.labelling import Labelling
 from balancegan.synthesis.faults import COPIES, METHODS
 
 JUDGED = (*METHODS, "accepted", "fault", "fault_share")
@@ -29,7 +30,7 @@ class Resampled:
     images : ndarray of shape (n, ...)
         In the user's layout and range.
     class_indices : ndarray of shape (n,), int
-        Their classes.
+        Their classes, or combinations of attributes.
     is_new : ndarray of shape (n,), bool
         Rows that the sampler added, copies of real ones among them.
     is_again : ndarray of shape (n,), bool
@@ -54,7 +55,11 @@ class Resampled:
 
 
 def resample(
-    sampler: Any, images: np.ndarray, labels: np.ndarray, classes: np.ndarray, seed: int
+    sampler: Any,
+    images: np.ndarray,
+    class_indices: np.ndarray,
+    labelling: Labelling,
+    seed: int,
 ) -> Resampled:
     """Let a copy of a sampler resample a training part.
 
@@ -63,10 +68,12 @@ def resample(
     sampler : object or None
         Has ``fit_resample``. It is copied, and its parameters called ``random_state``
         are set to the seed. None: the rows as they are.
-    images, labels : ndarray
-        The training part, as the user gave it.
-    classes : ndarray of shape (n_classes,)
-        The sorted labels.
+    images, class_indices : ndarray
+        The training part.
+    labelling : Labelling
+        What the class indices stand for. Samplers get labels as the user gave them;
+        of several attributes a DataFrame if their scikit-learn tags say that they take
+        it (``multi_output``), else the class indices.
     seed : int
         Seed.
 
@@ -80,45 +87,49 @@ def resample(
         If what comes back is no labelled set of images of these classes.
     """
     if sampler is None:
-        indices = np.searchsorted(classes, labels)
         none = np.zeros(len(images), dtype=bool)
-        return Resampled(images, indices, none, none, 0.0, 0.0)
+        return Resampled(images, class_indices, none, none, 0.0, 0.0)
     sampler = _copy_with_seed(sampler, seed)
-    started = time.perf_counter()
     rows = images.reshape(len(images), -1) if _takes_flat_rows(sampler) else images
-    new_rows, new_labels = (np.asarray(a) for a in sampler.fit_resample(rows, labels))
+    in_columns = _takes_columns(sampler)
+    labels = labelling.as_given(class_indices, in_columns=in_columns)
+    started = time.perf_counter()
+    new_rows, new_labels = sampler.fit_resample(rows, labels)
     seconds = time.perf_counter() - started
-    _check_rows(sampler, new_rows, new_labels, rows, classes)
+    new_rows = np.asarray(new_rows)
+    _check_rows(sampler, new_rows, new_labels, rows)
+    try:
+        new_indices = labelling.from_given(new_labels, in_columns=in_columns)
+    except DataError as error:
+        who = type(sampler).__name__
+        raise DataError(f"Of {who}.fit_resample {error}") from error
     resampled = new_rows.reshape(-1, *images.shape[1:]).astype(images.dtype, copy=False)
-    indices = np.searchsorted(classes, new_labels)
     fit_seconds = float(getattr(sampler, "fit_seconds_", 0.0))
     return Resampled(
         resampled,
-        indices,
+        new_indices,
         find_new_rows(images, resampled),
         read_again(sampler, len(resampled)),
         fit_seconds,
         seconds - fit_seconds,
-        read_quality(sampler, classes),
+        read_quality(sampler),
     )
 
 
-def read_quality(sampler: Any, classes: np.ndarray) -> list[dict[str, Any]]:
+def read_quality(sampler: Any) -> list[dict[str, Any]]:
     """Return what a sampler says of the images it made, in its ``quality_summary_``.
 
     Parameters
     ----------
     sampler : object
         One that has resampled.
-    classes : ndarray of shape (n_classes,)
-        The sorted labels.
 
     Returns
     -------
     judged : list of dict
-        A row for each class that got images: "class_index"; "gan", "transformed" and
-        the other methods, how many were made how; "accepted", the share of those looked
-        at; "fault" and "fault_share", see
+        A row for each class that got images: "class", the values of its label or of
+        its attributes; "gan", "transformed" and the other methods, how many were made
+        how; "accepted", the share of those looked at; "fault" and "fault_share", see
         :func:`balancegan.synthesis.summary.name_fault`. None where nothing was looked
         at. Empty where the sampler has no such table.
     """
@@ -128,10 +139,14 @@ def read_quality(sampler: Any, classes: np.ndarray) -> list[dict[str, Any]]:
     known = summary.reindex(columns=["class", *JUDGED]).astype(object)
     rows = known.where(known.notna(), None).to_dict("records")
     return [
-        {"class_index": int(np.searchsorted(classes, row["class"]))}
+        {"class": [plain(value) for value in _values(row["class"])]}
         | {name: plain(row[name]) for name in JUDGED}
         for row in rows
     ]
+
+
+def _values(label: Any) -> tuple[Any, ...]:
+    return label if isinstance(label, tuple) else (label,)
 
 
 def read_again(sampler: Any, n_rows: int) -> np.ndarray:
@@ -201,26 +216,21 @@ def _takes_flat_rows(sampler: Any) -> bool:
     )
 
 
+def _takes_columns(sampler: Any) -> bool:
+    return isinstance(sampler, BaseEstimator) and (
+        get_tags(sampler).target_tags.multi_output
+    )
+
+
 def _check_rows(
-    sampler: Any,
-    new_rows: np.ndarray,
-    new_labels: np.ndarray,
-    rows: np.ndarray,
-    classes: np.ndarray,
+    sampler: Any, new_rows: np.ndarray, new_labels: Any, rows: np.ndarray
 ) -> None:
     who = type(sampler).__name__
     if new_rows.shape[1:] != rows.shape[1:] or len(new_rows) != len(new_labels):
         raise DataError(
             f"{who}.fit_resample must return images of shape (n, "
             f"{', '.join(map(str, rows.shape[1:]))}) and n labels. Received: "
-            f"{new_rows.shape} and {new_labels.shape}."
-        )
-    unknown = np.setdiff1d(new_labels, classes)
-    missing = np.setdiff1d(classes, new_labels)
-    if len(unknown) or len(missing):
-        raise DataError(
-            f"{who}.fit_resample must return images of exactly the classes that it was "
-            f"given. Received: unknown {unknown.tolist()}, missing {missing.tolist()}."
+            f"{new_rows.shape} and {np.shape(new_labels)}."
         )
     if new_rows.dtype.kind == "f" and not np.isfinite(new_rows).all():
         raise DataError(f"{who}.fit_resample returned values that are not finite.")

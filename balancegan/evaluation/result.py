@@ -17,7 +17,10 @@ from balancegan.evaluation.plots import draw_recalls
 from balancegan.evaluation.verdicts import BASELINE, ArmVerdict
 from balancegan.files import whole_file
 
-FIGURE = "balanced_accuracy"
+FIGURE_NAMES = {
+    "balanced_accuracy": "balanced accuracy",
+    "combination_accuracy": "accuracy of combinations",
+}
 PARTS = ("fit", "resample", "classify")
 OVERALL_FIGURES = (
     "balanced_accuracy",
@@ -29,6 +32,7 @@ OVERALL_FIGURES = (
     "accuracy",
     "calibration_error",
 )
+COMBINATION_FIGURES = ("combination_accuracy", "worst_combination")
 
 
 class EvaluationResult:
@@ -62,11 +66,34 @@ class EvaluationResult:
         return [arm["name"] for arm in self.settings["arms"] if arm["rival"]]
 
     @property
+    def has_combinations(self) -> bool:
+        """Whether the images have several attributes."""
+        return len(self.settings["attributes"]) > 1
+
+    @property
+    def figure(self) -> str:
+        """What arms are told apart by: balanced accuracy, or that of combinations."""
+        if self.has_combinations:
+            return "combination_accuracy"
+        return "balanced_accuracy"
+
+    @property
+    def figure_name(self) -> str:
+        """What people call it."""
+        return FIGURE_NAMES[self.figure]
+
+    @property
+    def class_figure(self) -> str:
+        """What is told of each class: its recall, or the mean over its combinations."""
+        return "combination_recall" if self.has_combinations else "recall"
+
+    @property
     def frame(self) -> pd.DataFrame:
         """A row per arm, split, seed and class.
 
         Columns: "arm", "split", "seed", "class", "n_train" (real images), "n_added",
-        "n_test", "precision", "recall", and the figures of added images
+        "n_test", "precision", "recall", of several attributes "combination_recall" (the
+        mean over the class's combinations), and the figures of added images
         (see :class:`balancegan.evaluation.fidelity.FidelityMeter`), NaN where there are
         none.
         """
@@ -76,6 +103,21 @@ class EvaluationResult:
             for row in run["classes"]
         )
         return frame.astype(dict.fromkeys(frame.columns[7:], float))
+
+    @property
+    def combinations_frame(self) -> pd.DataFrame:
+        """A row per arm, split, seed and combination of attributes that has images.
+
+        Columns: "arm", "split", "seed", "combination", "class", "n_test", "accuracy"
+        (how often its class was predicted; NaN without test images), "n_train",
+        "n_added". Empty where there is one label an image.
+        """
+        frame = pd.DataFrame(
+            {"arm": run["arm"], "split": run["split"], "seed": run["seed"], **row}
+            for run in self.runs
+            for row in run["combinations"]
+        )
+        return frame.astype({"accuracy": float}) if len(frame) else frame
 
     @property
     def runs_frame(self) -> pd.DataFrame:
@@ -97,16 +139,18 @@ class EvaluationResult:
         Returns
         -------
         table : DataFrame
-            Index: the arm. Columns: the mean of each overall figure, "spread" (the
-            standard deviation of balanced accuracy over the runs), "difference", "low"
-            and "high" (of balanced accuracy against "none", 95 % for each by itself),
+            Index: the arm. Columns: the mean of each overall figure (of several
+            attributes those of few-shot combinations instead of classes), "spread" (the
+            standard deviation of `figure` over the runs), "difference", "low" and
+            "high" (of `figure` against "none", 95 % for each by itself),
             "seconds_fit" (training the sampler, as far as it says), "seconds_resample"
             (making images) and "seconds_classify" (training the classifier) of a run.
         """
         runs = self.runs_frame
         by_arm = runs.groupby("arm", sort=False)
-        table = by_arm[list(OVERALL_FIGURES)].mean().reindex(self.arms)
-        table["spread"] = by_arm[FIGURE].std()
+        figures = OVERALL_FIGURES + COMBINATION_FIGURES * self.has_combinations
+        table = by_arm[list(figures)].mean().reindex(self.arms)
+        table["spread"] = by_arm[self.figure].std()
         for arm in self.arms:
             difference = self._overall_difference(arm, BASELINE)
             table.loc[arm, ["difference", "low", "high"]] = (
@@ -119,9 +163,12 @@ class EvaluationResult:
 
     @property
     def best_rival(self) -> str:
-        """The rival with the highest mean balanced accuracy."""
-        means = self.runs_frame.groupby("arm", sort=False)[FIGURE].mean()
-        return str(means[self.rivals].idxmax())
+        """The rival with the highest mean of `figure`."""
+        return str(self._means[self.rivals].idxmax())
+
+    @property
+    def _means(self) -> pd.Series:
+        return self.runs_frame.groupby("arm", sort=False)[self.figure].mean()
 
     def verdicts(self) -> list[ArmVerdict]:
         """Return the verdict of every arm that is no rival."""
@@ -146,14 +193,12 @@ class EvaluationResult:
         """
         on_trial = [name for name in self.arms if name not in self.rivals]
         if arm is None and on_trial:
-            means = self.runs_frame.groupby("arm", sort=False)[FIGURE].mean()
-            arm = str(means[on_trial].idxmax())
+            arm = str(self._means[on_trial].idxmax())
         if arm not in self.arms:
             raise ValueError(
                 f"A verdict is given on one of the arms {self.arms}. Received: {arm!r}."
             )
-        best = self.best_rival
-        means = self.runs_frame.groupby("arm", sort=False)[FIGURE].mean()
+        best, means = self.best_rival, self._means
         return ArmVerdict(
             arm=arm,
             best_rival=best,
@@ -161,6 +206,7 @@ class EvaluationResult:
             against_best_rival=self._overall_difference(arm, best, len(self.rivals)),
             classes=self._class_differences(arm, best),
             means={name: float(means[name]) for name in (arm, BASELINE, best)},
+            figure=self.figure_name,
         )
 
     def _class_differences(
@@ -173,7 +219,7 @@ class EvaluationResult:
                 name: self._difference(
                     arm,
                     other,
-                    lambda run, k=k: run["classes"][k]["recall"],
+                    lambda run, k=k: run["classes"][k][self.class_figure],
                     resolution=1 / n_test[k],
                     n_verdicts=int((n_test > 0).sum()),
                 )
@@ -189,12 +235,15 @@ class EvaluationResult:
     def _overall_difference(
         self, arm: str, other: str, n_chosen_from: int = 1
     ) -> Difference:
-        n_test = self._n_test[self._n_test > 0]
+        own = "combinations" if self.has_combinations else "classes"
+        n_test = np.array(
+            [row["n_test"] for run in self.runs for row in run[own] if row["n_test"]]
+        )
         return self._difference(
             arm,
             other,
-            lambda run: run["figures"][FIGURE],
-            resolution=1 / (len(n_test) * n_test.min()),
+            lambda run: run["figures"][self.figure],
+            resolution=1 / (len(n_test) / len(self.runs) * n_test.min()),
             n_chosen_from=n_chosen_from,
         )
 
@@ -255,7 +304,7 @@ class EvaluationResult:
         return pd.DataFrame(total, index=labels, columns=labels)
 
     def plot(self, arms: Sequence[str] | None = None, ax: Any = None) -> Any:
-        """Draw the recall of each class with and without.
+        """Draw `class_figure` of each class with and without.
 
         Needs matplotlib, which ``pip install balancegan[plot]`` brings.
 
@@ -279,7 +328,8 @@ class EvaluationResult:
         counts = zip(
             self.settings["classes"], self.settings["train_counts"], strict=True
         )
-        return draw_recalls(self.frame, chosen, dict(counts), ax)
+        recalls = self.frame.assign(recall=self.frame[self.class_figure])
+        return draw_recalls(recalls, chosen, dict(counts), ax)
 
     @property
     def chief_arms(self) -> list[str]:

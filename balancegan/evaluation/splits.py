@@ -1,19 +1,21 @@
 """What is learned from and what is judged by: a test part, or folds taking turns.
 
-Rows are chosen here and taken when they are needed, so that five folds of a set cost
-the memory of one.
+Labels are class indices from here on, those of combinations where there are several
+attributes (`labelling`). Rows are chosen here and taken when they are needed, so that
+five folds of a set cost the memory of one.
 """
 
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-from sklearn.utils.multiclass import check_classification_targets
 
 from balancegan.balance import class_counts
 from balancegan.errors import DataError, refusals_as_data_errors
+from balancegan.evaluation.labelling import Labelling, learn_labels
 from balancegan.evaluation.leakage import Leaks, find_leaks
 from balancegan.images import ImageFormat, check_format, find_format
 
@@ -25,12 +27,12 @@ Part = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Split:
-    """Images and labels to learn from, others to be judged by.
+    """Images and class indices to learn from, others to be judged by.
 
     Attributes
     ----------
     given : tuple of ndarray
-        Images and labels of the training part as the user gave it.
+        Images of the training part as the user gave them, and their class indices.
     test_given : tuple of ndarray or None
         Of the test part. None: a fold of `given`.
     train_rows, test_rows : ndarray of int or None
@@ -71,9 +73,10 @@ def find_splits(
     *,
     cv: int | None = None,
     groups: Any = None,
+    class_attribute: str | None = None,
     image_shape: tuple[int, ...] | None = None,
     value_range: tuple[float, float] | None = None,
-) -> tuple[list[Split], ImageFormat]:
+) -> tuple[list[Split], ImageFormat, Labelling]:
     """Return the given test part as the only split, or folds of the training part.
 
     Parameters are those of :func:`balancegan.evaluation.compare`.
@@ -84,6 +87,8 @@ def find_splits(
         Every class is in every training part.
     image_format : ImageFormat
         Of the images of both parts.
+    labelling : Labelling
+        What their class indices stand for.
 
     Raises
     ------
@@ -94,51 +99,35 @@ def find_splits(
     Examples
     --------
     >>> images = np.linspace(-1, 1, 96).reshape(6, 4, 4)
-    >>> splits, _ = find_splits(images, [0, 0, 0, 1, 1, 1], cv=3)
+    >>> splits, _, _ = find_splits(images, [0, 0, 0, 1, 1, 1], cv=3)
     >>> [len(split.test()[1]) for split in splits]
     [2, 2, 2]
     """
     images = np.asarray(X_train)
     image_format = find_format(images, image_shape, value_range)
-    labels = _check_labels(y_train, len(images))
-    counts = class_counts(labels)
-    if len(counts) < 2:
+    labelling, class_indices = learn_labels(y_train, len(images), class_attribute)
+    if len(labelling.classes) < 2:
+        counts = dict.fromkeys(labelling.classes.tolist(), len(images))
         raise DataError(f"A comparison needs two classes at least. Received: {counts}.")
     if (X_test is None) != (y_test is None):
         raise DataError("X_test and y_test go together. Received: one of them.")
+    given = images, class_indices
     if X_test is None:
-        return _fold(images, labels, cv or DEFAULT_FOLDS, groups), image_format
+        folds = _fold(given, labelling, cv or DEFAULT_FOLDS, groups)
+        return folds, image_format, labelling
     if cv is not None or groups is not None:
         raise DataError(
             "Folds take the place of a test part. Received: X_test, and cv or groups. "
             "Leave one of them out."
         )
     test_images = check_format(np.asarray(X_test), image_format)
-    test_labels = _check_labels(y_test, len(test_images))
-    unknown = np.setdiff1d(test_labels, labels)
-    if len(unknown):
-        raise DataError(
-            "The test part has classes that the training part lacks: "
-            f"{unknown.tolist()}."
-        )
-    return [Split((images, labels), (test_images, test_labels))], image_format
+    test = test_images, labelling.number(y_test, len(test_images))
+    return [Split(given, test)], image_format, labelling
 
 
-def _check_labels(y: Any, n_images: int) -> np.ndarray:
-    labels = np.asarray(y)
-    with refusals_as_data_errors():
-        check_classification_targets(labels)
-    if labels.shape != (n_images,):
-        raise DataError(
-            f"There must be one label for each of {n_images} images. Received: labels "
-            f"of shape {labels.shape}."
-        )
-    return labels
-
-
-def _fold(
-    images: np.ndarray, labels: np.ndarray, n_folds: int, groups: Any
-) -> list[Split]:
+def _fold(given: Part, labelling: Labelling, n_folds: int, groups: Any) -> list[Split]:
+    class_indices = given[1]
+    labels = labelling.classes[labelling.learned(class_indices)]
     if groups is not None and np.shape(groups) != labels.shape:
         raise DataError(
             f"groups must have one entry for each of {len(labels)} images. Received: "
@@ -151,10 +140,15 @@ def _fold(
             f"{too_small}. Give a smaller cv, or a test part."
         )
     folds = StratifiedKFold if groups is None else StratifiedGroupKFold
-    with refusals_as_data_errors():
+    strata = class_indices
+    if np.bincount(class_indices).max() < n_folds:
+        strata = labels
+    with refusals_as_data_errors(), warnings.catch_warnings():
+        if labelling.has_combinations:  # rare ones cannot be in every fold
+            warnings.filterwarnings("ignore", "The least populated class")
         rows = list(
             folds(n_folds, shuffle=True, random_state=FOLDS_SEED).split(
-                labels, labels, groups
+                labels, strata, groups
             )
         )
     classes = set(class_counts(labels))
@@ -166,7 +160,4 @@ def _fold(
                 f"{sorted(map(str, missing))} in the groups of one fold. Give a "
                 "smaller cv, or other groups."
             )
-    return [
-        Split((images, labels), train_rows=train, test_rows=test)
-        for train, test in rows
-    ]
+    return [Split(given, train_rows=train, test_rows=test) for train, test in rows]

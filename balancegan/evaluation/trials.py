@@ -21,9 +21,11 @@ from balancegan.downstream.classifiers import (
 from balancegan.evaluation.arms import Arm
 from balancegan.evaluation.fidelity import FidelityMeter
 from balancegan.evaluation.gallery import Gallery, Strips
+from balancegan.evaluation.labelling import Labelling
 from balancegan.evaluation.leakage import count_equal, count_near
 from balancegan.evaluation.metrics import (
     class_figures,
+    combination_figures,
     count_confusions,
     overall_figures,
 )
@@ -58,11 +60,11 @@ class TrialRunner:
     Parameters
     ----------
     splits : list of Split
-        The user's images and labels.
-    classes : ndarray of shape (n_classes,)
-        The sorted labels.
+        The user's images and class indices.
+    labelling : Labelling
+        What these stand for.
     class_names : list of str
-        What they are called.
+        What the classes are called.
     image_format : ImageFormat
         Of the images.
     classifier, classifier_steps
@@ -74,7 +76,7 @@ class TrialRunner:
     def __init__(
         self,
         splits: list[Split],
-        classes: np.ndarray,
+        labelling: Labelling,
         class_names: list[str],
         image_format: ImageFormat,
         classifier: Classifier,
@@ -82,7 +84,7 @@ class TrialRunner:
         cache: RunCache,
     ) -> None:
         self.splits, self.image_format = splits, image_format
-        self.classes, self.class_names = classes, class_names
+        self.labelling, self.class_names = labelling, class_names
         self.classifier, self.n_steps = classifier, classifier_steps
         self.cache = cache
         self.home, self.threads = os.getpid(), count_threads()
@@ -95,8 +97,9 @@ class TrialRunner:
         runs : list of dict
             "arm", "split", "seed"; "figures" (see
             :func:`balancegan.evaluation.metrics.overall_figures`); "classes", a dict
-            for each with the columns of ``EvaluationResult.frame``; "confusion", counts
-            of shape (n_classes, n_classes); "seconds" to "fit" the sampler, to
+            for each with the columns of ``EvaluationResult.frame``; "combinations", the
+            same of several attributes, else empty; "confusion", counts of shape
+            (n_classes, n_classes); "seconds" to "fit" the sampler, to
             "resample" and to "classify"; "added", how many images the sampler added and
             how many of them equal a real one; "judged", what the sampler found of them
             (see :func:`balancegan.evaluation.resampling.read_quality`); "pictures",
@@ -109,11 +112,13 @@ class TrialRunner:
         started = perf_counter()
         split = self.splits[trial.split_number]
         train, test = split.train(), split.test()
-        rows_key = (trial.arms[0].sampler, trial.seed, train)
+        attributes = self.labelling.attributes
+        rows_key = (trial.arms[0].sampler, trial.seed, train, attributes)
         settings = (
             self.classifier,
             self.n_steps,
             self.image_format,
+            self.labelling.position,
             self.class_names,
             test,
         )
@@ -124,7 +129,7 @@ class TrialRunner:
             resampled = self.cache.resampled(
                 rows_key,
                 lambda: resample(
-                    trial.arms[0].sampler, *train, self.classes, trial.seed
+                    trial.arms[0].sampler, *train, self.labelling, trial.seed
                 ),
             )
             added = self._describe_added(resampled, train, test, trial)
@@ -148,11 +153,19 @@ class TrialRunner:
         started = perf_counter()
         probabilities = self._learn_and_predict(arm, resampled, test[0], trial.seed)
         seconds = perf_counter() - started
-        true = self._indices(test[1])
+        true = self.labelling.learned(test[1])
         predicted = probabilities.argmax(axis=1)
-        n_classes = len(self.classes)
-        n_train = np.bincount(self._indices(train[1]), minlength=n_classes)
+        n_classes = len(self.class_names)
+        n_train = self._count_learned(train[1])
         table = class_figures(true, predicted, n_classes)
+        figures = overall_figures(true, predicted, probabilities, n_train.tolist())
+        combinations: list[dict[str, Any]] = []
+        if self.labelling.has_combinations:
+            of_combinations, combinations, recall = self._describe_combinations(
+                true == predicted, train, test, resampled
+            )
+            figures |= of_combinations
+            table["combination_recall"] = recall
         classes = [
             {"class": name, "n_train": int(n), **row, **of_added}
             for name, n, row, of_added in zip(
@@ -163,13 +176,13 @@ class TrialRunner:
                 strict=True,
             )
         ]
-        figures = overall_figures(true, predicted, probabilities, n_train.tolist())
         return {
             "arm": arm.name,
             "split": trial.split_number,
             "seed": trial.seed,
             "figures": _none_for_nan(figures),
             "classes": [_none_for_nan(row) for row in classes],
+            "combinations": combinations,
             "confusion": count_confusions(true, predicted, n_classes).tolist(),
             "seconds": {
                 "fit": resampled.fit_seconds,
@@ -177,21 +190,57 @@ class TrialRunner:
                 "classify": seconds,
             },
             "added": added["counts"],
-            "judged": resampled.judged,
+            "judged": [
+                {
+                    **row,
+                    "class": self.labelling.name_values(row["class"], self.class_names),
+                }
+                for row in resampled.judged
+            ],
             "pictures": added["pictures"],
         }
+
+    def _describe_combinations(
+        self, right: np.ndarray, train: Part, test: Part, resampled: Resampled
+    ) -> tuple[dict[str, float], list[dict[str, Any]], list[float]]:
+        """Return figures, a row for each combination with images, and recalls.
+
+        The recall of a class is the mean over its combinations here.
+        """
+        n = self.labelling.attributes.n_classes
+        n_train = np.bincount(train[1], minlength=n)
+        n_added = np.bincount(resampled.class_indices[resampled.is_new], minlength=n)
+        figures, table = combination_figures(right, test[1], n_train)
+        learned = self.labelling.learned(np.arange(n))
+        recall = table["accuracy"].groupby(learned).mean().tolist()
+        table = table.assign(n_train=n_train, n_added=n_added)
+        has_images = np.flatnonzero(table[["n_train", "n_added", "n_test"]].any(axis=1))
+        rows = [
+            {
+                "combination": self.labelling.name(k, self.class_names),
+                "class": self.class_names[learned[k]],
+                **_none_for_nan({str(column): v for column, v in row.items()}),
+            }
+            for k, row in zip(
+                has_images.tolist(),
+                table.iloc[has_images].to_dict("records"),
+                strict=True,
+            )
+        ]
+        return figures, rows, recall
 
     def _learn_and_predict(
         self, arm: Arm, resampled: Resampled, test_images: np.ndarray, seed: int
     ) -> np.ndarray:
         rows = TrainingRows(
             resampled.images,
-            resampled.class_indices,
-            len(self.classes),
+            self.labelling.learned(resampled.class_indices),
+            len(self.class_names),
             self.image_format.to_model_range,
             arm.transform,
             arm.mixup,
             arm.weighted,
+            resampled.class_indices if self.labelling.has_combinations else None,
         )
         if isinstance(self.classifier, BaseEstimator):
             return train_estimator(self.classifier, rows, test_images, seed)
@@ -209,8 +258,8 @@ class TrialRunner:
         """
         is_made = resampled.is_new & ~resampled.is_again
         images = resampled.images[is_made]
-        of_class = resampled.class_indices[is_made]
-        n_classes = len(self.classes)
+        of_class = self.labelling.learned(resampled.class_indices[is_made])
+        n_classes = len(self.class_names)
         figures: list[dict[str, Any]] = [{} for _ in range(n_classes)]
         counts = {
             "n": len(images),
@@ -232,9 +281,7 @@ class TrialRunner:
             counts["n_near_test"] = count_near(images, test[0], limit)
             if trial.is_shown:
                 pictures = self._new_gallery(train).show_synthetic(images, of_class)
-        numbers = np.bincount(
-            resampled.class_indices[resampled.is_new], minlength=n_classes
-        )
+        numbers = self._count_learned(resampled.class_indices[resampled.is_new])
         classes = [
             {"n_added": int(n), **figures_of_class}
             for n, figures_of_class in zip(numbers, figures, strict=True)
@@ -246,24 +293,25 @@ class TrialRunner:
         return self._new_gallery(self.splits[0].train()).show_real()
 
     def _new_gallery(self, train: Part) -> Gallery:
-        images, labels = train
-        return Gallery(
-            images, self._indices(labels), len(self.classes), self.image_format
-        )
+        images, learned = self._learnable(train)
+        return Gallery(images, learned, len(self.class_names), self.image_format)
 
     def _new_meter(self, train: Part, test: Part, seed: int) -> FidelityMeter:
         to_model_range = self.image_format.to_model_range
-        train, test = (
-            (images, self._indices(labels)) for images, labels in (train, test)
-        )
+        train, test = self._learnable(train), self._learnable(test)
         judge = Judge(
-            self.image_format.image_shape, len(self.classes), to_model_range, seed
+            self.image_format.image_shape, len(self.class_names), to_model_range, seed
         )
         judge.train(*train)
         return FidelityMeter(judge, train, test)
 
-    def _indices(self, labels: np.ndarray) -> np.ndarray:
-        return np.searchsorted(self.classes, labels)
+    def _learnable(self, part: Part) -> Part:
+        """Return images and the indices of the classes that are learned."""
+        return part[0], self.labelling.learned(part[1])
+
+    def _count_learned(self, class_indices: np.ndarray) -> np.ndarray:
+        learned = self.labelling.learned(class_indices)
+        return np.bincount(learned, minlength=len(self.class_names))
 
 
 def _spread_out(class_indices: np.ndarray, n_classes: int, most: int) -> np.ndarray:

@@ -14,14 +14,16 @@ class ArmVerdict:
     Attributes
     ----------
     arm, best_rival : str
-        Names. The best rival is the one with the highest mean balanced accuracy.
+        Names. The best rival is the one with the highest mean figure.
     against_none, against_best_rival : Difference
-        Of balanced accuracy, over pairs of runs with the same split and seed.
+        Of the figure, over pairs of runs with the same split and seed.
     classes : dict of str to dict
         For each class "against_none" and "against_best_rival", differences of recall.
         Their intervals are wide enough for all of them to be right together.
     means : dict of str to float
-        Mean balanced accuracy of the arm, of "none" and of the best rival.
+        Mean figure of the arm, of "none" and of the best rival.
+    figure : str
+        What the figure is called: "balanced accuracy" or "accuracy of combinations".
     """
 
     arm: str
@@ -30,6 +32,7 @@ class ArmVerdict:
     against_best_rival: Difference
     classes: dict[str, dict[str, Difference]]
     means: dict[str, float]
+    figure: str
 
     @property
     def overall(self) -> Verdict:
@@ -54,7 +57,7 @@ class ArmVerdict:
             "not enough runs": f"Not enough runs to judge {self.arm}",
         }[self.overall]
         text = (
-            f"{words}: balanced accuracy {100 * self.means[self.arm]:.1f} %, without "
+            f"{words}: {self.figure} {100 * self.means[self.arm]:.1f} %, without "
             f"it {100 * self.means[BASELINE]:.1f} %, with {self.best_rival}, the best "
             f"of the cheaper methods, {100 * self.means[self.best_rival]:.1f} %"
         )

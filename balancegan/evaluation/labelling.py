@@ -1,0 +1,219 @@
+"""What classifiers learn and what arms balance, as numbers.
+
+With one label an image both are the label. With several attributes a classifier learns
+one of them, and what is balanced are the combinations: a class index is that of
+`balancegan.attributes`, the place of a combination among all.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.multiclass import check_classification_targets
+
+from balancegan.attributes import Attributes, Labels, unravel
+from balancegan.errors import DataError, refusals_as_data_errors
+from balancegan.targets import read_attributes
+
+
+@dataclass(frozen=True)
+class Labelling:
+    """The attributes of the images of a comparison, and which of them is learned.
+
+    Parameters
+    ----------
+    attributes : Attributes
+        All of them, a single label among them.
+    position : int
+        The place of the one that classifiers learn.
+    """
+
+    attributes: Attributes
+    position: int = 0
+
+    @property
+    def classes(self) -> np.ndarray:
+        """The sorted values that classifiers tell apart."""
+        return self.attributes.values[self.position]
+
+    @property
+    def has_combinations(self) -> bool:
+        """Whether there are several attributes."""
+        return len(self.attributes.names) > 1
+
+    def learned(self, class_indices: np.ndarray) -> np.ndarray:
+        """Return the place among `classes` that class indices stand for."""
+        return np.asarray(unravel(class_indices, self.attributes.sizes)[self.position])
+
+    def number(self, y: Any, n_images: int) -> np.ndarray:
+        """Return the class indices of other labels of the same attributes.
+
+        Parameters
+        ----------
+        y : array-like or DataFrame
+            As those that the labelling was learned from.
+        n_images : int
+            How many there must be.
+
+        Raises
+        ------
+        DataError
+            If they are of other attributes, or have values that are not known.
+        """
+        labels = _read(y, n_images)
+        if len(labels.names) != len(self.attributes.names):
+            raise DataError(
+                "The test part must have the attributes of the training part, "
+                f"{list(self.attributes.names)}. Received: {list(labels.names)}."
+            )
+        unknown = self._find_unknown(labels)
+        if unknown:
+            raise DataError(
+                f"The test part has classes that the training part lacks: {unknown}."
+            )
+        return self.attributes.indices(labels)
+
+    def as_given(self, class_indices: np.ndarray, *, in_columns: bool) -> Any:
+        """Return labels for a sampler.
+
+        Parameters
+        ----------
+        class_indices : ndarray of shape (n,), int
+            Of the training part.
+        in_columns : bool
+            Whether the sampler takes a column for each attribute: then a DataFrame.
+            Else, of several attributes, it gets the class indices themselves, so that
+            what it balances are the combinations.
+        """
+        columns = self.attributes.columns(class_indices)
+        if not self.has_combinations:
+            return columns[0]
+        if not in_columns:
+            return class_indices
+        return pd.DataFrame(dict(zip(self.attributes.names, columns, strict=True)))
+
+    def from_given(self, y: Any, *, in_columns: bool) -> np.ndarray:
+        """Return the class indices of labels that came back from a sampler.
+
+        Raises
+        ------
+        DataError
+            If there are others than those that it was given, or none of a class.
+        """
+        labels = _read(y, len(y))
+        attributes = self.attributes
+        if in_columns and len(labels.names) < len(attributes.names):
+            raise DataError(
+                f"a column for each of {list(attributes.names)} was expected. Received:"
+                f" {list(labels.names)}."
+            )
+        if self.has_combinations and not in_columns:
+            numbers = labels.columns[0]
+            unknown = np.setdiff1d(numbers, np.arange(attributes.n_classes)).tolist()
+            known = np.where(np.isin(numbers, unknown), 0, numbers)
+            labels = Labels(attributes.names, attributes.columns(known))
+        else:
+            unknown = self._find_unknown(labels)
+        missing = np.setdiff1d(self.classes, labels.columns[self.position]).tolist()
+        if unknown or missing:
+            raise DataError(
+                "images of exactly the classes that it was given were expected. "
+                f"Received: unknown {unknown}, missing {missing}."
+            )
+        return attributes.indices(labels)
+
+    def _find_unknown(self, labels: Labels) -> Any:
+        """Return the values that are not known: a list, or one for each attribute."""
+        unknown = {
+            name: np.setdiff1d(column, values).tolist()
+            for name, values, column in zip(
+                self.attributes.names,
+                self.attributes.values,
+                labels.columns,
+                strict=True,
+            )
+        }
+        if not self.has_combinations:
+            return next(iter(unknown.values()))
+        return {name: values for name, values in unknown.items() if values}
+
+    def name(self, class_index: int, class_names: Sequence[str]) -> str:
+        """Return what a class index is called: its values, with commas between.
+
+        Parameters
+        ----------
+        class_index : int
+            Of a combination.
+        class_names : sequence of str
+            What the values in `classes` are called.
+        """
+        columns = self.attributes.columns(np.array([class_index]))
+        values = [str(column.tolist()[0]) for column in columns]
+        values[self.position] = class_names[int(self.learned(np.array(class_index)))]
+        return ", ".join(values)
+
+    def name_values(self, values: Sequence[Any], class_names: Sequence[str]) -> str:
+        """Return what a class is called that a sampler speaks of by its values.
+
+        Those of some attributes only, where it balances these alone, are as they are.
+        """
+        if len(values) < len(self.attributes.names):
+            return ", ".join(map(str, values))
+        columns = tuple(np.array([value]) for value in values)
+        index = self.attributes.indices(Labels(self.attributes.names, columns))
+        return self.name(int(index[0]), class_names)
+
+
+def learn_labels(
+    y: Any, n_images: int, class_attribute: str | None = None
+) -> tuple[Labelling, np.ndarray]:
+    """Return what labels say, and the class index of each image.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,) or (n, n_attributes), or DataFrame
+        Labels of the training part.
+    n_images : int
+        How many there must be.
+    class_attribute : str or None, default=None
+        The attribute that classifiers learn. None: the first.
+
+    Raises
+    ------
+    DataError
+        If they cannot be used.
+
+    Examples
+    --------
+    >>> y = pd.DataFrame({"garment": ["bag", "boot", "bag"], "digit": [5, 3, 3]})
+    >>> labelling, class_indices = learn_labels(y, 3)
+    >>> class_indices.tolist(), labelling.learned(class_indices).tolist()
+    ([1, 2, 0], [0, 1, 0])
+    """
+    labels = _read(y, n_images)
+    if class_attribute is not None and class_attribute not in labels.names:
+        raise DataError(
+            f"class_attribute must be one of the attributes {list(labels.names)}. "
+            f"Received: {class_attribute!r}."
+        )
+    attributes, class_indices = Attributes.learn(labels)
+    position = 0 if class_attribute is None else labels.names.index(class_attribute)
+    return Labelling(attributes, position), class_indices
+
+
+def _read(y: Any, n_images: int) -> Labels:
+    with refusals_as_data_errors():
+        labels = read_attributes(y)
+        if labels is None:
+            given = np.asarray(y)
+            check_classification_targets(given)
+            labels = Labels.of_one(given)
+    if np.shape(labels.columns[0]) != (n_images,):
+        raise DataError(
+            f"There must be one label for each of {n_images} images, or a column for "
+            "each attribute (in a DataFrame, where all values are of two numbers). "
+            f"Received: labels of shape {np.shape(y)}."
+        )
+    return labels

@@ -1,0 +1,272 @@
+"""A comparison of images with several attributes."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from imblearn.over_sampling import RandomOverSampler
+from sklearn.base import BaseEstimator
+from sklearn.linear_model import LogisticRegression
+
+from balancegan import ConditionalGANAugmenter
+from balancegan.downstream.classifiers import AugmentedBatches, TrainingRows
+from balancegan.errors import DataError
+from balancegan.evaluation.arms import Arm
+from balancegan.evaluation.checks import run_checks
+from balancegan.evaluation.comparison import compare
+from balancegan.evaluation.labelling import learn_labels
+from balancegan.evaluation.report import gather_facts, render_report
+from balancegan.evaluation.resampling import resample
+from balancegan.evaluation.result import EvaluationResult
+
+from .test_report import read_html
+
+LINEAR = LogisticRegression(C=0.01, max_iter=500)
+BAG, BOOT = "bag", "boot"
+
+
+def half_bright(counts, seed):
+    """Images whose left half says the garment, faintly, and the right half the light.
+
+    `counts` maps pairs of both to how many there are.
+    """
+    rng = np.random.default_rng(seed)
+    y = [pair for pair, n in counts.items() for _ in range(n)]
+    images = rng.normal(110, 8, (len(y), 6, 6))
+    for image, (garment, light) in zip(images, y, strict=True):
+        image[:, :3] += 12 * (garment == BOOT)
+        image[:, 3:] += 90 * (light == "day")
+    y = pd.DataFrame(y, columns=["garment", "light"])
+    return images.round().clip(0, 255).astype(np.uint8), y
+
+
+TRAIN = {(BAG, "day"): 40, (BOOT, "night"): 38, (BAG, "night"): 2, (BOOT, "day"): 1}
+TEST = dict.fromkeys(TRAIN, 30)
+X, Y = half_bright(TRAIN, 0)
+X_TEST, Y_TEST = half_bright(TEST, 1)
+PAIRS = list(map(tuple, Y.to_numpy()))
+
+
+def compare_pairs(arms, **how):
+    given = {"X_test": X_TEST, "y_test": Y_TEST} if "cv" not in how else {}
+    settings = {"classifier": LINEAR, "seeds": 1, "verbose": 0, **given, **how}
+    return compare(arms, X, Y, **settings)
+
+
+@pytest.fixture(scope="module")
+def result():
+    return compare_pairs(["class_weight", "oversample"], seeds=2)
+
+
+def test_figures_are_those_of_the_predictions(result):
+    model = LINEAR.set_params(random_state=0)
+    flat = lambda rows: rows.reshape(len(rows), -1) / 127.5 - 1  # noqa: E731
+    predicted = model.fit(flat(X), Y["garment"]).predict(flat(X_TEST))
+    right = pd.Series(predicted == Y_TEST["garment"])
+    by_pair = right.groupby([Y_TEST["garment"], Y_TEST["light"]]).mean()
+    run = result.runs_frame.query("arm == 'none'").iloc[0]
+    assert run["combination_accuracy"] == pytest.approx(by_pair.mean())
+    assert run["worst_combination"] == pytest.approx(by_pair.min())
+    assert run["few_shot"] == pytest.approx(by_pair.mean())  # all have few
+    frame = result.combinations_frame.query("arm == 'none' and seed == 0")
+    assert list(frame["combination"]) == [
+        "bag, day", "bag, night", "boot, day", "boot, night"
+    ]  # fmt: skip
+    np.testing.assert_allclose(frame["accuracy"], by_pair.to_numpy())
+    assert list(frame["n_train"]) == [40, 2, 1, 38]
+    assert list(frame["n_test"]) == [30] * 4
+    rows = result.frame.query("arm == 'none' and seed == 0")
+    np.testing.assert_allclose(
+        rows["combination_recall"], by_pair.groupby("garment").mean()
+    )
+
+
+def test_arms_are_told_apart_by_combinations(result):
+    assert result.figure == "combination_accuracy"
+    summary = result.summary()
+    # The light gives the garment away in training; alone it would be right in half
+    assert summary["combination_accuracy"]["none"] < 0.75
+    assert summary["combination_accuracy"]["oversample"] > 0.85
+    assert result.best_rival == summary["combination_accuracy"].idxmax()
+    again = EvaluationResult.from_json(result.to_json())
+    pd.testing.assert_frame_equal(again.summary(), summary)
+
+
+def test_folds_of_a_confounded_set_show_by_combinations_what_recalls_hide():
+    result = compare_pairs(["oversample"], cv=2)
+    none = result.summary().loc["none"]
+    assert none["balanced_accuracy"] > none["combination_accuracy"] + 0.1
+    n_test = result.combinations_frame.query("arm == 'none'").groupby("combination")
+    assert n_test["n_test"].sum().to_dict() == {
+        "bag, day": 40, "bag, night": 2, "boot, day": 1, "boot, night": 38
+    }  # fmt: skip
+    assert n_test["n_test"].max()["bag, night"] == 1  # in either fold
+
+
+def test_samplers_of_one_label_balance_the_combinations(result):
+    added = result.combinations_frame.query("arm == 'oversample' and seed == 0")
+    assert list(added["n_added"]) == [0, 38, 39, 2]
+
+
+class Remembers(BaseEstimator):
+    """Keeps what it was given; takes a column for each attribute, or one label."""
+
+    given: list = []  # noqa: RUF012
+
+    def __init__(self, in_columns=True, change=None):
+        self.in_columns, self.change = in_columns, change
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.target_tags.multi_output = self.in_columns
+        return tags
+
+    def fit_resample(self, X, y):
+        self.given.append(y)
+        return X, y if self.change is None else self.change(y)
+
+
+def test_samplers_that_take_columns_get_them_by_name():
+    labelling, class_indices = learn_labels(Y, len(X), "light")
+    Remembers.given.clear()
+    for in_columns in (True, False):
+        found = resample(Remembers(in_columns), X, class_indices, labelling, 0)
+        np.testing.assert_array_equal(found.class_indices, class_indices)
+    pd.testing.assert_frame_equal(Remembers.given[0], Y)
+    np.testing.assert_array_equal(Remembers.given[1], class_indices)
+    assert list(labelling.classes[labelling.learned(class_indices)]) == list(Y["light"])
+
+
+@pytest.mark.parametrize(
+    ("in_columns", "change", "message"),
+    [
+        (True, lambda y: y.replace("bag", "hat"), "unknown {'garment': \\['hat'\\]}"),
+        (True, lambda y: y["garment"], "a column for each of"),
+        (False, lambda y: y + 4, "unknown \\[4, 5, 6, 7\\]"),
+        (False, lambda y: np.zeros_like(y), "missing \\['boot'\\]"),
+        (True, lambda y: y.assign(garment="bag"), "missing \\['boot'\\]"),
+    ],
+)
+def test_labels_that_were_never_given_are_refused(in_columns, change, message):
+    labelling, class_indices = learn_labels(Y, len(X))
+    sampler = Remembers(in_columns, change)
+    with pytest.raises(DataError, match=message):
+        resample(sampler, X, class_indices, labelling, 0)
+
+
+def test_combinations_without_images_may_be_added():
+    kept = [pair != (BOOT, "day") for pair in PAIRS]
+    labelling, class_indices = learn_labels(Y[kept], sum(kept))
+    added = Y[kept].assign(garment=BOOT, light="day")
+    sampler = Remembers(True, lambda y: pd.concat([y[:-1], added[:1]]))
+    found = resample(sampler, X[kept], class_indices, labelling, 0)
+    assert found.class_indices[-1] == 2
+    assert labelling.name(2, ["Bag", "Boot"]) == "Boot, day"
+
+
+def test_our_augmenter_is_told_every_attribute(monkeypatch):
+    seen = []
+    train = ConditionalGANAugmenter._train
+
+    def remember(self, images, labels, checkpoint_dir):
+        seen.append(labels.names)
+        return train(self, images, labels, checkpoint_dir)
+
+    monkeypatch.setattr(ConditionalGANAugmenter, "_train", remember)
+    augmenter = ConditionalGANAugmenter(
+        sampling_strategy="combinations", gan_only=True, steps=1, verbose=0
+    )
+    result = compare_pairs([Arm("cgan", augmenter)])
+    assert seen == [("garment", "light")]
+    added = result.combinations_frame.query("arm == 'cgan'")
+    assert list(added["n_added"]) == [0, 38, 39, 2]
+    assert result.runs[1]["judged"][0]["class"] == "bag, night"
+    named = [c.message for c in run_checks(result) if c.code.startswith("BG20")]
+    assert any("bag, night" in message for message in named)
+
+
+def test_another_attribute_may_be_learned():
+    result = compare_pairs(["none"], class_attribute="light")
+    assert result.settings["classes"] == ["day", "night"]
+    assert result.summary()["combination_accuracy"]["none"] == 1
+
+
+def test_weights_balance_the_combinations():
+    labelling, class_indices = learn_labels(Y, len(X))
+    rows = TrainingRows(
+        X.astype("float32")[..., None],
+        labelling.learned(class_indices),
+        2,
+        lambda images: images,
+        weighted=True,
+        combinations=class_indices,
+    )
+    np.testing.assert_allclose(np.bincount(class_indices) * rows.weights, len(X) / 4)
+    batches = AugmentedBatches(rows, n_steps=1, batch_size=200, seed=0)
+    images, labels, weights = batches[0]
+    for image, label, weight in zip(images, labels, weights, strict=True):
+        k = np.flatnonzero((rows.images == image).all(axis=(1, 2, 3)))[0]
+        assert label.argmax() == rows.class_indices[k]
+        assert weight == pytest.approx(rows.weights[class_indices[k]])
+
+
+def test_classes_that_are_weighted_by_name_only_cannot_weigh_combinations():
+    class Unweighted(LogisticRegression):
+        def fit(self, X, y):
+            return super().fit(X, y)
+
+    with pytest.raises(DataError, match="sample_weight"):
+        compare_pairs(["class_weight"], classifier=Unweighted())
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"class_attribute": "colour"}, "one of the attributes.*garment.*'colour'"),
+        ({"y_test": Y_TEST["garment"]}, "must have the attributes"),
+        ({"y_test": Y_TEST.replace("day", "dusk")}, "lacks: {'light': \\['dusk'\\]}"),
+    ],
+)
+def test_labels_that_cannot_be_compared_are_refused(how, message):
+    with pytest.raises(DataError, match=message):
+        compare_pairs(["none"], **how)
+
+
+def test_of_one_label_no_attribute_can_be_chosen():
+    with pytest.raises(DataError, match="class_attribute"):
+        compare(["none"], X, Y["garment"], cv=2, class_attribute="garment", verbose=0)
+
+
+def test_reports_show_the_combinations(result):
+    facts = gather_facts(result)
+    assert [row["n_train"] for row in facts["combinations"]] == [1, 2, 38, 40]
+    frame = result.combinations_frame
+    rarest = frame[(frame["combination"] == "boot, day") & (frame["arm"] == "none")]
+    shown = facts["combinations"][0]["accuracies"]["none"]
+    assert shown == pytest.approx(rarest["accuracy"].mean())
+    text = read_html(result).text
+    for said in ("Accuracy of combinations", "boot, day", "worst combination"):
+        assert said in text
+    lines = render_report(result, "md").splitlines()
+    for table in ("| arm | accuracy of combinations", "| combination | real training"):
+        first = next(k for k, line in enumerate(lines) if line.startswith(table))
+        widths = {line.count("|") for line in lines[first : first + 4]}
+        assert len(widths) == 1
+    assert json.loads(result.to_json())["settings"]["attributes"] == list(Y.columns)
+
+
+def test_combinations_without_test_images_are_told():
+    kept = (Y_TEST["light"] == "day").to_numpy()
+    result = compare_pairs(["none"], X_test=X_TEST[kept], y_test=Y_TEST[kept])
+    (check,) = [check for check in run_checks(result) if check.code == "BG005"]
+    assert check.outcome == "tip"
+    assert "2 of 4 combinations" in check.message
+    assert "bag, night" in check.message
+
+
+def test_a_sampler_of_the_field_balances_combinations_by_name():
+    labelling, class_indices = learn_labels(Y.to_numpy(), len(X))
+    found = resample(RandomOverSampler(), X, class_indices, labelling, 0)
+    assert np.bincount(found.class_indices).tolist() == [40] * 4
