@@ -192,7 +192,8 @@ def confounded(tmp_path):
 ON_PAIRS = ["--attributes", "light", "--balance-on", "label,light"]
 
 
-def test_evaluate_knows_attributes(confounded, tmp_path):
+def test_evaluate_knows_attributes(confounded, tmp_path, monkeypatch):
+    monkeypatch.setattr(Comparison, "estimate", lambda self: ESTIMATE)
     report = tmp_path / "report.html"
     arms = ["--arms", "oversample,cgan", "--seeds", "1", "--report", report, *QUICK]
     gan = ["--gan-only", "--no-reject"]
@@ -220,7 +221,10 @@ def test_balance_evaluates_what_it_balances(confounded, tmp_path, monkeypatch):
     assert list(asked[0].test_part[1].columns) == ["label", "light"]
 
 
-def test_a_test_part_without_the_attribute_is_refused(confounded, tmp_path):
+def test_a_test_part_without_the_attribute_is_refused(
+    confounded, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(Comparison, "estimate", lambda self: ESTIMATE)
     with np.load(confounded) as file:
         arrays = {k: a for k, a in file.items() if k != "light_test"}
     other = tmp_path / "other.npz"

@@ -8,7 +8,7 @@ from balancegan.gan.inversion import LatentFinder
 from balancegan.images import find_format
 from balancegan.synthesis import ladder
 from balancegan.synthesis.interpolation import InterpolatingModel
-from balancegan.synthesis.transformed import TransformedCopies, move
+from balancegan.synthesis.moved import MovedCopies, move
 
 from .conftest import make_images
 
@@ -26,7 +26,7 @@ def gradient_images(n, shape=(12, 12)):
 
 def copies_of(images, seed=0):
     classes, rows = np.full(len(images), 4), np.arange(len(images))
-    return TransformedCopies(images, classes, rows, find_format(images), seed)
+    return MovedCopies(images, classes, rows, find_format(images), seed)
 
 
 def made(copies, numbers):

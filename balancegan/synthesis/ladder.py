@@ -30,12 +30,12 @@ from balancegan.synthesis.faults import (
     TRANSFORMED,
 )
 from balancegan.synthesis.interpolation import InterpolatingModel
+from balancegan.synthesis.moved import MovedCopies
 from balancegan.synthesis.recombination import RecombiningModel
 from balancegan.synthesis.reference import Reference
 from balancegan.synthesis.rejection import Screen, Screened
 from balancegan.synthesis.summary import Made, summarize
 from balancegan.synthesis.synthesis import Portion
-from balancegan.synthesis.transformed import TransformedCopies
 
 # From how many real images of a class on; benchmarks/LOG.md has how this was found
 RUNGS = ((GAN, 8), (INTERPOLATED, 20), (TRANSFORMED, 1))
@@ -236,7 +236,7 @@ class Ladder:
         )
 
     def _copies(self, method: str, own: np.ndarray, n: int, first: int = 0) -> Portion:
-        copies = TransformedCopies(
+        copies = MovedCopies(
             self.images,
             self.class_indices,
             own,

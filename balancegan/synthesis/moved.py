@@ -19,7 +19,7 @@ MOVED = 0.5  # of the copies that are moved or not
 SEED_OFFSET = 2  # keeps these draws apart from those of latents and of attributes
 
 
-class TransformedCopies:
+class MovedCopies:
     """Copies of the real images of one class, half of them moved.
 
     Copy k depends on the seed, the images and k alone.
