@@ -143,7 +143,7 @@ def test_samplers_that_take_columns_get_them_by_name():
     ("in_columns", "change", "message"),
     [
         (True, lambda y: y.replace("bag", "hat"), "unknown {'garment': \\['hat'\\]}"),
-        (True, lambda y: y["garment"], "a column for each of"),
+        (True, lambda y: y["garment"], "of the attributes .*'light'\\] were"),
         (False, lambda y: y + 4, "unknown \\[4, 5, 6, 7\\]"),
         (False, lambda y: np.zeros_like(y), "missing \\['boot'\\]"),
         (True, lambda y: y.assign(garment="bag"), "missing \\['boot'\\]"),
@@ -193,6 +193,22 @@ def test_another_attribute_may_be_learned():
     assert result.summary()["combination_accuracy"]["none"] == 1
 
 
+@pytest.mark.parametrize(
+    "given",
+    [Y[["light", "garment"]], Y.to_numpy(), Y.to_numpy().tolist(), Y.to_numpy(str)],
+    ids=["other order", "objects", "list", "texts"],
+)
+def test_columns_are_found_by_name_and_those_without_by_place(given):
+    labelling, class_indices = learn_labels(Y, len(X), "light")
+    np.testing.assert_array_equal(labelling.number(given, len(X)), class_indices)
+    other, _ = learn_labels(given, len(X))
+    if not isinstance(given, pd.DataFrame):
+        np.testing.assert_array_equal(other.number(Y, len(X)), class_indices)
+    sampler = Remembers(True, lambda y: y[["light", "garment"]])
+    found = resample(sampler, X, class_indices, labelling, 0)
+    np.testing.assert_array_equal(found.class_indices, class_indices)
+
+
 def test_weights_balance_the_combinations():
     labelling, class_indices = learn_labels(Y, len(X))
     rows = TrainingRows(
@@ -225,7 +241,11 @@ def test_classes_that_are_weighted_by_name_only_cannot_weigh_combinations():
     ("how", "message"),
     [
         ({"class_attribute": "colour"}, "one of the attributes.*garment.*'colour'"),
-        ({"y_test": Y_TEST["garment"]}, "must have the attributes"),
+        ({"y_test": Y_TEST["garment"]}, "attributes .* were expected"),
+        (
+            {"y_test": Y_TEST.rename(columns={"light": "hour"})},
+            "'light'\\] were.*'hour'",
+        ),
         ({"y_test": Y_TEST.replace("day", "dusk")}, "lacks: {'light': \\['dusk'\\]}"),
     ],
 )

@@ -62,12 +62,7 @@ class Labelling:
         DataError
             If they are of other attributes, or have values that are not known.
         """
-        labels = _read(y, n_images)
-        if len(labels.names) != len(self.attributes.names):
-            raise DataError(
-                "The test part must have the attributes of the training part, "
-                f"{list(self.attributes.names)}. Received: {list(labels.names)}."
-            )
+        labels = self._in_order(_read(y, n_images))
         unknown = self._find_unknown(labels)
         if unknown:
             raise DataError(
@@ -102,13 +97,9 @@ class Labelling:
         DataError
             If there are others than those that it was given, or none of a class.
         """
-        labels = _read(y, len(y))
-        attributes = self.attributes
-        if in_columns and len(labels.names) < len(attributes.names):
-            raise DataError(
-                f"a column for each of {list(attributes.names)} was expected. Received:"
-                f" {list(labels.names)}."
-            )
+        labels, attributes = _read(y, len(y)), self.attributes
+        if in_columns:
+            labels = self._in_order(labels)
         if self.has_combinations and not in_columns:
             numbers = labels.columns[0]
             unknown = np.setdiff1d(numbers, np.arange(attributes.n_classes)).tolist()
@@ -123,6 +114,27 @@ class Labelling:
                 f"Received: unknown {unknown}, missing {missing}."
             )
         return attributes.indices(labels)
+
+    def _in_order(self, labels: Labels) -> Labels:
+        """Return labels with their columns in the order of the attributes, by name.
+
+        Those of an array have no names, and their order is right.
+        """
+        own = self.attributes.names
+        if labels.names == own:
+            return labels
+        if set(labels.names) == set(own):
+            order = [labels.names.index(name) for name in own]
+            return Labels(own, tuple(labels.columns[k] for k in order))
+        unnamed = tuple(str(k) for k in range(len(own)))
+        if len(labels.names) == len(own) and unnamed in (own, labels.names):
+            return labels
+        if len(labels.names) == len(own) == 1:
+            return labels
+        raise DataError(
+            f"labels of the attributes {list(own)} were expected. Received: those of "
+            f"{list(labels.names)}."
+        )
 
     def _find_unknown(self, labels: Labels) -> Any:
         """Return the values that are not known: a list, or one for each attribute."""
