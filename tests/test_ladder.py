@@ -173,7 +173,7 @@ def test_the_gan_alone_makes_as_many_as_are_wanted(fitted, monkeypatch):
 def test_images_between_real_ones_are_near_them(
     trained, small_set, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(inversion, "N_STEPS", 150)
+    monkeypatch.setattr(inversion, "N_STEPS", 40)
     X, y = small_set
     trained.save(tmp_path / "model")  # a loaded generator may learn
     model = ConditionalGANAugmenter.load(tmp_path / "model").model_
