@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from imblearn.over_sampling import RandomOverSampler
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
@@ -49,8 +51,8 @@ PAIRS = list(map(tuple, Y.to_numpy()))
 
 
 def compare_pairs(arms, **how):
-    given = {"X_test": X_TEST, "y_test": Y_TEST} if "cv" not in how else {}
-    settings = {"classifier": LINEAR, "seeds": 1, "verbose": 0, **given, **how}
+    test = {"X_test": X_TEST, "y_test": Y_TEST} if "cv" not in how else {}
+    settings = {"classifier": LINEAR, "seeds": 1, "verbose": 0, **test, **how}
     return compare(arms, X, Y, **settings)
 
 
@@ -112,7 +114,7 @@ def test_samplers_of_one_label_balance_the_combinations(result):
 class Remembers(BaseEstimator):
     """Keeps what it was given; takes a column for each attribute, or one label."""
 
-    given: list = []  # noqa: RUF012
+    received: list = []  # noqa: RUF012
 
     def __init__(self, in_columns=True, change=None):
         self.in_columns, self.change = in_columns, change
@@ -124,18 +126,18 @@ class Remembers(BaseEstimator):
         return tags
 
     def fit_resample(self, X, y):
-        self.given.append(y)
+        self.received.append(y)
         return X, y if self.change is None else self.change(y)
 
 
 def test_samplers_that_take_columns_get_them_by_name():
     labelling, class_indices = learn_labels(Y, len(X), "light")
-    Remembers.given.clear()
+    Remembers.received.clear()
     for in_columns in (True, False):
         found = resample(Remembers(in_columns), X, class_indices, labelling, 0)
         np.testing.assert_array_equal(found.class_indices, class_indices)
-    pd.testing.assert_frame_equal(Remembers.given[0], Y)
-    np.testing.assert_array_equal(Remembers.given[1], class_indices)
+    pd.testing.assert_frame_equal(Remembers.received[0], Y)
+    np.testing.assert_array_equal(Remembers.received[1], class_indices)
     assert list(labelling.classes[labelling.learned(class_indices)]) == list(Y["light"])
 
 
@@ -194,19 +196,39 @@ def test_another_attribute_may_be_learned():
 
 
 @pytest.mark.parametrize(
-    "given",
+    "table",
     [Y[["light", "garment"]], Y.to_numpy(), Y.to_numpy().tolist(), Y.to_numpy(str)],
     ids=["other order", "objects", "list", "texts"],
 )
-def test_columns_are_found_by_name_and_those_without_by_place(given):
+def test_columns_are_found_by_name_and_those_without_by_place(table):
     labelling, class_indices = learn_labels(Y, len(X), "light")
-    np.testing.assert_array_equal(labelling.number(given, len(X)), class_indices)
-    other, _ = learn_labels(given, len(X))
-    if not isinstance(given, pd.DataFrame):
+    np.testing.assert_array_equal(labelling.number(table, len(X)), class_indices)
+    other, _ = learn_labels(table, len(X))
+    if not isinstance(table, pd.DataFrame):
         np.testing.assert_array_equal(other.number(Y, len(X)), class_indices)
     sampler = Remembers(True, lambda y: y[["light", "garment"]])
     found = resample(sampler, X, class_indices, labelling, 0)
     np.testing.assert_array_equal(found.class_indices, class_indices)
+
+
+ROWS = st.lists(
+    st.tuples(st.integers(0, 3), st.sampled_from("xyz"), st.booleans()), min_size=3
+)
+
+
+@given(ROWS, st.integers(1, 3), st.booleans(), st.data())
+def test_labels_come_back_from_samplers(rows, n_attributes, in_columns, data):
+    y = pd.DataFrame(rows, columns=["a", "b", "c"]).iloc[:, :n_attributes]
+    position = data.draw(st.integers(0, n_attributes - 1))
+    name = None if n_attributes == 1 else "abc"[position]
+    y = y["a"].to_numpy() if n_attributes == 1 else y
+    labelling, class_indices = learn_labels(y, len(rows), name)
+    to_sampler = labelling.as_given(class_indices, in_columns=in_columns)
+    back = labelling.from_given(to_sampler, in_columns=in_columns)
+    np.testing.assert_array_equal(back, class_indices)
+    np.testing.assert_array_equal(labelling.number(y, len(rows)), class_indices)
+    learned = labelling.classes[labelling.learned(class_indices)]
+    assert learned.tolist() == [row[position] for row in rows]
 
 
 def test_weights_balance_the_combinations():
