@@ -97,15 +97,14 @@ class Labelling:
         DataError
             If there are others than those that it was given, or none of a class.
         """
-        labels, attributes = _read(y, len(y)), self.attributes
-        if in_columns:
-            labels = self._in_order(labels)
+        attributes = self.attributes
         if self.has_combinations and not in_columns:
-            numbers = labels.columns[0]
+            numbers = np.asarray(y)
             unknown = np.setdiff1d(numbers, np.arange(attributes.n_classes)).tolist()
-            known = np.where(np.isin(numbers, unknown), 0, numbers)
+            known = np.where(np.isin(numbers, unknown), 0, numbers).astype(int)
             labels = Labels(attributes.names, attributes.columns(known))
         else:
+            labels = self._in_order(_read(y, len(y)))
             unknown = self._find_unknown(labels)
         missing = np.setdiff1d(self.classes, labels.columns[self.position]).tolist()
         if unknown or missing:
