@@ -75,7 +75,15 @@ class Runs(NamedTuple):
 
     @property
     def bar(self):
-        return max(self.rivals, key=lambda arm: self.mean(arm, JUDGED_BY))
+        shared = self.shared_by(*self.rivals)
+        return max(self.rivals, key=lambda arm: shared.mean(arm, JUDGED_BY))
+
+    def shared_by(self, *arms):
+        """Return the runs of those draws and seeds that all of these arms have."""
+        indices = [self.of(arm).index for arm in arms]
+        shared = set(indices[0]).intersection(*indices[1:])
+        keys = pd.MultiIndex.from_frame(self.frame[["draw", "seed"]])
+        return self._replace(frame=self.frame[keys.isin(shared)])
 
     @property
     def ours(self):
@@ -130,13 +138,14 @@ def sets_table(found):
         if runs.judge != "network" or arm is None:
             continue
         difference = runs.to_bar(arm, JUDGED_BY)
+        bar, shared = runs.bar, runs.shared_by("none", runs.bar, arm)
         rows.append(
             {
                 "set": TITLES[runs.name],
-                "doing nothing": percent(runs.mean("none", JUDGED_BY)),
-                "best without a GAN": f"{percent(runs.mean(runs.bar, JUDGED_BY))} "
-                f"(`{runs.bar}`)",
-                "balancegan": f"{percent(runs.mean(arm, JUDGED_BY))} (`{arm}`)",
+                "doing nothing": percent(shared.mean("none", JUDGED_BY)),
+                "best without a GAN": f"{percent(shared.mean(bar, JUDGED_BY))} "
+                f"(`{bar}`)",
+                "balancegan": f"{percent(shared.mean(arm, JUDGED_BY))} (`{arm}`)",
                 "difference": describe(difference),
                 "pairs": difference.n_pairs,
                 "verdict": word(difference),

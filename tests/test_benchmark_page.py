@@ -99,6 +99,17 @@ def test_pairs_are_matched_by_draw_and_seed(page, results):
     assert found.mean == pytest.approx(0.05)
 
 
+def test_arms_are_set_side_by_side_on_the_runs_that_all_of_them_have(page, results):
+    (runs,) = results
+    of_others = runs.frame[~runs.frame["arm"].isin(["cgan+augment", "oversample"])]
+    harder = of_others.assign(
+        draw=1, balanced_accuracy=of_others["balanced_accuracy"] - 0.4
+    )
+    mixed = runs._replace(frame=pd.concat([runs.frame, harder]))
+    assert mixed.bar == "oversample+augment"  # though oversample has easier runs only
+    assert page.sets_table([mixed]) == page.sets_table(results)
+
+
 def test_every_class_has_a_row(page, results):
     lines = page.classes_tables(results).splitlines()
     assert [line.split(" | ")[1] for line in lines if line[:3] in ("| 0", "| 1")] == [
