@@ -9,9 +9,11 @@ from the rows: the comparison's network (1,000 steps of 128) and a linear model 
 pixels (the same). Of dominoes arms balance the 100 combinations of garment and digit,
 those of no training image included where an arm can make them; classifiers learn the
 garment. Of these there are two arms more, which put images together without a
-generator, see rivals.py. Each run is written to results/arms_SET.json when it is done,
-and what is there is not run again: whoever stops it goes on where it was. --cache keeps
-the sets that GANs made. page.py makes tables and plots of what there is.
+generator, see rivals.py. The arms "cgan-2min" train the GAN for two minutes.
+
+Each run is written to results/arms_SET.json when it is done, and what is there is not
+run again: whoever stops it goes on where it was. --cache keeps the sets that GANs made.
+page.py makes tables and plots of what there is.
 """
 
 import argparse
@@ -47,7 +49,9 @@ RESULTS = Path(__file__).parent / "results"
 ONE_DRAW = ("blood", "chest")  # sets that come with a training part
 STEPS = 1_000
 RECOMBINING = ("recombine+augment", "recombine+augment+mixup")
-ARMS = (*BUILT_IN, *RECOMBINING)
+QUICK_MINUTES = 2
+QUICK = ("cgan-2min+augment", "cgan-2min+augment+mixup")
+ARMS = (*BUILT_IN, *QUICK, *RECOMBINING)
 
 
 class Task(NamedTuple):
@@ -71,16 +75,24 @@ def make_task(name, folder, draw):
 
 def make_arms(task, names):
     """Return arms; of combinations those that no image has are asked for, too."""
-    augmenter, more = default_augmenter(), []
+    settings, more = {}, []
     if task.labelling.has_combinations:
-        augmenter.set_params(sampling_strategy="combinations")
+        settings = {"sampling_strategy": "combinations"}
         sampler = RealRegions(task.labelling.attributes.sizes)
-        more = [
-            Arm(name, sampler, shift_images, mixup, rival=True)
-            for name, mixup in zip(RECOMBINING, (0.0, MIXUP), strict=True)
-        ]
+        more += moving_arms(RECOMBINING, sampler, rival=True)
+    augmenter = default_augmenter(**settings)
+    quick = default_augmenter(max_minutes=QUICK_MINUTES, **settings)
+    more += moving_arms(QUICK, quick, rival=False)
     asked = [name for name in names if name in BUILT_IN] + more
     return [arm for arm in find_arms(asked, lambda: augmenter) if arm.name in names]
+
+
+def moving_arms(names, sampler, *, rival):
+    """Return two arms: images are moved while a classifier learns, and mixed, too."""
+    return [
+        Arm(name, sampler, shift_images, mixup, rival=rival)
+        for name, mixup in zip(names, (0.0, MIXUP), strict=True)
+    ]
 
 
 def run(task, arms, judges, seed, cache):

@@ -6,17 +6,13 @@ from sklearn.base import BaseEstimator
 from balancegan.gan.regions import Regions
 from balancegan.images import find_format
 
-N_LOOKED_AT = 4_096
-BATCH = 64
-
 
 class RealRegions(BaseEstimator):
     """Puts images of rare combinations together by regions that real images show.
 
-    As ``balancegan.synthesis.recombination``, but for what tells the regions: not what
-    a GAN makes when it is asked for combinations at random, but real images, those of
-    each combination that has any drawn equally often, with replacement. Regions are
-    taken as they are, apart or not.
+    As ``balancegan.synthesis.recombination``, but for what tells the regions: real
+    images alone, and nothing that a GAN makes. Regions are taken as they are, apart or
+    not.
 
     Parameters
     ----------
@@ -44,7 +40,10 @@ class RealRegions(BaseEstimator):
             The combinations, 0..K-1.
         """
         rng = np.random.default_rng(self.random_state)
-        self.regions_ = Regions.find(self._draw_evenly(X, y, rng), self.sizes)
+        to_model_range = find_format(X).to_model_range
+        self.regions_ = Regions.of_real(
+            X, y, to_model_range, self.sizes, self.random_state or 0
+        )
         counts = np.bincount(y, minlength=np.prod(self.sizes))
         missing = np.repeat(np.arange(len(counts)), counts.max() - counts)
         real = np.unravel_index(y, self.sizes)
@@ -59,11 +58,3 @@ class RealRegions(BaseEstimator):
             inside = self.regions_.owners == attribute
             made[:, inside] = X[rows][:, inside]
         return np.concatenate([X, made]), np.concatenate([y, missing])
-
-    def _draw_evenly(self, X, y, rng):
-        to_model_range = find_format(X).to_model_range
-        known = np.unique(y)
-        rows_of = {cell: np.flatnonzero(y == cell) for cell in known}
-        for _ in range(0, N_LOOKED_AT, BATCH):
-            rows = [rng.choice(rows_of[cell]) for cell in rng.choice(known, BATCH)]
-            yield to_model_range(X[rows]), y[rows]

@@ -44,7 +44,7 @@ parts = train_test_split(X, y, test_size=1 / 3, stratify=y, random_state=0)
 train = draw_pairs(parts[0], parts[2], 1_000, aligned=0.97, seed=1)
 test = draw_pairs(parts[1], parts[3], 1_000, aligned=1 / N_DIGITS, seed=2)
 
-# Rare combinations are put together of real images, where the GAN shows which pixels
+# Rare combinations are put together of real images, where it can be seen which pixels
 # belong to which attribute; those too that no training image has
 augmenter = ConditionalGANAugmenter(
     sampling_strategy="combinations", steps=options.steps, verbose=0

@@ -101,6 +101,61 @@ def test_regions_are_the_same_each_time():
     assert first.apart == second.apart
 
 
+def confounded(plant, n_rare, seed=0):
+    """Images of which all but some have the second attribute that goes with the first.
+
+    Of each rare combination there are `n_rare` images.
+    """
+    frequent = [0, 5, 10, 3]
+    classes = np.concatenate(
+        [np.repeat(frequent, 60), np.repeat(np.setdiff1d(range(12), frequent), n_rare)]
+    )
+    generator = PlantedGenerator(plant)
+    generator.rng = np.random.default_rng(seed)
+    shown = generator.predict_on_batch([classes, classes])
+    return np.rint(127.5 + 127.5 * shown).astype(np.uint8)[..., 0], classes
+
+
+def of_real(images, classes, seed=0):
+    to_model_range = find_format(images, value_range=(0, 255)).to_model_range
+    return Regions.of_real(images, classes, to_model_range, SIZES, seed)
+
+
+@pytest.mark.parametrize("plant", [halves, textures])
+def test_real_images_show_regions_where_rare_ones_are_not_too_few(plant):
+    images, classes = confounded(plant, 12)
+    regions = of_real(images, classes)
+    assert (regions.owners != np.where(TOP, 0, 1)).mean() <= 1 / SIDE
+    assert regions.are_apart
+    again = of_real(images, classes)
+    np.testing.assert_array_equal(regions.owners, again.owners)
+    assert regions.apart == again.apart
+
+
+@pytest.mark.parametrize("n_rare", [0, 1, 12])
+@pytest.mark.parametrize("plant", [everywhere, colours_and_shapes, nothing])
+def test_real_images_do_not_show_regions_that_are_not_there(plant, n_rare):
+    assert not of_real(*confounded(plant, n_rare)).are_apart
+
+
+@pytest.mark.parametrize("plant", [halves, textures])
+def test_without_rare_images_nobody_knows(plant):
+    assert not of_real(*confounded(plant, 0)).are_apart
+
+
+@pytest.mark.parametrize(
+    ("of_generator", "n_rare"), [(halves, 0), (nothing, 12), (everywhere, 12)]
+)
+def test_regions_are_those_that_are_seen_more_clearly(of_generator, n_rare):
+    images, classes = confounded(halves, n_rare)
+    model = make_model(of_generator, images=images)
+    recombining = RecombiningModel.of(model, images, classes)
+    assert recombining.regions.are_apart
+    learned = Regions.learn(make_model(of_generator, images=images))
+    known = (learned.apart, of_real(images, classes).apart)
+    assert recombining.regions.apart == max(known)
+
+
 def real_images(dtype="uint8", channels=()):
     """Six images of each of few combinations; each says in all pixels which it is."""
     classes = np.repeat([0, 5, 10, 3], 6)  # (0, 0), (1, 1), (2, 2) and (0, 3)

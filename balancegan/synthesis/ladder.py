@@ -1,6 +1,6 @@
 """Each class by the best way that it has images for: the GAN where it can learn.
 
-From the top: of several attributes real images recombined, where the GAN shows that
+From the top: of several attributes real images recombined, where it can be seen that
 each attribute has pixels of its own; images of the GAN; where too few of them are good
 enough, images of the GAN between real ones; transformed copies of real images. Images
 that the GAN makes are looked at, and in part rejected; they are few beside real ones

@@ -1,12 +1,13 @@
 """Images of rare combinations, put together of real images of frequent ones.
 
 Of several attributes some go along with each other in training images, so that few
-show them otherwise. Where the generator shows that each attribute has pixels of its own
-(`gan.regions`), an image of any combination is each attribute's pixels from some real
-image that has its value. So it is as sharp and as varied as real images are, and what
-stands beside an attribute says nothing of it any more (independent mechanisms, as in
-Sauer and Geiger 2021, https://arxiv.org/abs/2101.06046, section 3, whose masks are
-drawn by networks for each image; here images stay real).
+show them otherwise. Where images of the generator, or real ones, show that each
+attribute has pixels of its own (`gan.regions`), an image of any combination is each
+attribute's pixels from some real image that has its value. So it is as sharp and as
+varied as real images are, and what stands beside an attribute says nothing of it any
+more (independent mechanisms, as in Sauer and Geiger 2021,
+https://arxiv.org/abs/2101.06046, section 3, whose masks are drawn by networks for each
+image; here images stay real).
 """
 
 from dataclasses import dataclass, fields
@@ -48,13 +49,27 @@ class RecombiningModel(TrainedModel):
     def of(
         cls, model: TrainedModel, images: np.ndarray, class_indices: np.ndarray
     ) -> Self:
-        """Return the model that recombines some images; its regions are learned."""
+        """Return the model that recombines some images.
+
+        Its regions are those that the generator shows, or real images, whichever are
+        more apart.
+        """
+        shown = (
+            Regions.learn(model),
+            Regions.of_real(
+                images,
+                class_indices,
+                model.image_format.to_model_range,
+                model.attributes.sizes,
+                model.seed,
+            ),
+        )
         known = {part.name: getattr(model, part.name) for part in fields(TrainedModel)}
         return cls(
             **known,
             images=images,
             class_indices=class_indices,
-            regions=Regions.learn(model),
+            regions=max(shown, key=lambda regions: regions.apart),
         )
 
     def can_make(self, selection: Selection) -> bool:
