@@ -60,7 +60,8 @@ def test_the_documents_say_what_the_results_say(page, monkeypatch):
 
 
 def test_a_document_that_says_otherwise_is_found(page, monkeypatch, tmp_path):
-    (tmp_path / "docs").mkdir()
+    for folder in ("docs", "benchmarks"):
+        (tmp_path / folder).mkdir()
     for name in page.DOCUMENTS:
         text = (ROOT / name).read_text()
         if name == "README.md":
@@ -116,3 +117,20 @@ def test_every_class_has_a_row(page, results):
         "50.0",
         "70.0",
     ]
+
+
+def test_what_validation_chose_and_gained(page, results):
+    chosen = {"candidate": "5 per real one", "chosen": True}
+    tried = [{"candidate": "none", "chosen": False}, chosen]
+    runs = [
+        {"synthetic": 9, "tried": tried, "none": [0.5, 0.7], "validated": [0.7, 0.7]},
+        {"synthetic": 0, "tried": tried},
+    ]
+    command = "python benchmarks/validated.py --minutes 2 --validation-minutes 5"
+    for name, of_set in (("blood", runs), ("broken_digits", runs[1:])):
+        file = page.RESULTS / f"validated_{name}.json"
+        file.write_text(json.dumps({"command": command, "runs": of_set}))
+    lines = page.validated_table().splitlines()[2:]
+    assert lines[0].startswith("| Blood cells | 2 | 2, 5 | 5 per real one; none | +5.0")
+    assert lines[1].startswith("| Digits, 8x8, a generator that does not listen | 1 |")
+    assert lines[1].endswith("| none | 0 |")
