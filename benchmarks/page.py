@@ -95,6 +95,15 @@ class Runs(NamedTuple):
         arm = f"{GENERATOR}+augment" + "+mixup" * self.bar.endswith("+mixup")
         return arm if arm in self.arms else None
 
+    @property
+    def settings_of_ours(self):
+        """The arm that is compared, by default settings and made quickly."""
+        if self.ours is None:
+            return []
+        quick = self.ours.replace(GENERATOR, f"{GENERATOR}-{QUICK_MINUTES}min")
+        pairs = (("default", self.ours), ("quick", quick))
+        return [pair for pair in pairs if pair[1] in self.arms]
+
     def of(self, arm):
         rows = self.frame[self.frame["arm"] == arm]
         return rows.set_index(["draw", "seed"]).sort_index()
@@ -135,26 +144,26 @@ def read():
 
 
 def sets_table(found):
-    """Return the table of the README: a row a set."""
+    """Return the table of the README: a row a set and setting."""
     rows = []
     for runs in found:
-        arm = runs.ours
-        if runs.judge != "network" or arm is None:
+        if runs.judge != "network":
             continue
-        difference = runs.to_bar(arm, JUDGED_BY)
-        bar, shared = runs.bar, runs.shared_by("none", runs.bar, arm)
-        rows.append(
-            {
-                "set": TITLES[runs.name],
-                "doing nothing": percent(shared.mean("none", JUDGED_BY)),
-                "best without a GAN": f"{percent(shared.mean(bar, JUDGED_BY))} "
-                f"(`{bar}`)",
-                "balancegan": f"{percent(shared.mean(arm, JUDGED_BY))} (`{arm}`)",
-                "difference": describe(difference),
-                "pairs": difference.n_pairs,
-                "verdict": word(difference),
-            }
-        )
+        for _, arm in runs.settings_of_ours:
+            difference = runs.to_bar(arm, JUDGED_BY)
+            bar, shared = runs.bar, runs.shared_by("none", runs.bar, arm)
+            rows.append(
+                {
+                    "set": TITLES[runs.name],
+                    "doing nothing": percent(shared.mean("none", JUDGED_BY)),
+                    "best without a GAN": f"{percent(shared.mean(bar, JUDGED_BY))} "
+                    f"(`{bar}`)",
+                    "balancegan": f"{percent(shared.mean(arm, JUDGED_BY))} (`{arm}`)",
+                    "difference": describe(difference),
+                    "pairs": difference.n_pairs,
+                    "verdict": word(difference),
+                }
+            )
     return to_markdown(rows)
 
 
@@ -214,12 +223,9 @@ def costs_table(found):
     """Return what the arm of the GAN costs and brings, by default and made quickly."""
     rows = []
     for runs in found:
-        if runs.ours is None or runs.judge != "network":
+        if runs.judge != "network":
             continue
-        quick = runs.ours.replace(GENERATOR, f"{GENERATOR}-{QUICK_MINUTES}min")
-        for setting, arm in (("default", runs.ours), ("quick", quick)):
-            if arm not in runs.arms:
-                continue
+        for setting, arm in runs.settings_of_ours:
             seconds = pd.DataFrame(runs.of(arm)["seconds"].tolist())
             rows.append(
                 {
