@@ -128,8 +128,6 @@ class Labelling:
         unnamed = tuple(str(k) for k in range(len(own)))
         if len(labels.names) == len(own) and unnamed in (own, labels.names):
             return labels
-        if len(labels.names) == len(own) == 1:
-            return labels
         raise DataError(
             f"labels of the attributes {list(own)} were expected. Received: those of "
             f"{list(labels.names)}."
