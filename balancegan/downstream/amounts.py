@@ -20,6 +20,7 @@ HELD_OUT = 0.1  # of the images of each class, rounded down, but at least one
 FEWEST_IMAGES = 4  # of a class that one is held out of
 RATIOS = (1.0, 2.0, 5.0, 10.0, np.inf)  # synthetic images per real one
 N_SEEDS = 3
+FEWEST_SEEDS = 2  # that amounts are chosen by where time is short
 N_STEPS = 300  # of the classifier
 FINALISTS = 2
 SEED_OFFSET = 32_452_843  # these draws are not those of the training
@@ -111,8 +112,8 @@ class AmountSearch:
 
     First every ratio once; then the best two, as often as adding nothing, three times;
     then any other that now looks better than they do; at last the best without the
-    classes that it does no good. Where time is short, fewer ratios, and the best of
-    them. Each run trains the network of
+    classes that it does no good. Where time is short, fewer ratios, the best of them,
+    and twice at least. Each run trains the network of
     :func:`balancegan.downstream.classifiers.train_network` for 300 steps.
 
     Parameters
@@ -194,7 +195,7 @@ class AmountSearch:
         candidate, none : Candidate
             Amounts, and adding nothing.
         alike : sequence of Candidate
-            All that were tried as often.
+            All that were tried more than once.
         """
         better, *others = (
             _paired(one.probability, none.probability) for one in (candidate, *alike)
@@ -216,7 +217,7 @@ class AmountSearch:
         return candidates
 
     def _afford(self, candidates: list[Candidate]) -> tuple[list[Candidate], int]:
-        """Return what time is left to try once, and how many of it three times."""
+        """Return what time is left to try once, and how many of it more than once."""
         if not self.longest:
             return candidates, FINALISTS
         left = int((self.ends - time.monotonic()) / self.longest)
@@ -224,6 +225,8 @@ class AmountSearch:
         n_finalists = FINALISTS
         if left < len(candidates) + again * (1 + n_finalists):
             n_finalists = 1
+        if left < 1 + again * (1 + n_finalists):
+            again = FEWEST_SEEDS - 1
         n = min(max(1, left - again * (1 + n_finalists)), len(candidates))
         places = (np.arange(n) + 0.5) / n * len(candidates)
         return [candidates[int(place)] for place in places], n_finalists
@@ -303,8 +306,7 @@ class AmountSearch:
         self, none: Candidate, candidates: Sequence[Candidate]
     ) -> ValidatedAmounts:
         """Choose what gains most at least, if it gains and is not less often right."""
-        enough = [one for one in candidates if len(one.right) == N_SEEDS]
-        enough = enough if len(none.right) == N_SEEDS else []
+        enough = [one for one in candidates if len(one.right) >= FEWEST_SEEDS]
         rows, bounds = [], []
         for candidate in [none, *candidates]:
             gain, accuracy_gain = Gain(0.0, 0.0), 0.0
@@ -353,7 +355,7 @@ class AmountSearch:
             f"{n} {'amounts were' if n > 1 else 'amount was'} tried on "
             f"{len(self.held_out[1])} images"
         )
-        if best["runs"] < N_SEEDS:
+        if best["runs"] < FEWEST_SEEDS:
             return f"{n_tried}, then the time was over: none are added."
         figures = (
             f"{100 * best['gain']:+.1f} points of probability of the right class, at "

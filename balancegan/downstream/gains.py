@@ -50,7 +50,7 @@ def measure_gain(
 
     Its variance is that of images within each class, and of seeds. Three seeds say
     little of their variance, and of several candidates the one would be chosen that
-    seems to have none by chance: so it is pooled over all that were tried as often.
+    seems to have none by chance: so it is pooled over all tried more than once.
     Degrees of freedom by Satterthwaite (1946, https://doi.org/10.2307/3002019).
 
     Parameters
@@ -59,7 +59,7 @@ def measure_gain(
         Differences of images.
     class_indices : ndarray of shape (n_images,), int
         Their classes.
-    alike : sequence of ndarray of shape (n_seeds, n_images), default=()
+    alike : sequence of ndarray of shape (at least 2, n_images), default=()
         Those of all candidates whose seeds differ as much, this one among them. Empty:
         this one alone.
     n_looks : int, default=1
@@ -88,7 +88,7 @@ def measure_gain(
     if len(by_seed) > 1:
         pool = [mean_of_classes(each, class_indices) for each in alike] or [by_seed]
         variances.append(np.mean([each.var(ddof=1) for each in pool]) / len(by_seed))
-        freedoms.append(len(pool) * (len(by_seed) - 1))
+        freedoms.append(sum(len(each) - 1 for each in pool))
     mean, error = float(by_seed.mean()), float(np.sqrt(np.sum(variances)))
     if not error:
         return Gain(mean, mean)
