@@ -30,7 +30,7 @@ test-fast: setup
 	$(BIN)/python -m pytest -n auto
 
 test-slow: setup  ## Real learning and long runs
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow --timeout 3600
 
 fuzz: setup  ## Search for inputs that break a reader, guided by coverage
 	$(BIN)/python -m pip install --quiet --editable ".[fuzz]"

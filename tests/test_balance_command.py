@@ -288,7 +288,6 @@ def test_what_was_never_seen_together_is_made_with_a_warning(cells, tmp_path):
         (["--attributes", "hue"], "'hue'.*has: shade, shape"),
         (["--balance-on", "hue"], "'hue'"),
         (["--balance-on", "shade,shade"], "no list of names"),
-        (["--balance-on", "shade", "--evaluate"], "of one label"),
         (["--balance-on", "label,shade", "--target", "pale=9"], "value of each of"),
         (["--balance-on", "shade", "--target", "grey=9"], "dark, pale.*'grey'"),
         (["--synthetic-size", "median", "--format", "npy"], "image files"),
