@@ -22,6 +22,7 @@ from tutorial_loop import TutorialLoop
 
 from balancegan.gan.batches import BalancedBatches
 from balancegan.gan.conditional_gan import STEPS_PER_CALL, build_gan
+from balancegan.gan.feeding import to_dataset
 from balancegan.gan.presets import PRESETS
 from balancegan.images import find_format
 
@@ -78,7 +79,7 @@ def main():
     rival = TutorialLoop(image_format.to_model_range(images), labels, seed=0)
     turns = TakeTurns(rival, options.steps)
     gan = build_gan(image_format.image_shape, [1] * 10, preset, seed=0)
-    gan.fit(batches, verbose=0, shuffle=False, callbacks=[turns])
+    gan.fit(to_dataset(batches), shuffle=False, verbose=0, callbacks=[turns])
     rates = turns.rates
     ratios = np.array(rates["ours"]) / np.array(rates["tutorial"])
     result = {

@@ -101,6 +101,7 @@ ONLY_IN = {
         "data.samples",
         "evaluation.threads",
         "gan.conditional_gan",
+        "gan.feeding",
         "gan.layers",
         "gan.penalties",
         "gan.precision",

@@ -21,6 +21,7 @@ from balancegan.allocator import keeping_freed_memory
 from balancegan.downstream.transformations import Transformation, mix_up
 from balancegan.errors import DataError
 from balancegan.gan.batches import BalancedBatches
+from balancegan.gan.feeding import to_dataset
 from balancegan.gan.layers import FusedBatchNormalization
 from balancegan.gan.naming import naming_anew
 
@@ -89,7 +90,7 @@ class TrainingRows:
         return len(self.balanced) / (n_present * np.maximum(counts, 1))
 
 
-class AugmentedBatches(keras.utils.PyDataset):
+class AugmentedBatches:
     """Batches of rows drawn evenly, changed at random, with one-hot labels and weights.
 
     Batch `step` depends on the seed and on `step` alone.
@@ -98,7 +99,6 @@ class AugmentedBatches(keras.utils.PyDataset):
     def __init__(
         self, rows: TrainingRows, *, n_steps: int, batch_size: int, seed: int
     ) -> None:
-        super().__init__()
         self.rows, self.seed = rows, seed
         self.weights = rows.weights.astype("float32")
         self.class_of = np.zeros(len(self.weights), dtype=int)
@@ -184,7 +184,7 @@ def train_network(
         jit_compile=False,
         steps_per_execution=STEPS_PER_CALL,
     )
-    network.fit(batches, verbose=0, shuffle=False)
+    network.fit(to_dataset(batches), shuffle=False, verbose=0)
     seen = _predict(network, rows.to_model_range, test_images)
     return _softmax(seen) if gives_logits else seen
 

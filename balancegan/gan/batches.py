@@ -7,13 +7,12 @@ of a batch are converted.
 
 from collections.abc import Callable
 
-import keras
 import numpy as np
 
 from balancegan.memory import take_rows
 
 
-class BalancedBatches(keras.utils.PyDataset):
+class BalancedBatches:
     """Batches of real images in which rare classes are drawn more often.
 
     Rows are drawn with replacement: a batch may be larger than the data.
@@ -64,7 +63,6 @@ class BalancedBatches(keras.utils.PyDataset):
         class_power: float,
         seed: int,
     ) -> None:
-        super().__init__()
         self.images, self.class_indices = images, class_indices
         self.to_model_range = to_model_range
         self.batch_size = batch_size

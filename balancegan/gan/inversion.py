@@ -14,6 +14,7 @@ import keras
 import numpy as np
 from keras import layers
 
+from balancegan.gan.feeding import to_dataset
 from balancegan.gan.model import BATCH, TrainedModel, draw_latents
 from balancegan.gan.naming import naming_anew
 
@@ -80,7 +81,7 @@ class LatentFinder:
         weights = np.full((n, 1, 1), n / MOST_IMAGES, "float32")
         batches = _Repeated((asked, wanted, weights))
         with frozen(self.model.generator):
-            self.network.fit(batches, shuffle=False, verbose=0)
+            self.network.fit(to_dataset(batches), shuffle=False, verbose=0)
         found: np.ndarray = self.latents.get_weights()[0][:n]
         return found
 
@@ -96,11 +97,10 @@ def frozen(network: keras.Model) -> Iterator[None]:
         network.trainable = was_trainable
 
 
-class _Repeated(keras.utils.PyDataset):
+class _Repeated:
     """The same batch, step after step."""
 
     def __init__(self, batch: tuple[Any, ...]) -> None:
-        super().__init__()
         self.batch = batch
 
     def __len__(self) -> int:

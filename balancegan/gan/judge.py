@@ -16,6 +16,7 @@ from keras import layers, ops
 from balancegan.allocator import keeping_freed_memory
 from balancegan.attributes import Classes, sizes_of, unravel
 from balancegan.gan.batches import BalancedBatches
+from balancegan.gan.feeding import to_dataset
 from balancegan.gan.naming import naming_anew
 from balancegan.state import State
 
@@ -102,7 +103,7 @@ class Judge:
             jit_compile=False,
             steps_per_execution=10,
         )
-        classifier.fit(batches, verbose=0, shuffle=False)
+        classifier.fit(to_dataset(batches), shuffle=False, verbose=0)
         self._set_trainable(False)
 
     def state(self) -> State:

@@ -24,10 +24,10 @@ from balancegan.gan.batches import BalancedBatches
 from balancegan.gan.budget import Budget
 from balancegan.gan.cluster import AUTO, CLUSTER, JOBS, MULTI_WORKER, Task, read_task
 from balancegan.gan.conditional_gan import STEPS_PER_CALL, ConditionalGAN
+from balancegan.gan.feeding import draw_ahead, to_dataset
 from balancegan.state import State
 
 CONNECT_SECONDS = 600.0  # for the others to come, before the first step
-PREFETCHED = 4  # batches
 FACTS = "facts"
 
 DistributionStrategy = tf.distribute.Strategy
@@ -150,7 +150,9 @@ class Workers:
         under a strategy it does not take several steps in one call.
         """
         if self.strategy is None:
-            gan.fit(batches, verbose=0, shuffle=False, callbacks=list(callbacks))
+            gan.fit(
+                to_dataset(batches), shuffle=False, verbose=0, callbacks=list(callbacks)
+            )
             return
         take_steps = self._compile_steps(gan)
         rows = iter(self._deal_out(batches))
@@ -202,8 +204,7 @@ class Workers:
 
             images, classes = batches.part(0, 0, n)
             like = tuple(tf.TensorSpec(a.shape, a.dtype) for a in (images, classes))
-            dataset = tf.data.Dataset.from_generator(parts, output_signature=like)
-            return dataset.prefetch(PREFETCHED)
+            return draw_ahead(parts, like)
 
         return self.strategy.distribute_datasets_from_function(feed)
 
