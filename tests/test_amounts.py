@@ -122,6 +122,12 @@ def test_two_runs_are_enough_where_time_is_short(search):
     assert found.tried[found.tried["chosen"]]["gain_at_least"].item() > 0
 
 
+def test_two_runs_may_find_that_nothing_helps(search):
+    found = search([0, 0, 0], seconds=5.0, took=1.0).search()
+    assert found.ratios.tolist() == [0, 0, 0]
+    assert "none helps for certain" in found.sentence
+
+
 def test_little_time_is_spent_on_few_amounts(search):
     found = search([0, 0.4, 0], seconds=7.0, took=1.0).search()
     assert len(search.runs) == 7
