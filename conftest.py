@@ -1,7 +1,6 @@
 """What holds for every test, those in docstrings too: threads, haste, no compiling."""
 
 import os
-import warnings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 if "PYTEST_XDIST_WORKER" in os.environ:  # there is a worker on every core already
@@ -33,16 +32,12 @@ def train_briefly():
         yield
 
 
-@pytest.fixture(autouse=True)
-def run_eagerly(request):
-    """Run without compiling, which costs seconds, unless marked `compiled`."""
-    if request.node.get_closest_marker("compiled"):
-        yield
-        return
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Run without compiling, which costs seconds, unless marked `compiled`.
+
+    No fixture: those of whole modules train, too, and would come before it.
+    """
     import tensorflow as tf
 
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Even though the `tf.config.experimental")
-        tf.config.run_functions_eagerly(True)
-        yield
-        tf.config.run_functions_eagerly(False)
+    tf.config.run_functions_eagerly(not item.get_closest_marker("compiled"))

@@ -18,7 +18,8 @@ from balancegan.images import find_format
 
 from .conftest import make_images
 
-QUICK = {"steps": 1, "random_state": 0, "verbose": 0}
+# What is put together of real images takes longer, and has tests of its own
+QUICK = {"steps": 1, "gan_only": True, "random_state": 0, "verbose": 0}
 DIGIT = np.repeat(["3", "5", "8"], [30, 20, 10])
 # No 8 is red, every second of the others is
 COLOUR = np.where((np.arange(60) % 2 == 0) & (DIGIT != "8"), "red", "blue")
@@ -348,7 +349,7 @@ def test_the_judge_has_a_say_where_there_are_several_attributes(several):
     image_format = find_format(X, value_range=(0, 255))
     weights = []
     for label_weight in (0.0, 0.3):
-        preset = replace(PRESETS["default"], steps=10, label_weight=label_weight)
+        preset = replace(PRESETS["default"], steps=3, label_weight=label_weight)
         run = TrainingRun(X, labels, image_format, preset, seed=0)
         run.fit()
         weights.append([w.sum() for w in run.gan.generator.get_weights()])
