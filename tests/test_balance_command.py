@@ -201,7 +201,8 @@ def test_attributes_are_balanced(cells, tmp_path, balance_on, target, counts):
 @pytest.mark.parametrize("kind", ["npz", "npy"])
 def test_attributes_are_written_with_arrays(cells, tmp_path, kind):
     out = tmp_path / ("out.npz" if kind == "npz" else "out")
-    options = ["--format", kind, "--size", "16x24", "--balance-on", "shade", *QUICK]
+    options = ["--format", kind, "--size", "16x24", "--balance-on", "shade"]
+    options += [*QUICK, *AS_THEY_COME]
     result = run("balance", cells, "--out", out, *options)
     assert result.exit_code == 0, result.output
     if kind == "npz":

@@ -25,7 +25,7 @@ from balancegan.state import State
 
 ROOT = Path(__file__).parents[1]
 N_WORKERS = 2
-STEPS = 100  # of the training that is compared
+STEPS = 50  # of the training that is compared
 N_STEPS = 300  # of the one that is killed
 TOLERANCE = 1e-10  # in double precision, after STEPS steps
 SECONDS_TO_END = 60  # where another worker was killed
