@@ -286,6 +286,7 @@ CLASSIFIERS = {
 }
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("classifier", CLASSIFIERS.values(), ids=CLASSIFIERS)
 def test_any_classifier_judges(classifier):
     result = compare(
