@@ -2,7 +2,7 @@
 
 TensorFlow tunes pipelines in a thread of its own, which sleeps for up to a minute
 between two looks; who frees an iterator that was not read to its end, as that of a
-training that is stopped, waits until it wakes up. There is nothing to tune here.
+training that is stopped, may wait until it wakes up. There is nothing to tune here.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -14,7 +14,7 @@ PREFETCHED = 4  # batches
 
 
 class Batches(Protocol):
-    """Batches by their number: arrays, or tuples of them, of images first."""
+    """Batches by their number: a list of them, or what draws each when asked."""
 
     def __len__(self) -> int: ...
 
@@ -32,7 +32,7 @@ def to_dataset(batches: Batches) -> tf.data.Dataset:
     Returns
     -------
     dataset : tf.data.Dataset
-        Of as many elements; images of any number.
+        Of as many elements; the first dimension of each array is left open.
 
     Examples
     --------

@@ -8,7 +8,6 @@ then an image between them.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import keras
 import numpy as np
@@ -79,7 +78,7 @@ class LatentFinder:
         asked = np.arange(n, dtype="int32"), class_indices.astype("int32")
         # Each image weighs against its own latent's prior, however many there are
         weights = np.full((n, 1, 1), n / MOST_IMAGES, "float32")
-        batches = _Repeated((asked, wanted, weights))
+        batches = [(asked, wanted, weights)] * N_STEPS
         with frozen(self.model.generator):
             self.network.fit(to_dataset(batches), shuffle=False, verbose=0)
         found: np.ndarray = self.latents.get_weights()[0][:n]
@@ -95,20 +94,6 @@ def frozen(network: keras.Model) -> Iterator[None]:
         yield
     finally:
         network.trainable = was_trainable
-
-
-class _Repeated:
-    """The same batch, step after step."""
-
-    def __init__(self, batch: tuple[Any, ...]) -> None:
-        self.batch = batch
-
-    def __len__(self) -> int:
-        return N_STEPS
-
-    def __getitem__(self, step: int) -> tuple[Any, ...]:
-        """Return the batch."""
-        return self.batch
 
 
 def _nearest_random(
