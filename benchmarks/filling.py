@@ -10,6 +10,8 @@ learns from the rows, 1,000 steps of 128 images, with shifts and without:
 - "gan": with images of a GAN trained on the draw;
 - "gan and again": by default settings, one image of the GAN per real one, then real
   images again, half of them moved;
+- "gan in all": with its own images again, and then every class, the largest too, with
+  a thousand of the GAN, so that being synthetic is no sign of a class;
 - "real": with real images of the class that the draw left out; the limit;
 - "gan of all": with images of a GAN trained on all images that there are, as many of
   each class, so that what it lacks is not data.
@@ -40,7 +42,8 @@ from balancegan.images import find_format
 RESULTS = Path(__file__).parent / "results"
 FILES = {"fashion_lt": "fashion_mnist.npz", "mnist_lt": "mnist.npz"}
 N_STEPS = 1_000
-FILLINGS = ("repeated", "gan", "gan and again", "real", "gan of all")
+IN_ALL = 1_000  # images of the GAN in every class: a fifth of its rows
+FILLINGS = ("repeated", "gan", "gan and again", "gan in all", "real", "gan of all")
 
 
 class Filling:
@@ -55,20 +58,22 @@ class Filling:
         drawn = draw_rows(self.y, seed)
         x, y = self.x[drawn], self.y[drawn]
         counts = np.bincount(y)
-        missing = counts.max() - counts
-        rng = np.random.default_rng(seed)
-        if filling.startswith("gan"):
+        if filling in ("gan", "gan and again", "gan of all"):
             return self._generated(filling, x, y, seed)
         left = np.setdiff1d(np.arange(len(self.y)), drawn)
+        of = left if filling == "real" else drawn
+        rng = np.random.default_rng(seed)
         added = []
-        for c, n in enumerate(missing):
-            of = drawn if filling == "repeated" else left
+        for c, n in enumerate(counts.max() - counts):
             own = of[self.y[of] == c]
             added.append(rng.choice(own, n, replace=n > len(own)))
         added = np.concatenate(added)
+        if filling == "gan in all":
+            wanted = {c: n + IN_ALL for c, n in enumerate(counts.tolist())}
+            x, y = self._generated(filling, x, y, seed, wanted)
         return np.concatenate([x, self.x[added]]), np.concatenate([y, self.y[added]])
 
-    def _generated(self, filling, x, y, seed):
+    def _generated(self, filling, x, y, seed, wanted="auto"):
         if filling == "gan of all":
             augmenter = self._trained("all", self.x, self.y)
         else:
@@ -77,7 +82,7 @@ class Filling:
             augmenter.set_params(gan_ratio=None)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return augmenter.resample("auto", x, y)
+            return augmenter.resample(wanted, x, y)
 
     def _trained(self, name, x, y):
         path = self.models / f"{name}.balancegan"

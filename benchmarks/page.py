@@ -49,6 +49,7 @@ WORDED = {  # what filling.py fills up with
     "gan": "images of the GAN",
     "gan and again": "one of the GAN per real one, then real ones again, half of them "
     "moved (default)",
+    "gan in all": "real images again, and in every class a fifth of the GAN",
     "gan of all": "images of a GAN of all 60,000 images",
     "real": "other real images",
 }

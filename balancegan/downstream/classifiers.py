@@ -24,6 +24,7 @@ from balancegan.gan.batches import BalancedBatches
 from balancegan.gan.feeding import to_dataset
 from balancegan.gan.layers import FusedBatchNormalization
 from balancegan.gan.naming import naming_anew
+from balancegan.gan.optimizers import AdamW
 
 N_STEPS = 1_000
 BATCH_SIZE = 128
@@ -179,7 +180,7 @@ def train_network(
     )
     rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, n_steps)
     network.compile(
-        keras.optimizers.AdamW(rate, weight_decay=WEIGHT_DECAY),
+        AdamW(rate, weight_decay=WEIGHT_DECAY),
         keras.losses.CategoricalCrossentropy(from_logits=gives_logits),
         jit_compile=False,
         steps_per_execution=STEPS_PER_CALL,

@@ -29,6 +29,7 @@ from balancegan.gan.layers import RandomShift
 from balancegan.gan.losses import LOSSES
 from balancegan.gan.naming import naming_anew
 from balancegan.gan.networks import DISCRIMINATORS, GENERATORS
+from balancegan.gan.optimizers import Adam
 from balancegan.gan.penalties import gradient_penalty
 from balancegan.gan.precision import FLOAT32, computing_in
 from balancegan.gan.presets import Preset
@@ -151,9 +152,9 @@ class ConditionalGAN(keras.Model):
             "beta_1": self.preset.beta_1,
             "beta_2": self.preset.beta_2,
         }
-        self.generator_optimizer = keras.optimizers.Adam(**settings)
+        self.generator_optimizer = Adam(**settings)
         self.generator_optimizer.build(self.generator.trainable_variables)
-        self.discriminator_optimizer = keras.optimizers.Adam(**settings)
+        self.discriminator_optimizer = Adam(**settings)
         self.discriminator_optimizer.build(self.discriminator.trainable_variables)
         # XLA is slower than oneDNN for these convolutions on CPUs
         self.compile(

@@ -16,6 +16,7 @@ from keras import layers
 from balancegan.gan.feeding import to_dataset
 from balancegan.gan.model import BATCH, TrainedModel, draw_latents
 from balancegan.gan.naming import naming_anew
+from balancegan.gan.optimizers import Adam
 
 MOST_IMAGES = BATCH  # whose latents are found together
 N_STEPS = 150
@@ -44,7 +45,7 @@ class LatentFinder:
         row, index = (layers.Input((), dtype="int32") for _ in range(2))
         made = model.generator([self.latents(row), index], training=False)
         self.network = keras.Model([row, index], made)
-        optimizer = keras.optimizers.Adam(LEARNING_RATE)
+        optimizer = Adam(LEARNING_RATE)
         with frozen(model.generator):
             optimizer.build(self.network.trainable_variables)
         self.network.compile(

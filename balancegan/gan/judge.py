@@ -18,6 +18,7 @@ from balancegan.attributes import Classes, sizes_of, unravel
 from balancegan.gan.batches import BalancedBatches
 from balancegan.gan.feeding import to_dataset
 from balancegan.gan.naming import naming_anew
+from balancegan.gan.optimizers import Adam
 from balancegan.state import State
 
 JUDGE_STEPS = 1_200
@@ -98,7 +99,7 @@ class Judge:
         classifier = keras.Model(image, self.network(moved)[-1])
         rate = keras.optimizers.schedules.CosineDecay(JUDGE_LEARNING_RATE, n_steps)
         classifier.compile(
-            keras.optimizers.Adam(rate),
+            Adam(rate),
             self.cross_entropy,
             jit_compile=False,
             steps_per_execution=10,

@@ -63,7 +63,8 @@ class FewFilterConv2D(keras.layers.Conv2D):
 
     def call(self, inputs: Tensor) -> Tensor:
         """Convolve (n, height, width, channels) with zero padding."""
-        outputs = _correlate(inputs, tf.convert_to_tensor(self.kernel.value))
+        correlate = _correlate if tf.executing_eagerly() else _correlate_in_graph
+        outputs = correlate(inputs, tf.convert_to_tensor(self.kernel.value))
         return self.activation(outputs + self.bias.value)
 
 
@@ -202,3 +203,8 @@ def _correlate(x: Tensor, kernel: Tensor) -> tuple[Tensor, Any]:
         return dx, tf.transpose(d_rows, (0, 1, 3, 2))
 
     return y, gradient
+
+
+# TensorFlow keeps a custom gradient in its registry as long as the process lives, with
+# the graph that it was traced in: a small one of its own here, not every network's
+_correlate_in_graph = tf.function(_correlate)
