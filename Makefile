@@ -27,7 +27,7 @@ type: setup
 	$(BIN)/mypy
 
 test-fast: setup
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 test-slow: setup  ## Real learning and long runs
 	$(BIN)/python -m pytest -m slow --timeout 3600
