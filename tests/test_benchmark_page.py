@@ -134,3 +134,27 @@ def test_what_validation_chose_and_gained(page, results):
     assert lines[0].startswith("| Blood cells | 2 | 2, 5 | 5 per real one; none | +5.0")
     assert lines[1].startswith("| Digits, 8x8, a generator that does not listen | 1 |")
     assert lines[1].endswith("| none | 0 |")
+
+
+def test_what_was_paused_has_no_minutes(page, results):
+    (runs,) = results
+    assert "| 1.0 |" in page.costs_table([runs])
+    for row in runs.frame["seconds"]:
+        row["fit"] = None
+    assert "| not timed |" in page.costs_table([runs])
+
+
+def test_fillings_are_of_the_draws_that_chose_nothing(page, monkeypatch, tmp_path):
+    monkeypatch.setattr(page, "RESULTS", tmp_path)
+    runs = [
+        {
+            "filling": "repeated",
+            "shifts": False,
+            "seed": seed,
+            "balanced_accuracy": accuracy,
+            "few_shot": 0.3,
+        }
+        for seed, accuracy in enumerate([0.9, 0.6, 0.7])
+    ]
+    (tmp_path / "filling_fashion_lt.json").write_text(json.dumps({"runs": runs}))
+    assert "| 65.0 (60.0, 70.0); 30.0 |" in page.fillings_table()
