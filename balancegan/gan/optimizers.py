@@ -2,7 +2,7 @@
 
 Keras sums gradients over the replicas, even where there is one. That sum has a custom
 gradient, which TensorFlow keeps in its registry as long as the process lives, and with
-it the graph that it was traced in: some ten megabytes for each network ever trained.
+it the graph that it was traced in: megabytes for each network ever trained.
 """
 
 from typing import Any
