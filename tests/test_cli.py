@@ -17,6 +17,7 @@ from balancegan import ConditionalGANAugmenter
 from balancegan.cli import estimate
 from balancegan.cli.commands import main
 from balancegan.gan.checkpoint import CheckpointFolder
+from balancegan.pictures import compare_real_and_synthetic
 
 from .conftest import load_npz, make_images
 from .help_texts import COMMANDS, FOLDER, help_text
@@ -70,7 +71,12 @@ def test_balance_does_the_main_job(data, tmp_path):
     for key in ("x_test", "y_test", "class_names", "slides"):
         np.testing.assert_array_equal(balanced[key], source[key])
     assert data.read_bytes() == before
-    assert pixels(picture).ndim == 3
+    images, labels = balanced["x_train"][..., None], balanced["y_train"]
+    real = [X[label == Y][:8, ..., None] for label in range(3)]
+    made = [images[36:][labels[36:] == label][:8] for label in range(3)]
+    assert [len(of_class) for of_class in made] == [0, 8, 8]
+    expected = compare_real_and_synthetic(["bag", "shirt", "boot"], real, made)
+    np.testing.assert_array_equal(pixels(picture), expected)
 
 
 def test_balance_speaks_json(data, tmp_path):
