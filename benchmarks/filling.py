@@ -16,8 +16,16 @@ learns from the rows, 1,000 steps of 128 images, with shifts and without:
 - "gan of all": with images of a GAN trained on all images that there are, as many of
   each class, so that what it lacks is not data.
 
+What these are worth where nothing else tells classes apart, with shifts only, since
+every class has as many rows, and all of one kind:
+
+- "100 real alone" and so on: so many real images of each class;
+- "gan of all alone": 4,000 images of each class of the GAN trained on all images;
+- "gan of all alone, agreed": the same, where the network, having learned all real
+  images, says the class that was asked for: wrong labels are out.
+
 GANs have the default number of steps and the seed 0; their images are those that are
-not rejected. A seed is the draw's and the classifier's. Writes
+not rejected, but for what is alone. A seed is the draw's and the classifier's. Writes
 results/filling_SET.json, run by run; what is there is not run again.
 """
 
@@ -44,6 +52,11 @@ FILES = {"fashion_lt": "fashion_mnist.npz", "mnist_lt": "mnist.npz"}
 N_STEPS = 1_000
 IN_ALL = 1_000  # images of the GAN in every class: a fifth of its rows
 FILLINGS = ("repeated", "gan", "gan and again", "gan in all", "real", "gan of all")
+FEW = {f"{n} real alone": n for n in (50, 100, 200, 400, 1_000, 4_000)}
+GAN_ALONE = ("gan of all alone", "gan of all alone, agreed")
+ALONE = (*FEW, *GAN_ALONE)
+ALONE_OF_CLASS = 4_000
+DISAGREEING = 1.5  # so many times as many are made, so that enough agree
 
 
 class Filling:
@@ -51,7 +64,7 @@ class Filling:
 
     def __init__(self, file, models):
         self.x, self.y, self.x_test, self.y_test = read_npz(file)
-        self.models = models
+        self.n_classes, self.models = int(self.y.max()) + 1, models
 
     def rows(self, filling, seed):
         """Return images and labels, as many of each class."""
@@ -73,6 +86,27 @@ class Filling:
             x, y = self._generated(filling, x, y, seed, wanted)
         return np.concatenate([x, self.x[added]]), np.concatenate([y, self.y[added]])
 
+    def rows_alone(self, filling, seed):
+        """Return images and labels of one kind, as many of each class, and notes."""
+        if filling in FEW:
+            rng = np.random.default_rng(seed)
+            of_classes = [np.flatnonzero(self.y == c) for c in range(self.n_classes)]
+            rows = [rng.choice(own, FEW[filling], replace=False) for own in of_classes]
+            rows = np.concatenate(rows)
+            return self.x[rows], self.y[rows], {}
+        augmenter = self._trained("all", self.x, self.y)
+        n_made = int(ALONE_OF_CLASS * DISAGREEING)
+        x = np.concatenate([augmenter.sample(c, n_made) for c in range(self.n_classes)])
+        y, notes = np.repeat(np.arange(self.n_classes), n_made), {}
+        if filling == "gan of all alone, agreed":
+            agreed = self._classify((self.x, self.y), True, x, seed).argmax(axis=1) == y
+            notes = {"agreed": [round(agreed[y == c].mean(), 4) for c in np.unique(y)]}
+            x, y = x[agreed], y[agreed]
+        of_classes = [np.flatnonzero(y == c) for c in range(self.n_classes)]
+        n = min(ALONE_OF_CLASS, *map(len, of_classes))
+        rows = np.concatenate([own[:n] for own in of_classes])
+        return x[rows], y[rows], notes
+
     def _generated(self, filling, x, y, seed, wanted="auto"):
         if filling == "gan of all":
             augmenter = self._trained("all", self.x, self.y)
@@ -92,25 +126,32 @@ class Filling:
         return ConditionalGANAugmenter.load(path).set_params(verbose=0)
 
     def run(self, filling, shifts, seed):
-        x, y = self.rows(filling, seed)
-        n_classes = int(y.max()) + 1
-        to_model_range = find_format(x).to_model_range
-        rows = TrainingRows(
-            x, y, n_classes, to_model_range, shift_images if shifts else None
-        )
-        seen = train_network(None, rows, self.x_test, seed, n_steps=N_STEPS)
+        if filling in ALONE:
+            x, y, notes = self.rows_alone(filling, seed)
+        else:
+            (x, y), notes = self.rows(filling, seed), {}
+        seen = self._classify((x, y), shifts, self.x_test, seed)
         predicted = seen.argmax(axis=1)
         counts = np.bincount(self.y[draw_rows(self.y, seed)]).tolist()
         figures = overall_figures(self.y_test, predicted, seen, counts)
-        recall = class_figures(self.y_test, predicted, n_classes)["recall"]
+        recall = class_figures(self.y_test, predicted, self.n_classes)["recall"]
         return {
             "filling": filling,
             "shifts": shifts,
             "seed": seed,
+            "images": len(x),
+            **notes,
             "balanced_accuracy": round(figures["balanced_accuracy"], 4),
             "few_shot": round(figures["few_shot"], 4),
             "recall": recall.round(4).tolist(),
         }
+
+    def _classify(self, learned, shifts, images, seed):
+        """Return a network's probabilities of images, after it learned others."""
+        to_model_range = find_format(self.x).to_model_range
+        transform = shift_images if shifts else None
+        rows = TrainingRows(*learned, self.n_classes, to_model_range, transform)
+        return train_network(None, rows, images, seed, n_steps=N_STEPS)
 
 
 def main():
@@ -118,7 +159,9 @@ def main():
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--only", nargs="+", choices=FILES, default=list(FILES))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--fillings", nargs="+", choices=FILLINGS, default=FILLINGS)
+    parser.add_argument(
+        "--fillings", nargs="+", choices=(*FILLINGS, *ALONE), default=FILLINGS
+    )
     parser.add_argument(
         "--models", type=Path, required=True, help="where GANs are kept"
     )
@@ -135,6 +178,8 @@ def main():
         filling_of = Filling(options.data / FILES[name], models)
         for seed in options.seeds:
             for filling, shifts in itertools.product(options.fillings, (False, True)):
+                if filling in ALONE and not shifts:
+                    continue
                 if (filling, shifts, seed) not in done:
                     result["runs"].append(filling_of.run(filling, shifts, seed))
                     print(json.dumps(result["runs"][-1]), flush=True)
