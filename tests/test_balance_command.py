@@ -151,6 +151,21 @@ def test_the_card_says_what_was_added(cells, tmp_path):
     assert "| training | 1 step" in card
 
 
+def test_the_card_counts_images_by_how_they_came_about(cells, tmp_path):
+    out = tmp_path / "out"
+    table = balanced(cells, out, "--target", "neutrophil=30", "--no-reject")
+    made = table["synthetic_method"].value_counts()
+    assert made.to_dict() == {"gan": 13, "shifted": 4}
+    card = (out / "README.md").read_text()
+    titles, counts = (
+        [cell.strip() for cell in re.search(line, card)[0].split("|")[1:-1]]
+        for line in (r"\| class \| by the model .*\|", r"\| neutrophil \| 13 \| 0 .*\|")
+    )
+    shown = dict(zip(titles, counts, strict=True))
+    assert (shown["by the model"], shown["real ones again"]) == ("13", "4")
+    assert shown["transformed"] == "0"
+
+
 def test_a_card_lies_beside_a_file_and_is_not_written_over(cells, tmp_path):
     card = tmp_path / "out.card.md"
     card.write_text("mine")
