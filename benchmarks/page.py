@@ -183,15 +183,18 @@ def describe_arm(runs, arm):
         "arm": f"**`{arm}`**" if arm == runs.bar else f"`{arm}`",
         "runs": runs.n(arm),
         "balanced accuracy": percent(runs.mean(arm, JUDGED_BY)),
-        "few-shot recall": percent(runs.mean(arm, FEW_SHOT)),
     }
+    has_few = FEW_SHOT in runs.frame  # a class of at most 200
+    if has_few:
+        row["few-shot recall"] = percent(runs.mean(arm, FEW_SHOT))
     if BY_THE_OTHER in runs.frame:
         row["answered with the digit"] = percent(runs.mean(arm, BY_THE_OTHER))
     if arm != "none":
         row["to `none`"] = describe(runs.difference(arm, "none", JUDGED_BY))
     if arm != runs.bar:
         row["to the bar"] = describe(runs.to_bar(arm, JUDGED_BY))
-        row["few-shot, to the bar"] = describe(runs.to_bar(arm, FEW_SHOT))
+        if has_few:
+            row["few-shot, to the bar"] = describe(runs.to_bar(arm, FEW_SHOT))
         row["verdict"] = word(runs.to_bar(arm, JUDGED_BY))
     return row
 
