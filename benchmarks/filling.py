@@ -20,8 +20,8 @@ What these are worth where nothing else tells classes apart, with shifts only, s
 every class has as many rows, and all of one kind:
 
 - "100 real alone" and so on: so many real images of each class;
-- "gan of all alone": 4,000 images of each class of the GAN trained on all images;
-- "gan of all alone, agreed": the same, where the network, having learned all real
+- "100 gan of all alone" and so on: so many of the GAN trained on all images;
+- "4000 gan of all alone, agreed": the same, where the network, having learned all real
   images, says the class that was asked for: wrong labels are out.
 
 GANs have the default number of steps and the seed 0; their images are those that are
@@ -52,10 +52,11 @@ FILES = {"fashion_lt": "fashion_mnist.npz", "mnist_lt": "mnist.npz"}
 N_STEPS = 1_000
 IN_ALL = 1_000  # images of the GAN in every class: a fifth of its rows
 FILLINGS = ("repeated", "gan", "gan and again", "gan in all", "real", "gan of all")
-FEW = {f"{n} real alone": n for n in (50, 100, 200, 400, 1_000, 4_000)}
-GAN_ALONE = ("gan of all alone", "gan of all alone, agreed")
-ALONE = (*FEW, *GAN_ALONE)
-ALONE_OF_CLASS = 4_000
+N_ALONE = (50, 100, 200, 400, 1_000, 4_000)
+REAL_ALONE = {f"{n} real alone": n for n in N_ALONE}
+GAN_ALONE = {f"{n} gan of all alone": n for n in N_ALONE}
+AGREED = f"{N_ALONE[-1]} gan of all alone, agreed"
+ALONE = REAL_ALONE | GAN_ALONE | {AGREED: N_ALONE[-1]}
 DISAGREEING = 1.5  # so many times as many are made, so that enough agree
 
 
@@ -88,22 +89,23 @@ class Filling:
 
     def rows_alone(self, filling, seed):
         """Return images and labels of one kind, as many of each class, and notes."""
-        if filling in FEW:
+        n = ALONE[filling]
+        if filling in REAL_ALONE:
             rng = np.random.default_rng(seed)
             of_classes = [np.flatnonzero(self.y == c) for c in range(self.n_classes)]
-            rows = [rng.choice(own, FEW[filling], replace=False) for own in of_classes]
+            rows = [rng.choice(own, n, replace=False) for own in of_classes]
             rows = np.concatenate(rows)
             return self.x[rows], self.y[rows], {}
         augmenter = self._trained("all", self.x, self.y)
-        n_made = int(ALONE_OF_CLASS * DISAGREEING)
+        n_made = int(n * DISAGREEING) if filling == AGREED else n
         x = np.concatenate([augmenter.sample(c, n_made) for c in range(self.n_classes)])
-        y, notes = np.repeat(np.arange(self.n_classes), n_made), {}
-        if filling == "gan of all alone, agreed":
-            agreed = self._classify((self.x, self.y), True, x, seed).argmax(axis=1) == y
-            notes = {"agreed": [round(agreed[y == c].mean(), 4) for c in np.unique(y)]}
-            x, y = x[agreed], y[agreed]
-        of_classes = [np.flatnonzero(y == c) for c in range(self.n_classes)]
-        n = min(ALONE_OF_CLASS, *map(len, of_classes))
+        y = np.repeat(np.arange(self.n_classes), n_made)
+        if filling != AGREED:
+            return x, y, {}
+        agreed = self._classify((self.x, self.y), True, x, seed).argmax(axis=1) == y
+        notes = {"agreed": [round(agreed[y == c].mean(), 4) for c in np.unique(y)]}
+        of_classes = [np.flatnonzero(agreed & (y == c)) for c in range(self.n_classes)]
+        n = min(n, *map(len, of_classes))
         rows = np.concatenate([own[:n] for own in of_classes])
         return x[rows], y[rows], notes
 
