@@ -17,7 +17,7 @@ def page(monkeypatch):
     import page
 
     yield page
-    for name in ("page", "arms", "rivals", "sets"):
+    for name in ("page", "arms_tables", "tables", "arms", "rivals", "sets"):
         sys.modules.pop(name, None)
 
 
@@ -35,8 +35,7 @@ def run(arm, seed, accuracy, recall=(0.5, 0.7)):
 
 
 @pytest.fixture
-def results(page, monkeypatch, tmp_path):
-    monkeypatch.setattr(page, "RESULTS", tmp_path)
+def results(page, tmp_path):
     runs = [
         run(arm, seed, accuracy + 0.01 * seed)
         for arm, accuracy in (
@@ -51,7 +50,7 @@ def results(page, monkeypatch, tmp_path):
     ]
     file = tmp_path / "arms_blood.json"
     file.write_text(json.dumps({"runs": runs}))
-    return page.read()
+    return page.read(tmp_path)
 
 
 def test_the_documents_say_what_the_results_say(page, monkeypatch):
@@ -119,7 +118,7 @@ def test_every_class_has_a_row(page, results):
     ]
 
 
-def test_what_validation_chose_and_gained(page, results):
+def test_what_validation_chose_and_gained(page, tmp_path):
     chosen = {"candidate": "5 per real one", "chosen": True}
     tried = [{"candidate": "none", "chosen": False}, chosen]
     runs = [
@@ -128,9 +127,9 @@ def test_what_validation_chose_and_gained(page, results):
     ]
     command = "python benchmarks/validated.py --minutes 2 --validation-minutes 5"
     for name, of_set in (("blood", runs), ("broken_digits", runs[1:])):
-        file = page.RESULTS / f"validated_{name}.json"
+        file = tmp_path / f"validated_{name}.json"
         file.write_text(json.dumps({"command": command, "runs": of_set}))
-    lines = page.validated_table().splitlines()[2:]
+    lines = page.validated_table(tmp_path).splitlines()[2:]
     assert lines[0].startswith("| Blood cells | 2 | 2, 5 | 5 per real one; none | +5.0")
     assert lines[1].startswith("| Digits, 8x8, a generator that does not listen | 1 |")
     assert lines[1].endswith("| none | 0 |")
@@ -144,8 +143,7 @@ def test_what_was_paused_has_no_minutes(page, results):
     assert "| not timed |" in page.costs_table([runs])
 
 
-def test_fillings_are_of_the_draws_that_chose_nothing(page, monkeypatch, tmp_path):
-    monkeypatch.setattr(page, "RESULTS", tmp_path)
+def test_fillings_are_of_the_draws_that_chose_nothing(page, tmp_path):
     runs = [
         {
             "filling": "repeated",
@@ -157,4 +155,4 @@ def test_fillings_are_of_the_draws_that_chose_nothing(page, monkeypatch, tmp_pat
         for seed, accuracy in enumerate([0.9, 0.6, 0.7])
     ]
     (tmp_path / "filling_fashion_lt.json").write_text(json.dumps({"runs": runs}))
-    assert "| 65.0 (60.0, 70.0); 30.0 |" in page.fillings_table()
+    assert "| 65.0 (60.0, 70.0); 30.0 |" in page.fillings_table(tmp_path)

@@ -1,0 +1,118 @@
+"""Tables of fillings and of amounts by validation; how figures are written in tables.
+
+Each table is Markdown, of the files in a folder of results.
+"""
+
+import itertools
+import json
+import re
+
+import numpy as np
+import pandas as pd
+
+from balancegan.evaluation.metrics import paired_difference
+
+TITLES = {
+    "mnist_lt": "MNIST-LT",
+    "fashion_lt": "Fashion-MNIST-LT",
+    "dominoes": "Dominoes",
+    "blood": "Blood cells",
+    "chest": "Chest X-rays",
+}
+JUDGED_BY = "balanced_accuracy"
+FEW_SHOT = "few_shot"
+WORDED = {  # what filling.py fills up with
+    "repeated": "real images again",
+    "gan": "images of the GAN",
+    "gan and again": "one of the GAN per real one, then real ones again, half of them "
+    "moved (default)",
+    "gan in all": "real images again, and in every class a fifth of the GAN",
+    "gan of all": "images of a GAN of all 60,000 images",
+    "real": "other real images",
+}
+CHOSEN_BY = 0  # the draw whose test images had a say in the default
+VALIDATED_ON = TITLES | {"digits": "Digits, 8x8", "wbc": "The folder of cells"}
+BROKEN = "broken_"  # before the set in names of files
+WORDS = {"helps": "better", "harms": "worse"}
+
+
+def fillings_table(folder):
+    """Return what classes were filled up with, and how much a classifier knew then."""
+    rows = {}
+    for name, title in TITLES.items():
+        file = folder / f"filling_{name}.json"
+        if not file.exists():
+            continue
+        frame = pd.DataFrame(json.loads(file.read_text())["runs"])
+        frame = frame[frame["seed"] != CHOSEN_BY]
+        for filling, of_filling in frame.groupby("filling", sort=False):
+            row = rows.setdefault(filling, {"filled up with": WORDED[filling]})
+            for shifts, runs in of_filling.groupby("shifts"):
+                figures = [f"{100 * v:.1f}" for v in sorted(runs[JUDGED_BY])]
+                few = percent(runs[FEW_SHOT].mean())
+                mean = percent(runs[JUDGED_BY].mean())
+                how = "shifts" if shifts else "as they are"
+                row[f"{title}, {how}"] = f"{mean} ({', '.join(figures)}); {few}"
+    return to_markdown([rows[filling] for filling in WORDED if filling in rows])
+
+
+def validated_table(folder):
+    """Return what was chosen by validation, and what came of it on test images."""
+    rows = []
+    for kind, (name, title) in itertools.product(("", BROKEN), VALIDATED_ON.items()):
+        file = folder / f"validated_{kind}{name}.json"
+        if not file.exists():
+            continue
+        result = json.loads(file.read_text())
+        runs = result["runs"]
+        gained = "0"
+        if any(run["synthetic"] for run in runs):
+            sides = (
+                [float(np.mean(run.get(side, 0.0))) for run in runs]
+                for side in ("validated", "none")
+            )
+            gained = describe(paired_difference(*sides))
+        minutes = re.findall(r"minutes ([0-9.]+)", result["command"])
+        rows.append(
+            {
+                "set": title + ", a generator that does not listen" * bool(kind),
+                "runs": len(runs),
+                "minutes of training, of trying": ", ".join(minutes),
+                "chosen": "; ".join(map(name_chosen, runs)),
+                "points to adding nothing": gained,
+            }
+        )
+    return to_markdown(rows)
+
+
+def name_chosen(run):
+    """Return which amount a run chose, or that it added none."""
+    if not run["synthetic"]:
+        return "none"
+    return next(row["candidate"] for row in run["tried"] if row["chosen"])
+
+
+def percent(value):
+    return "" if np.isnan(value) else f"{100 * value:.1f}"
+
+
+def describe(difference):
+    if not difference.n_pairs:
+        return ""
+    mean = f"{100 * difference.mean:+.1f}"
+    if difference.n_pairs == 1:
+        return f"{mean} (one pair)"
+    return f"{mean} ({100 * difference.low:+.1f} to {100 * difference.high:+.1f})"
+
+
+def word(difference):
+    return WORDS.get(difference.verdict, difference.verdict)
+
+
+def to_markdown(rows):
+    if not rows:
+        return "Nothing was run yet."
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    lines = [names, ["---"] * len(names)]
+    lines += [[str(row.get(name, "")) for name in names] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
