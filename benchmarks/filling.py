@@ -21,8 +21,8 @@ every class has as many rows, and all of one kind:
 
 - "100 real alone" and so on: so many real images of each class;
 - "100 gan of all alone" and so on: so many of the GAN trained on all images;
-- "4000 gan of all alone, agreed": the same, where the network, having learned all real
-  images, says the class that was asked for: wrong labels are out.
+- "4000 agreed gan of all alone" and so on: the same, where the network, having learned
+  all real images, says the class that was asked for: disputed ones are left out.
 
 GANs have the default number of steps and the seed 0; their images are those that are
 not rejected, but for what is alone. A seed is the draw's and the classifier's. Writes
@@ -53,10 +53,9 @@ N_STEPS = 1_000
 IN_ALL = 1_000  # images of the GAN in every class: a fifth of its rows
 FILLINGS = ("repeated", "gan", "gan and again", "gan in all", "real", "gan of all")
 N_ALONE = (50, 100, 200, 400, 1_000, 4_000)
-REAL_ALONE = {f"{n} real alone": n for n in N_ALONE}
-GAN_ALONE = {f"{n} gan of all alone": n for n in N_ALONE}
-AGREED = f"{N_ALONE[-1]} gan of all alone, agreed"
-ALONE = REAL_ALONE | GAN_ALONE | {AGREED: N_ALONE[-1]}
+REAL, GAN_OF_ALL, AGREED = "real", "gan of all", "agreed gan of all"
+KINDS = (REAL, GAN_OF_ALL, AGREED)
+ALONE = {f"{n} {kind} alone": (n, kind) for n in N_ALONE for kind in KINDS}
 DISAGREEING = 1.5  # so many times as many are made, so that enough agree
 
 
@@ -89,18 +88,18 @@ class Filling:
 
     def rows_alone(self, filling, seed):
         """Return images and labels of one kind, as many of each class, and notes."""
-        n = ALONE[filling]
-        if filling in REAL_ALONE:
+        n, kind = ALONE[filling]
+        if kind == REAL:
             rng = np.random.default_rng(seed)
             of_classes = [np.flatnonzero(self.y == c) for c in range(self.n_classes)]
             rows = [rng.choice(own, n, replace=False) for own in of_classes]
             rows = np.concatenate(rows)
             return self.x[rows], self.y[rows], {}
         augmenter = self._trained("all", self.x, self.y)
-        n_made = int(n * DISAGREEING) if filling == AGREED else n
+        n_made = int(n * DISAGREEING) if kind == AGREED else n
         x = np.concatenate([augmenter.sample(c, n_made) for c in range(self.n_classes)])
         y = np.repeat(np.arange(self.n_classes), n_made)
-        if filling != AGREED:
+        if kind != AGREED:
             return x, y, {}
         agreed = self._classify((self.x, self.y), True, x, seed).argmax(axis=1) == y
         notes = {"agreed": [round(agreed[y == c].mean(), 4) for c in np.unique(y)]}

@@ -21,7 +21,7 @@ from arms_tables import (
     read,
     sets_table,
 )
-from tables import fillings_table, validated_table
+from tables import alone_table, fillings_table, validated_table
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -49,6 +49,7 @@ def main():
         "classes": classes_tables(found),
         "costs": costs_table(found),
         "fillings": fillings_table(RESULTS),
+        "alone": alone_table(RESULTS),
         "validated": validated_table(RESULTS),
     }
     for name in DOCUMENTS:

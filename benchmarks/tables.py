@@ -9,6 +9,7 @@ import re
 
 import numpy as np
 import pandas as pd
+from filling import AGREED, ALONE, GAN_OF_ALL, REAL
 
 from balancegan.evaluation.metrics import paired_difference
 
@@ -30,6 +31,11 @@ WORDED = {  # what filling.py fills up with
     "gan of all": "images of a GAN of all 60,000 images",
     "real": "other real images",
 }
+WORDED_ALONE = {
+    REAL: "real",
+    GAN_OF_ALL: "of the GAN",
+    AGREED: "of the GAN, disputed ones left out",
+}
 CHOSEN_BY = 0  # the draw whose test images had a say in the default
 VALIDATED_ON = TITLES | {"digits": "Digits, 8x8", "wbc": "The folder of cells"}
 BROKEN = "broken_"  # before the set in names of files
@@ -44,16 +50,32 @@ def fillings_table(folder):
         if not file.exists():
             continue
         frame = pd.DataFrame(json.loads(file.read_text())["runs"])
-        frame = frame[frame["seed"] != CHOSEN_BY]
+        frame = frame[(frame["seed"] != CHOSEN_BY) & frame["filling"].isin(WORDED)]
         for filling, of_filling in frame.groupby("filling", sort=False):
             row = rows.setdefault(filling, {"filled up with": WORDED[filling]})
             for shifts, runs in of_filling.groupby("shifts"):
-                figures = [f"{100 * v:.1f}" for v in sorted(runs[JUDGED_BY])]
                 few = percent(runs[FEW_SHOT].mean())
-                mean = percent(runs[JUDGED_BY].mean())
                 how = "shifts" if shifts else "as they are"
-                row[f"{title}, {how}"] = f"{mean} ({', '.join(figures)}); {few}"
+                row[f"{title}, {how}"] = f"{mean_and_each(runs[JUDGED_BY])}; {few}"
     return to_markdown([rows[filling] for filling in WORDED if filling in rows])
+
+
+def alone_table(folder):
+    """Return what so many images of each class are worth with nothing beside them."""
+    rows = {}
+    for name, title in TITLES.items():
+        file = folder / f"filling_{name}.json"
+        if not file.exists():
+            continue
+        frame = pd.DataFrame(json.loads(file.read_text())["runs"])
+        for filling, runs in frame.groupby("filling"):
+            if filling not in ALONE:
+                continue
+            n, kind = ALONE[filling]
+            row = rows.setdefault((name, n), {"set": title, "of each class": f"{n:,}"})
+            row[WORDED_ALONE[kind]] = mean_and_each(runs[JUDGED_BY])
+    titles = ["set", "of each class", *WORDED_ALONE.values()]
+    return to_markdown([dict.fromkeys(titles, "") | rows[key] for key in sorted(rows)])
 
 
 def validated_table(folder):
@@ -90,6 +112,11 @@ def name_chosen(run):
     if not run["synthetic"]:
         return "none"
     return next(row["candidate"] for row in run["tried"] if row["chosen"])
+
+
+def mean_and_each(values):
+    figures = [percent(value) for value in sorted(values)]
+    return f"{percent(values.mean())} ({', '.join(figures)})"
 
 
 def percent(value):

@@ -17,7 +17,7 @@ def page(monkeypatch):
     import page
 
     yield page
-    for name in ("page", "arms_tables", "tables", "arms", "rivals", "sets"):
+    for name in ("page", "arms_tables", "tables", "filling", "arms", "rivals", "sets"):
         sys.modules.pop(name, None)
 
 
@@ -156,3 +156,27 @@ def test_fillings_are_of_the_draws_that_chose_nothing(page, tmp_path):
     ]
     (tmp_path / "filling_fashion_lt.json").write_text(json.dumps({"runs": runs}))
     assert "| 65.0 (60.0, 70.0); 30.0 |" in page.fillings_table(tmp_path)
+
+
+def test_what_images_are_worth_alone_is_no_filling(page, tmp_path):
+    runs = [
+        {
+            "filling": filling,
+            "shifts": True,
+            "seed": seed,
+            "balanced_accuracy": accuracy,
+            "few_shot": 0.3,
+        }
+        for filling, seed, accuracy in (
+            ("4000 gan of all alone", 1, 0.7),
+            ("4000 gan of all alone", 2, 0.6),
+            ("100 real alone", 1, 0.5),
+            ("repeated", 1, 0.9),
+        )
+    ]
+    (tmp_path / "filling_fashion_lt.json").write_text(json.dumps({"runs": runs}))
+    assert page.alone_table(tmp_path).splitlines()[2:] == [
+        "| Fashion-MNIST-LT | 100 | 50.0 (50.0) |  |  |",
+        "| Fashion-MNIST-LT | 4,000 |  | 65.0 (60.0, 70.0) |  |",
+    ]
+    assert len(page.fillings_table(tmp_path).splitlines()) == 3
