@@ -42,14 +42,18 @@ BROKEN = "broken_"  # before the set in names of files
 WORDS = {"helps": "better", "harms": "worse"}
 
 
+def read_fillings(folder):
+    """Yield the title of each set that was filled up, and its runs."""
+    for name, title in TITLES.items():
+        file = folder / f"filling_{name}.json"
+        if file.exists():
+            yield title, pd.DataFrame(json.loads(file.read_text())["runs"])
+
+
 def fillings_table(folder):
     """Return what classes were filled up with, and how much a classifier knew then."""
     rows = {}
-    for name, title in TITLES.items():
-        file = folder / f"filling_{name}.json"
-        if not file.exists():
-            continue
-        frame = pd.DataFrame(json.loads(file.read_text())["runs"])
+    for title, frame in read_fillings(folder):
         frame = frame[(frame["seed"] != CHOSEN_BY) & frame["filling"].isin(WORDED)]
         for filling, of_filling in frame.groupby("filling", sort=False):
             row = rows.setdefault(filling, {"filled up with": WORDED[filling]})
@@ -63,16 +67,12 @@ def fillings_table(folder):
 def alone_table(folder):
     """Return what so many images of each class are worth with nothing beside them."""
     rows = {}
-    for name, title in TITLES.items():
-        file = folder / f"filling_{name}.json"
-        if not file.exists():
-            continue
-        frame = pd.DataFrame(json.loads(file.read_text())["runs"])
+    for title, frame in read_fillings(folder):
         for filling, runs in frame.groupby("filling"):
             if filling not in ALONE:
                 continue
             n, kind = ALONE[filling]
-            row = rows.setdefault((name, n), {"set": title, "of each class": f"{n:,}"})
+            row = rows.setdefault((title, n), {"set": title, "of each class": f"{n:,}"})
             row[WORDED_ALONE[kind]] = mean_and_each(runs[JUDGED_BY])
     titles = ["set", "of each class", *WORDED_ALONE.values()]
     return to_markdown([dict.fromkeys(titles, "") | rows[key] for key in sorted(rows)])
