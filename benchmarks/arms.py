@@ -17,6 +17,7 @@ page.py makes tables and plots of what there is.
 """
 
 import argparse
+import itertools
 import json
 import os
 import warnings
@@ -48,6 +49,7 @@ from balancegan.images import find_format
 RESULTS = Path(__file__).parent / "results"
 ONE_DRAW = ("blood", "chest")  # sets that come with a training part
 STEPS = 1_000
+JUDGES = list(CLASSIFIERS)
 RECOMBINING = ("recombine+augment", "recombine+augment+mixup")
 QUICK_MINUTES = 2
 QUICK = ("cgan-2min+augment", "cgan-2min+augment+mixup")
@@ -95,9 +97,9 @@ def moving_arms(names, sampler, *, rival):
     ]
 
 
-def run(task, arms, judges, seed, cache):
-    """Yield a run of each arm that shares a sampler, and each judge."""
-    sampler, labelling = arms[0].sampler, task.labelling
+def run(task, pairs, seed, cache):
+    """Yield a run of each pair of an arm and a judge; the arms share a sampler."""
+    sampler, labelling = pairs[0][0].sampler, task.labelling
     with warnings.catch_warnings():
         # Classes that are filled up in a simpler way, combinations never seen
         warnings.simplefilter("ignore")
@@ -108,7 +110,7 @@ def run(task, arms, judges, seed, cache):
     n_classes = len(labelling.classes)
     counts = np.bincount(labelling.learned(task.class_indices)).tolist()
     to_model_range = find_format(task.images).to_model_range
-    for arm in arms:
+    for arm, judge in pairs:
         rows = TrainingRows(
             resampled.images,
             labelling.learned(resampled.class_indices),
@@ -119,28 +121,25 @@ def run(task, arms, judges, seed, cache):
             arm.weighted,
             resampled.class_indices,
         )
-        for judge in judges:
-            started = perf_counter()
-            seen = train_network(
-                CLASSIFIERS[judge], rows, task.x_test, seed, n_steps=STEPS
-            )
-            predicted = seen.argmax(axis=1)
-            figures = overall_figures(task.y_test, predicted, seen, counts)
-            recall = class_figures(task.y_test, predicted, n_classes)["recall"]
-            yield {
-                "arm": arm.name,
-                "judge": judge,
-                "seed": seed,
-                **{k: round(v, 4) for k, v in figures.items() if v == v},
-                **of_combinations(task, predicted),
-                "recall": recall.round(4).tolist(),
-                "synthetic": int(resampled.is_new.sum()),
-                "seconds": {
-                    "fit": round(resampled.fit_seconds),
-                    "resample": round(resampled.resample_seconds),
-                    "classify": round(perf_counter() - started),
-                },
-            }
+        started = perf_counter()
+        seen = train_network(CLASSIFIERS[judge], rows, task.x_test, seed, n_steps=STEPS)
+        predicted = seen.argmax(axis=1)
+        figures = overall_figures(task.y_test, predicted, seen, counts)
+        recall = class_figures(task.y_test, predicted, n_classes)["recall"]
+        yield {
+            "arm": arm.name,
+            "judge": judge,
+            "seed": seed,
+            **{k: round(v, 4) for k, v in figures.items() if v == v},
+            **of_combinations(task, predicted),
+            "recall": recall.round(4).tolist(),
+            "synthetic": int(resampled.is_new.sum()),
+            "seconds": {
+                "fit": round(resampled.fit_seconds),
+                "resample": round(resampled.resample_seconds),
+                "classify": round(perf_counter() - started),
+            },
+        }
 
 
 def of_combinations(task, predicted):
@@ -165,19 +164,17 @@ def compare_all(options):
             task = make_task(name, options.data, draw)
             for seed in options.seeds:
                 for arms in by_sampler(make_arms(task, options.arms)):
-                    for judge in options.judges:
-                        left = [
-                            arm
-                            for arm in arms
-                            if (draw, seed, arm.name, judge) not in done
-                        ]
-                        if not left:
-                            continue
-                        cache = RunCache(options.cache)
-                        for row in run(task, left, [judge], seed, cache):
-                            result["runs"].append({"draw": draw, **row})
-                            file.write_text(json.dumps(result, indent=1) + "\n")
-                            print(json.dumps(result["runs"][-1]), flush=True)
+                    left = [
+                        (arm, judge)
+                        for arm, judge in itertools.product(arms, options.judges)
+                        if (draw, seed, arm.name, judge) not in done
+                    ]
+                    if not left:
+                        continue
+                    for row in run(task, left, seed, RunCache(options.cache)):
+                        result["runs"].append({"draw": draw, **row})
+                        file.write_text(json.dumps(result, indent=1) + "\n")
+                        print(json.dumps(result["runs"][-1]), flush=True)
 
 
 def by_sampler(arms):
@@ -194,7 +191,7 @@ def main():
     parser.add_argument("--draws", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
-    parser.add_argument("--judges", nargs="+", choices=CLASSIFIERS, default=["network"])
+    parser.add_argument("--judges", nargs="+", choices=CLASSIFIERS, default=JUDGES)
     parser.add_argument("--cache", type=Path)
     compare_all(parser.parse_args())
 

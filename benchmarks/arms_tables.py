@@ -110,12 +110,14 @@ def read(folder):
     return found
 
 
+def by_network(found):
+    return [runs for runs in found if runs.judge == "network"]
+
+
 def sets_table(found):
     """Return the table of the README: a row a set and setting."""
     rows = []
-    for runs in found:
-        if runs.judge != "network":
-            continue
+    for runs in by_network(found):
         for _, arm in runs.settings_of_ours:
             difference = runs.to_bar(arm, JUDGED_BY)
             bar, shared = runs.bar, runs.shared_by("none", runs.bar, arm)
@@ -167,9 +169,9 @@ def describe_arm(runs, arm):
 def classes_tables(found):
     """Return which classes gain, and which lose, against the bar and against none."""
     parts = []
-    for runs in found:
+    for runs in by_network(found):
         arm = runs.ours
-        if arm is None or runs.judge != "network":
+        if arm is None:
             continue
         n_classes = len(runs.frame["recall"].iloc[0])
         rows = []
@@ -192,9 +194,7 @@ def classes_tables(found):
 def costs_table(found):
     """Return what the arm of the GAN costs and brings, by default and made quickly."""
     rows = []
-    for runs in found:
-        if runs.judge != "network":
-            continue
+    for runs in by_network(found):
         for setting, arm in runs.settings_of_ours:
             seconds = pd.DataFrame(runs.of(arm)["seconds"].tolist(), dtype=float).mean()
             rows.append(
@@ -217,7 +217,7 @@ def costs_table(found):
 
 def draw_plot(found, path):
     """Draw the differences to the bar, a row a set."""
-    shown = [runs for runs in found if runs.judge == "network"]
+    shown = by_network(found)
     fig, axes = plt.subplots(
         len(shown), figsize=(7, 1.0 + 2.0 * len(shown)), squeeze=False, sharex=True
     )

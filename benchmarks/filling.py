@@ -56,7 +56,8 @@ N_ALONE = (50, 100, 200, 400, 1_000, 4_000)
 REAL, GAN_OF_ALL, AGREED = "real", "gan of all", "agreed gan of all"
 KINDS = (REAL, GAN_OF_ALL, AGREED)
 ALONE = {f"{n} {kind} alone": (n, kind) for n in N_ALONE for kind in KINDS}
-DISAGREEING = 1.5  # so many times as many are made, so that enough agree
+ALL = (*FILLINGS, *ALONE)
+DISAGREEING = 1.5  # so many times as many are made; where fewer agree, there are fewer
 
 
 class Filling:
@@ -160,9 +161,7 @@ def main():
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--only", nargs="+", choices=FILES, default=list(FILES))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument(
-        "--fillings", nargs="+", choices=(*FILLINGS, *ALONE), default=FILLINGS
-    )
+    parser.add_argument("--fillings", nargs="+", choices=ALL, default=ALL)
     parser.add_argument(
         "--models", type=Path, required=True, help="where GANs are kept"
     )
