@@ -16,7 +16,16 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from arms import ARMS, QUICK_MINUTES, RECOMBINING
-from tables import FEW_SHOT, JUDGED_BY, TITLES, describe, percent, to_markdown, word
+from tables import (
+    FEW_SHOT,
+    JUDGED_BY,
+    TITLES,
+    describe,
+    describe_mean,
+    percent,
+    to_markdown,
+    word,
+)
 
 from balancegan.evaluation.metrics import Difference, paired_difference
 
@@ -167,28 +176,28 @@ def describe_arm(runs, arm):
 
 
 def classes_tables(found):
-    """Return which classes gain, and which lose, against the bar and against none."""
+    """Return which classes gain, and which lose, against each arm without a GAN."""
     parts = []
     for runs in by_network(found):
         arm = runs.ours
         if arm is None:
             continue
         n_classes = len(runs.frame["recall"].iloc[0])
-        rows = []
-        for cls in range(n_classes):
-            row = {
-                "class": cls,
-                "recall": percent(runs.of(arm)["recall"].str[cls].mean()),
-            }
-            for other, title in ((runs.bar, "to the bar"), ("none", "to `none`")):
-                found_of = runs.difference(
-                    arm, other, "recall", cls, n_verdicts=n_classes
-                )
-                row[title] = describe(found_of)
-            rows.append(row)
+        rows = [describe_class(runs, arm, cls, n_classes) for cls in range(n_classes)]
         parts.append(f"### {TITLES[runs.name]}: `{arm}`, class by class")
         parts.append(to_markdown(rows))
     return "\n\n".join(parts)
+
+
+def describe_class(runs, arm, cls, n_classes):
+    recall = runs.of(arm)["recall"].str[cls].mean()
+    row = {"class": cls, "recall": percent(recall)}
+    for other in dict.fromkeys([runs.bar, "none", *runs.rivals]):
+        found_of = runs.difference(arm, other, "recall", cls, n_verdicts=n_classes)
+        title = "to the bar" if other == runs.bar else f"to `{other}`"
+        is_whole = other in (runs.bar, "none")
+        row[title] = describe(found_of) if is_whole else describe_mean(found_of)
+    return row
 
 
 def costs_table(found):

@@ -132,6 +132,14 @@ def describe(difference):
     return f"{mean} ({100 * difference.low:+.1f} to {100 * difference.high:+.1f})"
 
 
+def describe_mean(difference):
+    """Return the mean alone, in bold where the interval is on one side of zero."""
+    if not difference.n_pairs:
+        return ""
+    mean = f"{100 * difference.mean:+.1f}"
+    return f"**{mean}**" if difference.verdict in WORDS else mean
+
+
 def word(difference):
     return WORDS.get(difference.verdict, difference.verdict)
 

@@ -118,6 +118,43 @@ def test_every_class_has_a_row(page, results):
     ]
 
 
+def test_a_class_is_compared_with_each_arm_without_a_gan(page, tmp_path):
+    arms = {"none": 0.5, "oversample": 0.6, "oversample+augment": 0.8}
+    recalls = {
+        "none": [(0.2, 0.7), (0.21, 0.7), (0.19, 0.7)],
+        "oversample": [(0.3, 0.7), (0.6, 0.7), (0.1, 0.7)],
+        "oversample+augment": [(0.5, 0.9)] * 3,
+        "cgan+augment": [(0.5, 0.7)] * 3,
+    }
+    runs = [
+        run(arm, seed, arms.get(arm, 0.7), recall)
+        for arm, of_seeds in recalls.items()
+        for seed, recall in enumerate(of_seeds)
+    ]
+    (tmp_path / "arms_blood.json").write_text(json.dumps({"runs": runs}))
+    lines = page.classes_tables(page.read(tmp_path)).splitlines()
+    titles, _, first, second = (line.strip("| ").split(" | ") for line in lines[2:])
+    assert titles[2:] == ["to the bar", "to `none`", "to `oversample`"]
+    assert (first[2], second[2]) == ("+0.0 (+0.0 to +0.0)", "-20.0 (-20.0 to -20.0)")
+    assert first[3].startswith("+30.0 (+2")
+    assert (first[4], second[4]) == ("+16.7", "+0.0")
+
+
+def test_a_mean_is_bold_where_its_interval_leaves_out_zero(page):
+    from tables import describe_mean
+
+    from balancegan.evaluation.metrics import paired_difference
+
+    def shown(ours, others):
+        return describe_mean(paired_difference(ours, others))
+
+    assert shown([0.5, 0.6, 0.7], [0.3, 0.41, 0.5]) == "**+19.7**"
+    assert shown([0.3, 0.41, 0.5], [0.5, 0.6, 0.7]) == "**-19.7**"
+    assert shown([0.5, 0.6, 0.7], [0.3, 0.9, 0.5]) == "+3.3"
+    assert shown([0.5], [0.3]) == "+20.0"
+    assert shown([], []) == ""
+
+
 def test_what_validation_chose_and_gained(page, tmp_path):
     chosen = {"candidate": "5 per real one", "chosen": True}
     tried = [{"candidate": "none", "chosen": False}, chosen]
