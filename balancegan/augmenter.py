@@ -75,7 +75,7 @@ class ConditionalGANAugmenter(ModelSampler):
     gan_only : bool, default=False
         Whether the GAN makes all images, whatever `gan_ratio` is. False: attributes
         with pixels of their own are recombined; a class of fewer than 8 images, or with
-        less than a fifth accepted, gets transformed copies. `method_` says so.
+        less than a fifth accepted, gets copies of real ones. `method_` says so.
     validation_minutes : float, default=10
         With "validated", trying amounts ends then. Little time tries few, or adds none.
     image_shape : tuple of int, default=None
@@ -142,8 +142,8 @@ class ConditionalGANAugmenter(ModelSampler):
     is_synthetic_ : ndarray of shape (n_resampled,), bool
         Which rows of the last resampling are synthetic.
     method_ : ndarray of shape (n_resampled,), str
-        How each row of the last resampling came about: "real", "gan", "shifted",
-        "recombined", "interpolated" or "transformed".
+        How each row of the last resampling came about: "real", "gan", "copied",
+        "recombined" or "interpolated".
     sample_weight_ : ndarray of shape (n_resampled,)
         What each should weigh in training, for `sample_weight` of scikit-learn's and
         Keras's `fit`: 1, and less where judges are less sure than of real images.

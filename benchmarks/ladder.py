@@ -10,7 +10,7 @@
         --set thin-0.npz thin-0.balancegan --set thin-1.npz thin-1.balancegan
 
 Each class of 40 images or fewer gets 200 by the GAN, 200 between real ones and 200
-transformed copies, the former two after rejection; they are scored by a classifier of
+copies, the former two after rejection; they are scored by a classifier of
 all real images (see scoring.py), and the classifier of the comparison learns from real
 images and those of one way, and is asked about the test images. Writes
 results/ladder.json, and of each set results/ladder_K.png: rows of a class by each way.
@@ -32,7 +32,7 @@ from balancegan.downstream.classifiers import TrainingRows, train_network
 from balancegan.evaluation.metrics import class_figures
 from balancegan.pictures import tile_grid, write_png
 from balancegan.synthesis import ladder
-from balancegan.synthesis.faults import GAN, INTERPOLATED, TRANSFORMED
+from balancegan.synthesis.faults import COPIED, GAN, INTERPOLATED
 
 RESULTS = Path(__file__).parent / "results"
 THIN = 40  # images of a class at most
@@ -74,9 +74,9 @@ def run_set(data, model, reference, k):
     found = {index: {"class": int(index), "real": int(counts[index])} for index in thin}
     recalls = {"none": ask(augmenter, train, test)}
     shown = {index: [train[0][train[1] == index][:SHOWN]] for index in thin}
-    for method in (GAN, INTERPOLATED, TRANSFORMED):
+    for method in (GAN, INTERPOLATED, COPIED):
         # This way alone: no class too small for it, none given up for another
-        ladder.RUNGS = ((method, 1), (TRANSFORMED, 1))
+        ladder.RUNGS = ((method, 1), (COPIED, 1))
         targets = {int(i): int(counts[i]) + ADDED for i in thin}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -87,7 +87,7 @@ def test_only_its_own_model_makes_an_image_again(cells, tmp_path):
     assert not (tmp_path / "a.png").exists()
 
 
-def test_a_transformed_copy_needs_the_data_again(cells, tmp_path):
+def test_a_copy_needs_the_data_again(cells, tmp_path):
     for file in sorted((cells / "baso|phil").iterdir())[:4]:
         file.unlink()
     table = pd.read_csv(cells / "metadata.csv")
@@ -95,7 +95,7 @@ def test_a_transformed_copy_needs_the_data_again(cells, tmp_path):
     out, model = tmp_path / "out", tmp_path / "model"
     table = balanced(cells, out, "--save-model", model)
     synthetic = table[table["is_synthetic"]]
-    assert synthetic["synthetic_method"].tolist() == ["transformed"] * 12
+    assert synthetic["synthetic_method"].tolist() == ["copied"] * 12
     file = out / synthetic["file_name"].iloc[0]
     result = run("generate", model, "--again", file, "--out", tmp_path / "a.png")
     assert (result.exit_code, "Balance the same data" in result.stderr) == (2, True)
@@ -155,15 +155,15 @@ def test_the_card_counts_images_by_how_they_came_about(cells, tmp_path):
     out = tmp_path / "out"
     table = balanced(cells, out, "--target", "neutrophil=30", "--no-reject")
     made = table["synthetic_method"].value_counts()
-    assert made.to_dict() == {"gan": 13, "shifted": 4}
+    assert made.to_dict() == {"gan": 13, "copied": 4}
     card = (out / "README.md").read_text()
     titles, counts = (
         [cell.strip() for cell in re.search(line, card)[0].split("|")[1:-1]]
         for line in (r"\| class \| by the model .*\|", r"\| neutrophil \| 13 \| 0 .*\|")
     )
     shown = dict(zip(titles, counts, strict=True))
-    assert (shown["by the model"], shown["real ones again"]) == ("13", "4")
-    assert shown["transformed"] == "0"
+    assert (shown["by the model"], shown["copied"]) == ("13", "4")
+    assert shown["between real images"] == "0"
 
 
 def test_a_card_lies_beside_a_file_and_is_not_written_over(cells, tmp_path):

@@ -67,7 +67,8 @@ JUDGED = [
         "class": "shirt",
         "gan": 50,
         "interpolated": 0,
-        "transformed": 0,
+        "copied": 0,
+        "instead": 0,
         "accepted": 0.94,
         "fault": None,
         "fault_share": 0.0,
@@ -147,7 +148,7 @@ def test_a_fault_that_the_sampler_has_found_is_told():
     assert (found[0].code, found[0].outcome) == ("BG201", "issue")
     assert "shirt: 0.30" in found[0].message
     assert {check.outcome for check in found[1:]} == {"passed"}
-    given_up = copies | {"gan": 0, "transformed": 50, "accepted": 0.1}
+    given_up = copies | {"gan": 0, "copied": 60, "instead": 50, "accepted": 0.1}
     found = {c.code: c for c in run_checks(make_result(judged=[given_up]))}
     assert found["BG201"].outcome == found["BG007"].outcome == "tip"
     assert "shirt: 50" in found["BG007"].message

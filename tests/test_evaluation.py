@@ -50,7 +50,7 @@ class AppendsAgain(Appends):
     """One that says that its rows are real images again."""
 
     def fit_resample(self, X, y):
-        self.method_ = np.repeat(["real", "shifted"], [len(X), len(self.images)])
+        self.method_ = np.repeat(["real", "copied"], [len(X), len(self.images)])
         return super().fit_resample(X, y)
 
 

@@ -147,7 +147,7 @@ def test_what_can_be_used_is_used(hostile, tmp_path, command, most_bytes):
     written = files_below(tmp_path / "out") - {"metadata.csv", "README.md"}
     for name in good:
         assert (tmp_path / "out" / name).read_bytes() == (hostile / name).read_bytes()
-    made = {f"cat/synthetic_transformed_cat_{number:06d}.png" for number in range(3)}
+    made = {f"cat/synthetic_copied_cat_{number:06d}.png" for number in range(3)}
     assert written == good | (made if command[0] == "balance" else set())
     table = pd.read_csv(tmp_path / "out" / "metadata.csv")
     assert set(table["file_name"]) == written

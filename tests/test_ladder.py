@@ -85,25 +85,27 @@ def test_classes_too_small_for_the_gan_get_copies(fitted, accepting):
     with pytest.warns(SimplerMethodWarning, match=r"boot \(4 real.*sock \(1 real"):
         _, y_bal = fitted.resample({"shirt": 14, "boot": 9, "sock": 6})
     assert y_bal[47:].tolist() == ["boot"] * 5 + ["shirt"] * 2 + ["sock"] * 5
-    methods = ["transformed"] * 5 + ["gan"] * 2 + ["transformed"] * 5
+    methods = ["copied"] * 5 + ["gan"] * 2 + ["copied"] * 5
     assert fitted.method_.tolist() == ["real"] * 47 + methods
     assert fitted.quality_["method"].tolist() == methods
     looked_at = fitted.quality_["probability"].notna()
     assert looked_at.tolist() == [False] * 5 + [True] * 2 + [False] * 5
     assert fitted.quality_summary_["gan"].tolist() == [0, 2, 0]
-    assert fitted.quality_summary_["transformed"].tolist() == [5, 0, 5]
+    assert fitted.quality_summary_["copied"].tolist() == [5, 0, 5]
+    assert fitted.quality_summary_["instead"].tolist() == [5, 0, 5]
 
 
 def test_a_class_that_the_gan_is_bad_at_gets_images_between_real_ones(
     fitted, accepting, monkeypatch
 ):
-    monkeypatch.setattr(ladder, "RUNGS", (("interpolated", 2), ("transformed", 1)))
+    monkeypatch.setattr(ladder, "RUNGS", (("interpolated", 2), ("copied", 1)))
     with pytest.warns(SimplerMethodWarning, match=r"between.*: boot .*copies.*: sock "):
         fitted.resample({"boot": 8, "sock": 6})
-    methods = ["interpolated"] * 4 + ["transformed"] * 5
+    methods = ["interpolated"] * 4 + ["copied"] * 5
     assert fitted.method_[47:].tolist() == methods
     assert fitted.quality_["method"].tolist() == methods
     assert fitted.quality_summary_["interpolated"].tolist() == [4, 0]
+    assert fitted.quality_summary_["instead"].tolist() == [4, 5]
 
 
 @pytest.mark.parametrize(
@@ -119,10 +121,10 @@ def test_real_images_again_fill_up_what_the_gan_may_not_make(
     finally:
         fitted.set_params(gan_ratio=1.0)
     n_again = 30 - n_gan
-    assert fitted.method_[47:].tolist() == ["gan"] * n_gan + ["shifted"] * n_again
+    assert fitted.method_[47:].tolist() == ["gan"] * n_gan + ["copied"] * n_again
     assert y_bal[47:].tolist() == ["shirt"] * 30
     row = fitted.quality_summary_.iloc[0]
-    assert (row["gan"], row["shifted"]) == (n_gan, n_again)
+    assert (row["gan"], row["copied"], row["instead"]) == (n_gan, n_again, 0)
     np.testing.assert_array_equal(X_bal[47 : 47 + n_gan], fitted.sample("shirt", n_gan))
     real = [image.tobytes() for image in X[y == "shirt"]]
     again = [image.tobytes() in real for image in X_bal[47 + n_gan :]]
@@ -147,7 +149,7 @@ def test_what_is_missing_of_the_gan_is_made_of_real_images(fitted, monkeypatch):
     monkeypatch.setattr("balancegan.synthesis.rejection.LEAST_ACCEPTED", 1.1)
     with pytest.warns(SimplerMethodWarning, match="copies.*: shirt .* accepted"):
         X_bal, _ = fitted.resample({"shirt": 20})
-    assert fitted.method_[47:].tolist() == ["transformed"] * 8
+    assert fitted.method_[47:].tolist() == ["copied"] * 8
     assert len(X_bal) == 55
 
 
@@ -155,8 +157,9 @@ def test_what_fills_up_is_no_copy_that_is_there_already(fitted, monkeypatch):
     monkeypatch.setattr("balancegan.synthesis.rejection.LEAST_ACCEPTED", 1.1)
     with pytest.warns(SimplerMethodWarning, match="shirt"):
         fitted.resample({"shirt": 42})
-    assert fitted.method_[47:].tolist() == ["transformed"] * 12 + ["shifted"] * 18
+    assert fitted.method_[47:].tolist() == ["copied"] * 30
     assert fitted.quality_["number"].tolist() == list(range(30))
+    assert fitted.quality_summary_["instead"].tolist() == [12]
 
 
 def test_the_gan_alone_makes_as_many_as_are_wanted(fitted, monkeypatch):

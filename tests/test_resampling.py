@@ -62,7 +62,7 @@ def test_flat_samplers_get_rows_and_images_come_back():
 
 class SaysWhatItDoes:
     def fit_resample(self, X, y):
-        self.method_ = np.repeat(["real", "gan", "shifted"], [len(X), 2, 3])
+        self.method_ = np.repeat(["real", "gan", "copied"], [len(X), 2, 3])
         return np.concatenate([X, 255 - X[:2], X[:3]]), np.concatenate([y, y[:5]])
 
 

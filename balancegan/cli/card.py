@@ -75,7 +75,7 @@ def describe_balanced(
         quality=[
             {
                 "name": classes.name(row["class"]),
-                **{method: row[method] for method in METHODS},
+                **{number: row[number] for number in (*METHODS, "instead")},
                 **{figure: row.get(figure) for figure in JUDGED},
             }
             for row in model["quality"]

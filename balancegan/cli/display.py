@@ -24,9 +24,8 @@ SHOWN_VALUES = 50  # of a column
 METHOD_COLUMNS = {
     "gan": "GAN",
     "recombined": "recombined",
-    "shifted": "again",
     "interpolated": "between",
-    "transformed": "copies",
+    "copied": "copies",
 }
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 import pandas as pd
 
 from balancegan.evaluation.result import EvaluationResult
-from balancegan.synthesis.faults import FAULTS, SIMPLER
+from balancegan.synthesis.faults import FAULTS
 
 Outcome = Literal["issue", "tip", "passed", "not applicable", "not run"]
 
@@ -246,8 +246,7 @@ def _check_generator(result: EvaluationResult, arm: str) -> list[Check]:
     judged = _read_judged(result, arm)
     if judged.empty:
         return []
-    simpler = judged.assign(n=judged[[*SIMPLER]].sum(axis=1))
-    simpler = simpler[simpler["n"] > 0]
+    simpler = judged[judged["instead"] > 0]
     n_runs = judged["run"].nunique()
     if simpler.empty:
         checks = [
@@ -256,9 +255,9 @@ def _check_generator(result: EvaluationResult, arm: str) -> list[Check]:
             )
         ]
     else:
-        shares = simpler.groupby("class", sort=False)["n"].sum() / n_runs
+        shares = simpler.groupby("class", sort=False)["instead"].sum() / n_runs
         message = (
-            f"Images made between real ones, or transformed copies of them, a run: "
+            f"Images made between real ones, or copies of them, a run: "
             f"{_list(shares, '{:.0f}')}. The GAN could not learn these classes; "
             "collect more images of them."
         )

@@ -16,9 +16,9 @@ from sklearn.utils import get_tags
 from balancegan.balance import plain
 from balancegan.errors import DataError
 from balancegan.evaluation.labelling import Labelling
-from balancegan.synthesis.faults import COPIES, METHODS
+from balancegan.synthesis.faults import COPIED, METHODS
 
-JUDGED = (*METHODS, "accepted", "fault", "fault_share")
+JUDGED = (*METHODS, "instead", "accepted", "fault", "fault_share")
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def read_quality(sampler: Any) -> list[dict[str, Any]]:
     -------
     judged : list of dict
         A row for each class that got images: "class", the values of its label or of
-        its attributes; "gan", "transformed" and the other methods, how many were made
+        its attributes; "gan", "copied" and the other methods, how many were made
         how; "accepted", the share of those looked at; "fault" and "fault_share", see
         :func:`balancegan.synthesis.summary.name_fault`. None where nothing was looked
         at. Empty where the sampler has no such table.
@@ -169,7 +169,7 @@ def read_again(sampler: Any, n_rows: int) -> np.ndarray:
     methods = np.asarray(getattr(sampler, "method_", ()))
     if methods.shape != (n_rows,):
         return np.zeros(n_rows, dtype=bool)
-    return np.isin(methods, COPIES)
+    return methods == COPIED
 
 
 def find_new_rows(images: np.ndarray, resampled: np.ndarray) -> np.ndarray:

@@ -2,10 +2,10 @@
 
 From the top: of several attributes real images recombined, where it can be seen that
 each attribute has pixels of its own; images of the GAN; where too few of them are good
-enough, images of the GAN between real ones; transformed copies of real images. Images
-that the GAN makes are looked at, and in part rejected; they are few beside real ones
-(`gan_ratio`), and what is missing beyond are real images again. What was done is said
-of every image, in words that users see.
+enough, images of the GAN between real ones; copies of real images. Images that the GAN
+makes are looked at, and in part rejected; they are few beside real ones (`gan_ratio`),
+and what is missing beyond are copies, too. What was done is said of every image, in
+words that users see.
 """
 
 from collections.abc import Sequence
@@ -22,13 +22,7 @@ from balancegan.gan.inversion import MOST_IMAGES, LatentFinder
 from balancegan.gan.model import TrainedModel
 from balancegan.gan.selection import Selection
 from balancegan.progress import show_progress
-from balancegan.synthesis.faults import (
-    GAN,
-    INTERPOLATED,
-    RECOMBINED,
-    SHIFTED,
-    TRANSFORMED,
-)
+from balancegan.synthesis.faults import COPIED, GAN, INTERPOLATED, RECOMBINED
 from balancegan.synthesis.interpolation import InterpolatingModel
 from balancegan.synthesis.moved import MovedCopies
 from balancegan.synthesis.recombination import RecombiningModel
@@ -38,7 +32,7 @@ from balancegan.synthesis.summary import Made, summarize
 from balancegan.synthesis.synthesis import Portion
 
 # From how many real images of a class on; benchmarks/LOG.md has how this was found
-RUNGS = ((GAN, 8), (INTERPOLATED, 20), (TRANSFORMED, 1))
+RUNGS = ((GAN, 8), (INTERPOLATED, 20), (COPIED, 1))
 GENERATED = (GAN, INTERPOLATED)
 
 
@@ -142,26 +136,31 @@ class Ladder:
         missing = n
         if self.gan_ratio is not None and len(own) and rungs[0] in GENERATED:
             missing = min(n, int(self.gan_ratio * len(own)))
-        filling = n - missing
+        n_copies = n - missing
         made: list[Made] = []
-        for method in rungs if missing else ():
-            if method == RECOMBINED:
-                made.append(Made(self._recombined(selection, missing)))
-            elif method == TRANSFORMED:
-                made.append(Made(self._copies(TRANSFORMED, own, missing)))
-            else:
-                model = self.model if method == GAN else self._interpolating(own)
-                made.append(self._generated(method, model, selection, missing))
-            missing -= len(made[-1].portion)
-            if not missing:
+        for method in rungs:
+            if not missing or method == COPIED:
                 break
-        if missing:
+            made.append(self._made_so(method, selection, own, missing))
+            missing -= len(made[-1].portion)
+        if missing and COPIED not in rungs:
             made.append(self._forced(selection, missing, made[0].screened))
-        if filling:
-            # Not the very copies that a rung below the GAN has made already
-            first = sum(len(m.portion) for m in made if m.portion.method == TRANSFORMED)
-            made.append(Made(self._copies(SHIFTED, own, filling, first)))
+            missing = 0
+        if n_copies + missing:
+            copies = self._copies(own, n_copies + missing)
+            made.append(Made(copies, instead=missing))
         return made
+
+    def _made_so(
+        self, method: str, selection: Selection, own: np.ndarray, n: int
+    ) -> Made:
+        """Return images made in one way, fewer than n where too few are good."""
+        if method == RECOMBINED:
+            return Made(self._recombined(selection, n))
+        if method == GAN:
+            return self._generated(method, self.model, selection, n)
+        between = self._generated(method, self._interpolating(own), selection, n)
+        return between._replace(instead=len(between.portion))
 
     def _rungs_for(self, selection: Selection, n_real: int) -> list[str]:
         """Return the methods for a class of so many real images, the best first."""
@@ -235,7 +234,7 @@ class Ladder:
             self.finder, self.images[few], self.class_indices[few]
         )
 
-    def _copies(self, method: str, own: np.ndarray, n: int, first: int = 0) -> Portion:
+    def _copies(self, own: np.ndarray, n: int) -> Portion:
         copies = MovedCopies(
             self.images,
             self.class_indices,
@@ -243,15 +242,15 @@ class Ladder:
             self.model.image_format,
             self.model.seed,
         )
-        numbers = np.arange(first, first + n)
+        numbers = np.arange(n)
         indices = copies.classes_of(numbers)
-        return Portion(method, numbers, indices, np.ones(n), copies.make)
+        return Portion(COPIED, numbers, indices, np.ones(n), copies.make)
 
 
 def _describe(label: Any, made: Sequence[Made]) -> pd.DataFrame:
     """Return a row for each image of one class."""
     tables = []
-    for portion, screened in made:
+    for portion, screened, _ in made:
         table = pd.DataFrame({"number": portion.numbers})
         table.insert(0, "class", pd.Series([label] * len(table), dtype=object))
         table["method"], table["weight"] = portion.method, portion.weights

@@ -8,7 +8,14 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from balancegan.synthesis.faults import FAULTS, GAN, METHODS, REASONS, SIMPLER
+from balancegan.synthesis.faults import (
+    COPIED,
+    FAULTS,
+    GAN,
+    INTERPOLATED,
+    METHODS,
+    REASONS,
+)
 from balancegan.synthesis.rejection import COPY, N_TRIAL, REPEATED, Screened
 from balancegan.synthesis.synthesis import Portion
 
@@ -23,11 +30,13 @@ class Made(NamedTuple):
     """Images of a class made in one way, and what was found when they were looked at.
 
     `screened` is None where they were not. The portion may be empty: too few images
-    were good enough.
+    were good enough. `instead` of them stand in for images of the GAN, which cannot
+    make enough good ones of the class.
     """
 
     portion: Portion
     screened: Screened | None = None
+    instead: int = 0
 
 
 def summarize(label: Any, n_real: int, made: Sequence[Made]) -> dict[str, Any]:
@@ -45,7 +54,8 @@ def summarize(label: Any, n_real: int, made: Sequence[Made]) -> dict[str, Any]:
     Returns
     -------
     row : dict
-        "class", "real", and how many images are made by each method; of the first
+        "class", "real", how many images are made by each method, and how many of these
+        "instead" of images of the GAN, which cannot learn the class; of the first
         images that were looked at (the GAN's, if it was tried) "looked_at", how many,
         the share "accepted", and the shares rejected as "copy", "repeated", "unlike"
         and "other_class"; "agreement", the share that a judge puts into the class, with
@@ -57,7 +67,13 @@ def summarize(label: Any, n_real: int, made: Sequence[Made]) -> dict[str, Any]:
     numbers = dict.fromkeys(METHODS, 0)
     for one in made:
         numbers[one.portion.method] += len(one.portion)
-    row: dict[str, Any] = {"class": label, "real": n_real, **numbers}
+    instead = sum(one.instead for one in made)
+    row: dict[str, Any] = {
+        "class": label,
+        "real": n_real,
+        **numbers,
+        "instead": instead,
+    }
     looked_at = [one for one in made if one.screened is not None]
     if not looked_at or (screened := looked_at[0].screened) is None:
         return row
@@ -128,9 +144,13 @@ def describe_exceptions(summary: pd.DataFrame) -> str:
     """
     if not len(summary):
         return ""
+    between = summary[INTERPOLATED]
     texts = []
-    for method in SIMPLER:
-        simpler = summary[summary[method] > 0]
+    for method, n in (
+        (INTERPOLATED, between),
+        (COPIED, summary["instead"] - between),
+    ):
+        simpler = summary[n > 0]
         classes = [
             f"{row['class']} ({_why(row)})" for row in simpler.to_dict(orient="records")
         ]
