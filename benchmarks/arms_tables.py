@@ -67,8 +67,9 @@ class Runs(NamedTuple):
 
     @property
     def ours(self):
-        """The arm of the GAN that is compared: with mixup where the bar has it."""
-        arm = f"{GENERATOR}+augment" + "+mixup" * self.bar.endswith("+mixup")
+        """The arm of the GAN that is compared: moves and mixes images as the bar."""
+        _, *changes = self.bar.split("+")
+        arm = "+".join([GENERATOR, *changes])
         return arm if arm in self.arms else None
 
     @property
@@ -124,15 +125,16 @@ def by_network(found):
 
 
 def sets_table(found):
-    """Return the table of the README: a row a set and setting."""
+    """Return the table of the README: a row a set, classifier and setting."""
     rows = []
-    for runs in by_network(found):
+    for runs in found:
         for _, arm in runs.settings_of_ours:
             difference = runs.to_bar(arm, JUDGED_BY)
             bar, shared = runs.bar, runs.shared_by("none", runs.bar, arm)
             rows.append(
                 {
                     "set": TITLES[runs.name],
+                    "classifier": runs.judge,
                     "doing nothing": percent(shared.mean("none", JUDGED_BY)),
                     "best without a GAN": f"{percent(shared.mean(bar, JUDGED_BY))} "
                     f"(`{bar}`)",

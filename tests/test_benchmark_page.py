@@ -64,7 +64,7 @@ def test_a_document_that_says_otherwise_is_found(page, monkeypatch, tmp_path):
     for name in page.DOCUMENTS:
         text = (ROOT / name).read_text()
         if name == "README.md":
-            text = re.sub(r"(\| Dominoes \| )\d", r"\g<1>1", text)
+            text = re.sub(r"(\| Dominoes \| \w+ \| )\d", r"\g<1>1", text)
         (tmp_path / name).write_text(text)
     monkeypatch.setattr(page, "ROOT", tmp_path)
     monkeypatch.setattr(sys, "argv", ["page.py", "--check"])
@@ -80,6 +80,34 @@ def test_the_bar_is_the_best_that_anybody_has_without_a_gan(page, results):
     table = page.sets_table(results)
     assert "+5.0" in table
     assert table.splitlines()[2].endswith("| better |")
+
+
+@pytest.mark.parametrize(
+    ("best", "compared"),
+    [
+        ("class_weight", "cgan"),
+        ("smote", "cgan"),
+        ("oversample+augment", "cgan+augment"),
+        ("oversample+augment+mixup", "cgan+augment+mixup"),
+    ],
+)
+def test_the_gan_is_compared_with_images_moved_and_mixed_as_the_bar_has_them(
+    page, tmp_path, best, compared
+):
+    ours = ("cgan", "cgan+augment", "cgan+augment+mixup")
+    runs = [run(arm, 0, 0.7) for arm in (*ours, "none", "oversample")]
+    runs.append(run(best, 0, 0.9))
+    (tmp_path / "arms_blood.json").write_text(json.dumps({"runs": runs}))
+    assert page.read(tmp_path)[0].ours == compared
+
+
+def test_the_table_of_sets_has_a_row_for_each_classifier(page, tmp_path):
+    arms = ("none", "oversample", "cgan")
+    runs = [run(arm, 0, 0.7) for arm in arms]
+    runs += [one | {"judge": "linear"} for one in runs]
+    (tmp_path / "arms_blood.json").write_text(json.dumps({"runs": runs}))
+    rows = page.sets_table(page.read(tmp_path)).splitlines()[2:]
+    assert [row.split(" | ")[1] for row in rows] == ["network", "linear"]
 
 
 def test_one_pair_is_no_verdict(page, results):
