@@ -11,10 +11,11 @@ learns from the rows, 1,000 steps of 128 images, with shifts and without:
 - "gan and again": by default settings, one image of the GAN per real one, then real
   images again, half of them moved;
 - "gan in all": with its own images again, and then every class, the largest too, with
-  a thousand of the GAN, so that being synthetic is no sign of a class;
+  400 of the GAN, a tenth as many, so that being synthetic is no sign of a class;
 - "real": with real images of the class that the draw left out; the limit;
 - "gan of all": with images of a GAN trained on all images that there are, as many of
-  each class, so that what it lacks is not data.
+  each class, so that what it lacks is not data;
+- "gan of all in all": as "gan in all", of that GAN.
 
 What these are worth where nothing else tells classes apart, with shifts only, since
 every class has as many rows, and all of one kind:
@@ -50,8 +51,9 @@ from balancegan.images import find_format
 RESULTS = Path(__file__).parent / "results"
 FILES = {"fashion_lt": "fashion_mnist.npz", "mnist_lt": "mnist.npz"}
 N_STEPS = 1_000
-IN_ALL = 1_000  # images of the GAN in every class: a fifth of its rows
-FILLINGS = ("repeated", "gan", "gan and again", "gan in all", "real", "gan of all")
+N_IN_ALL = 400  # images of the GAN in every class
+IN_ALL = ("gan in all", "gan of all in all")
+FILLINGS = ("repeated", "gan", "gan and again", "real", "gan of all", *IN_ALL)
 N_ALONE = (50, 100, 200, 400, 1_000, 4_000)
 REAL, GAN_OF_ALL, AGREED = "real", "gan of all", "agreed gan of all"
 KINDS = (REAL, GAN_OF_ALL, AGREED)
@@ -82,8 +84,8 @@ class Filling:
             own = of[self.y[of] == c]
             added.append(rng.choice(own, n, replace=n > len(own)))
         added = np.concatenate(added)
-        if filling == "gan in all":
-            wanted = {c: n + IN_ALL for c, n in enumerate(counts.tolist())}
+        if filling in IN_ALL:
+            wanted = {c: n + N_IN_ALL for c, n in enumerate(counts.tolist())}
             x, y = self._generated(filling, x, y, seed, wanted)
         return np.concatenate([x, self.x[added]]), np.concatenate([y, self.y[added]])
 
@@ -110,7 +112,7 @@ class Filling:
         return x[rows], y[rows], notes
 
     def _generated(self, filling, x, y, seed, wanted="auto"):
-        if filling == "gan of all":
+        if filling in ("gan of all", "gan of all in all"):
             augmenter = self._trained("all", self.x, self.y)
         else:
             augmenter = self._trained(f"draw_{seed}", x, y)

@@ -27,8 +27,9 @@ WORDED = {  # what filling.py fills up with
     "gan": "images of the GAN",
     "gan and again": "one of the GAN per real one, then real ones again, half of them "
     "moved (default)",
-    "gan in all": "real images again, and in every class a fifth of the GAN",
+    "gan in all": "real images again, and 400 of the GAN in every class",
     "gan of all": "images of a GAN of all 60,000 images",
+    "gan of all in all": "real images again, and 400 of that GAN in every class",
     "real": "other real images",
 }
 WORDED_ALONE = {
