@@ -57,10 +57,10 @@ class ConditionalGANAugmenter(ModelSampler):
         with those. None: all; every combination that the data have is a class.
     max_ratio : float, default=None
         At most so many synthetic images per real one of a class. None: no cap.
-    gan_ratio : float, default=1.0
-        At most so many images of the GAN per real one of a class; beyond, real images
-        again, half of them moved a little. More make classifiers take what images of a
-        GAN have in common for a sign of rare classes. None: no limit.
+    gan_share : float, default=0.1
+        At most this share of the rows of a class, real and synthetic, are images of the
+        GAN; beyond, real images again, half of them moved a little. Of more classifiers
+        take what a GAN's images have in common for a sign of the class. 1: no limit.
     reject : bool, default=True
         Look at the GAN's images, by judges trained on the real ones (about a minute),
         and reject copies, repetitions and those of other classes or unlike any; see
@@ -73,7 +73,7 @@ class ConditionalGANAugmenter(ModelSampler):
         Draw latents from a normal distribution cut off at so many standard deviations:
         1 gives typical images and little variety. None: a whole one.
     gan_only : bool, default=False
-        Whether the GAN makes all images, whatever `gan_ratio` is. False: attributes
+        Whether the GAN makes all images, whatever `gan_share` is. False: attributes
         with pixels of their own are recombined; a class of fewer than 8 images, or with
         less than a fifth accepted, gets copies of real ones. `method_` says so.
     validation_minutes : float, default=10
@@ -210,7 +210,7 @@ class ConditionalGANAugmenter(ModelSampler):
         "best_of": [COUNT],
         "truncation": [ABOVE_ZERO, None],
         "gan_only": ["boolean"],
-        "gan_ratio": [Interval(Real, 0, None, closed="left"), None],
+        "gan_share": [Interval(Real, 0, 1, closed="both")],
         "image_shape": [tuple, list, None],
         "value_range": [tuple, list, None],
         "preset": [StrOptions(set(PRESETS))],
@@ -237,7 +237,7 @@ class ConditionalGANAugmenter(ModelSampler):
         best_of: int = 1,
         truncation: float | None = None,
         gan_only: bool = False,
-        gan_ratio: float | None = 1.0,
+        gan_share: float = 0.1,
         validation_minutes: float = 10,
         image_shape: tuple[int, ...] | None = None,
         value_range: tuple[float, float] | None = None,
@@ -262,7 +262,7 @@ class ConditionalGANAugmenter(ModelSampler):
         self.best_of = best_of
         self.truncation = truncation
         self.gan_only = gan_only
-        self.gan_ratio = gan_ratio
+        self.gan_share = gan_share
         self.validation_minutes = validation_minutes
         self.image_shape = image_shape
         self.value_range = value_range

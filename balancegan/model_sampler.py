@@ -47,7 +47,7 @@ class ModelSampler(ImageOverSampler):
     best_of: int
     truncation: float | None
     gan_only: bool
-    gan_ratio: float | None
+    gan_share: float
     validation_minutes: float
     verbose: int
     validated_: ValidatedAmounts | None
@@ -220,7 +220,7 @@ class ModelSampler(ImageOverSampler):
             class_indices,
             reject=self.reject,
             gan_only=self.gan_only,
-            gan_ratio=self.gan_ratio,
+            gan_share=self.gan_share,
             best_of=self.best_of,
             reference=self._reference_for(images, class_indices),
         )

@@ -117,7 +117,7 @@ class Filling:
         else:
             augmenter = self._trained(f"draw_{seed}", x, y)
         if filling != "gan and again":
-            augmenter.set_params(gan_ratio=None)
+            augmenter.set_params(gan_share=1)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return augmenter.resample(wanted, x, y)

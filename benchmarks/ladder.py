@@ -68,9 +68,7 @@ def run_set(data, model, reference, k):
     scorer = Scorer(reference, train, test)
     counts = np.bincount(train[1])
     thin = np.flatnonzero(counts <= THIN)
-    augmenter = ConditionalGANAugmenter.load(model).set_params(
-        verbose=0, gan_ratio=None
-    )
+    augmenter = ConditionalGANAugmenter.load(model).set_params(verbose=0, gan_share=1)
     found = {index: {"class": int(index), "real": int(counts[index])} for index in thin}
     recalls = {"none": ask(augmenter, train, test)}
     shown = {index: [train[0][train[1] == index][:SHOWN]] for index in thin}

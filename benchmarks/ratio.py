@@ -75,7 +75,7 @@ def run_draw(data, model, seed, transform):
     """Yield a row for each ratio."""
     images, labels = data["x_train"], data["y_train"].astype(int)
     augmenter = ConditionalGANAugmenter.load(model)
-    augmenter.set_params(verbose=0, max_ratio=None, gan_ratio=None)
+    augmenter.set_params(verbose=0, max_ratio=None, gan_share=1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # classes that are filled up otherwise
         X, y = augmenter.resample("auto", images, labels)

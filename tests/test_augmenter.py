@@ -240,7 +240,7 @@ EVERY_PARAMETER = {
     "best_of": 2,
     "truncation": 1.5,
     "gan_only": True,
-    "gan_ratio": 0.5,
+    "gan_share": 0.5,
     "validation_minutes": 2.0,
     "image_shape": (8, 8),
     "value_range": (0, 255),

@@ -99,8 +99,12 @@ def test_a_class_that_the_gan_is_bad_at_gets_images_between_real_ones(
     fitted, accepting, monkeypatch
 ):
     monkeypatch.setattr(ladder, "RUNGS", (("interpolated", 2), ("copied", 1)))
-    with pytest.warns(SimplerMethodWarning, match=r"between.*: boot .*copies.*: sock "):
-        fitted.resample({"boot": 8, "sock": 6})
+    fitted.set_params(gan_share=1)
+    try:
+        with pytest.warns(SimplerMethodWarning, match="between.*boot.*copies.*sock"):
+            fitted.resample({"boot": 8, "sock": 6})
+    finally:
+        fitted.set_params(gan_share=0.1)
     methods = ["interpolated"] * 4 + ["copied"] * 5
     assert fitted.method_[47:].tolist() == methods
     assert fitted.quality_["method"].tolist() == methods
@@ -109,17 +113,17 @@ def test_a_class_that_the_gan_is_bad_at_gets_images_between_real_ones(
 
 
 @pytest.mark.parametrize(
-    ("ratio", "n_gan"), [(1.0, 12), (0.5, 6), (0, 0), (1.4, 16), (None, 30), (9, 30)]
+    ("share", "n_gan"), [(0.1, 5), (0.5, 21), (0, 0), (0.75, 30), (1, 30)]
 )
 def test_real_images_again_fill_up_what_the_gan_may_not_make(
-    fitted, tiny_classes, accepting, ratio, n_gan
+    fitted, tiny_classes, accepting, share, n_gan
 ):
     X, y = tiny_classes
-    fitted.set_params(gan_ratio=ratio)
+    fitted.set_params(gan_share=share)
     try:
         X_bal, y_bal = fitted.resample({"shirt": 42})
     finally:
-        fitted.set_params(gan_ratio=1.0)
+        fitted.set_params(gan_share=0.1)
     n_again = 30 - n_gan
     assert fitted.method_[47:].tolist() == ["gan"] * n_gan + ["copied"] * n_again
     assert y_bal[47:].tolist() == ["shirt"] * 30
@@ -159,7 +163,7 @@ def test_what_fills_up_is_no_copy_that_is_there_already(fitted, monkeypatch):
         fitted.resample({"shirt": 42})
     assert fitted.method_[47:].tolist() == ["copied"] * 30
     assert fitted.quality_["number"].tolist() == list(range(30))
-    assert fitted.quality_summary_["instead"].tolist() == [12]
+    assert fitted.quality_summary_["instead"].tolist() == [5]
 
 
 def test_the_gan_alone_makes_as_many_as_are_wanted(fitted, monkeypatch):

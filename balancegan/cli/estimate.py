@@ -83,8 +83,8 @@ def estimate_cost(
     started = time.monotonic()
     next(batches)
     n_generated: float = n_images
-    if augmenter.gan_ratio is not None and not augmenter.gan_only:
-        n_generated = min(n_images, augmenter.gan_ratio * len(X))
+    if not augmenter.gan_only:
+        n_generated = min(n_images, augmenter.gan_share * (len(X) + n_images))
     synthesis_seconds = n_generated * (time.monotonic() - started) / BATCH
     judging_seconds = 0.0
     if augmenter.reject:

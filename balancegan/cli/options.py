@@ -23,7 +23,7 @@ TRAINING_PARAMETERS = (
 )
 
 
-SCREENING_PARAMETERS = ("reject", "best_of", "truncation", "gan_only", "gan_ratio")
+SCREENING_PARAMETERS = ("reject", "best_of", "truncation", "gan_only", "gan_share")
 VALIDATING_PARAMETERS = ("validation_minutes",)
 
 READING_PARAMETERS = ("images_key", "labels_key", "size", "fit", "on_error")
@@ -250,12 +250,12 @@ target_options = add_options(
         "learn nor for combinations of attributes.",
     ),
     click.option(
-        "--gan-ratio",
-        type=click.FloatRange(0),
-        default=1.0,
+        "--gan-share",
+        type=click.FloatRange(0, 1),
+        default=0.1,
         show_default=True,
-        help="At most so many images of the GAN per real one of a class; real images "
-        "again fill up the rest.",
+        help="At most this share of a class is of the GAN, real images counted; real "
+        "images again fill up the rest.",
     ),
 )
 

@@ -35,7 +35,7 @@ from balancegan.gan.networks import GENERATORS
 from balancegan.gan.presets import Preset
 from balancegan.gan.weightsfile import CHECKSUM, check_plain, seal
 
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 FACTS_FILE = "augmenter.json"
 GENERATOR_FILE = "generator.weights.h5"
 # Of facts that are not as we write them

@@ -3,7 +3,7 @@
 From the top: of several attributes real images recombined, where it can be seen that
 each attribute has pixels of its own; images of the GAN; where too few of them are good
 enough, images of the GAN between real ones; copies of real images. Images that the GAN
-makes are looked at, and in part rejected; they are few beside real ones (`gan_ratio`),
+makes are looked at, and in part rejected; they are few among all (`gan_share`),
 and what is missing beyond are copies, too. What was done is said of every image, in
 words that users see.
 """
@@ -11,6 +11,7 @@ words that users see.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -75,8 +76,9 @@ class Ladder:
         Whether classes too small for the GAN get images of it all the same.
     best_of : int
         How many are looked at for each one that is taken. 1: as many as it takes.
-    gan_ratio : float or None
-        At most so many images of the GAN per real one of a class. None: no limit.
+    gan_share : float
+        At most this share of the rows of a class, real and made, are images of the GAN,
+        rounded up. 1: no limit.
     reference : Reference or None, default=None
         Judges of these images, where there are some already.
     """
@@ -90,12 +92,12 @@ class Ladder:
         reject: bool,
         gan_only: bool,
         best_of: int = 1,
-        gan_ratio: float | None = None,
+        gan_share: float = 1.0,
         reference: Reference | None = None,
     ) -> None:
         self.model, self.images, self.class_indices = model, images, class_indices
         self.reject, self.gan_only, self.best_of = reject, gan_only, best_of
-        self.gan_ratio = None if gan_only else gan_ratio
+        self.gan_share = 1.0 if gan_only else gan_share
         self.reference = reference
         self.finder: LatentFinder | None = None
 
@@ -134,8 +136,8 @@ class Ladder:
         own = np.flatnonzero(np.isin(self.class_indices, selection.class_indices))
         rungs = self._rungs_for(selection, len(own))
         missing = n
-        if self.gan_ratio is not None and len(own) and rungs[0] in GENERATED:
-            missing = min(n, int(self.gan_ratio * len(own)))
+        if len(own) and rungs[0] in GENERATED:
+            missing = min(n, ceil(self.gan_share * (len(own) + n)))
         n_copies = n - missing
         made: list[Made] = []
         for method in rungs:
