@@ -212,10 +212,8 @@ def costs_table(found):
                 {
                     "set": TITLES[runs.name],
                     "setting": setting,
-                    "training the GAN, minutes": "not timed"
-                    if np.isnan(seconds["fit"])  # of runs that were paused
-                    else f"{seconds['fit'] / 60:.1f}",
-                    "making images, seconds": f"{seconds['resample']:.0f}",
+                    "training the GAN, minutes": timed(seconds["fit"] / 60, 1),
+                    "making images, seconds": timed(seconds["resample"], 0),
                     "images made": f"{runs.of(arm)['synthetic'].mean():,.0f}",
                     "points to `none`": describe(
                         runs.difference(arm, "none", JUDGED_BY)
@@ -224,6 +222,11 @@ def costs_table(found):
                 }
             )
     return to_markdown(rows)
+
+
+def timed(mean, digits):
+    """Return a mean as text; runs that were paused have no times."""
+    return "not timed" if np.isnan(mean) else f"{mean:.{digits}f}"
 
 
 def draw_plot(found, path):

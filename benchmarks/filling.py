@@ -8,8 +8,8 @@ learns from the rows, 1,000 steps of 128 images, with shifts and without:
 
 - "repeated": with its own images, again and again;
 - "gan": with images of a GAN trained on the draw;
-- "gan and again": by default settings, one image of the GAN per real one, then real
-  images again, half of them moved;
+- "gan and again": by default settings, a tenth of the GAN, then real images again,
+  half of them moved;
 - "gan in all": with its own images again, and then every class, the largest too, with
   400 of the GAN, a tenth as many, so that being synthetic is no sign of a class;
 - "real": with real images of the class that the draw left out; the limit;

@@ -25,8 +25,8 @@ FEW_SHOT = "few_shot"
 WORDED = {  # what filling.py fills up with
     "repeated": "real images again",
     "gan": "images of the GAN",
-    "gan and again": "one of the GAN per real one, then real ones again, half of them "
-    "moved (default)",
+    "gan and again": "a tenth of the GAN, then real ones again, half of them moved "
+    "(default)",
     "gan in all": "real images again, and 400 of the GAN in every class",
     "gan of all": "images of a GAN of all 60,000 images",
     "gan of all in all": "real images again, and 400 of that GAN in every class",

@@ -202,10 +202,13 @@ def test_what_validation_chose_and_gained(page, tmp_path):
 
 def test_what_was_paused_has_no_minutes(page, results):
     (runs,) = results
-    assert "| 1.0 |" in page.costs_table([runs])
+    assert "| 1.0 | 1 |" in page.costs_table([runs])
     for row in runs.frame["seconds"]:
         row["fit"] = None
-    assert "| not timed |" in page.costs_table([runs])
+    assert "| not timed | 1 |" in page.costs_table([runs])
+    for row in runs.frame["seconds"]:
+        row["resample"] = None
+    assert "| not timed | not timed |" in page.costs_table([runs])
 
 
 def test_fillings_are_of_the_draws_that_chose_nothing(page, tmp_path):

@@ -282,7 +282,7 @@ def test_gan_only_is_the_gan_only(two_attributes, monkeypatch):
 def test_what_is_not_apart_is_made_by_the_gan(two_attributes, monkeypatch):
     regions = Regions(np.zeros((SIDE, SIDE), int), 0.6)
     monkeypatch.setattr(Regions, "learn", lambda _: regions)
-    augmenter = fit(two_attributes, reject=False)
+    augmenter = fit(two_attributes, reject=False, gan_share=1)
     augmenter.resample({("b", "y"): 15, ("a", "x"): 21})
     assert set(augmenter.method_) == {"real", "gan"}
 
