@@ -10,6 +10,7 @@ learns from the rows, 1,000 steps of 128 images, with shifts and without:
 - "gan": with images of a GAN trained on the draw;
 - "gan and again": by default settings, a tenth of the GAN, then real images again,
   half of them moved;
+- "0% gan and again" and so on: the same with so much of the GAN at most;
 - "gan in all": with its own images again, and then every class, the largest too, with
   400 of the GAN, a tenth as many, so that being synthetic is no sign of a class;
 - "real": with real images of the class that the draw left out; the limit;
@@ -53,7 +54,9 @@ FILES = {"fashion_lt": "fashion_mnist.npz", "mnist_lt": "mnist.npz"}
 N_STEPS = 1_000
 N_IN_ALL = 400  # images of the GAN in every class
 IN_ALL = ("gan in all", "gan of all in all")
-FILLINGS = ("repeated", "gan", "gan and again", "real", "gan of all", *IN_ALL)
+SHARES = {f"{share:.0%} gan and again": share for share in (0, 0.05, 0.2, 0.5)}
+GENERATED = ("gan", "gan and again", *SHARES, "gan of all")
+FILLINGS = ("repeated", *GENERATED, "real", *IN_ALL)
 N_ALONE = (50, 100, 200, 400, 1_000, 4_000)
 REAL, GAN_OF_ALL, AGREED = "real", "gan of all", "agreed gan of all"
 KINDS = (REAL, GAN_OF_ALL, AGREED)
@@ -74,7 +77,7 @@ class Filling:
         drawn = draw_rows(self.y, seed)
         x, y = self.x[drawn], self.y[drawn]
         counts = np.bincount(y)
-        if filling in ("gan", "gan and again", "gan of all"):
+        if filling in GENERATED:
             return self._generated(filling, x, y, seed)
         left = np.setdiff1d(np.arange(len(self.y)), drawn)
         of = left if filling == "real" else drawn
@@ -117,7 +120,7 @@ class Filling:
         else:
             augmenter = self._trained(f"draw_{seed}", x, y)
         if filling != "gan and again":
-            augmenter.set_params(gan_share=1)
+            augmenter.set_params(gan_share=SHARES.get(filling, 1))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return augmenter.resample(wanted, x, y)

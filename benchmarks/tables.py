@@ -27,6 +27,10 @@ WORDED = {  # what filling.py fills up with
     "gan": "images of the GAN",
     "gan and again": "a tenth of the GAN, then real ones again, half of them moved "
     "(default)",
+    "50% gan and again": "the same with half of the GAN",
+    "20% gan and again": "the same with a fifth",
+    "5% gan and again": "the same with a twentieth",
+    "0% gan and again": "the same with none",
     "gan in all": "real images again, and 400 of the GAN in every class",
     "gan of all": "images of a GAN of all 60,000 images",
     "gan of all in all": "real images again, and 400 of that GAN in every class",

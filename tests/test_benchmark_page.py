@@ -226,6 +226,36 @@ def test_fillings_are_of_the_draws_that_chose_nothing(page, tmp_path):
     assert "| 65.0 (60.0, 70.0); 30.0 |" in page.fillings_table(tmp_path)
 
 
+def test_every_filling_has_words(page):
+    import filling
+    import tables
+
+    assert set(tables.WORDED) == set(filling.FILLINGS)
+
+
+@pytest.mark.parametrize(
+    ("how", "share"),
+    [("gan", 1), ("gan and again", 0.1), ("0% gan and again", 0), ("gan of all", 1)]
+    + [("5% gan and again", 0.05), ("50% gan and again", 0.5), ("gan in all", 1)],
+)
+def test_a_filling_has_the_share_of_its_name(page, monkeypatch, how, share):
+    import filling
+    import numpy as np
+
+    from balancegan import ConditionalGANAugmenter
+
+    augmenter = ConditionalGANAugmenter()
+    asked = []
+    monkeypatch.setattr(
+        augmenter, "resample", lambda *_: asked.append(augmenter.gan_share) or (0, 0)
+    )
+    of = filling.Filling.__new__(filling.Filling)
+    of.x = of.y = np.zeros(1)
+    monkeypatch.setattr(of, "_trained", lambda *_: augmenter, raising=False)
+    of._generated(how, of.x, of.y, 1)
+    assert asked == [share]
+
+
 def test_what_images_are_worth_alone_is_no_filling(page, tmp_path):
     runs = [
         {
