@@ -15,8 +15,6 @@ from sklearn.model_selection import StratifiedKFold, train_test_split
 
 from balancegan.data.reading import read_images
 
-ALIGNED = 0.98  # of dominoes: garments whose digit is their class
-
 
 def long_tailed(file):
     def read(folder, draw):
@@ -54,24 +52,30 @@ def digits(_folder, draw):
     return x[rows], y[rows], x_test, y_test
 
 
-def dominoes(folder, draw):
-    """A digit above a garment, alike in training, independent in the test part.
+def dominoes(aligned):
+    """A digit above a garment, alike in such a share of training images.
 
-    Labels have two columns: the garment, which is the class, and the digit.
+    In the test they are independent. Labels have two columns: the garment, which is
+    the class, and the digit.
     """
-    rng = np.random.default_rng(draw)
-    upper, lower = (read_npz(folder / f) for f in ("mnist.npz", "fashion_mnist.npz"))
-    parts = []
-    for part, n, aligned in ((0, 900, ALIGNED), (2, 500, 0.1)):
-        y = np.repeat(np.arange(10), n)
-        digit = np.where(
-            rng.random(len(y)) < aligned, y, (y + rng.integers(1, 10, len(y))) % 10
-        )
-        above = pick(upper[part], upper[part + 1], digit, rng)
-        below = pick(lower[part], lower[part + 1], y, rng)
-        images = np.concatenate([above, below], axis=1)
-        parts += [images, np.stack([y, digit], axis=1)]
-    return tuple(parts)
+
+    def read(folder, draw):
+        rng = np.random.default_rng(draw)
+        files = (folder / f for f in ("mnist.npz", "fashion_mnist.npz"))
+        upper, lower = map(read_npz, files)
+        parts = []
+        for part, n, share in ((0, 900, aligned), (2, 500, 0.1)):
+            y = np.repeat(np.arange(10), n)
+            digit = np.where(
+                rng.random(len(y)) < share, y, (y + rng.integers(1, 10, len(y))) % 10
+            )
+            above = pick(upper[part], upper[part + 1], digit, rng)
+            below = pick(lower[part], lower[part + 1], y, rng)
+            images = np.concatenate([above, below], axis=1)
+            parts += [images, np.stack([y, digit], axis=1)]
+        return tuple(parts)
+
+    return read
 
 
 def pick(images, labels, wanted, rng):
@@ -89,7 +93,8 @@ SETS = {
     "fashion_lt": long_tailed("fashion_mnist.npz"),
     "mnist_lt": long_tailed("mnist.npz"),
     "blood": whole("bccd_cells.npz"),
-    "dominoes": dominoes,
+    "dominoes": dominoes(0.98),
+    "dominoes_995": dominoes(0.995),
 }
 
 

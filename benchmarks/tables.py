@@ -17,6 +17,7 @@ TITLES = {
     "mnist_lt": "MNIST-LT",
     "fashion_lt": "Fashion-MNIST-LT",
     "dominoes": "Dominoes",
+    "dominoes_995": "Dominoes, 99.5 %",
     "blood": "Blood cells",
     "chest": "Chest X-rays",
 }

@@ -12,15 +12,15 @@ from typing import Self
 import numpy as np
 from scipy.ndimage import gaussian_filter, gaussian_gradient_magnitude
 
-from balancegan.gan.batches import BalancedBatches
+from balancegan.gan.effects import LEAST_EFFECT, MainEffects
 from balancegan.gan.model import BATCH, TrainedModel
+from balancegan.memory import take_rows
 
 LEAST_ASKED = 2_048  # images that are looked at
 ASKED_PER_VALUE = 64  # of the attribute with the most values, at least
 MOST_ASKED = 16_384
 BLUR = 1 / 28  # of the shorter side: pixels near each other belong together
 LEAST_APART = 0.75  # of effects in their own region; about 1/m where nothing is apart
-LEAST_EFFECT = 0.01  # of all variance, on the mean; less may be chance
 SEED_OFFSET = 5  # keeps these draws apart from those of latents and all others
 
 
@@ -70,11 +70,10 @@ class Regions:
         sizes: tuple[int, ...],
         seed: int,
     ) -> Self:
-        """See what changes with what in real images, of each combination as many.
+        """See what changes with what in real images, of rare combinations all.
 
-        Where rare combinations have few images, what is peculiar to these seems to
-        change with every attribute, so that attributes are found less apart than they
-        are, not more.
+        With some twenty images of rare combinations it is seen; with fewer attributes
+        are found less apart than they are rather than more.
 
         Parameters
         ----------
@@ -83,30 +82,27 @@ class Regions:
         class_indices : ndarray of shape (n,), int
             Their combinations.
         to_model_range : callable
-            As of :class:`balancegan.gan.batches.BalancedBatches`.
+            Turns rows of `images` into float32 of shape (m, height, width, channels)
+            in [-1, 1].
         sizes : tuple of int
             How many values each attribute has.
         seed : int
             Of the draws.
         """
-        drawn = BalancedBatches(
-            images,
-            class_indices,
-            to_model_range,
-            batch_size=BATCH,
-            n_steps=_count_asked(sizes) // BATCH,
-            class_power=0.0,
-            seed=seed,
+        rows = _spread(class_indices, _count_asked(sizes), seed)
+        batches = np.split(rows, range(BATCH, len(rows), BATCH))
+        shown = (
+            (to_model_range(take_rows(images, batch)), class_indices[batch])
+            for batch in batches
         )
-        return cls.find((drawn[step] for step in range(len(drawn))), sizes)
+        return cls.find(shown, sizes)
 
     @classmethod
     def find(cls, shown: Iterable[Batch], sizes: tuple[int, ...]) -> Self:
         """See what changes in images whose attributes are independent of each other.
 
-        The effect of an attribute on a pixel is the variance between its values
-        (correlation ratio, Fisher 1925), less what chance would give, of the pixel and
-        of the contrast around it.
+        The effect of an attribute on a pixel, and on the contrast around it, is the
+        variance of what its values add (:mod:`balancegan.gan.effects`).
 
         Parameters
         ----------
@@ -116,29 +112,46 @@ class Regions:
         sizes : tuple of int
             How many values each attribute has.
         """
-        tables = [_Groups(size) for size in sizes]
+        found = MainEffects(sizes)
         for images, class_indices in shown:
-            seen = _look_at(images)
-            values = np.unravel_index(class_indices, sizes)
-            for table, of_attribute in zip(tables, values, strict=True):
-                table.add(of_attribute, seen)
-        raw = np.stack([table.effect() for table in tables])
-        effects = gaussian_filter(raw, (0, *[BLUR * min(raw.shape[1:])] * 2))
-        owners = effects.argmax(axis=0)
+            found.add(np.unravel_index(class_indices, sizes), _look_at(images))
+        effects = found.estimate()
+        owners = _blur(effects.shrunken).argmax(axis=0)
+        own = np.maximum(_blur(effects.unbiased), 0.0)
         shares = []
         for attribute in np.flatnonzero(np.array(sizes) > 1):
-            own, total = effects[attribute], effects.sum(axis=0)
             inside = owners == attribute
-            if own.mean() < LEAST_EFFECT or not inside.any():
+            if own[attribute].mean() < LEAST_EFFECT or not inside.any():
                 return cls(owners, 0.0)
-            shares.append(own[inside].sum() / own.sum())
-            shares.append(own[inside].sum() / total[inside].sum())
+            in_region = own[attribute][inside].sum()
+            shares.append(in_region / own[attribute].sum())
+            shares.append(in_region / own[:, inside].sum())
         return cls(owners, float(min(shares, default=0.0)))
+
+
+def _blur(effects: np.ndarray) -> np.ndarray:
+    blurred: np.ndarray = gaussian_filter(
+        effects, (0, *[BLUR * min(effects.shape[1:])] * 2)
+    )
+    return blurred
 
 
 def _count_asked(sizes: tuple[int, ...]) -> int:
     """Return how many images are looked at."""
     return int(np.clip(ASKED_PER_VALUE * max(sizes), LEAST_ASKED, MOST_ASKED))
+
+
+def _spread(class_indices: np.ndarray, n: int, seed: int) -> np.ndarray:
+    """Return n rows at most: one of each combination, then a second of each, and so on.
+
+    Which of a combination's images are taken, is chance.
+    """
+    rng = np.random.default_rng([seed, SEED_OFFSET])
+    order = rng.permutation(len(class_indices))
+    order = order[np.argsort(class_indices[order], kind="stable")]
+    counts = np.bincount(class_indices)
+    nth = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return order[np.argsort(nth, kind="stable")[:n]]
 
 
 def _ask(model: TrainedModel) -> Iterator[Batch]:
@@ -161,41 +174,3 @@ def _look_at(images: np.ndarray) -> np.ndarray:
         gaussian_gradient_magnitude(image, 1.0, axes=(0, 1)) for image in images
     ]
     return np.concatenate([images, np.stack(contrast)], axis=-1).astype(float)
-
-
-class _Groups:
-    """Sums of figures by the value of an attribute.
-
-    Parameters
-    ----------
-    n_values : int
-        How many it has.
-    """
-
-    def __init__(self, n_values: int) -> None:
-        self.counts = np.zeros(n_values)
-        self.sums: np.ndarray | float = 0.0
-        self.squares: np.ndarray | float = 0.0
-
-    def add(self, values: np.ndarray, figures: np.ndarray) -> None:
-        """Add the figures of images, each to the sums of its value."""
-        is_of = np.eye(len(self.counts))[values]  # (n, n_values)
-        self.counts += is_of.sum(axis=0)
-        self.sums = self.sums + np.tensordot(is_of.T, figures, axes=1)
-        self.squares = self.squares + np.square(figures).sum(axis=0)
-
-    def effect(self) -> np.ndarray:
-        """Return the variance between values beyond chance, the mean over figures.
-
-        Each figure is measured by its mean variance over all pixels.
-        """
-        n, seen = self.counts.sum(), self.counts > 0
-        sums, counts = np.asarray(self.sums)[seen], self.counts[seen]
-        mean = sums.sum(axis=0) / n
-        total = np.maximum(self.squares / n - np.square(mean), 0.0)
-        means = sums / counts[:, None, None, None]
-        between = np.tensordot(counts / n, np.square(means - mean), axes=1)
-        beyond_chance = np.maximum(between - total * (seen.sum() - 1) / n, 0.0)
-        scale = np.maximum(total.mean(axis=(0, 1)), 1e-12)
-        effect: np.ndarray = (beyond_chance / scale).mean(axis=-1)
-        return effect
