@@ -101,14 +101,15 @@ def test_regions_are_the_same_each_time():
     assert first.apart == second.apart
 
 
-def confounded(plant, n_rare, seed=0):
+def confounded(plant, n_rare, seed=0, n_frequent=60):
     """Images of which all but some have the second attribute that goes with the first.
 
     Of each rare combination there are `n_rare` images.
     """
     frequent = [0, 5, 10, 3]
+    frequent_classes = np.repeat(frequent, n_frequent)
     classes = np.concatenate(
-        [np.repeat(frequent, 60), np.repeat(np.setdiff1d(range(12), frequent), n_rare)]
+        [frequent_classes, np.repeat(np.setdiff1d(range(12), frequent), n_rare)]
     )
     generator = PlantedGenerator(plant)
     generator.rng = np.random.default_rng(seed)
@@ -121,21 +122,31 @@ def of_real(images, classes, seed=0):
     return Regions.of_real(images, classes, to_model_range, SIZES, seed)
 
 
+@pytest.mark.parametrize(("n_rare", "rows_wrong"), [(2, 2), (12, 1)])
 @pytest.mark.parametrize("plant", [halves, textures])
-def test_real_images_show_regions_where_rare_ones_are_not_too_few(plant):
-    images, classes = confounded(plant, 12)
+def test_real_images_show_regions_where_rare_ones_are_not_too_few(
+    plant, n_rare, rows_wrong
+):
+    images, classes = confounded(plant, n_rare)
     regions = of_real(images, classes)
-    assert (regions.owners != np.where(TOP, 0, 1)).mean() <= 1 / SIDE
+    assert (regions.owners != np.where(TOP, 0, 1)).mean() <= rows_wrong / SIDE
     assert regions.are_apart
     again = of_real(images, classes)
     np.testing.assert_array_equal(regions.owners, again.owners)
     assert regions.apart == again.apart
 
 
-@pytest.mark.parametrize("n_rare", [0, 1, 12])
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("n_rare", [0, 1, 2, 3, 12])
 @pytest.mark.parametrize("plant", [everywhere, colours_and_shapes, nothing])
-def test_real_images_do_not_show_regions_that_are_not_there(plant, n_rare):
-    assert not of_real(*confounded(plant, n_rare)).are_apart
+def test_real_images_do_not_show_regions_that_are_not_there(plant, n_rare, seed):
+    assert not of_real(*confounded(plant, n_rare, seed), seed).are_apart
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("n", [1, 2, 4])
+def test_chance_in_few_images_is_no_region(n, seed):
+    assert not of_real(*confounded(nothing, n, seed, n_frequent=n), seed).are_apart
 
 
 @pytest.mark.parametrize("plant", [halves, textures])

@@ -24,6 +24,8 @@ class Effects(NamedTuple):
         analysis of variance estimates the components of variance (Searle, Casella and
         McCulloch 1992, Variance Components, chapter 5). With few images of rare
         combinations it is as often too much as too little, below 0 too.
+    chance : ndarray of shape (n_attributes, height, width)
+        What chance adds, as it was taken off.
     shrunken : ndarray of shape (n_attributes, height, width)
         The mean square of what its values most likely add, all attributes alike
         beforehand (best linear unbiased prediction, the same, chapter 7). It is too
@@ -31,6 +33,7 @@ class Effects(NamedTuple):
     """
 
     unbiased: np.ndarray
+    chance: np.ndarray
     shrunken: np.ndarray
 
 
@@ -83,14 +86,14 @@ class MainEffects:
         n_free = self.n - 1 - round(np.trace(inverse @ products))
         if n_free < 1:  # what is chance cannot be seen
             nothing = np.zeros((len(self.sizes), *squares.shape[:2]))
-            return Effects(nothing, nothing)
+            return Effects(nothing, nothing, nothing)
         adds = np.tensordot(inverse, sums, axes=1)
         left = squares - (adds * sums).sum(axis=0)
         chance = np.maximum(left, 0.0) / n_free
         scale = np.maximum(squares.mean(axis=(0, 1)) / self.n, 1e-12)
         noise = np.array([self._spread(inverse, a) for a in range(len(self.sizes))])
-        own = self._mean_squares(adds) - np.multiply.outer(noise, chance)
-        unbiased = (own / scale).mean(axis=-1)
+        by_chance = (np.multiply.outer(noise, chance) / scale).mean(axis=-1)
+        unbiased = (self._mean_squares(adds) / scale).mean(axis=-1) - by_chance
 
         varied = unbiased[np.array(self.sizes) > 1]
         effect = max(varied.mean(), LEAST_EFFECT) if len(varied) else LEAST_EFFECT
@@ -98,7 +101,7 @@ class MainEffects:
         penalised = products + penalty * np.eye(len(products))
         adds = np.tensordot(np.linalg.pinv(penalised, hermitian=True), sums, axes=1)
         shrunken = (self._mean_squares(adds) / scale).mean(axis=-1)
-        return Effects(unbiased, shrunken)
+        return Effects(unbiased, by_chance, shrunken)
 
     @cached_property
     def _blocks(self) -> list[slice]:

@@ -19,8 +19,12 @@ from balancegan.memory import take_rows
 LEAST_ASKED = 2_048  # images that are looked at
 ASKED_PER_VALUE = 64  # of the attribute with the most values, at least
 MOST_ASKED = 16_384
+# Of a real combination so many are looked at, or twice as many as the median one has:
+# what two attributes do together counts for them, the more, the more there are
+MOST_OF_ONE, MOST_TO_MEDIAN = 8, 2
 BLUR = 1 / 28  # of the shorter side: pixels near each other belong together
 LEAST_APART = 0.75  # of effects in their own region; about 1/m where nothing is apart
+BEYOND_CHANCE = 0.4  # of what chance adds: where nothing is to be seen, up to 0.36
 SEED_OFFSET = 5  # keeps these draws apart from those of latents and all others
 
 
@@ -118,10 +122,11 @@ class Regions:
         effects = found.estimate()
         owners = _blur(effects.shrunken).argmax(axis=0)
         own = np.maximum(_blur(effects.unbiased), 0.0)
+        least = np.maximum(LEAST_EFFECT, BEYOND_CHANCE * effects.chance.mean((1, 2)))
         shares = []
         for attribute in np.flatnonzero(np.array(sizes) > 1):
             inside = owners == attribute
-            if own[attribute].mean() < LEAST_EFFECT or not inside.any():
+            if own[attribute].mean() < least[attribute] or not inside.any():
                 return cls(owners, 0.0)
             in_region = own[attribute][inside].sum()
             shares.append(in_region / own[attribute].sum())
@@ -144,13 +149,15 @@ def _count_asked(sizes: tuple[int, ...]) -> int:
 def _spread(class_indices: np.ndarray, n: int, seed: int) -> np.ndarray:
     """Return n rows at most: one of each combination, then a second of each, and so on.
 
-    Which of a combination's images are taken, is chance.
+    Which of a combination's images are taken is chance.
     """
     rng = np.random.default_rng([seed, SEED_OFFSET])
     order = rng.permutation(len(class_indices))
     order = order[np.argsort(class_indices[order], kind="stable")]
     counts = np.bincount(class_indices)
     nth = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+    most = max(MOST_OF_ONE, MOST_TO_MEDIAN * np.median(counts[counts > 0]))
+    n = min(n, int((nth < most).sum()))
     return order[np.argsort(nth, kind="stable")[:n]]
 
 
