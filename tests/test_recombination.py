@@ -143,6 +143,29 @@ def test_real_images_do_not_show_regions_that_are_not_there(plant, n_rare, seed)
     assert not of_real(*confounded(plant, n_rare, seed), seed).are_apart
 
 
+def loosely_linked(seed, size=8, n_rare=9):
+    """Two attributes of many values in noise, and barely a chain of images between."""
+    rng = np.random.default_rng(seed)
+    adds = rng.normal(0, 1, (2, size, 16, 16))
+    first = np.append(np.repeat(np.arange(size), 20), rng.integers(size, size=n_rare))
+    second = first.copy()
+    second[-n_rare:] += rng.integers(1, size, size=n_rare)
+    second %= size
+    top = np.arange(16)[:, None] < 8
+    shown = np.where(top, adds[0, first], adds[1, second])
+    images = shown + rng.normal(0, 2, shown.shape)
+    return images[..., None], np.ravel_multi_index((first, second), (size, size)), top
+
+
+def test_whose_a_pixel_is_shows_with_barely_a_chain_of_images():
+    wrong = []
+    for seed in range(10):
+        *batch, top = loosely_linked(seed)
+        regions = Regions.find([batch], (8, 8))
+        wrong.append((regions.owners != np.where(top, 0, 1)).mean())
+    assert np.mean(wrong) < 0.1
+
+
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize("n", [1, 2, 4])
 def test_chance_in_few_images_is_no_region(n, seed):
