@@ -19,8 +19,9 @@ from balancegan.memory import take_rows
 LEAST_ASKED = 2_048  # images that are looked at
 ASKED_PER_VALUE = 64  # of the attribute with the most values, at least
 MOST_ASKED = 16_384
-# Of a real combination so many are looked at, or twice as many as the median one has:
-# what two attributes do together counts for them, the more, the more there are
+# So many real images of a combination are looked at, or twice as many as the median
+# combination has. What attributes do together, beyond what each adds, is of one
+# combination: the more of its images there are, the more it would count for all
 MOST_OF_ONE, MOST_TO_MEDIAN = 8, 2
 BLUR = 1 / 28  # of the shorter side: pixels near each other belong together
 LEAST_APART = 0.75  # of effects in their own region; about 1/m where nothing is apart
@@ -76,8 +77,8 @@ class Regions:
     ) -> Self:
         """See what changes with what in real images, of rare combinations all.
 
-        With some twenty images of rare combinations it is seen; with fewer attributes
-        are found less apart than they are rather than more.
+        Some thirty images of rare combinations show it; with fewer attributes are
+        found less apart than they are rather than more.
 
         Parameters
         ----------
