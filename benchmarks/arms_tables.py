@@ -68,17 +68,14 @@ class Runs(NamedTuple):
     @property
     def ours(self):
         """The arm of the GAN that is compared: moves and mixes images as the bar."""
-        _, *changes = self.bar.split("+")
-        arm = "+".join([GENERATOR, *changes])
-        return arm if arm in self.arms else None
+        return next((arm for _, arm in self.settings_of_ours), None)
 
     @property
     def settings_of_ours(self):
         """The arm that is compared, by default settings and made quickly."""
-        if self.ours is None:
-            return []
-        quick = self.ours.replace(GENERATOR, f"{GENERATOR}-{QUICK_MINUTES}min")
-        pairs = (("default", self.ours), ("quick", quick))
+        _, *changes = self.bar.split("+")
+        samplers = {"default": GENERATOR, "quick": f"{GENERATOR}-{QUICK_MINUTES}min"}
+        pairs = [(how, "+".join([name, *changes])) for how, name in samplers.items()]
         return [pair for pair in pairs if pair[1] in self.arms]
 
     def of(self, arm):

@@ -101,6 +101,16 @@ def test_the_gan_is_compared_with_images_moved_and_mixed_as_the_bar_has_them(
     assert page.read(tmp_path)[0].ours == compared
 
 
+def test_where_only_a_quick_gan_was_tried_that_is_compared(page, tmp_path):
+    arms = {"none": 0.5, "oversample+augment": 0.8, "cgan-2min+augment": 0.9}
+    runs = [run(arm, 0, accuracy) for arm, accuracy in arms.items()]
+    (tmp_path / "arms_blood.json").write_text(json.dumps({"runs": runs}))
+    (found,) = page.read(tmp_path)
+    assert found.settings_of_ours == [("quick", "cgan-2min+augment")]
+    assert "`cgan-2min+augment`, class by class" in page.classes_tables([found])
+    assert "| quick | 1.0 | 1 |" in page.costs_table([found])
+
+
 def test_the_table_of_sets_has_a_row_for_each_classifier(page, tmp_path):
     arms = ("none", "oversample", "cgan")
     runs = [run(arm, 0, 0.7) for arm in arms]
