@@ -104,7 +104,7 @@ class Regions:
 
     @classmethod
     def find(cls, shown: Iterable[Batch], sizes: tuple[int, ...]) -> Self:
-        """See what changes in images whose attributes are independent of each other.
+        """See what changes with what in images whose attributes may go together.
 
         The effect of an attribute on a pixel, and on the contrast around it, is the
         variance of what its values add (:mod:`balancegan.gan.effects`).
