@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from balancegan.data.writing import write_images
     from balancegan.datasets import read_dataset
     from balancegan.errors import (
+        BriefTrainingWarning,
         CheckpointWarning,
         DataError,
         SavedModelError,
@@ -33,6 +34,7 @@ __version__ = version("balancegan")
 
 __all__ = [
     "Arm",
+    "BriefTrainingWarning",
     "CheckpointWarning",
     "ConditionalGANAugmenter",
     "DataError",
@@ -54,6 +56,7 @@ __all__ = [
 
 _HOMES = {
     "Arm": "evaluation.arms",
+    "BriefTrainingWarning": "errors",
     "CheckpointWarning": "errors",
     "ConditionalGANAugmenter": "augmenter",
     "DataError": "errors",

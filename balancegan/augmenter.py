@@ -23,12 +23,13 @@ from balancegan.gan.cluster import AUTO, MULTI_WORKER
 from balancegan.gan.history import History
 from balancegan.gan.model import TrainedModel
 from balancegan.gan.persistence import load_model, save_model
-from balancegan.gan.precision import BFLOAT16, FLOAT32, choose_precision
-from balancegan.gan.presets import PRESETS, choose_preset
+from balancegan.gan.precision import BFLOAT16, FLOAT32
+from balancegan.gan.presets import PRESETS
 from balancegan.gan.training import TrainingRun, begin
 from balancegan.gan.workers import DistributionStrategy, Together, gather
 from balancegan.images import find_format
 from balancegan.model_sampler import ModelSampler
+from balancegan.recipe import choose_recipe
 
 COUNT = Interval(Integral, 1, None, closed="left")
 ABOVE_ZERO = Interval(Real, 0, None, closed="neither")
@@ -89,7 +90,9 @@ class ConditionalGANAugmenter(ModelSampler):
         Training steps. More make better images, with less and less gain. "auto": until
         those of the few-shot classes become no better, at most 20,000 or as many as
         `max_minutes` allows. None: the preset's own number (3,000; for "tutorial" 30
-        passes over the data), or no limit where `max_minutes` is given.
+        passes over the data), or no limit where `max_minutes` is given; a tenth of it
+        where real images show that each attribute has pixels of its own, so that
+        `resample` needs no image of the GAN. `sample` then warns.
     max_minutes : float, default=None
         Training ends after so many minutes. None: when the steps are done.
     batch_size : int, default=None
@@ -357,18 +360,14 @@ class ConditionalGANAugmenter(ModelSampler):
         if validated:
             workers.check_alone(f"sampling_strategy={VALIDATED!r}")
             held_out = hold_out(class_indices, seed)
-        run = TrainingRun(
+        seen = (
             images[~held_out] if held_out.any() else images,
             labels.take(~held_out),
             find_format(images, self.image_shape, self.value_range),
-            choose_preset(
-                self.preset,
-                steps=self.steps,
-                max_minutes=self.max_minutes,
-                batch_size=self.batch_size,
-                learning_rate=self.learning_rate,
-                precision=choose_precision(self.precision),
-            ),
+        )
+        run = TrainingRun(
+            *seen,
+            choose_recipe(self.get_params(deep=False), *seen, seed, workers),
             seed,
             max_seconds=None if self.max_minutes is None else 60 * self.max_minutes,
             generator=self.generator,

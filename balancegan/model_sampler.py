@@ -27,7 +27,7 @@ from balancegan.errors import (
 from balancegan.gan.model import TrainedModel
 from balancegan.images import check_format
 from balancegan.sampler import ImageOverSampler
-from balancegan.synthesis.ladder import Ladder
+from balancegan.synthesis.ladder import GENERATED, Ladder
 from balancegan.synthesis.reference import Reference
 from balancegan.synthesis.summary import describe_exceptions
 from balancegan.synthesis.synthesis import Synthesis
@@ -88,6 +88,9 @@ class ModelSampler(ImageOverSampler):
             If no training image has the named values together. They are made all the
             same, from what is known of each; attributes left out are then drawn by
             their own frequencies. See `count_training_images`.
+        BriefTrainingWarning
+            If `fit` trained for a part of the steps, since `resample` needed none of
+            the GAN's images.
         """
         check_is_fitted(self, "model_")
         if n < 0 or first < 0:
@@ -97,6 +100,7 @@ class ModelSampler(ImageOverSampler):
             )
         selection = self.model_.select(label)
         self._warn_of_unseen(label)
+        self.model_.warn_if_brief()
         image_format = self.model_.image_format
         empty = np.empty((0, *image_format.row_shape), image_format.dtype)
         parts = self._truncated().make_selected(selection, first, n)
@@ -146,6 +150,8 @@ class ModelSampler(ImageOverSampler):
         made = ladder.climb(plan, names, show=bool(self.verbose))
         self._judged = (images, class_indices, ladder.reference)
         self.quality_, self.quality_summary_ = made.quality, made.summary
+        if np.isin(made.quality.get("method", []), GENERATED).any():
+            model.warn_if_brief(stacklevel=5)
         exceptions = describe_exceptions(made.summary)
         if exceptions:
             warnings.warn(exceptions, SimplerMethodWarning, stacklevel=4)

@@ -17,7 +17,7 @@ from sklearn.model_selection import train_test_split
 from balancegan import Arm, ConditionalGANAugmenter, compare, write_report
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-parser.add_argument("--steps", type=int, help="instead of those of a minute")
+parser.add_argument("--steps", type=int, help="instead of the preset's")
 parser.add_argument("--seeds", type=int, default=3)
 parser.add_argument("--out", default="combinations.html")
 options = parser.parse_args()
@@ -45,9 +45,8 @@ train = draw_pairs(parts[0], parts[2], 1_500, aligned=0.95, seed=1)
 test = draw_pairs(parts[1], parts[3], 1_000, aligned=1 / N_DIGITS, seed=2)
 
 # Rare combinations are put together of real images, where it can be seen which pixels
-# belong to which attribute
-budget = {"steps": options.steps} if options.steps else {"max_minutes": 1}
-augmenter = ConditionalGANAugmenter(verbose=0, **budget)
+# belong to which attribute; as none of the GAN's is needed then, it is trained briefly
+augmenter = ConditionalGANAugmenter(steps=options.steps, verbose=0)
 arms = ["none", "oversample", "oversample+augment", Arm("cgan", augmenter)]
 classifier = LogisticRegression(C=0.1, max_iter=1000)
 result = compare(arms, *train, *test, classifier=classifier, seeds=options.seeds)

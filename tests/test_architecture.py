@@ -50,7 +50,8 @@ MAY_IMPORT = {
     "synthesis": {*BASICS, "gan"},
     "downstream": {*BASICS, "gan"},
     "model_sampler": {*BASICS, "downstream", "gan", "sampler", "synthesis"},
-    "augmenter": {*BASICS, "downstream", "gan", "model_sampler"},
+    "recipe": {*BASICS, "gan"},
+    "augmenter": {*BASICS, "downstream", "gan", "model_sampler", "recipe"},
     "evaluation": {*BASICS, "augmenter", "downstream", "gan", "synthesis", "targets"},
     "cli": {
         *BASICS,
@@ -59,7 +60,9 @@ MAY_IMPORT = {
         "downstream",
         "evaluation",
         "gan",
+        "recipe",
         "synthesis",
+        "targets",
     },
 }
 # Of other rooms these modules alone know ours, and of the GAN no more than said
@@ -67,6 +70,8 @@ ONE_DOOR = {
     ("evaluation", "augmenter"): {"evaluation.arms"},
     ("evaluation", "synthesis"): {"evaluation.checks", "evaluation.resampling"},
     ("evaluation", "targets"): {"evaluation.labelling"},
+    ("cli", "recipe"): {"cli.estimate"},
+    ("cli", "targets"): {"cli.estimate"},
     ("cli", "gan"): {
         "cli.balancing",
         "cli.commands",

@@ -168,6 +168,11 @@ class Display:
 
     def say_estimate(self, facts: Mapping[str, Any], n_images: int) -> None:
         """Say what a run would cost."""
+        if facts["recombines"]:
+            self.say(
+                "images would be put together of real ones, as each attribute has "
+                "pixels of its own; none of the GAN's is needed"
+            )
         seconds = facts["validation_seconds"]
         trying = f"try amounts for at most {format_seconds(seconds)}, " * bool(seconds)
         self.say(

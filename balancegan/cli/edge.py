@@ -18,6 +18,7 @@ import click
 
 from balancegan.allocator import share_one_arena
 from balancegan.errors import (
+    BriefTrainingWarning,
     CheckpointWarning,
     DataError,
     SavedModelError,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from balancegan.images import ImageFormat
 
 OURS = (
+    BriefTrainingWarning,
     CheckpointWarning,
     SimplerMethodWarning,
     TrainingWarning,

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
+from balancegan.attributes import Labels
 from balancegan.augmenter import ConditionalGANAugmenter
 from balancegan.downstream.classifiers import (
     ClassifierBuilder,
@@ -21,12 +22,14 @@ from balancegan.downstream.classifiers import (
 )
 from balancegan.gan.conditional_gan import STEPS_PER_CALL
 from balancegan.gan.model import BATCH, TrainedModel
-from balancegan.gan.presets import choose_preset
+from balancegan.recipe import choose_recipe
 from balancegan.synthesis.crossfit import (
     FEWEST_FOR_NETWORK,
     JUDGE_STEPS,
     CrossFittedJudge,
 )
+from balancegan.synthesis.recombination import RecombiningModel
+from balancegan.targets import read_attributes
 
 TRIAL_STEPS = (10, 30)  # of classifiers and judges; the first ones compile
 TRIAL_CALLS = 4  # of the compiled training function; the first one compiles
@@ -45,6 +48,8 @@ class Estimate:
         that they look at.
     peak_memory_bytes : int or None
         Largest resident memory of the process. None where the system does not tell.
+    recombines : bool
+        Whether images are put together of real ones, and none of the GAN is needed.
     """
 
     steps: int
@@ -52,6 +57,7 @@ class Estimate:
     judging_seconds: float
     synthesis_seconds: float
     peak_memory_bytes: int | None
+    recombines: bool
 
 
 def estimate_cost(
@@ -76,19 +82,15 @@ def estimate_cost(
     steps, training_seconds = 0, 0.0
     if not hasattr(augmenter, "model_"):
         augmenter, steps, training_seconds = _try_training(augmenter, X, y)
-
-    # The first batch compiles
-    batches = augmenter.model_.make_images(0, 0, 2 * BATCH)
-    next(batches)
-    started = time.monotonic()
-    next(batches)
+    model = augmenter.model_
+    recombining = None if augmenter.gan_only else _find_recombining(model, X, y)
     n_generated: float = n_images
-    if not augmenter.gan_only:
+    if recombining is None and not augmenter.gan_only:
         n_generated = min(n_images, augmenter.gan_share * (len(X) + n_images))
-    synthesis_seconds = n_generated * (time.monotonic() - started) / BATCH
+    synthesis_seconds = n_generated / BATCH * _time_batch(recombining or model)
     judging_seconds = 0.0
-    if augmenter.reject:
-        judging_seconds = synthesis_seconds + _estimate_judges(augmenter.model_, X)
+    if recombining is None and augmenter.reject:
+        judging_seconds = synthesis_seconds + _estimate_judges(model, X)
 
     return Estimate(
         steps=steps,
@@ -96,7 +98,29 @@ def estimate_cost(
         judging_seconds=judging_seconds,
         synthesis_seconds=synthesis_seconds,
         peak_memory_bytes=peak_memory_bytes(),
+        recombines=recombining is not None,
     )
+
+
+def _find_recombining(
+    model: TrainedModel, X: np.ndarray, y: Any
+) -> RecombiningModel | None:
+    """Return what puts images together, where real ones (or the GAN) show how."""
+    labels = read_attributes(y)
+    if labels is None:
+        return None
+    class_indices = model.attributes.indices(labels)
+    recombining = RecombiningModel.of(model, X, class_indices)
+    return recombining if recombining.regions.are_apart else None
+
+
+def _time_batch(model: TrainedModel) -> float:
+    """Return how many seconds a batch of images takes: the second, for one compiles."""
+    batches = model.make_images(0, 0, 2 * BATCH)
+    next(batches)
+    started = time.monotonic()
+    next(batches)
+    return time.monotonic() - started
 
 
 def _try_training(
@@ -118,9 +142,10 @@ def _try_training(
     if augmenter.max_minutes is not None:
         budget = 60 * augmenter.max_minutes
         return trial, max(1, int((budget - compiling) / seconds_per_step)), budget
-    preset = choose_preset(
-        augmenter.preset, steps=augmenter.steps, batch_size=augmenter.batch_size
-    )
+    labels = read_attributes(y) or Labels.of_one(np.asarray(y))
+    model = trial.model_
+    parameters = augmenter.get_params(deep=False)
+    preset = choose_recipe(parameters, X, labels, model.image_format, model.seed)
     steps = preset.n_steps(len(X))
     return trial, steps, compiling + steps * seconds_per_step
 

@@ -155,7 +155,7 @@ recipe_options = add_options(
         "--steps",
         type=StepsType(),
         help="Training steps, or auto: until the images become no better.  "
-        "[default: the preset's]",
+        "[default: the preset's; to balance, a tenth where none of the GAN is needed]",
     ),
     click.option(
         "--minutes",

@@ -8,6 +8,7 @@ from typing import Any
 
 from balancegan.augmenter import ConditionalGANAugmenter
 from balancegan.data.labelled import LabelledImages
+from balancegan.gan.presets import PRESETS
 from balancegan.gan.workers import gather
 
 
@@ -30,6 +31,10 @@ def train_file(
         If training is interrupted. Where it had begun, the best state so far is saved.
     """
     augmenter = ConditionalGANAugmenter(**settings)
+    if (augmenter.steps, augmenter.max_minutes) == (None, None):
+        # A model that is kept shall make images of its own, needed here or not
+        steps = PRESETS[augmenter.preset].n_steps(len(labelled.images))
+        augmenter.set_params(steps=steps)
     workers = gather(augmenter.strategy)
     try:
         augmenter.fit(labelled.images, labelled.targets, checkpoint_dir=checkpoints)

@@ -18,7 +18,7 @@ from balancegan.errors import DataError
 from balancegan.evaluation.resampling import Resampled
 from balancegan.files import whole_file
 
-FORMAT = 7  # of the entries: those of another format are never found
+FORMAT = 8  # of the entries: those of another format are never found
 LONG = 10  # seconds: what a sampler made in less is rather made again than kept
 
 

@@ -6,6 +6,7 @@ k % BATCH of a batch of BATCH, so that not even rounding depends on how many ima
 are asked for. The same holds for image k of a request that leaves attributes open.
 """
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from balancegan.attributes import Attributes, join
-from balancegan.errors import DataError
+from balancegan.errors import BriefTrainingWarning, DataError
 from balancegan.gan.presets import Preset
 from balancegan.gan.selection import Selection, count_images, select
 from balancegan.images import ImageFormat
@@ -87,6 +88,18 @@ class TrainedModel:
     def count_images(self, label: Any) -> int:
         """Return how many training images have what a label names."""
         return count_images(self.counts, self.attributes.find(label))
+
+    def warn_if_brief(self, stacklevel: int = 3) -> None:
+        """Warn whoever hands out images of a GAN that was trained for none to be."""
+        if self.preset.is_brief:
+            warnings.warn(
+                f"This GAN was trained for {self.n_steps} steps, a tenth of its "
+                "preset's, since real images showed that each attribute has pixels of "
+                "its own and resampling puts images together of them. Those of the GAN "
+                "are poor: give a number of steps (steps=, --steps) to train it.",
+                BriefTrainingWarning,
+                stacklevel=stacklevel,
+            )
 
     def marginal(
         self, names: str | Sequence[str] | None

@@ -49,6 +49,10 @@ from balancegan.progress import show_progress
 from balancegan.state import State, Stateful
 
 MOST_ROLLBACKS = 3
+BRIEF = (
+    "Real images show that each attribute has pixels of its own: images will be put "
+    "together of them, and a tenth of the training is enough."
+)
 
 
 class TrainingRun:
@@ -231,6 +235,8 @@ class TrainingRun:
                     self.history.listeners.append(
                         lambda event: display.say(describe_quality(event))
                     )
+                    if self.model.preset.is_brief:
+                        display.say(BRIEF)
                 self.losses.display = display
                 if checkpoints is None and self.workers.n_processes == 1:
                     self._train()

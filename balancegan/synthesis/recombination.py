@@ -51,25 +51,24 @@ class RecombiningModel(TrainedModel):
     ) -> Self:
         """Return the model that recombines some images.
 
-        Its regions are those that the generator shows, or real images, whichever are
-        more apart.
+        Its regions are those that real images show; where they show none, those that
+        the generator does.
         """
-        shown = (
-            Regions.learn(model),
-            Regions.of_real(
-                images,
-                class_indices,
-                model.image_format.to_model_range,
-                model.attributes.sizes,
-                model.seed,
-            ),
+        regions = Regions.of_real(
+            images,
+            class_indices,
+            model.image_format.to_model_range,
+            model.attributes.sizes,
+            model.seed,
         )
+        if not regions.are_apart:
+            regions = Regions.learn(model)
         known = {part.name: getattr(model, part.name) for part in fields(TrainedModel)}
         return cls(
             **known,
             images=images,
             class_indices=class_indices,
-            regions=max(shown, key=lambda regions: regions.apart),
+            regions=regions,
         )
 
     def can_make(self, selection: Selection) -> bool:

@@ -1,0 +1,64 @@
+"""What a GAN is trained by: a preset, the user's settings, and whether it is needed.
+
+Where real images show which pixels are whose, images of rare combinations are put
+together of them (``synthesis.recombination``), and none of the GAN is given out.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from balancegan.attributes import Attributes, Labels
+from balancegan.gan.precision import choose_precision
+from balancegan.gan.presets import Preset, choose_preset
+from balancegan.gan.regions import Regions
+from balancegan.gan.workers import Workers
+from balancegan.images import ImageFormat
+
+SETTINGS = ("steps", "max_minutes", "batch_size", "learning_rate")
+
+
+def choose_recipe(
+    parameters: Mapping[str, Any],
+    images: np.ndarray,
+    labels: Labels,
+    image_format: ImageFormat,
+    seed: int,
+    workers: Workers | None = None,
+) -> Preset:
+    """Return what training goes by: a tenth of the steps where none needs the GAN.
+
+    Whoever says how long, or wants the GAN's images only, gets what was said.
+
+    Parameters
+    ----------
+    parameters : mapping
+        Of :class:`balancegan.augmenter.ConditionalGANAugmenter`.
+    images : ndarray of shape (n, ...)
+        What is trained on, in the user's layout and range.
+    labels : Labels
+        Their labels.
+    image_format : ImageFormat
+        What layout and range that is.
+    seed : int
+        Of the training.
+    workers : Workers or None, default=None
+        Who trains together: all take the chief's word. None: this process alone.
+    """
+    preset = choose_preset(
+        parameters["preset"],
+        precision=choose_precision(parameters["precision"]),
+        **{name: parameters[name] for name in SETTINGS},
+    )
+    says_how_long = (parameters["steps"], parameters["max_minutes"]) != (None, None)
+    if says_how_long or parameters["gan_only"] or len(labels.columns) == 1:
+        return preset
+    attributes, class_indices = Attributes.learn(labels)
+    regions = Regions.of_real(
+        images, class_indices, image_format.to_model_range, attributes.sizes, seed
+    )
+    are_apart = np.array([regions.are_apart], dtype="int32")
+    if (workers or Workers()).from_chief(are_apart)[0]:
+        return preset.briefly(len(images))
+    return preset
