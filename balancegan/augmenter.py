@@ -89,10 +89,10 @@ class ConditionalGANAugmenter(ModelSampler):
     steps : int or "auto", default=None
         Training steps. More make better images, with less and less gain. "auto": until
         those of the few-shot classes become no better, at most 20,000 or as many as
-        `max_minutes` allows. None: the preset's own number (3,000; for "tutorial" 30
-        passes over the data), or no limit where `max_minutes` is given; a tenth of it
-        where real images show that each attribute has pixels of its own, so that
-        `resample` needs no image of the GAN. `sample` then warns.
+        `max_minutes` allows. None: no limit where `max_minutes` is given, else the
+        preset's own number (3,000; for "tutorial" 30 passes over the data), or a tenth
+        of it where real images show that each attribute has pixels of its own, so that
+        `resample` needs no image of the GAN; `sample` then warns.
     max_minutes : float, default=None
         Training ends after so many minutes. None: when the steps are done.
     batch_size : int, default=None

@@ -172,6 +172,14 @@ def test_chance_in_few_images_is_no_region(n, seed):
     assert not of_real(*confounded(nothing, n, seed, n_frequent=n), seed).are_apart
 
 
+def test_what_has_one_value_is_apart_from_nothing():
+    """Else an image of a class would be put together of one real one: a copy."""
+    images, classes = confounded(halves, 12)
+    shown, first = images[..., None] / 127.5 - 1, np.unravel_index(classes, SIZES)[0]
+    for sizes in ((3, 1), (1, 3), (1, 1)):
+        assert not Regions.find([(shown, first % np.prod(sizes))], sizes).are_apart
+
+
 @pytest.mark.parametrize("plant", [halves, textures])
 def test_without_rare_images_nobody_knows(plant):
     assert not of_real(*confounded(plant, 0)).are_apart

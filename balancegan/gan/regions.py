@@ -44,7 +44,7 @@ class Regions:
         How far attributes keep to their own regions, 0 to 1: of all that changes with
         an attribute the share in its region, and of all that changes in a region the
         share that is due to its attribute; the least of all these. 0 where an attribute
-        changes nearly nothing.
+        changes nearly nothing, or fewer than two have several values.
     """
 
     owners: np.ndarray
@@ -124,15 +124,17 @@ class Regions:
         owners = _blur(effects.shrunken).argmax(axis=0)
         own = np.maximum(_blur(effects.unbiased), 0.0)
         least = np.maximum(LEAST_EFFECT, BEYOND_CHANCE * effects.chance.mean((1, 2)))
-        shares = []
-        for attribute in np.flatnonzero(np.array(sizes) > 1):
+        shares, varying = [], np.flatnonzero(np.array(sizes) > 1)
+        if len(varying) < 2:
+            return cls(owners, 0.0)
+        for attribute in varying:
             inside = owners == attribute
             if own[attribute].mean() < least[attribute] or not inside.any():
                 return cls(owners, 0.0)
             in_region = own[attribute][inside].sum()
             shares.append(in_region / own[attribute].sum())
             shares.append(in_region / own[:, inside].sum())
-        return cls(owners, float(min(shares, default=0.0)))
+        return cls(owners, float(min(shares)))
 
 
 def _blur(effects: np.ndarray) -> np.ndarray:
