@@ -8,8 +8,7 @@ the training part, with a GAN of its own where it has one, and two classifiers l
 from the rows: the comparison's network (1,000 steps of 128) and a linear model of the
 pixels (the same). Of dominoes arms balance the 100 combinations of garment and digit,
 those of no training image included where an arm can make them; classifiers learn the
-garment. Of these there are two arms more, which put images together without a
-generator, see rivals.py. The arms "cgan-2min" train the GAN for two minutes.
+garment. The arms "cgan-2min" train the GAN for two minutes.
 
 Each run is written to results/arms_SET.json when it is done, and what is there is not
 run again: whoever stops it goes on where it was. --cache keeps the sets that GANs made.
@@ -28,7 +27,6 @@ from typing import NamedTuple
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
-from rivals import RealRegions
 from sets import SETS
 
 from balancegan.downstream.classifiers import CLASSIFIERS, TrainingRows, train_network
@@ -50,10 +48,9 @@ RESULTS = Path(__file__).parent / "results"
 ONE_DRAW = ("blood", "chest")  # sets that come with a training part
 STEPS = 1_000
 JUDGES = list(CLASSIFIERS)
-RECOMBINING = ("recombine+augment", "recombine+augment+mixup")
 QUICK_MINUTES = 2
 QUICK = ("cgan-2min+augment", "cgan-2min+augment+mixup")
-ARMS = (*BUILT_IN, *QUICK, *RECOMBINING)
+ARMS = (*BUILT_IN, *QUICK)
 
 
 class Task(NamedTuple):
@@ -77,24 +74,17 @@ def make_task(name, folder, draw):
 
 def make_arms(task, names):
     """Return arms; of combinations those that no image has are asked for, too."""
-    settings, more = {}, []
+    settings = {}
     if task.labelling.has_combinations:
         settings = {"sampling_strategy": "combinations"}
-        sampler = RealRegions(task.labelling.attributes.sizes)
-        more += moving_arms(RECOMBINING, sampler, rival=True)
     augmenter = default_augmenter(**settings)
     quick = default_augmenter(max_minutes=QUICK_MINUTES, **settings)
-    more += moving_arms(QUICK, quick, rival=False)
+    more = [
+        Arm(name, quick, shift_images, mixup, rival=False)
+        for name, mixup in zip(QUICK, (0.0, MIXUP), strict=True)
+    ]
     asked = [name for name in names if name in BUILT_IN] + more
     return [arm for arm in find_arms(asked, lambda: augmenter) if arm.name in names]
-
-
-def moving_arms(names, sampler, *, rival):
-    """Return two arms: images are moved while a classifier learns, and mixed, too."""
-    return [
-        Arm(name, sampler, shift_images, mixup, rival=rival)
-        for name, mixup in zip(names, (0.0, MIXUP), strict=True)
-    ]
 
 
 def run(task, pairs, seed, cache):

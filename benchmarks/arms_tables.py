@@ -15,7 +15,7 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from arms import ARMS, QUICK_MINUTES, RECOMBINING
+from arms import ARMS, QUICK_MINUTES
 from tables import (
     FEW_SHOT,
     JUDGED_BY,
@@ -47,11 +47,7 @@ class Runs(NamedTuple):
     @property
     def rivals(self):
         """The arms of the protocol that use no generator."""
-        return [
-            arm
-            for arm in self.arms
-            if not arm.startswith(GENERATOR) and arm not in RECOMBINING
-        ]
+        return [arm for arm in self.arms if not arm.startswith(GENERATOR)]
 
     @property
     def bar(self):

@@ -17,7 +17,7 @@ def page(monkeypatch):
     import page
 
     yield page
-    for name in ("page", "arms_tables", "tables", "filling", "arms", "rivals", "sets"):
+    for name in ("page", "arms_tables", "tables", "filling", "arms", "sets"):
         sys.modules.pop(name, None)
 
 
@@ -42,7 +42,6 @@ def results(page, tmp_path):
             ("none", 0.5),
             ("oversample", 0.6),
             ("oversample+augment", 0.8),
-            ("recombine+augment", 0.9),
             ("cgan+augment", 0.85),
             ("cgan+augment+mixup", 0.99),
         )
