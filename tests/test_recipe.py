@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from sklearn.base import clone
 
 from balancegan import BriefTrainingWarning, ConditionalGANAugmenter
 from balancegan.attributes import Labels
@@ -101,18 +102,27 @@ def brief():
         )
         X, y = goes_along(is_apart=True)
         X_bal, y_bal = augmenter.fit_resample(X, y)
-    return augmenter, X, y, y_bal
+    return augmenter, X, y, y_bal, X_bal
 
 
 def test_resampling_needs_no_image_of_a_gan_that_was_trained_briefly(brief):
-    augmenter, X, y, y_bal = brief
+    augmenter, X, y, y_bal, _ = brief
     assert augmenter.model_.n_steps == 3
     assert set(y_bal.value_counts()) == {y.value_counts().max()}
     assert set(augmenter.method_[len(X) :]) == {"recombined"}
 
 
+def test_what_is_put_together_does_not_depend_on_the_gan(brief):
+    augmenter, X, y, _, X_bal = brief
+    other = clone(augmenter).set_params(steps=1, batch_size=4, verbose=0)
+    np.testing.assert_array_equal(other.fit_resample(X, y)[0], X_bal)
+    assert other.model_.n_steps == 1
+    weights = (a.model_.generator.get_weights() for a in (augmenter, other))
+    assert any((one != another).any() for one, another in zip(*weights, strict=True))
+
+
 def test_images_of_it_come_with_a_warning(brief, tmp_path):
-    augmenter, X, *_ = brief
+    augmenter, *_ = brief
     with pytest.warns(BriefTrainingWarning, match="for 3 steps.*steps=") as caught:
         augmenter.sample((0, 1), 2)
     assert caught[0].filename == __file__
