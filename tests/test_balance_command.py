@@ -11,7 +11,7 @@ from PIL import Image
 from balancegan import ConditionalGANAugmenter
 from balancegan.data.reading import read_images
 
-from .conftest import load_npz
+from .conftest import load_npz, make_images
 from .test_cli import pixels, run
 
 QUICK = ["--steps", "1", "--seed", "0"]
@@ -227,6 +227,45 @@ def test_attributes_are_written_with_arrays(cells, tmp_path, kind):
     values, n = np.unique(arrays["shade_train"], return_counts=True)
     assert (values.tolist(), n.tolist()) == (["dark", "pale"], [12, 12])
     assert set(arrays["shape_train"][18:]) == {""}
+
+
+SHADE, SIZE = np.repeat([0, 1], [20, 10]), np.tile([3, 5], 15).astype("uint8")
+
+
+@pytest.mark.parametrize(
+    ("stored", "key", "as_it_was"),
+    [
+        ({"shade": SHADE}, "shade", []),
+        ({"shade": SHADE, "slide": SIZE}, "shade", ["slide"]),
+        ({"shade_train": SHADE.astype("uint8")}, "shade_train", []),
+        ({"shade": np.array(["dark", "pale"])[SHADE]}, "shade", []),
+        (
+            {
+                "attrs_train": np.stack([SHADE, SIZE], axis=1),
+                "attr_names": np.array(["shade:dark,pale", "size"]),
+            },
+            "shade_train",
+            ["attrs_train"],
+        ),
+    ],
+)
+def test_a_copy_of_an_archive_has_the_attributes_of_synthetic_images(
+    tmp_path, stored, key, as_it_was
+):
+    data, out = tmp_path / "data.npz", tmp_path / "out.npz"
+    np.savez(data, x_train=make_images(30), y_train=np.resize([0, 1, 1], 30), **stored)
+    result = run("balance", data, "--out", out, *QUICK, "--balance-on", "shade")
+    assert result.exit_code == 0, result.output
+    arrays = load_npz(out)
+    found = arrays[key]
+    assert len(found) == len(arrays["x_train"]) == len(arrays["y_train"]) == 40
+    is_pale = np.isin(found.astype(str), ["1", "pale"])
+    assert is_pale.tolist() == [*(SHADE == 1).tolist(), *[True] * 10]
+    if key in stored:
+        assert found.dtype == stored[key].dtype
+    assert [k for k in stored if len(arrays[k]) == 30] == as_it_was
+    warned = [k for k in stored if f"{k} has a row for each real" in result.stderr]
+    assert warned == as_it_was
 
 
 def test_a_model_of_several_attributes_is_asked_for_them(cells, tmp_path):

@@ -183,6 +183,29 @@ def add_columns(columns: pd.DataFrame, synthetic: SyntheticImages) -> pd.DataFra
     return extended
 
 
+def attribute_arrays(
+    stored: StoredArrays, columns: pd.DataFrame, synthetic: SyntheticImages
+) -> dict[str, np.ndarray]:
+    """Return what synthetic images were asked for beside the label, below real ones.
+
+    Parameters
+    ----------
+    stored : StoredArrays
+        Where columns were read from. One that was in an array with others gets its own.
+    columns : DataFrame
+        Of the real images.
+    synthetic : SyntheticImages
+        The synthetic images.
+    """
+    extended = add_columns(columns, synthetic)
+    return {
+        stored.key_of(name) or f"{name}_{TRAIN}": _column_array(
+            extended[name].astype(columns[name].dtype)
+        )
+        for name in map(str, synthetic.attributes)
+    }
+
+
 def lineage_arrays(
     n_real: int, synthetic: SyntheticImages, weight_key: str | None
 ) -> dict[str, np.ndarray]:

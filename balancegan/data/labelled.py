@@ -71,6 +71,11 @@ class StoredArrays:
     labels: np.ndarray
     aligned_keys: list[str]
 
+    def key_of(self, column: str) -> str | None:
+        """Return the array of a column of the training part; None if it has no own."""
+        keys = [key for key in self.aligned_keys if column in (key, column_name(key))]
+        return column if column in keys else next(iter(keys), None)
+
     def encode(self, labels: np.ndarray) -> np.ndarray:
         """Return labels in the shape and dtype that they are stored in."""
         if self.labels.ndim == 2 and self.labels.shape[1] > 1:
@@ -192,7 +197,10 @@ class LabelledImages:
     @property
     def aligned_keys(self) -> list[str]:
         """Arrays that have a row for each training image, and none for new ones."""
-        return [] if self.stored is None else self.stored.aligned_keys
+        if self.stored is None:
+            return []
+        told = [self.stored.key_of(name) for name in self.attributes]
+        return [key for key in self.stored.aligned_keys if key not in told]
 
     def name(self, label: Any) -> str:
         """Return what people call a class."""

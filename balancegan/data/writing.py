@@ -12,7 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from balancegan.data.archives import write_array, write_arrays, write_members
-from balancegan.data.arrays import WEIGHT_KEY, add_images, lineage_arrays, to_arrays
+from balancegan.data.arrays import (
+    WEIGHT_KEY,
+    add_images,
+    attribute_arrays,
+    lineage_arrays,
+    to_arrays,
+)
 from balancegan.data.filewriting import write_files
 from balancegan.data.idx import write_idx
 from balancegan.data.labelled import LabelledImages, SyntheticImages
@@ -188,6 +194,7 @@ def _write_copy(
         new = {
             stored.images_key: add_images(labelled.images, synthetic),
             stored.labels_key: stored.encode(labels),
+            **attribute_arrays(stored, labelled.train.columns, synthetic),
             **lineage_arrays(len(labelled.labels), synthetic, weight_key),
         }
     with zipfile.ZipFile(labelled.path) as old, whole_file(out) as file:
