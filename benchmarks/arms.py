@@ -8,7 +8,8 @@ the training part, with a GAN of its own where it has one, and two classifiers l
 from the rows: the comparison's network (1,000 steps of 128) and a linear model of the
 pixels (the same). Of dominoes arms balance the 100 combinations of garment and digit,
 those of no training image included where an arm can make them; classifiers learn the
-garment. The arms "cgan-2min" train the GAN for two minutes.
+garment. The arms "cgan-2min" train the GAN for two minutes; "copies" write what "cgan"
+does without an image of the GAN: real images again, half of them moved.
 
 Each run is written to results/arms_SET.json when it is done, and what is there is not
 run again: whoever stops it goes on where it was. --cache keeps the sets that GANs made.
@@ -49,8 +50,12 @@ ONE_DRAW = ("blood", "chest")  # sets that come with a training part
 STEPS = 1_000
 JUDGES = list(CLASSIFIERS)
 QUICK_MINUTES = 2
-QUICK = ("cgan-2min+augment", "cgan-2min+augment+mixup")
-ARMS = (*BUILT_IN, *QUICK)
+QUICK, COPIES = f"cgan-{QUICK_MINUTES}min", "copies"
+SETTINGS = {QUICK: {"max_minutes": QUICK_MINUTES}, COPIES: {"gan_share": 0, "steps": 1}}
+CHANGES = {"": (None, 0), "+augment": (shift_images, 0)}
+CHANGES["+augment+mixup"] = (shift_images, MIXUP)
+RIVALS = tuple(arm.name for arm in find_arms(BUILT_IN, lambda: None) if arm.rival)
+ARMS = (*BUILT_IN, *(sampler + change for sampler in SETTINGS for change in CHANGES))
 
 
 class Task(NamedTuple):
@@ -74,17 +79,19 @@ def make_task(name, folder, draw):
 
 def make_arms(task, names):
     """Return arms; of combinations those that no image has are asked for, too."""
-    settings = {}
+    combinations, samplers = {}, dict(SETTINGS)
     if task.labelling.has_combinations:
-        settings = {"sampling_strategy": "combinations"}
-    augmenter = default_augmenter(**settings)
-    quick = default_augmenter(max_minutes=QUICK_MINUTES, **settings)
-    more = [
-        Arm(name, quick, shift_images, mixup, rival=False)
-        for name, mixup in zip(QUICK, (0.0, MIXUP), strict=True)
-    ]
-    asked = [name for name in names if name in BUILT_IN] + more
-    return [arm for arm in find_arms(asked, lambda: augmenter) if arm.name in names]
+        combinations = {"sampling_strategy": "combinations"}
+        del samplers[COPIES]  # no image of the GAN is among what "cgan" writes of them
+    arms = [name for name in names if name in BUILT_IN]
+    for name, settings in samplers.items():
+        sampler = default_augmenter(**settings, **combinations)
+        arms += [
+            Arm(name + change, sampler, transform, mixup)
+            for change, (transform, mixup) in CHANGES.items()
+        ]
+    found = find_arms(arms, lambda: default_augmenter(**combinations))
+    return [arm for arm in found if arm.name in names]
 
 
 def run(task, pairs, seed, cache):

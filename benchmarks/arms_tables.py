@@ -15,7 +15,7 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from arms import ARMS, QUICK_MINUTES
+from arms import ARMS, COPIES, QUICK, RIVALS
 from tables import (
     FEW_SHOT,
     JUDGED_BY,
@@ -31,6 +31,7 @@ from balancegan.evaluation.metrics import Difference, paired_difference
 
 BY_THE_OTHER = "by_the_digit"  # of dominoes, where the digit is not the class
 GENERATOR = "cgan"  # what the names of arms that use one begin with
+FIGURES = {"balanced accuracy": JUDGED_BY, "few-shot recall": FEW_SHOT}
 
 
 class Runs(NamedTuple):
@@ -47,7 +48,7 @@ class Runs(NamedTuple):
     @property
     def rivals(self):
         """The arms of the protocol that use no generator."""
-        return [arm for arm in self.arms if not arm.startswith(GENERATOR)]
+        return [arm for arm in self.arms if arm in RIVALS]
 
     @property
     def bar(self):
@@ -70,7 +71,7 @@ class Runs(NamedTuple):
     def settings_of_ours(self):
         """The arm that is compared, by default settings and made quickly."""
         _, *changes = self.bar.split("+")
-        samplers = {"default": GENERATOR, "quick": f"{GENERATOR}-{QUICK_MINUTES}min"}
+        samplers = {"default": GENERATOR, "quick": QUICK}
         pairs = [(how, "+".join([name, *changes])) for how, name in samplers.items()]
         return [pair for pair in pairs if pair[1] in self.arms]
 
@@ -168,6 +169,31 @@ def describe_arm(runs, arm):
             row["few-shot, to the bar"] = describe(runs.to_bar(arm, FEW_SHOT))
         row["verdict"] = word(runs.to_bar(arm, JUDGED_BY))
     return row
+
+
+def copies_table(found):
+    """Return what the GAN's images bring beside copies: a row an arm that has both."""
+    rows = []
+    for runs in found:
+        for arm in runs.arms:
+            other = arm.replace(GENERATOR, COPIES, 1)
+            if other == arm or other not in runs.arms:
+                continue
+            shared = runs.shared_by(arm, other)
+            row = {
+                "set": TITLES[runs.name],
+                "classifier": runs.judge,
+                "arm": f"`{arm}`",
+            }
+            for title, figure in FIGURES.items():
+                if figure in runs.frame:
+                    means = (percent(shared.mean(of, figure)) for of in (other, arm))
+                    row[f"{title}, without and with"] = ", ".join(means)
+                    difference = runs.difference(arm, other, figure)
+                    row[f"difference of {title}"] = describe(difference)
+            row["pairs"] = runs.difference(arm, other, JUDGED_BY).n_pairs
+            rows.append(row)
+    return to_markdown(rows)
 
 
 def classes_tables(found):

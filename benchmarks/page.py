@@ -16,6 +16,7 @@ from pathlib import Path
 from arms_tables import (
     arms_tables,
     classes_tables,
+    copies_table,
     costs_table,
     draw_plot,
     read,
@@ -46,6 +47,7 @@ def main():
     parts = {
         "sets": sets_table(found),
         "arms": arms_tables(found),
+        "copies": copies_table(found),
         "classes": classes_tables(found),
         "costs": costs_table(found),
         "fillings": fillings_table(RESULTS),

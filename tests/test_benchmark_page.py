@@ -100,6 +100,59 @@ def test_the_gan_is_compared_with_images_moved_and_mixed_as_the_bar_has_them(
     assert page.read(tmp_path)[0].ours == compared
 
 
+def test_copies_are_no_bar_but_the_gan_is_measured_by_them(page, results):
+    (runs,) = results
+    copies = [run("copies+augment", seed, 0.9) for seed in (1, 2, 3)]
+    runs = runs._replace(frame=pd.concat([runs.frame, pd.DataFrame(copies)]))
+    assert runs.bar == "oversample+augment"
+    assert "copies" not in page.classes_tables([runs])
+    (row,) = page.copies_table([runs]).splitlines()[2:]
+    # The runs that both have: seeds 1 and 2
+    assert row.startswith(
+        "| Blood cells | network | `cgan+augment` | 90.0, 86.5 | -3.5"
+    )
+    assert row.endswith(" | 2 |")
+
+
+def test_the_arm_of_copies_writes_what_ours_does_without_an_image_of_the_gan(page):
+    import arms
+    import numpy as np
+
+    from balancegan.evaluation.labelling import learn_labels
+
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (30, 8, 8), dtype="uint8")
+    y = np.repeat([0, 1], [20, 10])
+    labelling, indices = learn_labels(y, len(y))
+    task = arms.Task(images, indices, labelling, images, y, None)
+    ours, *others = arms.make_arms(task, ["copies", "copies+augment+mixup"])
+    assert [(arm.name, arm.mixup) for arm in (ours, *others)] == [
+        ("copies", 0),
+        ("copies+augment+mixup", arms.MIXUP),
+    ]
+    sampler = ours.sampler.set_params(random_state=0).fit(images, y)
+    x_copies, _ = sampler.resample()
+    assert list(sampler.method_[sampler.is_synthetic_]) == ["copied"] * 10
+    sampler.set_params(gan_share=0.1, reject=False)
+    x_ours, _ = sampler.resample()
+    n_gan = int((sampler.method_ == "gan").sum())
+    assert n_gan == 2  # of the twenty rows of the class
+    assert np.array_equal(x_ours[30 + n_gan :], x_copies[30:-n_gan])
+
+
+def test_of_combinations_there_are_no_arms_of_copies(page):
+    import arms
+    import numpy as np
+
+    from balancegan.evaluation.labelling import learn_labels
+
+    images, y = np.zeros((4, 8, 8), dtype="uint8"), np.array([[0, 1], [0, 2]] * 2)
+    labelling, indices = learn_labels(y, len(y))
+    task = arms.Task(images, indices, labelling, images, y, None)
+    found = arms.make_arms(task, ["cgan", "cgan-2min", "copies"])
+    assert [arm.name for arm in found] == ["cgan", "cgan-2min"]
+
+
 def test_where_only_a_quick_gan_was_tried_that_is_compared(page, tmp_path):
     arms = {"none": 0.5, "oversample+augment": 0.8, "cgan-2min+augment": 0.9}
     runs = [run(arm, 0, accuracy) for arm, accuracy in arms.items()]
