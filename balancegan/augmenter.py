@@ -61,7 +61,8 @@ class ConditionalGANAugmenter(ModelSampler):
     gan_share : float, default=0.1
         At most this share of the rows of a class, real and synthetic, are images of the
         GAN; beyond, real images again, half of them moved a little. Of more classifiers
-        take what a GAN's images have in common for a sign of the class. 1: no limit.
+        take what a GAN's images have in common for a sign of the class. 1: no limit. 0:
+        copies only, for which `fit` takes a tenth of the time; see `steps`.
     reject : bool, default=True
         Look at the GAN's images, by judges trained on the real ones (about a minute),
         and reject copies, repetitions and those of other classes or unlike any; see
@@ -91,8 +92,8 @@ class ConditionalGANAugmenter(ModelSampler):
         those of the few-shot classes become no better, at most 20,000 or as many as
         `max_minutes` allows. None: no limit where `max_minutes` is given, else the
         preset's own number (3,000; for "tutorial" 30 passes over the data), or a tenth
-        of it where real images show that each attribute has pixels of its own, so that
-        `resample` needs no image of the GAN; `sample` then warns.
+        of it where `resample` needs no image of the GAN, since real ones show that each
+        attribute has pixels of its own, or `gan_share` is 0; `sample` then warns.
     max_minutes : float, default=None
         Training ends after so many minutes. None: when the steps are done.
     batch_size : int, default=None

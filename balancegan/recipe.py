@@ -1,7 +1,8 @@
 """What a GAN is trained by: a preset, the user's settings, and whether it is needed.
 
 Where real images show which pixels are whose, images of rare combinations are put
-together of them (``synthesis.recombination``), and none of the GAN is given out.
+together of them (``synthesis.recombination``), and none of the GAN is given out; nor is
+any where its share is to be none, and classes are filled up with copies.
 """
 
 from collections.abc import Mapping
@@ -52,13 +53,16 @@ def choose_recipe(
         **{name: parameters[name] for name in SETTINGS},
     )
     says_how_long = (parameters["steps"], parameters["max_minutes"]) != (None, None)
-    if says_how_long or parameters["gan_only"] or len(labels.columns) == 1:
+    if says_how_long or parameters["gan_only"]:
         return preset
-    attributes, class_indices = Attributes.learn(labels)
-    regions = Regions.of_real(
-        images, class_indices, image_format.to_model_range, attributes.sizes, seed
-    )
-    are_apart = np.array([regions.are_apart], dtype="int32")
-    if (workers or Workers()).from_chief(are_apart)[0]:
-        return preset.briefly(len(images))
-    return preset
+    if len(labels.columns) == 1:
+        is_needed = parameters["gan_share"] > 0
+    else:
+        # Without a share, too: combinations that no image has cannot be copied
+        attributes, class_indices = Attributes.learn(labels)
+        regions = Regions.of_real(
+            images, class_indices, image_format.to_model_range, attributes.sizes, seed
+        )
+        are_apart = np.array([regions.are_apart], dtype="int32")
+        is_needed = not (workers or Workers()).from_chief(are_apart)[0]
+    return preset if is_needed else preset.briefly(len(images))

@@ -31,6 +31,7 @@ from balancegan.evaluation.metrics import Difference, paired_difference
 
 BY_THE_OTHER = "by_the_digit"  # of dominoes, where the digit is not the class
 GENERATOR = "cgan"  # what the names of arms that use one begin with
+COLORS = {True: "C0", False: "C1"}  # with the GAN's images, and what is beside them
 FIGURES = {"balanced accuracy": JUDGED_BY, "few-shot recall": FEW_SHOT}
 
 
@@ -259,7 +260,7 @@ def draw_plot(found, path):
         for y, arm in enumerate(arms):
             found_of = runs.to_bar(arm, JUDGED_BY)
             low, high = np.clip([100 * found_of.low, 100 * found_of.high], -100, 100)
-            color = "C0" if arm.startswith(GENERATOR) else "0.5"
+            color = "0.5" if arm in RIVALS else COLORS[arm.startswith(GENERATOR)]
             if found_of.n_pairs > 1:
                 ax.plot([low, high], [y, y], color=color, lw=2)
             ax.plot(100 * found_of.mean, y, "o", color=color)

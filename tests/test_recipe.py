@@ -71,9 +71,21 @@ def test_of_epochs_too():
 @pytest.mark.parametrize(
     "said", [{"steps": 30}, {"steps": "auto"}, {"max_minutes": 2.0}, {"gan_only": True}]
 )
-def test_who_says_how_long_or_wants_the_gan_is_not_overruled(said, monkeypatch):
+@pytest.mark.parametrize("columns", [["label", "bottom"], ["label"]])
+def test_who_says_how_long_or_wants_the_gan_is_not_overruled(
+    said, columns, monkeypatch
+):
     monkeypatch.setattr(Regions, "of_real", None)  # not even looked at
-    assert not recipe(*goes_along(is_apart=True), **said).is_brief
+    images, y = goes_along(is_apart=True)
+    assert not recipe(images, y[columns], gan_share=0, **said).is_brief
+
+
+@pytest.mark.parametrize(("share", "is_brief"), [(0, True), (0.001, False), (1, False)])
+def test_copies_alone_need_no_gan(share, is_brief):
+    images, y = goes_along(is_apart=False)
+    assert recipe(images, y[["label"]], gan_share=share).is_brief == is_brief
+    # There may be combinations to be made that no image has
+    assert not recipe(images, y, gan_share=share).is_brief
 
 
 def test_one_label_has_no_regions(monkeypatch):
@@ -142,6 +154,22 @@ def test_so_does_resampling_where_images_show_no_regions_any_more(brief):
     assert caught[0].filename == __file__
 
 
+def test_copies_come_with_no_warning_until_images_of_the_gan_are_asked_for():
+    images, y = goes_along(is_apart=False)
+    images, y = images[:100], y["label"][:100].to_numpy()
+    augmenter = ConditionalGANAugmenter(
+        gan_share=0, batch_size=8, reject=False, random_state=0, verbose=0
+    )
+    _, y_bal = augmenter.fit_resample(images, y)
+    assert augmenter.model_.n_steps == 3
+    assert np.bincount(y_bal).tolist() == [60, 60]
+    assert set(augmenter.method_[100:]) == {"copied"}
+    with pytest.warns(BriefTrainingWarning, match="copied"):
+        augmenter.sample(1, 2)
+    with pytest.warns(BriefTrainingWarning):
+        augmenter.set_params(gan_share=0.1).resample()
+
+
 @pytest.fixture
 def file(tmp_path):
     images, y = goes_along(is_apart=True)
@@ -190,3 +218,18 @@ def test_a_model_that_is_trained_to_be_kept_is_trained_whole(file, tmp_path):
     run("balance", file, *BALANCED, "--out", tmp_path / "b.npz", "--save-model", kept)
     result = run("generate", kept, *asked, "--out", tmp_path / "brief")
     assert "warning: This GAN was trained for 3 steps" in result.stderr
+
+
+def test_the_command_line_says_what_copies_cost(tmp_path):
+    images, y = goes_along(is_apart=False)
+    file, out = tmp_path / "data.npz", tmp_path / "out.npz"
+    np.savez(file, X=images[:100], y=y["label"][:100])
+    options = (file, "--gan-share", "0", "--seed", "0", "--json")
+    facts = json.loads(run("balance", *options, "--dry-run").stdout)
+    assert (facts["steps"], facts["recombines"]) == (3, False)
+    assert (facts["judging_seconds"], facts["synthesis_seconds"]) == (0, 0)
+    result = run("balance", *options, "--out", out)
+    facts = json.loads(result.stdout)
+    assert (facts["steps"], facts["preset"]["is_brief"]) == (3, True)
+    assert "None of the GAN's images will be needed" in result.stderr
+    assert "3 steps, a tenth of the preset's" in (tmp_path / "out.card.md").read_text()

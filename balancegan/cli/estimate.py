@@ -89,7 +89,7 @@ def estimate_cost(
         n_generated = min(n_images, augmenter.gan_share * (len(X) + n_images))
     synthesis_seconds = n_generated / BATCH * _time_batch(recombining or model)
     judging_seconds = 0.0
-    if recombining is None and augmenter.reject:
+    if recombining is None and augmenter.reject and n_generated:
         judging_seconds = synthesis_seconds + _estimate_judges(model, X)
 
     return Estimate(

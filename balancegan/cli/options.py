@@ -255,7 +255,8 @@ target_options = add_options(
         default=0.1,
         show_default=True,
         help="At most this share of a class is of the GAN, real images counted; real "
-        "images again fill up the rest.",
+        "images again fill up the rest. 0: none is, and of one attribute the GAN is "
+        "trained for a tenth of the steps.",
     ),
 )
 

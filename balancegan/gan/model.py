@@ -94,9 +94,10 @@ class TrainedModel:
         if self.preset.is_brief:
             warnings.warn(
                 f"This GAN was trained for {self.n_steps} steps, a tenth of its "
-                "preset's, since real images showed that each attribute has pixels of "
-                "its own and resampling puts images together of them. Those of the GAN "
-                "are poor: give a number of steps (steps=, --steps) to train it.",
+                "preset's, since resampling needed none of its images: real ones are "
+                "copied, or put together where each attribute has pixels of its own. "
+                "Those of the GAN are poor: give a number of steps (steps=, --steps) "
+                "to train it.",
                 BriefTrainingWarning,
                 stacklevel=stacklevel,
             )

@@ -50,8 +50,9 @@ from balancegan.state import State, Stateful
 
 MOST_ROLLBACKS = 3
 BRIEF = (
-    "Real images show that each attribute has pixels of its own: images will be put "
-    "together of them, and a tenth of the training is enough."
+    "None of the GAN's images will be needed, as real ones will be copied, or put "
+    "together where each attribute has pixels of its own: a tenth of the training is "
+    "enough."
 )
 
 
