@@ -2,18 +2,14 @@ import io
 import weakref
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from balancegan.data import rows
 from balancegan.data.archives import write_array
-from balancegan.data.labelled import (
-    LabelledImages,
-    Part,
-    SyntheticImages,
-    no_columns,
-)
+from balancegan.data.labelled import LabelledImages, Part, SyntheticImages
 from balancegan.data.rows import Rows, as_rows
 from balancegan.data.writing import write_images
 
@@ -45,7 +41,8 @@ def test_writing_holds_a_batch_at_a_time(tmp_path, kind):
             del batch
             assert sum(array() is not None for array in held) <= 1
 
-    part = Part(np.zeros((3, 4, 4), "uint8"), np.array(list("aab")), no_columns(3))
+    no_columns = pd.DataFrame(index=range(3))
+    part = Part(np.zeros((3, 4, 4), "uint8"), np.array(list("aab")), no_columns)
     labelled = LabelledImages(tmp_path / "made", {"train": part})
     synthetic = SyntheticImages(batches(), np.full(12, "b"), np.arange(12), "c0ffee")
     out = tmp_path / ("out" if kind in ("npy", "idx", "folder") else f"out.{kind}")

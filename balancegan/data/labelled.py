@@ -281,11 +281,6 @@ def column_name(key: str) -> str:
     return key
 
 
-def no_columns(n: int) -> pd.DataFrame:
-    """Return a table of `n` rows and no column."""
-    return pd.DataFrame(index=range(n))
-
-
 @dataclass(frozen=True)
 class SyntheticImages:
     """Images to add to the training part, and where each comes from.
