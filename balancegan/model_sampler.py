@@ -7,13 +7,22 @@ put together, from a plan to images; how the model was trained is not known.
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from balancegan.attributes import Labels, name_values
-from balancegan.balance import VALIDATED, Plan, Strategy, class_counts, plan_synthesis
+from balancegan.balance import (
+    OWN_STRATEGIES,
+    VALIDATED,
+    Plan,
+    Strategy,
+    class_counts,
+    plan_synthesis,
+)
 from balancegan.downstream.amounts import (
     AmountSearch,
     ValidatedAmounts,
@@ -32,6 +41,9 @@ from balancegan.synthesis.reference import Reference
 from balancegan.synthesis.summary import describe_exceptions
 from balancegan.synthesis.synthesis import Synthesis
 
+COUNT = Interval(Integral, 1, None, closed="left")
+ABOVE_ZERO = Interval(Real, 0, None, closed="neither")
+
 
 class ModelSampler(ImageOverSampler):
     """Asks a trained model for images. Abstract: who trained it is not known here.
@@ -39,6 +51,22 @@ class ModelSampler(ImageOverSampler):
     Its parameters and attributes are described where users see them, in
     :class:`balancegan.augmenter.ConditionalGANAugmenter`.
     """
+
+    _parameter_constraints: dict = ImageOverSampler._parameter_constraints | {
+        "sampling_strategy": [
+            *ImageOverSampler._parameter_constraints["sampling_strategy"],
+            StrOptions(set(OWN_STRATEGIES)),
+        ],
+        "balance_on": [str, list, tuple, None],
+        "max_ratio": [Interval(Real, 0, None, closed="left"), None],
+        "reject": ["boolean"],
+        "best_of": [COUNT],
+        "truncation": [ABOVE_ZERO, None],
+        "gan_only": ["boolean"],
+        "gan_share": [Interval(Real, 0, 1, closed="both")],
+        "move_copies": ["boolean"],
+        "validation_minutes": [ABOVE_ZERO],
+    }
 
     model_: TrainedModel
     balance_on: str | Sequence[str] | None
@@ -48,6 +76,7 @@ class ModelSampler(ImageOverSampler):
     truncation: float | None
     gan_only: bool
     gan_share: float
+    move_copies: bool
     validation_minutes: float
     verbose: int
     validated_: ValidatedAmounts | None
@@ -227,6 +256,7 @@ class ModelSampler(ImageOverSampler):
             reject=self.reject,
             gan_only=self.gan_only,
             gan_share=self.gan_share,
+            move_copies=self.move_copies,
             best_of=self.best_of,
             reference=self._reference_for(images, class_indices),
         )

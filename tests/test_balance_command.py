@@ -166,6 +166,22 @@ def test_the_card_counts_images_by_how_they_came_about(cells, tmp_path):
     assert shown["between real images"] == "0"
 
 
+@pytest.mark.parametrize("is_moved", [True, False])
+def test_copies_are_moved_unless_somebody_moves_images_while_training(
+    cells, tmp_path, is_moved
+):
+    options = ["--no-move-copies"] * (not is_moved) + ["--gan-share", "0"]
+    options += ["--target", "neutrophil=30", "--size", "16x24", *QUICK]
+    result = run("balance", cells, "--out", tmp_path / "out.npz", *options, "--json")
+    assert json.loads(result.stdout)["move_copies"] == is_moved
+    images = [image.tobytes() for image in load_npz(tmp_path / "out.npz")["x_train"]]
+    is_again = [image in images[:-17] for image in images[-17:]]
+    assert all(is_again) != is_moved
+    assert any(is_again)
+    card = (tmp_path / "out.card.md").read_text()
+    assert ("half of them moved" in card) == is_moved
+
+
 def test_a_card_lies_beside_a_file_and_is_not_written_over(cells, tmp_path):
     card = tmp_path / "out.card.md"
     card.write_text("mine")

@@ -135,6 +135,27 @@ def test_real_images_again_fill_up_what_the_gan_may_not_make(
     assert 0.2 * n_again <= sum(again) <= 0.9 * n_again
 
 
+def test_real_images_come_again_as_they_are_where_none_are_to_be_moved(
+    fitted, tiny_classes, accepting
+):
+    X, y = tiny_classes
+    moved, _ = fitted.resample({"shirt": 42})
+    numbers = fitted.quality_["number"]
+    fitted.set_params(move_copies=False)
+    try:
+        as_they_are, _ = fitted.resample({"shirt": 42})
+    finally:
+        fitted.set_params(move_copies=True)
+    is_copy = fitted.method_ == "copied"
+    assert is_copy.sum() == 25
+    # The GAN's images, and whose turn it is, are the same
+    np.testing.assert_array_equal(as_they_are[~is_copy], moved[~is_copy])
+    np.testing.assert_array_equal(fitted.quality_["number"], numbers)
+    real = [image.tobytes() for image in X[y == "shirt"]]
+    again = [image.tobytes() for image in as_they_are[is_copy]]
+    assert {again.count(image) for image in real} == {2, 3}  # 12 images, 25 copies
+
+
 def test_moved_images_are_real_ones_by_whole_pixels():
     images = gradient_images(1, (14, 28))
     changed = [move(images[0][..., None], np.random.default_rng(k)) for k in range(300)]

@@ -72,6 +72,7 @@ def balance_file(task: Task, out: Output, checkpoints: Path) -> dict[str, Any]:
         "model": None if task.model is None else str(task.model),
         "fingerprint": synthetic.model,
         "quality": _facts_of(augmenter.quality_summary_),
+        "move_copies": augmenter.move_copies,
         "validated": _describe_validated(augmenter),
     }
     plan = augmenter.n_to_generate_

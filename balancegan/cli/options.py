@@ -23,7 +23,14 @@ TRAINING_PARAMETERS = (
 )
 
 
-SCREENING_PARAMETERS = ("reject", "best_of", "truncation", "gan_only", "gan_share")
+SCREENING_PARAMETERS = (
+    "reject",
+    "best_of",
+    "truncation",
+    "gan_only",
+    "gan_share",
+    "move_copies",
+)
 VALIDATING_PARAMETERS = ("validation_minutes",)
 
 READING_PARAMETERS = ("images_key", "labels_key", "size", "fit", "on_error")
@@ -257,6 +264,13 @@ target_options = add_options(
         help="At most this share of a class is of the GAN, real images counted; real "
         "images again fill up the rest. 0: none is, and of one attribute the GAN is "
         "trained for a tenth of the steps.",
+    ),
+    click.option(
+        "--move-copies/--no-move-copies",
+        default=True,
+        show_default=True,
+        help="Move half of the real images that come again, by a fourteenth of the "
+        "sides at most; worse for networks that move all images while they learn.",
     ),
 )
 

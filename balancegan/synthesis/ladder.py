@@ -25,7 +25,7 @@ from balancegan.gan.selection import Selection
 from balancegan.progress import show_progress
 from balancegan.synthesis.faults import COPIED, GAN, INTERPOLATED, RECOMBINED
 from balancegan.synthesis.interpolation import InterpolatingModel
-from balancegan.synthesis.moved import MovedCopies
+from balancegan.synthesis.moved import MOVED, MovedCopies
 from balancegan.synthesis.recombination import RecombiningModel
 from balancegan.synthesis.reference import Reference
 from balancegan.synthesis.rejection import Screen, Screened
@@ -79,6 +79,8 @@ class Ladder:
     gan_share : float
         At most this share of the rows of a class, real and made, are images of the GAN,
         rounded up. 1: no limit.
+    move_copies : bool, default=True
+        Whether half of the copies are moved.
     reference : Reference or None, default=None
         Judges of these images, where there are some already.
     """
@@ -93,11 +95,13 @@ class Ladder:
         gan_only: bool,
         best_of: int = 1,
         gan_share: float = 1.0,
+        move_copies: bool = True,
         reference: Reference | None = None,
     ) -> None:
         self.model, self.images, self.class_indices = model, images, class_indices
         self.reject, self.gan_only, self.best_of = reject, gan_only, best_of
         self.gan_share = 1.0 if gan_only else gan_share
+        self.move_copies = move_copies
         self.reference = reference
         self.finder: LatentFinder | None = None
 
@@ -243,6 +247,7 @@ class Ladder:
             own,
             self.model.image_format,
             self.model.seed,
+            MOVED if self.move_copies else 0.0,
         )
         numbers = np.arange(n)
         indices = copies.classes_of(numbers)

@@ -15,12 +15,12 @@ from balancegan.images import ImageFormat
 from balancegan.memory import take_rows
 
 SHIFT = 1 / 14  # of the side, at most
-MOVED = 0.5  # of the copies that are moved or not
+MOVED = 0.5  # of the copies
 SEED_OFFSET = 2  # keeps these draws apart from those of latents and of attributes
 
 
 class MovedCopies:
-    """Copies of the real images of one class, half of them moved.
+    """Copies of the real images of one class, some of them moved.
 
     Copy k depends on the seed, the images and k alone.
 
@@ -36,6 +36,8 @@ class MovedCopies:
         Of the images.
     seed : int
         Seed.
+    moved : float, default=0.5
+        How likely each is moved, 0 to 1.
     """
 
     def __init__(
@@ -45,9 +47,10 @@ class MovedCopies:
         rows: np.ndarray,
         image_format: ImageFormat,
         seed: int,
+        moved: float = MOVED,
     ) -> None:
         self.images, self.class_indices, self.rows = images, class_indices, rows
-        self.image_format, self.seed = image_format, seed
+        self.image_format, self.seed, self.moved = image_format, seed, moved
         self._turn, self._order = -1, rows
 
     def classes_of(self, numbers: np.ndarray) -> np.ndarray:
@@ -72,7 +75,7 @@ class MovedCopies:
             real = take_rows(self.images, np.array([self._row(k) for k in wanted]))
             originals = self.image_format.to_model_range(real)
             copies = [
-                move(image, self._rng(k))
+                move(image, self._rng(k), self.moved)
                 for image, k in zip(originals, wanted, strict=True)
             ]
             yield self.image_format.from_model_range(np.stack(copies))
@@ -90,18 +93,22 @@ class MovedCopies:
         return np.random.default_rng([self.seed, index, number, SEED_OFFSET])
 
 
-def move(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return every other image moved by whole pixels, at random; edges are repeated.
+def move(
+    image: np.ndarray, rng: np.random.Generator, probability: float = MOVED
+) -> np.ndarray:
+    """Return an image moved by whole pixels at random, edges repeated, or as it is.
 
-    Half stay where they are, so that being moved is no sign of a class that is filled
-    up among others that are not.
+    Half stay where they are by default, so that being moved is no sign of a class that
+    is filled up among others that are not.
 
     Parameters
     ----------
     image : ndarray of shape (height, width, channels)
         It is not changed.
     rng : Generator
-        Draws how far.
+        Draws whether, and how far.
+    probability : float, default=0.5
+        How likely it is moved.
 
     Examples
     --------
@@ -110,7 +117,7 @@ def move(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     >>> {int(copy.sum()) for copy in copies}
     {64}
     """
-    if rng.random() >= MOVED:
+    if rng.random() >= probability:
         return image
     reach = [max(1, round(SHIFT * side)) for side in image.shape[:2]]
     padded = np.pad(image, [*((r, r) for r in reach), (0, 0)], mode="edge")
