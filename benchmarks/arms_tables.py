@@ -18,6 +18,7 @@ import pandas as pd
 from arms import ARMS, COPIES, QUICK, RIVALS
 from tables import (
     FEW_SHOT,
+    FIGURES,
     JUDGED_BY,
     TITLES,
     describe,
@@ -32,7 +33,6 @@ from balancegan.evaluation.metrics import Difference, paired_difference
 BY_THE_OTHER = "by_the_digit"  # of dominoes, where the digit is not the class
 GENERATOR = "cgan"  # what the names of arms that use one begin with
 COLORS = {True: "C0", False: "C1"}  # with the GAN's images, and what is beside them
-FIGURES = {"balanced accuracy": JUDGED_BY, "few-shot recall": FEW_SHOT}
 
 
 class Runs(NamedTuple):

@@ -4,8 +4,8 @@
     python benchmarks/page.py --check
 
 Writes what stands between the marks of the documents anew, from results/arms_SET.json,
-filling_SET.json and validated_SET.json, and results/arms.png. --check writes nothing,
-and fails where the documents say something else.
+filling_SET.json, copies_SET.json and validated_SET.json, and results/arms.png. --check
+writes nothing, and fails where the documents say something else.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from arms_tables import (
     read,
     sets_table,
 )
-from tables import alone_table, fillings_table, validated_table
+from tables import alone_table, fillings_table, moved_table, validated_table
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -51,6 +51,7 @@ def main():
         "classes": classes_tables(found),
         "costs": costs_table(found),
         "fillings": fillings_table(RESULTS),
+        "moved": moved_table(RESULTS),
         "alone": alone_table(RESULTS),
         "validated": validated_table(RESULTS),
     }

@@ -23,6 +23,7 @@ TITLES = {
 }
 JUDGED_BY = "balanced_accuracy"
 FEW_SHOT = "few_shot"
+FIGURES = {"balanced accuracy": JUDGED_BY, "few-shot recall": FEW_SHOT}
 WORDED = {  # what filling.py fills up with
     "repeated": "real images again",
     "gan": "images of the GAN",
@@ -68,6 +69,28 @@ def fillings_table(folder):
                 how = "shifts" if shifts else "as they are"
                 row[f"{title}, {how}"] = f"{mean_and_each(runs[JUDGED_BY])}; {few}"
     return to_markdown([rows[filling] for filling in WORDED if filling in rows])
+
+
+def moved_table(folder):
+    """Return how many copies are best moved, to whom, paired by draw and seed."""
+    file = folder / "copies_fashion_lt.json"
+    if not file.exists():
+        return to_markdown([])
+    frame = pd.DataFrame(json.loads(file.read_text())["runs"])
+    of = frame.set_index(["moved", "shifts", "draw", "seed"]).sort_index()
+    rows = []
+    for moved in sorted(frame["moved"].unique()):
+        row = {"moved": f"{moved:.0%}"}
+        for shifts, how in ((False, "as they are"), (True, "moves all images")):
+            runs, others = (of.loc[(share, shifts)] for share in (moved, 0.0))
+            for title, figure in FIGURES.items():
+                mean = percent(runs[figure].mean())
+                pairs = runs[figure].align(others[figure], join="inner")
+                shown = f"{mean}, {describe(paired_difference(*map(list, pairs)))}"
+                row[f"{how}: {title}"] = shown if moved else mean
+            row[f"{how}: runs"] = len(runs)
+        rows.append(row)
+    return to_markdown(rows)
 
 
 def alone_table(folder):
