@@ -59,7 +59,7 @@ class ConditionalGANAugmenter(ModelSampler):
         At most this share of the rows of a class, real and synthetic, are images of the
         GAN; beyond, real images again, half of them moved a little. Of more classifiers
         take what a GAN's images have in common for a sign of the class. 1: no limit. 0:
-        copies only, for which `fit` takes a tenth of the time; see `steps`.
+        copies only; with one attribute `fit` then takes a tenth of the time.
     move_copies : bool, default=True
         Whether half of the real images that come again are moved a little, by at most a
         fourteenth of the sides. A network that learns from the rows as they are knows
@@ -93,8 +93,9 @@ class ConditionalGANAugmenter(ModelSampler):
         those of the few-shot classes become no better, at most 20,000 or as many as
         `max_minutes` allows. None: no limit where `max_minutes` is given, else the
         preset's own number (3,000; for "tutorial" 30 passes over the data), or a tenth
-        of it where `resample` needs no image of the GAN, since real ones show that each
-        attribute has pixels of its own, or `gan_share` is 0; `sample` then warns.
+        of it where `resample` needs no image of the GAN: where real ones show that each
+        attribute has pixels of its own, or with one attribute where `gan_share` is 0;
+        `sample` then warns.
     max_minutes : float, default=None
         Training ends after so many minutes. None: when the steps are done.
     batch_size : int, default=None
