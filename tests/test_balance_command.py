@@ -180,6 +180,24 @@ def test_copies_are_moved_unless_somebody_moves_images_while_training(
     assert any(is_again)
     card = (tmp_path / "out.card.md").read_text()
     assert ("half of them moved" in card) == is_moved
+    assert "copies of their real\nimages" in card
+
+
+@pytest.mark.parametrize("options", [[], ["--no-reject"], ["--gan-share", "0"]])
+def test_the_card_says_of_judges_where_there_were_some(cells, tmp_path, options):
+    balanced(cells, tmp_path / "out", "--target", "neutrophil=30", *options)
+    card = (tmp_path / "out" / "README.md").read_text()
+    for said in ("Judges of the real images", "\nAgreement is the share"):
+        assert (said in card) == (not options)
+
+
+def test_a_model_that_was_kept_moves_copies_as_is_asked(cells, tmp_path):
+    model, options = tmp_path / "model", ["--size", "16x24"]
+    run("train", cells, "--model", model, *options, *QUICK)
+    options += ["--model", model, "--target", "neutrophil=30", "--json"]
+    options += ["--no-move-copies", "--no-reject", "--quiet"]
+    result = run("balance", cells, "--out", tmp_path / "out.npz", *options)
+    assert not json.loads(result.stdout)["move_copies"]
 
 
 def test_a_card_lies_beside_a_file_and_is_not_written_over(cells, tmp_path):
