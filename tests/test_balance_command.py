@@ -264,6 +264,11 @@ def test_attributes_are_written_with_arrays(cells, tmp_path, kind):
 
 
 SHADE, SIZE = np.repeat([0, 1], [20, 10]), np.tile([3, 5], 15).astype("uint8")
+IN_ATTRS = {
+    "attrs_train": np.stack([SHADE, SIZE], axis=1),
+    "attr_names": np.array(["shade:dark,pale", "size"]),
+}
+OTHER = np.arange(7)
 
 
 @pytest.mark.parametrize(
@@ -273,12 +278,13 @@ SHADE, SIZE = np.repeat([0, 1], [20, 10]), np.tile([3, 5], 15).astype("uint8")
         ({"shade": SHADE, "slide": SIZE}, "shade", ["slide"]),
         ({"shade_train": SHADE.astype("uint8")}, "shade_train", []),
         ({"shade": np.array(["dark", "pale"])[SHADE]}, "shade", []),
+        ({"shade": SHADE, "sample_weight": SIZE}, "shade", ["sample_weight"]),
+        ({"shade": SHADE, "sample_weight": OTHER}, "shade", []),
+        (IN_ATTRS, "shade_train", ["attrs_train"]),
+        (IN_ATTRS | {"shade_train": OTHER}, "shade", ["attrs_train"]),
         (
-            {
-                "attrs_train": np.stack([SHADE, SIZE], axis=1),
-                "attr_names": np.array(["shade:dark,pale", "size"]),
-            },
-            "shade_train",
+            IN_ATTRS | {"shade_train": OTHER, "shade": OTHER, "train_shade": OTHER},
+            "shade2_train",
             ["attrs_train"],
         ),
     ],
@@ -297,6 +303,8 @@ def test_a_copy_of_an_archive_has_the_attributes_of_synthetic_images(
     assert is_pale.tolist() == [*(SHADE == 1).tolist(), *[True] * 10]
     if key in stored:
         assert found.dtype == stored[key].dtype
+    for name in stored.keys() - {key}:
+        np.testing.assert_array_equal(arrays[name], stored[name])
     assert [k for k in stored if len(arrays[k]) == 30] == as_it_was
     warned = [k for k in stored if f"{k} has a row for each real" in result.stderr]
     assert warned == as_it_was

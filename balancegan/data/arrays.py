@@ -113,6 +113,7 @@ def from_arrays(
             images_key,
             labels_key,
             stored,
+            list(arrays),
             sorted(
                 key
                 for key in arrays.keys() - known
@@ -199,7 +200,7 @@ def attribute_arrays(
     """
     extended = add_columns(columns, synthetic)
     return {
-        stored.key_of(name) or f"{name}_{TRAIN}": _column_array(
+        stored.key_of(name) or stored.free_key(name): _column_array(
             extended[name].astype(columns[name].dtype)
         )
         for name in map(str, synthetic.attributes)

@@ -4,6 +4,7 @@ Images and labels of each split, further columns, and the files behind them. Who
 them from disk, and who writes them back, are the other modules of this room.
 """
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -62,6 +63,8 @@ class StoredArrays:
         Names of the two arrays.
     labels : ndarray of shape (n,), (n, 1) or (n, n_classes)
         As stored.
+    keys : list of str
+        Names of all arrays.
     aligned_keys : list of str
         Other arrays with as many rows as there are training images.
     """
@@ -69,12 +72,20 @@ class StoredArrays:
     images_key: str
     labels_key: str
     labels: np.ndarray
+    keys: list[str]
     aligned_keys: list[str]
 
     def key_of(self, column: str) -> str | None:
         """Return the array of a column of the training part; None if it has no own."""
         keys = [key for key in self.aligned_keys if column in (key, column_name(key))]
         return column if column in keys else next(iter(keys), None)
+
+    def free_key(self, column: str) -> str:
+        """Return a name for an array of a column that has no own."""
+        names = [f"{column}_{TRAIN}", column, f"{TRAIN}_{column}"]
+        numbered = (f"{column}{k}_{TRAIN}" for k in itertools.count(2))
+        free = (key for key in itertools.chain(names, numbered) if key not in self.keys)
+        return next(free)
 
     def encode(self, labels: np.ndarray) -> np.ndarray:
         """Return labels in the shape and dtype that they are stored in."""

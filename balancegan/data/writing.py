@@ -189,8 +189,7 @@ def _write_copy(
     new: dict[str, np.ndarray | Rows] = {}
     if synthetic is not None:
         labels = np.concatenate([labelled.labels, synthetic.labels])
-        has_weights = WEIGHT_KEY in stored.aligned_keys
-        weight_key = None if has_weights else WEIGHT_KEY
+        weight_key = None if WEIGHT_KEY in stored.keys else WEIGHT_KEY
         new = {
             stored.images_key: add_images(labelled.images, synthetic),
             stored.labels_key: stored.encode(labels),
