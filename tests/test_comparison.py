@@ -2,6 +2,7 @@ import matplotlib
 import numpy as np
 import pytest
 
+from balancegan.evaluation.metrics import paired_difference
 from balancegan.evaluation.result import EvaluationResult
 
 from .test_checks import make_result
@@ -11,8 +12,11 @@ matplotlib.use("agg")
 RIVALS = ["none", "class_weight", "oversample", "smote", "augment"]
 
 
-def simulate(rng, effect=0.0, n_seeds=3, n_draws=3, n_ours=1):
-    """Facts of arms that are all equally good but for ours; seeds matter to all."""
+def simulate(rng, effect=0.0, n_seeds=3, n_draws=3, n_ours=1, behind=()):
+    """Facts of arms that are all equally good but for ours; seeds matter to all.
+
+    Those that are behind are so by thirty points.
+    """
     arms = [*RIVALS, *(f"ours{k or ''}" for k in range(n_ours))]
     runs = []
     for split in range(n_draws):
@@ -20,6 +24,7 @@ def simulate(rng, effect=0.0, n_seeds=3, n_draws=3, n_ours=1):
             of_seed = rng.normal(0.8, 0.01)
             for arm in arms:
                 recall = of_seed + rng.normal(0, 0.01) + effect * (arm not in RIVALS)
+                recall -= 0.3 * (arm in behind)
                 row = {"class": "bag", "recall": recall, "n_test": 1000}
                 runs.append(
                     {
@@ -61,6 +66,32 @@ def test_a_true_effect_is_found():
     for effect, verdict in ((0.05, "helps"), (-0.05, "harms")):
         found = [simulate(rng, effect).verdict("ours").overall for _ in range(50)]
         assert found.count(verdict) >= 48
+
+
+@pytest.mark.parametrize(
+    ("n_ours", "behind", "lower", "upper"),
+    [
+        (1, {"none", "class_weight", "oversample", "augment"}, 1, 1),
+        (3, {"none", "class_weight", "oversample", "augment", "ours1", "ours2"}, 1, 1),
+        (3, {"none", "class_weight", "oversample", "augment"}, 3, 1),
+        (1, {"none"}, 1, 4),
+    ],
+)
+def test_of_several_arms_those_count_that_may_be_the_best(n_ours, behind, lower, upper):
+    result = simulate(np.random.default_rng(1), n_ours=n_ours, behind=behind)
+    figures = result.runs_frame.pivot_table(
+        "balanced_accuracy", ["split", "seed"], "arm"
+    )
+    verdict = result.verdict()
+    found = verdict.against_best_rival
+    expected = paired_difference(
+        figures[verdict.arm],
+        figures[verdict.best_rival],
+        n_chosen_from=upper,
+        n_tried=lower,
+    )
+    bounds = found.mean, found.low, found.high
+    assert bounds == pytest.approx((expected.mean, expected.low, expected.high))
 
 
 def test_the_plot_shows_what_the_frame_says():

@@ -137,14 +137,14 @@ def test_one_pair_has_no_interval():
 @given(
     st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=2, max_size=9),
     st.integers(1, 8),
+    st.integers(1, 8),
     st.integers(1, 10),
 )
-def test_corrections_only_widen_and_sides_mirror(pairs, n_chosen_from, n_verdicts):
+def test_corrections_only_widen_and_sides_mirror(pairs, chosen, tried, n_verdicts):
     first, second = np.array(pairs).T
     plain = paired_difference(first, second)
-    wider = paired_difference(
-        first, second, n_chosen_from=n_chosen_from, n_verdicts=n_verdicts
-    )
+    settings = {"n_chosen_from": chosen, "n_tried": tried, "n_verdicts": n_verdicts}
+    wider = paired_difference(first, second, **settings)
     mirrored = paired_difference(second, first)
     assert wider.low <= plain.low <= plain.mean <= plain.high <= wider.high
     assert (mirrored.low, mirrored.high) == pytest.approx((-plain.high, -plain.low))
@@ -172,6 +172,20 @@ def test_the_best_of_many_is_no_reason_to_say_harms(n_runs):
         uncorrected.append(paired_difference(ours, best).verdict)
     assert np.mean([v != "no evidence" for v in verdicts]) <= 0.05
     assert np.mean([v == "harms" for v in uncorrected]) > 0.05
+
+
+@pytest.mark.parametrize("n_runs", [3, 9])
+def test_the_best_of_many_is_no_reason_to_say_helps(n_runs):
+    rng = np.random.default_rng(n_runs)
+    verdicts, uncorrected = [], []
+    for _ in range(1_000):
+        other = rng.normal(0.85, 0.01, n_runs)
+        ours = rng.normal(0.85, 0.01, (6, n_runs))
+        best = ours[ours.mean(axis=1).argmax()]
+        verdicts.append(paired_difference(best, other, n_tried=6).verdict)
+        uncorrected.append(paired_difference(best, other).verdict)
+    assert np.mean([v != "no evidence" for v in verdicts]) <= 0.05
+    assert np.mean([v == "helps" for v in uncorrected]) > 0.05
 
 
 def test_all_verdicts_of_a_table_are_right_together():

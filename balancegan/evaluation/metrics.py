@@ -267,6 +267,7 @@ def paired_difference(
     others: Sequence[float] | np.ndarray,
     *,
     n_chosen_from: int = 1,
+    n_tried: int = 1,
     n_verdicts: int = 1,
     test_share: float = 0.0,
     resolution: float = 0.0,
@@ -284,7 +285,10 @@ def paired_difference(
         `others` was chosen as the best of so many arms *by these very runs*. The best
         of several looks better than it is, so that an arm as good as all of them would
         seem to harm; the upper bound is moved up accordingly (Bonferroni). The lower
-        bound needs no correction: the choice makes it the more cautious.
+        bound needs no correction: the choice makes it the more cautious. Arms that are
+        told from the best for certain could not have been chosen, and need not count.
+    n_tried : int, default=1
+        The same of `values`: the best of so many. The lower bound is moved down.
     n_verdicts : int, default=1
         So many verdicts are given side by side, one for each class, say; both bounds
         are moved (Bonferroni), so that all of them are right together as often.
@@ -331,7 +335,7 @@ def paired_difference(
     spread = max(differences.std(ddof=1), resolution if differences.any() else 0.0)
     error = float(spread * np.sqrt(1 / n + test_share))
     tail = ERROR_RATE / 2 / n_verdicts
-    below = student.isf(tail, n - 1) * error
+    below = student.isf(tail / n_tried, n - 1) * error
     above = student.isf(tail / n_chosen_from, n - 1) * error
     # No difference of two figures in 0..1 is larger than 1
     return Difference(

@@ -199,15 +199,25 @@ class EvaluationResult:
                 f"A verdict is given on one of the arms {self.arms}. Received: {arm!r}."
             )
         best, means = self.best_rival, self._means
+        n_chosen_from = self._count_contenders(self.rivals)
+        n_tried = self._count_contenders(on_trial or [arm])
         return ArmVerdict(
             arm=arm,
             best_rival=best,
-            against_none=self._overall_difference(arm, BASELINE),
-            against_best_rival=self._overall_difference(arm, best, len(self.rivals)),
+            against_none=self._overall_difference(arm, BASELINE, n_tried=n_tried),
+            against_best_rival=self._overall_difference(
+                arm, best, n_chosen_from=n_chosen_from, n_tried=n_tried
+            ),
             classes=self._class_differences(arm, best),
             means={name: float(means[name]) for name in (arm, BASELINE, best)},
             figure=self.figure_name,
         )
+
+    def _count_contenders(self, arms: list[str]) -> int:
+        """Return how many may be the best: those not told from it for certain."""
+        best = str(self._means[arms].idxmax())
+        verdicts = [self._overall_difference(arm, best).verdict for arm in arms]
+        return len(arms) - verdicts.count("harms")
 
     def _class_differences(
         self, arm: str, best: str
@@ -233,7 +243,7 @@ class EvaluationResult:
         }
 
     def _overall_difference(
-        self, arm: str, other: str, n_chosen_from: int = 1
+        self, arm: str, other: str, **corrections: int
     ) -> Difference:
         own = "combinations" if self.has_combinations else "classes"
         n_test = np.array(
@@ -244,7 +254,7 @@ class EvaluationResult:
             other,
             lambda run: run["figures"][self.figure],
             resolution=1 / (len(n_test) / len(self.runs) * n_test.min()),
-            n_chosen_from=n_chosen_from,
+            **corrections,
         )
 
     def _difference(
