@@ -18,10 +18,11 @@ from .conftest import make_images
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+GUIDE = (ROOT / "docs" / "guide.md").read_text()
 
 
-def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def blocks(text, language):
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
 @pytest.fixture
@@ -32,19 +33,25 @@ def quick(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
 
-def test_python_blocks_of_the_readme_run(quick):
+def test_the_example_of_the_readme_prints_what_is_below_it(quick, capsys):
+    (example,), (printed,) = blocks(README, "python"), blocks(README, "text")
+    exec(compile(example, "README.md", "exec"), {})
+    assert capsys.readouterr().out == printed
+
+
+def test_python_blocks_of_the_guide_run(quick):
     y = np.repeat(["bag", "shirt", "boot"], [20, 8, 6])
     names = {"X": make_images(34), "y": y, "classifier": LogisticRegression()}
     names |= {"X_test": make_images(6, seed=1), "y_test": y[[0, 1, 20, 21, 28, 29]]}
     names["shade"] = np.resize(["light", "dark"], 34)
-    for block in blocks("python"):
+    for block in blocks(GUIDE, "python"):
         counts = block.replace("1000", "25")
-        exec(compile(counts, "README.md", "exec"), names)
+        exec(compile(counts, "guide.md", "exec"), names)
     assert names["augmenter"].is_synthetic_.any()
 
 
 def commands():
-    for block in blocks("sh"):
+    for block in blocks(README + GUIDE, "sh"):
         for line in block.splitlines():
             words = shlex.split(line, comments=True)
             if words[:1] == ["balancegan"]:
@@ -52,7 +59,7 @@ def commands():
 
 
 @pytest.mark.parametrize("words", list(commands()), ids=" ".join)
-def test_commands_of_the_readme_parse(words):
+def test_commands_of_the_documents_parse(words):
     help_names = {"help_option_names": ["-h", "--help"]}
     main.commands[words[0]].make_context(words[0], words[1:], **help_names)
 
@@ -77,3 +84,23 @@ def test_examples_run_and_are_short(quick, monkeypatch, path, tmp_path, capsys):
     runpy.run_path(str(path), run_name="__main__")
     assert capsys.readouterr().out
     assert list(tmp_path.glob("*.png")) or list(tmp_path.glob("*.html"))
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/guide.md"])
+def test_links_lead_somewhere(document):
+    folder = (ROOT / document).parent
+    text = (ROOT / document).read_text()
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if target.startswith("http"):
+            continue
+        path, _, heading = target.partition("#")
+        file = folder / path if path else ROOT / document
+        assert file.exists(), target
+        if heading:
+            assert heading in headings(file), target
+
+
+def headings(file):
+    """Return the anchors that headings of a Markdown file have."""
+    titles = re.findall(r"^#+ (.*)$", file.read_text(), re.MULTILINE)
+    return [re.sub(r"[^\w\- ]", "", t).lower().replace(" ", "-") for t in titles]
