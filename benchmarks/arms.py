@@ -12,8 +12,9 @@ garment. The arms "cgan-2min" train the GAN for two minutes; "copies" write what
 does without an image of the GAN: real images again, half of them moved.
 
 Each run is written to results/arms_SET.json when it is done, and what is there is not
-run again: whoever stops it goes on where it was. --cache keeps the sets that GANs made.
-page.py makes tables and plots of what there is.
+run again: whoever stops it goes on where it was. --results takes another folder, to run
+again what is there. --cache keeps the sets that GANs made. page.py makes tables and
+plots of what there is.
 """
 
 import argparse
@@ -47,6 +48,7 @@ from balancegan.images import find_format
 
 RESULTS = Path(__file__).parent / "results"
 ONE_DRAW = ("blood", "chest")  # sets that come with a training part
+COMPARED = ("mnist_lt", "fashion_lt", "dominoes", "dominoes_995", *ONE_DRAW)
 STEPS = 1_000
 JUDGES = list(CLASSIFIERS)
 QUICK_MINUTES = 2
@@ -153,7 +155,7 @@ def of_combinations(task, predicted):
 
 def compare_all(options):
     for name in options.only:
-        file = RESULTS / f"arms_{name}.json"
+        file = options.results / f"arms_{name}.json"
         result = json.loads(file.read_text()) if file.exists() else {"runs": []}
         result["command"] = f"python benchmarks/arms.py --data DATA --only {name}"
         done = {(r["draw"], r["seed"], r["arm"], r["judge"]) for r in result["runs"]}
@@ -184,7 +186,8 @@ def by_sampler(arms):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--only", nargs="+", choices=SETS, default=list(SETS))
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--only", nargs="+", choices=SETS, default=COMPARED)
     parser.add_argument("--draws", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))

@@ -1,8 +1,9 @@
 """Tables and a plot of the arms, from results/arms_SET.json.
 
-Differences are paired over (draw, seed), with 95 % intervals; the bar is the best of
-the arms without a generator, by mean balanced accuracy, which was chosen by the same
-runs, so that upper bounds are moved up by as much as the choice may deceive.
+Differences are paired over (draw, seed), with 95 % intervals, the wider of two: over
+the pairs, and over the means of draws, since seeds of a draw share its images. The bar
+is the best of the arms without a generator, by mean balanced accuracy; it is chosen by
+the same runs, so that upper bounds are moved up by as much as the choice may deceive.
 """
 
 import json
@@ -23,6 +24,7 @@ from tables import (
     TITLES,
     describe,
     describe_mean,
+    paired_over_draws,
     percent,
     to_markdown,
     word,
@@ -52,9 +54,23 @@ class Runs(NamedTuple):
         return [arm for arm in self.arms if arm in RIVALS]
 
     @property
+    def still_rivals(self):
+        """Those of them whose images are not moved and mixed while learning."""
+        return [arm for arm in self.rivals if "+" not in arm]
+
+    @property
     def bar(self):
-        shared = self.shared_by(*self.rivals)
-        return max(self.rivals, key=lambda arm: shared.mean(arm, JUDGED_BY))
+        return self.best_of(self.rivals)
+
+    def best_of(self, rivals, figure=JUDGED_BY):
+        shared = self.shared_by(*rivals)
+        return max(rivals, key=lambda arm: shared.mean(arm, figure))
+
+    def count_contenders(self, rivals, figure=JUDGED_BY):
+        """Return how many of them may be the best: not told from it for certain."""
+        best = self.best_of(rivals, figure)
+        verdicts = [self.difference(arm, best, figure).verdict for arm in rivals]
+        return len(rivals) - verdicts.count("harms")
 
     def shared_by(self, *arms):
         """Return the runs of those draws and seeds that all of these arms have."""
@@ -87,21 +103,24 @@ class Runs(NamedTuple):
         rows = self.of(arm)
         return float(rows[figure].mean()) if figure in rows else float("nan")
 
-    def difference(self, arm, other, figure, cls=None, **settings) -> Difference:
+    def difference(self, arm, other, figure, **settings) -> Difference:
         if figure not in self.frame:
             return paired_difference([], [])
-        values, others = self.of(arm)[figure].align(
-            self.of(other)[figure], join="inner"
-        )
-        if cls is not None:
-            values, others = values.str[cls], others.str[cls]
-        return paired_difference(
-            values.to_numpy(float), others.to_numpy(float), **settings
-        )
+        sides = (self.of(name)[figure] for name in (arm, other))
+        return paired_over_draws(*sides, **settings)
+
+    def difference_of_class(self, arm, other, cls, **settings) -> Difference:
+        """Return that of a class's recall, over pairs: three draws tell nothing."""
+        sides = (self.of(name)["recall"].str[cls] for name in (arm, other))
+        values, others = next(sides).align(next(sides), join="inner")
+        return paired_difference(values.astype(float), others.astype(float), **settings)
 
     def to_bar(self, arm, figure):
-        chosen_from = len(self.rivals)
-        return self.difference(arm, self.bar, figure, n_chosen_from=chosen_from)
+        return self.to_best_of(self.rivals, arm, figure)
+
+    def to_best_of(self, rivals, arm, figure):
+        best, n = self.best_of(rivals, figure), self.count_contenders(rivals, figure)
+        return self.difference(arm, best, figure, n_chosen_from=n)
 
 
 def read(folder):
@@ -120,26 +139,31 @@ def by_network(found):
 
 
 def sets_table(found):
-    """Return the table of the README: a row a set, classifier and setting."""
-    rows = []
-    for runs in found:
-        for _, arm in runs.settings_of_ours:
-            difference = runs.to_bar(arm, JUDGED_BY)
-            bar, shared = runs.bar, runs.shared_by("none", runs.bar, arm)
-            rows.append(
-                {
-                    "set": TITLES[runs.name],
-                    "classifier": runs.judge,
-                    "doing nothing": percent(shared.mean("none", JUDGED_BY)),
-                    "best without a GAN": f"{percent(shared.mean(bar, JUDGED_BY))} "
-                    f"(`{bar}`)",
-                    "balancegan": f"{percent(shared.mean(arm, JUDGED_BY))} (`{arm}`)",
-                    "difference": describe(difference),
-                    "pairs": difference.n_pairs,
-                    "verdict": word(difference),
-                }
-            )
+    """Return the table of the README: a row a set and classifier."""
+    rows = [describe_set(runs, runs.rivals, runs.ours) for runs in found if runs.ours]
     return to_markdown(rows)
+
+
+def still_table(found):
+    """Return the same for classifiers that learn from the rows as they are."""
+    with_it = [runs for runs in found if GENERATOR in runs.arms]
+    rows = [describe_set(runs, runs.still_rivals, GENERATOR) for runs in with_it]
+    return to_markdown(rows)
+
+
+def describe_set(runs, rivals, arm):
+    best, difference = runs.best_of(rivals), runs.to_best_of(rivals, arm, JUDGED_BY)
+    shared = runs.shared_by("none", best, arm)
+    return {
+        "set": TITLES[runs.name],
+        "classifier": runs.judge,
+        "doing nothing": percent(shared.mean("none", JUDGED_BY)),
+        "best other method": f"{percent(shared.mean(best, JUDGED_BY))} (`{best}`)",
+        "balancegan": f"{percent(shared.mean(arm, JUDGED_BY))} (`{arm}`)",
+        "difference": describe(difference),
+        "pairs": difference.n_pairs,
+        "verdict": word(difference),
+    }
 
 
 def arms_tables(found):
@@ -158,17 +182,20 @@ def describe_arm(runs, arm):
         "balanced accuracy": percent(runs.mean(arm, JUDGED_BY)),
     }
     has_few = FEW_SHOT in runs.frame  # a class of at most 200
+    is_best_of_few = has_few and arm == runs.best_of(runs.rivals, FEW_SHOT)
     if has_few:
-        row["few-shot recall"] = percent(runs.mean(arm, FEW_SHOT))
+        few = percent(runs.mean(arm, FEW_SHOT))
+        row["few-shot recall"] = f"**{few}**" if is_best_of_few else few
     if BY_THE_OTHER in runs.frame:
         row["answered with the digit"] = percent(runs.mean(arm, BY_THE_OTHER))
     if arm != "none":
         row["to `none`"] = describe(runs.difference(arm, "none", JUDGED_BY))
     if arm != runs.bar:
         row["to the bar"] = describe(runs.to_bar(arm, JUDGED_BY))
-        if has_few:
-            row["few-shot, to the bar"] = describe(runs.to_bar(arm, FEW_SHOT))
         row["verdict"] = word(runs.to_bar(arm, JUDGED_BY))
+    if has_few and not is_best_of_few:
+        to_best = runs.to_best_of(runs.rivals, arm, FEW_SHOT)
+        row["few-shot, to the best"] = describe(to_best)
     return row
 
 
@@ -214,11 +241,17 @@ def classes_tables(found):
 def describe_class(runs, arm, cls, n_classes):
     recall = runs.of(arm)["recall"].str[cls].mean()
     row = {"class": cls, "recall": percent(recall)}
-    for other in dict.fromkeys([runs.bar, "none", *runs.rivals]):
-        found_of = runs.difference(arm, other, "recall", cls, n_verdicts=n_classes)
-        title = "to the bar" if other == runs.bar else f"to `{other}`"
-        is_whole = other in (runs.bar, "none")
-        row[title] = describe(found_of) if is_whole else describe_mean(found_of)
+    for other in [runs.bar, *(name for name in runs.rivals if name != runs.bar)]:
+        is_bar = other == runs.bar
+        found_of = runs.difference_of_class(
+            arm,
+            other,
+            cls,
+            n_verdicts=n_classes,
+            n_chosen_from=runs.count_contenders(runs.rivals) if is_bar else 1,
+        )
+        show = describe if is_bar or other == "none" else describe_mean
+        row["to the bar" if is_bar else f"to `{other}`"] = show(found_of)
     return row
 
 
@@ -239,6 +272,9 @@ def costs_table(found):
                         runs.difference(arm, "none", JUDGED_BY)
                     ),
                     "points to the bar": describe(runs.to_bar(arm, JUDGED_BY)),
+                    "points to the default": ""
+                    if arm == runs.ours
+                    else describe(runs.difference(arm, runs.ours, JUDGED_BY)),
                 }
             )
     return to_markdown(rows)

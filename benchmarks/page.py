@@ -21,6 +21,7 @@ from arms_tables import (
     draw_plot,
     read,
     sets_table,
+    still_table,
 )
 from tables import alone_table, fillings_table, moved_table, validated_table
 
@@ -31,12 +32,11 @@ DOCUMENTS = ("docs/benchmark.md", "README.md", "benchmarks/README.md")
 
 def fill(text, parts):
     """Return a document with what stands between its marks replaced."""
-    for name, content in parts.items():
-        pattern = rf"(<!-- {name} -->\n).*?(\n<!-- end of {name} -->)"
-        text = re.sub(
-            pattern, lambda m, c=content: f"{m[1]}\n{c}\n{m[2]}", text, flags=re.S
-        )
-    return text
+
+    def replace(found):
+        return f"<!-- {found[1]} -->\n\n{parts[found[1]]}\n\n<!-- end of {found[1]} -->"
+
+    return re.sub(r"<!-- (\w+) -->.*?<!-- end of \1 -->", replace, text, flags=re.S)
 
 
 def main():
@@ -46,6 +46,7 @@ def main():
     found = read(RESULTS)
     parts = {
         "sets": sets_table(found),
+        "still": still_table(found),
         "arms": arms_tables(found),
         "copies": copies_table(found),
         "classes": classes_tables(found),

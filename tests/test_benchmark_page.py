@@ -81,6 +81,18 @@ def test_the_bar_is_the_best_that_anybody_has_without_a_gan(page, results):
     assert table.splitlines()[2].endswith("| better |")
 
 
+def test_who_moves_nothing_is_compared_with_those_who_move_nothing(page, results):
+    (runs,) = results
+    ours = [run("cgan", seed, 0.7 + 0.01 * seed) for seed in range(3)]
+    (row,) = page.still_table([runs, with_added(runs, ours)]).splitlines()[2:]
+    assert "| 61.0 (`oversample`) | 71.0 (`cgan`) | +10.0 (" in row
+    assert row.endswith("| 3 | better |")
+
+
+def with_added(runs, rows):
+    return runs._replace(frame=pd.concat([runs.frame, pd.DataFrame(rows)]))
+
+
 @pytest.mark.parametrize(
     ("best", "compared"),
     [
@@ -103,7 +115,7 @@ def test_the_gan_is_compared_with_images_moved_and_mixed_as_the_bar_has_them(
 def test_copies_are_no_bar_but_the_gan_is_measured_by_them(page, results):
     (runs,) = results
     copies = [run("copies+augment", seed, 0.9) for seed in (1, 2, 3)]
-    runs = runs._replace(frame=pd.concat([runs.frame, pd.DataFrame(copies)]))
+    runs = with_added(runs, copies)
     assert runs.bar == "oversample+augment"
     assert "copies" not in page.classes_tables([runs])
     (row,) = page.copies_table([runs]).splitlines()[2:]
@@ -170,6 +182,74 @@ def test_the_table_of_sets_has_a_row_for_each_classifier(page, tmp_path):
     (tmp_path / "arms_blood.json").write_text(json.dumps({"runs": runs}))
     rows = page.sets_table(page.read(tmp_path)).splitlines()[2:]
     assert [row.split(" | ")[1] for row in rows] == ["network", "linear"]
+
+
+def test_seeds_of_a_draw_are_no_draws(page, results):
+    (runs,) = results
+    # Draw by draw 8, 5 and 2 points, whatever the seed: nine pairs, but three draws
+    draws = [
+        runs.frame.assign(
+            draw=draw,
+            balanced_accuracy=runs.frame["balanced_accuracy"]
+            + (runs.frame["arm"] == "cgan+augment") * 0.03 * (1 - draw),
+        )
+        for draw in range(3)
+    ]
+    found = runs._replace(frame=pd.concat(draws)).to_bar(
+        "cgan+augment", "balanced_accuracy"
+    )
+    # Student's t of two degrees, 4.30, times the standard error of three means
+    assert found.low == pytest.approx(0.05 - 4.303 * 0.03 / 3**0.5, abs=1e-4)
+    assert (found.n_pairs, found.verdict) == (9, "no evidence")
+
+
+def test_arms_far_behind_do_not_widen_the_interval_to_the_bar(page, results):
+    (runs,) = results
+    bar = runs.frame.query("arm == 'oversample+augment'")["balanced_accuracy"]
+    noise = pd.Series([0.001, -0.002, 0.001], index=range(3))
+
+    def high(accuracy):
+        others = [run("smote", k, accuracy + noise[k]) for k in range(3)]
+        ours = [run("cgan", k, bar.iloc[k] + noise[2 - k]) for k in range(3)]
+        return with_added(runs, others + ours).to_bar("cgan", "balanced_accuracy").high
+
+    assert high(0.3) == pytest.approx(4.303 * 0.001732 / 3**0.5, abs=1e-5)
+    assert high(0.80) > high(0.3)
+
+
+def test_few_shot_recall_is_compared_with_the_best_of_it(page, results):
+    (runs,) = results
+    few = {"none": 0.1, "oversample": 0.6, "oversample+augment": 0.5}
+    shown = runs.frame["arm"].map(few).fillna(0.55)
+    rows = page.arms_tables([runs._replace(frame=runs.frame.assign(few_shot=shown))])
+    cells = {
+        row.split(" | ")[0]: row.strip("| ").split(" | ")
+        for row in rows.splitlines()[4:]
+    }
+    assert cells["| `oversample`"][3] == "**60.0**"
+    assert "-5.0 (-5.0 to -5.0)" in cells["| `cgan+augment`"]
+    assert "-10.0 (-10.0 to -10.0)" in cells["| **`oversample+augment`**"]
+
+
+def test_a_quick_gan_is_paired_with_the_default(page, results):
+    (runs,) = results
+    quick = [run("cgan-2min+augment", k, 0.84 + 0.01 * k) for k in range(3)]
+    rows = page.costs_table([with_added(runs, quick)]).splitlines()[2:]
+    assert [row.count("-1.0 (-1.0 to -1.0)") for row in rows] == [0, 1]
+
+
+def test_runs_that_are_there_are_not_run_again(page, monkeypatch, tmp_path, capsys):
+    import arms
+
+    words = "--only digits --draws 0 --seeds 0 --arms none --judges linear --data ."
+    words += f" --results {tmp_path}"
+    monkeypatch.setattr(arms, "STEPS", 1)
+    monkeypatch.setattr(sys, "argv", ["arms.py", *words.split()])
+    for printed in (1, 0):
+        arms.main()
+        assert capsys.readouterr().out.count('"arm": "none"') == printed
+    (one,) = json.loads((tmp_path / "arms_digits.json").read_text())["runs"]
+    assert (one["draw"], one["seed"], one["judge"]) == (0, 0, "linear")
 
 
 def test_one_pair_is_no_verdict(page, results):
