@@ -126,11 +126,10 @@ class Labels:
         """Return these labels and those of further images behind them."""
         columns = []
         for column, other in zip(self.columns, others.columns, strict=True):
-            # Those of one attribute are among these, but in a wider array. Those of
-            # several may be longer texts, which would be cut
-            may_be_longer = len(self.columns) > 1 and column.dtype.kind in "US"
-            dtype = other.dtype if may_be_longer else column.dtype
-            columns.append(np.concatenate([column, other.astype(dtype)]))
+            kept = other.astype(column.dtype)
+            # Classes that these lack may be longer texts or larger numbers
+            fits = np.array_equal(kept, other)
+            columns.append(np.concatenate([column, kept if fits else other]))
         return replace(self, columns=tuple(columns))
 
 

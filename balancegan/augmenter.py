@@ -362,7 +362,7 @@ class ConditionalGANAugmenter(ModelSampler):
             *seen,
             choose_recipe(self.get_params(deep=False), *seen, seed, workers),
             seed,
-            max_seconds=None if self.max_minutes is None else 60 * self.max_minutes,
+            max_seconds=self.max_minutes and 60 * float(self.max_minutes),
             generator=self.generator,
             discriminator=self.discriminator,
             workers=workers,

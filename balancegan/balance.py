@@ -7,7 +7,7 @@ never totals.
 
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from balancegan.errors import DataError, refusals_as_data_errors
 Strategy = str | float | Mapping[Any, int] | Callable[[np.ndarray], Mapping[Any, int]]
 Plan = dict[Any, int]
 COUNT = "[0-9]{1,12}"  # images
+ROUNDING = 1e-9  # more than shares and ratios of counts lose in floats
 VALIDATED = "validated"  # amounts that are found out, not said: see downstream.amounts
 COMBINATIONS = "combinations"  # all of them, those too that no image has
 STRATEGIES = ("auto", "minority", "not minority", "not majority", "all")
@@ -111,7 +112,12 @@ def plan_synthesis(
             unseen = dict.fromkeys(others, max(counts.values()))
         strategy = "auto"
     elif isinstance(strategy, Mapping):
-        unseen = {label: int(strategy[label]) for label in others if label in strategy}
+        unseen = {label: strategy[label] for label in others if label in strategy}
+        if not all(isinstance(n, Integral) and n >= 0 for n in unseen.values()):
+            raise DataError(
+                f"Final counts are whole numbers, and not negative. Received: {unseen}."
+            )
+        unseen = {label: int(n) for label, n in unseen.items()}
         strategy = {k: n for k, n in strategy.items() if k not in unseen}
     with refusals_as_data_errors():
         if isinstance(strategy, Real) and not isinstance(strategy, bool):
@@ -122,7 +128,9 @@ def plan_synthesis(
     plan = {label: wanted.get(label, 0) for label in counts} | unseen
     if max_ratio is None:
         return plan
-    most = {label: int(max_ratio * counts.get(label, 0)) for label in plan}
+    most = {  # a little more, for 1.15 * 100 is below 115
+        label: int(max_ratio * counts.get(label, 0) + ROUNDING) for label in plan
+    }
     return {label: min(n, most[label]) for label, n in plan.items()}
 
 

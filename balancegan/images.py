@@ -57,8 +57,11 @@ class ImageFormat:
         """Convert rows as the user holds them to float32 NHWC in [-1, 1]."""
         images = np.asarray(images).reshape(-1, *self.image_shape)
         scale = np.float32(2 / (self.high - self.low))
-        # Wide integers and float64 lose nothing that matters: 24 bits remain
-        shifted = images.astype(np.float32) - np.float32(self.low)
+        if images.dtype.itemsize > 2 and images.dtype != np.float32:
+            # Before it is taken off, a large black leaves no bits for the image
+            shifted = (images.astype(np.float64) - self.low).astype(np.float32)
+        else:
+            shifted = images.astype(np.float32) - np.float32(self.low)
         return shifted * scale - np.float32(1)
 
     def from_model_range(self, images: np.ndarray) -> np.ndarray:
@@ -67,6 +70,10 @@ class ImageFormat:
         values = self.low + share * (self.high - self.low)
         if np.dtype(self.dtype).kind in "iub":
             values = np.rint(values)
+        if np.dtype(self.dtype).kind in "iu":
+            most = np.iinfo(self.dtype).max  # of 64 bits none that a float can be
+            last = float(most) if float(most) <= most else np.nextafter(float(most), 0)
+            values = np.minimum(values, last)
         return values.astype(self.dtype).reshape(-1, *self.row_shape)
 
     def to_uint8(self, images: np.ndarray) -> np.ndarray:
@@ -137,6 +144,15 @@ def find_format(
     return ImageFormat(row_shape, shape, str(images.dtype), black, white)
 
 
+def check_row_shape(row_shape: tuple[int, ...], expected: ImageFormat) -> None:
+    """Raise DataError unless images of this shape are of a known format."""
+    if row_shape != expected.row_shape:
+        raise DataError(
+            "The images differ from those that the model was trained on. Expected: "
+            f"rows of shape {expected.row_shape}. Received: rows of shape {row_shape}."
+        )
+
+
 def check_format(images: np.ndarray, expected: ImageFormat) -> np.ndarray:
     """Return images as an array after checking them against a known format.
 
@@ -145,11 +161,11 @@ def check_format(images: np.ndarray, expected: ImageFormat) -> np.ndarray:
     DataError
         If shape, dtype or range are not those of `expected`.
     """
-    if images.shape[1:] != expected.row_shape or str(images.dtype) != expected.dtype:
+    check_row_shape(images.shape[1:], expected)
+    if str(images.dtype) != expected.dtype:
         raise DataError(
             "The images differ from those that the model was trained on. Expected: "
-            f"rows of shape {expected.row_shape}, {expected.dtype}. Received: rows "
-            f"of shape {images.shape[1:]}, {images.dtype}."
+            f"values of dtype {expected.dtype}. Received: {images.dtype}."
         )
     low, high = _extremes(images)
     if low < expected.low or high > expected.high:
@@ -220,5 +236,5 @@ def _detect_range(dtype: np.dtype, low: float, high: float) -> tuple[float, floa
     if low >= 0 and 127 < high <= 255:
         return 0.0, 255.0
     if low == high:
-        return low, low + 1
+        return low, max(low + 1, float(np.nextafter(low, np.inf)))
     return low, high

@@ -5,7 +5,7 @@ put together, from a plan to images; how the model was trained is not known.
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any
@@ -91,10 +91,11 @@ class ModelSampler(ImageOverSampler):
         Parameters
         ----------
         label : object
-            One of `classes_`. Of several attributes a dict of values, as in
-            ``{"digit": 3, "colour": "red"}``, or a tuple of a value for each of
-            them in order. Attributes that a dict leaves out are drawn for each image
-            as often as the training images of the named values have theirs.
+            One of `classes_`: of several attributes a tuple of a value for each of
+            those of `balance_on`, in its order, or of all attributes in theirs. Or a
+            dict of values, as in ``{"digit": 3, "colour": "red"}``. Attributes that
+            are not named are drawn for each image as often as the training images of
+            the named values have theirs.
         n : int
             How many.
         first : int, default=0
@@ -122,11 +123,14 @@ class ModelSampler(ImageOverSampler):
             the GAN's images.
         """
         check_is_fitted(self, "model_")
-        if n < 0 or first < 0:
+        self._validate_params()  # they may have been set since
+        numbers = isinstance(n, Integral) and isinstance(first, Integral)
+        if not numbers or n < 0 or first < 0:
             raise DataError(
-                "The number of images and the first of them must not be negative. "
-                f"Received: n={n}, first={first}."
+                "The number of images and the first of them must be whole numbers, and "
+                f"not negative. Received: n={n}, first={first}."
             )
+        label = self._named(label)
         selection = self.model_.select(label)
         self._warn_of_unseen(label)
         self.model_.warn_if_brief()
@@ -150,7 +154,17 @@ class ModelSampler(ImageOverSampler):
             If the model knows no such class.
         """
         check_is_fitted(self, "model_")
-        return self.model_.count_images(label)
+        return self.model_.count_images(self._named(label))
+
+    def _named(self, label: Any) -> Any:
+        """Return a class of `classes_` as a dict of the attributes balanced on."""
+        if self.balance_on is None or isinstance(label, Mapping):
+            return label
+        names = self._balanced_attributes()[1]
+        values = label if isinstance(label, tuple | list) else [label]
+        if len(values) != len(names):
+            return label
+        return dict(zip(names, values, strict=True))
 
     def _plan(
         self, images: np.ndarray, labels: Labels, strategy: Strategy
@@ -198,10 +212,11 @@ class ModelSampler(ImageOverSampler):
         made = ladder.climb(plan, names, show=show)
         synthesis = Synthesis(made.portions, model.attributes, show=show)
         empty = np.empty((0, *images.shape[1:]), images.dtype)
+        order = ladder.order_for_fewer(made)
         parts = (
             (seen[0], seen[1]),
             (images[held_out], labels.take(held_out)),
-            (np.concatenate([empty, *synthesis]), synthesis.labels),
+            (np.concatenate([empty, *synthesis])[order], synthesis.labels.take(order)),
         )
         classes = list(plan)
         index_of = {label: index for index, label in enumerate(classes)}

@@ -9,6 +9,7 @@ import os
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Protocol, Self
 
@@ -24,9 +25,12 @@ from balancegan.attributes import ONE_LABEL, Labels
 from balancegan.balance import Strategy
 from balancegan.datasets import is_dataset
 from balancegan.errors import DataError, refusals_as_data_errors
+from balancegan.images import check_row_shape
 from balancegan.targets import (
     as_given,
+    as_numpy,
     as_table,
+    give_back,
     read_attributes,
     read_labelled,
     read_one_label,
@@ -130,10 +134,8 @@ class ImageOverSampler(BaseOverSampler):
         self._validate_params()
         X, y = read_labelled(X, y)
         images, labels, _ = self._check_X_y(X, y)
-        try:
+        with self._keeping_data_of_the_model(X, y):
             self._train_timed(images, labels, checkpoint_dir)
-        finally:
-            self._training_data = (X, y)
         return self
 
     def resample(
@@ -160,7 +162,8 @@ class ImageOverSampler(BaseOverSampler):
         X_resampled : of the type, dtype and range of `X`
             Originals first, unchanged and in their order, which for a dataset is that
             of its reading. `is_synthetic_` marks the others, `method_` says how they
-            are made. Image k of a class is the same whatever the counts.
+            are made. Image k of those of a class that are made one way is the same
+            whatever the counts (unless the best of several are taken).
         y_resampled : of the type of `y`
             With all of its columns. Attributes that are not balanced on are drawn as
             often as the training images have their values.
@@ -174,7 +177,7 @@ class ImageOverSampler(BaseOverSampler):
             sampling_strategy, X, y
         )
         images, labels = self._extend(images, labels, synthetic)
-        return arrays.transform(images, to_given(labels))
+        return give_back(arrays, images, to_given(labels))
 
     def synthesize(
         self,
@@ -213,11 +216,9 @@ class ImageOverSampler(BaseOverSampler):
         X, y = read_labelled(X, y)
         arrays = ArraysTransformer(X, y)
         images, labels, to_given = self._check_X_y(X, y)
-        try:
+        with self._keeping_data_of_the_model(X, y):
             images, labels = self._fit_resample(images, labels)
-        finally:
-            self._training_data = (X, y)
-        return arrays.transform(images, to_given(labels))
+        return give_back(arrays, images, to_given(labels))
 
     def __sklearn_tags__(self) -> Any:
         """Return scikit-learn's tags: images, dense ones; labels in columns, too."""
@@ -242,13 +243,24 @@ class ImageOverSampler(BaseOverSampler):
                 return images, several, partial(as_table, as_objects=not keeps_dtype)
             named = isinstance(y, pd.DataFrame) and len(y.columns)
             name = str(y.columns[0]) if named else ONE_LABEL
+            y = as_numpy(y)
             given = np.asarray(y)
             assert_all_finite(given, input_name="y")
             check_classification_targets(y)
             y, is_one_hot = read_one_label(y)
             images, labels = check(y=y)
-        width = given.shape[1] if is_one_hot else 0
-        return images, Labels.of_one(labels, name), partial(as_given, width)
+        like = given[:0] if is_one_hot else None
+        return images, Labels.of_one(labels, name), partial(as_given, like)
+
+    @contextmanager
+    def _keeping_data_of_the_model(self, X: Any, y: Any) -> Iterator[None]:
+        """Keep what a model learns from, also if it is interrupted, not if refused."""
+        before = getattr(self, "model_", None)
+        try:
+            yield
+        finally:
+            if getattr(self, "model_", None) is not before:
+                self._training_data = (X, y)
 
     def _fit_resample(self, X: np.ndarray, y: Labels) -> tuple[np.ndarray, Labels]:
         self._train_timed(X, y)
@@ -259,6 +271,7 @@ class ImageOverSampler(BaseOverSampler):
     ) -> tuple[np.ndarray, Labels, SyntheticRows, tuple[Any, Any]]:
         """Return checked arrays, what is missing in them, and what brings them back."""
         check_is_fitted(self, "model_")
+        self._validate_params()  # they may have been set since
         if X is None and y is None:
             if self._training_data is None:
                 raise DataError(
@@ -270,6 +283,8 @@ class ImageOverSampler(BaseOverSampler):
         if X is None or (y is None and not is_dataset(X)):
             raise DataError("Expected: both X and y, or neither.")
         X, y = read_labelled(X, y)
+        if hasattr(X, "shape"):
+            check_row_shape(X.shape[1:], self.model_.image_format)
         if strategy is None:
             strategy = self.sampling_strategy
         arrays = ArraysTransformer(X, y)

@@ -1,10 +1,12 @@
 """What users hand in as y, and what they get back of it: one label, or attributes."""
 
+import warnings
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from imblearn.utils import check_target_type
+from imblearn.utils._validation import ArraysTransformer
 from sklearn.utils.multiclass import check_classification_targets, is_multilabel
 
 from balancegan.attributes import Labels
@@ -131,16 +133,75 @@ def _check_column(name: str, values: np.ndarray) -> np.ndarray:
     return column
 
 
-def as_given(one_hot_width: int, labels: Labels) -> np.ndarray:
-    """Return the labels of a single attribute, one-hot where they have a width.
+def as_numpy(y: Any) -> Any:
+    """Return labels that can be classes: none missing, pandas' own numbers as numpy's.
+
+    Raises
+    ------
+    DataError
+        If some are missing, or they are bytes or points in time.
 
     Examples
     --------
-    >>> as_given(2, Labels.of_one(np.array([1]))).tolist()
-    [[0, 1]]
+    >>> as_numpy(pd.Series([3, 5], dtype="Int64"))
+    array([3, 5])
+    """
+    if not hasattr(y, "dtype"):
+        return as_numpy(np.asarray(y)) if isinstance(y, list | tuple) else y
+    if y.dtype == object or pd.api.types.is_extension_array_dtype(y.dtype):
+        missing = int(np.sum(pd.isna(y)))
+        if missing:
+            raise DataError(
+                f"Every image needs a label. Received: {missing} missing ones. Fill "
+                "them in, or leave these images out."
+            )
+    if y.dtype.kind in "SMmT":
+        raise DataError(
+            "Labels are texts, numbers or booleans. Received: labels of dtype "
+            f"{y.dtype}. Give them as texts: y.astype(str)."
+        )
+    numbers = getattr(y.dtype, "numpy_dtype", None)
+    return y if numbers is None else y.to_numpy(dtype=numbers)
+
+
+def as_given(one_hot: np.ndarray | None, labels: Labels) -> np.ndarray:
+    """Return the labels of a single attribute, one-hot like others.
+
+    Examples
+    --------
+    >>> as_given(np.empty((0, 2)), Labels.of_one(np.array([1]))).tolist()
+    [[0.0, 1.0]]
     """
     y = labels.columns[0]
-    return np.eye(one_hot_width, dtype=int)[y] if one_hot_width else y
+    return y if one_hot is None else np.eye(one_hot.shape[1], dtype=one_hot.dtype)[y]
+
+
+def give_back(
+    arrays: ArraysTransformer, images: np.ndarray, labels: np.ndarray
+) -> tuple[Any, Any]:
+    """Return images and labels of the types that they were given in.
+
+    Raises
+    ------
+    DataError
+        If that type cannot hold a label: categories or small numbers.
+    """
+    try:
+        with warnings.catch_warnings():  # pandas will refuse what it warns of now
+            warnings.simplefilter("ignore", DeprecationWarning)
+            X, y = arrays.transform(images, labels)
+        kept = np.asarray(y, dtype=object), np.asarray(labels, dtype=object)
+        fits = np.array_equal(*kept)
+    except (OverflowError, TypeError, ValueError) as error:
+        raise DataError(f"The type of y cannot hold the labels: {error}.") from error
+    if not fits:
+        lost = sorted(set(map(str, labels.ravel())) - set(map(str, kept[0].ravel())))
+        raise DataError(
+            f"The type of y, {getattr(y, 'dtype', type(y).__name__)}, cannot hold all "
+            f"labels that were asked for. Received: {', '.join(lost)}. Give y a type "
+            "or categories that can."
+        )
+    return X, y
 
 
 def as_table(labels: Labels, *, as_objects: bool) -> np.ndarray:

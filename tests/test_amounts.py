@@ -288,6 +288,30 @@ def test_a_real_search_tries_and_says_so(validated, monkeypatch):
     assert validated.validated_.sentence
 
 
+@pytest.mark.parametrize("ratio", [1, 2, 5])
+def test_what_is_tried_is_what_is_added(monkeypatch, ratio):
+    tried = {}
+
+    def search(self, show=False):
+        tried.update(training=self.training, synthetic=self.synthetic)
+        return amounts.ValidatedAmounts(np.zeros(2), pd.DataFrame(), "none")
+
+    monkeypatch.setattr(AmountSearch, "search", search)
+    y = np.repeat(["bag", "shirt"], [200, 20])
+    settings = {"steps": 1, "reject": False, "random_state": 0, "verbose": 0}
+    augmenter = ConditionalGANAugmenter(sampling_strategy="validated", **settings)
+    augmenter.fit(make_images(220), y)
+    (images, classes), (made, made_of) = tried["training"], tried["synthetic"]
+    n = 18 * ratio
+    assert np.bincount(classes).tolist() == [180, 18]
+    added, _ = augmenter.resample(
+        {"shirt": 18 + n}, images, np.array(["bag", "shirt"])[classes]
+    )
+    assert (augmenter.method_ == "gan").sum() == np.ceil(0.1 * (18 + n))
+    first = made[made_of == 1][:n]
+    assert sorted(map(bytes, added[198:])) == sorted(map(bytes, first))
+
+
 def test_at_the_command_line(tmp_path, monkeypatch, chosen):
     chosen(0.0, 0.5)
     monkeypatch.setattr(amounts, "N_STEPS", 2)

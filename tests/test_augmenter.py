@@ -156,6 +156,96 @@ def test_one_hot_labels_come_back_one_hot(width):
     assert y_bal.sum(axis=0).tolist() == [6, 6, 0, 0][:width]
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bool", "int8"])
+def test_one_hot_labels_keep_their_dtype(dtype):
+    one_hot = np.eye(2, dtype=dtype)[[0, 0, 0, 0, 1, 1]]
+    _, y_bal = quick().fit_resample(make_images(6), one_hot)
+    assert (y_bal.dtype, y_bal.shape) == (one_hot.dtype, (8, 2))
+
+
+@pytest.mark.parametrize(("dtype", "kind"), [("Int64", "i"), ("boolean", "b")])
+def test_nullable_labels_stay_what_they_are(dtype, kind):
+    y = pd.Series([0, 0, 0, 0, 1, 1], dtype=dtype)
+    augmenter = quick()
+    _, y_bal = augmenter.fit_resample(make_images(6), y)
+    assert (y_bal.dtype, y_bal.tolist()) == (y.dtype, [*y, 1, 1])
+    assert augmenter.classes_.dtype.kind == kind
+
+
+@pytest.mark.parametrize(
+    ("fitted_on", "known", "asked", "expected"),
+    [
+        (["bag", "cat", "shirt"], ["bag", "cat"], "shirt", "shirt"),
+        ([1, 2, 300], np.array([1, 2], dtype="int8"), 300, 300),
+        ([0, 1, 2], [False, True], 2, 2),
+    ],
+)
+def test_a_class_that_the_images_at_hand_lack_keeps_its_name(
+    fitted_on, known, asked, expected
+):
+    X, y = make_images(12), np.repeat(fitted_on, [6, 3, 3])
+    augmenter = quick().fit(X, y)
+    given = np.repeat(known, [6, 3])
+    X_bal, y_bal = augmenter.resample({asked: 2}, X[:9], given)
+    assert y_bal.tolist() == [*given.tolist(), expected, expected]
+    assert len(X_bal) == 11
+    fits = {known[0]: 7}
+    assert augmenter.resample(fits, X[:9], given)[1].dtype == given.dtype
+
+
+def test_a_class_that_the_type_of_the_labels_cannot_hold_is_refused():
+    X, y = make_images(12), np.repeat(["bag", "cat", "shirt"], [6, 3, 3])
+    augmenter = quick().fit(X, y)
+    few = pd.Series(y[:9], dtype="category")
+    with pytest.raises(DataError, match=r"category, cannot hold.*Received: shirt"):
+        augmenter.resample({"shirt": 2}, X[:9], few)
+    known = few.cat.add_categories(["shirt"])
+    _, y_bal = augmenter.resample({"shirt": 2}, X[:9], known)
+    assert y_bal.tolist()[9:] == ["shirt"] * 2
+
+
+def test_a_refused_fit_leaves_model_and_images_of_before(small_set):
+    X, y = small_set
+    augmenter = quick().fit(X, y)
+    expected = augmenter.resample({"boot": 6})[0]
+    augmenter.set_params(sampling_strategy={"bag": 1})
+    with pytest.raises(DataError):
+        augmenter.fit(make_images(30, seed=1), np.repeat(["bag", "shirt"], 15))
+    np.testing.assert_array_equal(augmenter.resample({"boot": 6})[0], expected)
+
+
+def test_numbers_of_numpy_are_numbers(small_set, tmp_path):
+    X, y = small_set
+    settings = {
+        "steps": np.int64(1),
+        "batch_size": np.int64(8),
+        "learning_rate": np.float32(1e-3),
+        "max_minutes": np.float32(5),
+        "value_range": (np.uint8(0), np.uint8(255)),
+        "image_shape": (np.int64(8), np.int64(8)),
+    }
+    augmenter = ConditionalGANAugmenter(**settings, random_state=0, verbose=0)
+    augmenter.fit(X, y, checkpoint_dir=tmp_path / "run").save(tmp_path / "model")
+    loaded = ConditionalGANAugmenter.load(tmp_path / "model")
+    images = augmenter.sample("bag", 2)
+    np.testing.assert_array_equal(loaded.sample("bag", 2), images)
+
+
+def test_the_largest_seed_of_numpy_is_one(small_set):
+    quick(random_state=2**32 - 1).fit(*small_set).resample({"shirt": 14})
+
+
+@pytest.mark.parametrize(
+    "parameters", [{"gan_share": -0.5}, {"max_ratio": -1}, {"truncation": -1.0}]
+)
+def test_parameters_set_after_fit_are_looked_at_too(small_set, parameters):
+    augmenter = quick().fit(*small_set).set_params(**parameters)
+    with pytest.raises(ValueError, match=next(iter(parameters))):
+        augmenter.resample({"boot": 6})
+    with pytest.raises(ValueError, match=next(iter(parameters))):
+        augmenter.sample("boot", 1)
+
+
 def test_a_class_of_one_image_and_a_batch_larger_than_the_data():
     X, y = make_images(6), np.array([0, 0, 0, 0, 0, 1])
     augmenter = quick(batch_size=32)
@@ -315,6 +405,11 @@ def bad_sets():
     yield "regression", X, np.linspace(0, 1, 6), "continuous"
     yield "shapes", [*X[:5], X[5, :5]], y, "inhomogeneous"
     yield "labels", X, np.array([0, 0, 0, 1, 1, np.nan]), "NaN"
+    texts = ["a", "a", "a", "b", "b", None]
+    yield "missing", X, texts, "1 missing"
+    yield "missing text", X, pd.Series(texts, dtype="string"), "1 missing"
+    yield "bytes", X, np.array(["a", "b"] * 3, dtype="S"), "as texts"
+    yield "days", X, np.array(["2026-01-01"] * 3 + ["2026-01-02"] * 3, "M8[D]"), "texts"
 
 
 @pytest.mark.parametrize(
@@ -331,6 +426,14 @@ def test_bad_requests_are_refused(trained, small_set):
         trained.sample("sock", 1)
     with pytest.raises(DataError, match="negative"):
         trained.sample("bag", -1)
+    with pytest.raises(DataError, match="whole numbers.*first=1.5"):
+        trained.sample("bag", 1, first=1.5)
+    with pytest.raises(DataError, match=r"rows of shape \(8, 8\).*\(7, 8\)"):
+        trained.resample("auto", X[:, 1:], y)
+    without = y != "boot"
+    for count in (-5, 2.7):
+        with pytest.raises(DataError, match=f"whole numbers.*boot.*{count}"):
+            trained.resample({"boot": count}, X[without], y[without])
     with pytest.raises(DataError, match="sock"):
         trained.resample("auto", X, np.where(y == "bag", "sock", y))
     with pytest.raises(DataError, match="both"):

@@ -27,6 +27,40 @@ def test_uint8_survives_the_round_trip_bit_for_bit(images):
     np.testing.assert_array_equal(back, images)
 
 
+@pytest.mark.parametrize(
+    ("low", "dtype"),
+    [
+        (4_000_000_000, "uint32"),
+        (10**15, "int64"),
+        (1.7e9, "float64"),
+        (1e6, "float64"),
+    ],
+)
+def test_a_large_black_leaves_the_image_its_levels(low, dtype):
+    images = (low + np.arange(200).reshape(2, 10, 10)).astype(dtype)
+    image_format = find_format(images)
+    model_space = image_format.to_model_range(images)
+    assert len(np.unique(model_space)) == 200
+    back = image_format.from_model_range(model_space)
+    np.testing.assert_allclose(back, images, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint64", "int32", "uint16"])
+def test_the_largest_number_comes_back_as_white(dtype):
+    most = np.iinfo(dtype)
+    images = np.full((2, 4, 4), most.min, dtype)
+    images[1] = most.max
+    image_format = find_format(images)
+    back = image_format.from_model_range(image_format.to_model_range(images))
+    assert (back[0] == most.min).all()
+    assert (back[1] > most.max * 0.999).all()
+
+
+def test_images_all_of_one_huge_value_have_a_range():
+    image_format = find_format(np.full((2, 4, 4), 1e20))
+    assert image_format.low < image_format.high
+
+
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 @pytest.mark.parametrize(("low", "high"), [(0, 1), (-1, 1), (0, 255), (-3, 900)])
 def test_floats_survive_the_round_trip(rng, dtype, low, high):

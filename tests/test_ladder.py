@@ -8,6 +8,7 @@ from balancegan.gan.inversion import LatentFinder
 from balancegan.images import find_format
 from balancegan.synthesis import ladder
 from balancegan.synthesis.interpolation import InterpolatingModel
+from balancegan.synthesis.ladder import Ladder, Laddered
 from balancegan.synthesis.moved import MovedCopies, move
 
 from .conftest import make_images
@@ -60,6 +61,15 @@ def test_copies_have_the_callers_format(shape):
     assert 0 <= found.min() <= found.max() <= 1
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
+def test_copies_that_stay_are_the_very_images(dtype):
+    images = make_images(5, (8, 6), dtype) / (3 if dtype != "uint8" else 1)
+    images = images.astype(dtype)
+    whole = made(copies_of(images), range(40))
+    equal = (whole[:, None] == images[None]).all(axis=(2, 3)).any(axis=1)
+    assert 10 < equal.sum() < 35
+
+
 @pytest.fixture(scope="module")
 def tiny_classes():
     """Classes of 30, 12, 4 and 1."""
@@ -93,6 +103,14 @@ def test_classes_too_small_for_the_gan_get_copies(fitted, accepting):
     assert fitted.quality_summary_["gan"].tolist() == [0, 2, 0]
     assert fitted.quality_summary_["copied"].tolist() == [5, 0, 5]
     assert fitted.quality_summary_["instead"].tolist() == [5, 0, 5]
+
+
+def test_real_images_are_counted_that_are_added_to(fitted, tiny_classes, accepting):
+    X, y = tiny_classes
+    few = np.r_[0:30, 30:33]  # three shirts of twelve
+    with pytest.warns(SimplerMethodWarning, match=r"shirt \(3 real images"):
+        fitted.resample({"shirt": 5}, X[few], y[few])
+    assert fitted.quality_summary_["real"].tolist() == [3]
 
 
 def test_a_class_that_the_gan_is_bad_at_gets_images_between_real_ones(
@@ -187,11 +205,40 @@ def test_what_fills_up_is_no_copy_that_is_there_already(fitted, monkeypatch):
     assert fitted.quality_summary_["instead"].tolist() == [5]
 
 
+@pytest.mark.parametrize(("share", "ratio"), [(0.1, 1), (0.07, 2), (0.5, 3), (1, 1)])
+def test_the_first_of_many_are_what_fewer_would_be(fitted, accepting, share, ratio):
+    fitted.set_params(gan_share=share)
+    try:
+        many, _ = fitted.resample({"shirt": 90, "boot": 30})
+        made = Laddered([], fitted.quality_, fitted.quality_summary_)
+        climbed = Ladder(
+            fitted.model_,
+            *(many, np.zeros(len(many), int)),
+            reject=False,
+            gan_only=False,
+            gan_share=share,
+        )
+        order = climbed.order_for_fewer(made)
+        assert sorted(order) == list(range(26 + 78))
+        added = many[47:][order]
+        fewer, _ = fitted.resample({"shirt": 12 + 12 * ratio, "boot": 4 + 4 * ratio})
+    finally:
+        fitted.set_params(gan_share=0.1)
+    expected = np.concatenate([added[: 4 * ratio], added[26 : 26 + 12 * ratio]])
+    found = fewer[47:]
+    assert sorted(map(bytes, found)) == sorted(map(bytes, expected))
+
+
 def test_the_gan_alone_makes_as_many_as_are_wanted(fitted, monkeypatch):
     monkeypatch.setattr("balancegan.synthesis.rejection.LEAST_ACCEPTED", 1.1)
     fitted.set_params(gan_only=True)
     try:
-        X_bal, _ = fitted.resample({"shirt": 20})
+        with pytest.warns(SimplerMethodWarning, match=r"Rejected.*gan_only.*shirt"):
+            X_bal, _ = fitted.resample({"shirt": 20})
+        assert fitted.quality_["probability"].notna().all()
+        weights = fitted.sample_weight_[47:]
+        assert ((weights >= 0) & (weights <= 1)).all()
+        assert weights.min() < 1
         np.testing.assert_array_equal(X_bal[47:], fitted.sample("shirt", 8))
     finally:
         fitted.set_params(gan_only=False)

@@ -177,6 +177,17 @@ def test_the_best_are_those_the_judges_are_surest_of(reference):
     assert means[1] > means[0]
 
 
+def test_the_best_of_few_are_the_best_of_a_few_times_as_many(reference):
+    screen = Screen(Planted(unseen), reference)
+    found = {n: screen.screen(Selection.of_class(8), 6, n).numbers for n in (2, 4)}
+    assert len(found[2]) == len(found[4]) == 6
+    # Of those looked at first, or of as many as it takes
+    accepted = screen.screen(Selection.of_class(8), 40).numbers
+    for best_of, numbers in found.items():
+        assert numbers.max() <= max(6 * best_of, accepted[5])
+    assert found[4].max() > found[2].max()
+
+
 def test_weights_are_at_most_one_and_less_for_doubtful_images(reference):
     screened = Screen(Planted(half_bad), reference).screen(Selection.of_class(3), 40)
     weights = screened.weights()

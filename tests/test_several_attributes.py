@@ -354,3 +354,35 @@ def test_the_judge_has_a_say_where_there_are_several_attributes(several):
         run.fit()
         weights.append([w.sum() for w in run.gan.generator.get_weights()])
     assert (weights[0] != weights[1]) == several
+
+
+def test_classes_are_read_in_the_order_that_they_are_named_in(frame_of_two):
+    X, labels = frame_of_two
+    augmenter = ConditionalGANAugmenter(**QUICK, balance_on=["b", "a"]).fit(X, labels)
+    counts = {k: augmenter.count_training_images(k) for k in augmenter.class_counts_}
+    assert (
+        counts
+        == augmenter.class_counts_
+        == {(0, 0): 9, (0, 1): 2, (1, 0): 4, (1, 1): 1}
+    )
+    same = augmenter.sample({"a": 1, "b": 0}, 2)
+    np.testing.assert_array_equal(augmenter.sample((0, 1), 2), same)
+    one = ConditionalGANAugmenter(**QUICK, balance_on="a").fit(X, labels)
+    assert one.count_training_images(one.classes_[1]) == 3
+    assert len(one.sample(one.classes_[0], 2)) == 2
+    assert one.count_training_images((1, 0)) == 2  # of all, in their order
+
+
+@pytest.fixture
+def frame_of_two():
+    a, b = np.repeat([[0, 0], [0, 1], [1, 0], [1, 1]], [9, 4, 2, 1], axis=0).T
+    return make_images(16), pd.DataFrame({"a": a, "b": b})
+
+
+def test_longer_values_that_the_images_at_hand_lack_keep_their_name(frame_of_two):
+    X, labels = frame_of_two
+    names = labels.replace({0: "red", 1: "yellow"})
+    augmenter = ConditionalGANAugmenter(**QUICK).fit(X, names)
+    few = names[names["a"] == "red"].reset_index(drop=True)
+    _, y_bal = augmenter.resample({("yellow", "red"): 2}, X[: len(few)], few)
+    assert y_bal.to_numpy()[-1].tolist() == ["yellow", "red"]

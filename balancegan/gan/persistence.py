@@ -229,7 +229,7 @@ def _parameters_to_json(parameters: dict[str, Any]) -> dict[str, Any]:
     """Keep a mapping as pairs, for the keys of JSON are strings."""
     strategy = parameters["sampling_strategy"]
     if isinstance(strategy, Mapping):
-        strategy = [[_label_to_json(key), int(n)] for key, n in strategy.items()]
+        strategy = [[_to_json(key), int(n)] for key, n in strategy.items()]
     elif callable(strategy):
         raise SavedModelError(
             "A function cannot be saved. Received: sampling_strategy="
@@ -244,13 +244,13 @@ def _parameters_to_json(parameters: dict[str, Any]) -> dict[str, Any]:
     # What concerns training alone, and is of this program or this machine alone
     own |= dict.fromkeys(("generator", "discriminator", "log_dir"))
     own["strategy"] = "auto"
-    return {name: plain(value) for name, value in (parameters | own).items()}
+    return {name: _to_json(value) for name, value in (parameters | own).items()}
 
 
-def _label_to_json(label: Any) -> Any:
-    return (
-        [plain(value) for value in label] if isinstance(label, tuple) else plain(label)
-    )
+def _to_json(value: Any) -> Any:
+    """Return a value, or those of a tuple or list, without types of numpy."""
+    is_several = isinstance(value, tuple | list)
+    return [plain(one) for one in value] if is_several else plain(value)
 
 
 def _parameters_from_json(parameters: dict[str, Any]) -> dict[str, Any]:

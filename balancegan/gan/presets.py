@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
+from balancegan.balance import plain
+
 UNBOUNDED_STEPS = 10**7
 AUTO_STEPS = 20_000  # at most, where training ends by itself
 BRIEF_SHARE = 0.1  # of the steps, where other images than the GAN's are given out
@@ -201,4 +203,6 @@ def choose_preset(
     elif steps is None and max_minutes is not None:
         steps = UNBOUNDED_STEPS
     own["steps"] = steps
-    return replace(PRESETS[name], **{k: v for k, v in own.items() if v is not None})
+    # Numbers of numpy, as a search over parameters has them, are not JSON's
+    given: dict[str, Any] = {k: plain(v) for k, v in own.items() if v is not None}
+    return replace(PRESETS[name], **given)

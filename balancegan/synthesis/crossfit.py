@@ -81,7 +81,7 @@ class CrossFittedJudge:
         self, image_format: ImageFormat, sizes: tuple[int, ...], seed: int
     ) -> None:
         self.image_format, self.sizes = image_format, sizes
-        self.seed = seed + FOLD_SEED_OFFSET
+        self.seed = (seed + FOLD_SEED_OFFSET) % 2**32
         self.judges: list[ImageJudge] = []
         self.is_network = False
 

@@ -11,19 +11,18 @@ words that users see.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import ceil
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from balancegan.attributes import name_values
-from balancegan.balance import Plan
+from balancegan.balance import ROUNDING, Plan
 from balancegan.gan.inversion import MOST_IMAGES, LatentFinder
 from balancegan.gan.model import TrainedModel
 from balancegan.gan.selection import Selection
 from balancegan.progress import show_progress
-from balancegan.synthesis.faults import COPIED, GAN, INTERPOLATED, RECOMBINED
+from balancegan.synthesis.faults import COPIED, GAN, INTERPOLATED, METHODS, RECOMBINED
 from balancegan.synthesis.interpolation import InterpolatingModel
 from balancegan.synthesis.moved import MOVED, MovedCopies
 from balancegan.synthesis.recombination import RecombiningModel
@@ -125,23 +124,24 @@ class Ladder:
         with show_progress("Judging", len(wanted), "classes", visible=visible) as bar:
             for done, (label, n) in enumerate(wanted.items(), 1):
                 selection = self.model.select(name_values(label, names))
-                made = self._make(selection, n)
+                own = np.flatnonzero(
+                    np.isin(self.class_indices, selection.class_indices)
+                )
+                made = self._make(selection, own, n)
                 portions += [one.portion for one in made]
                 tables.append(_describe(label, made))
-                n_real = self.model.count_images(name_values(label, names))
-                rows.append(summarize(label, n_real, made))
+                rows.append(summarize(label, len(own), made))
                 if bar is not None:
                     bar.update(done)
         quality = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
         return Laddered(portions, quality, pd.DataFrame(rows))
 
-    def _make(self, selection: Selection, n: int) -> list[Made]:
+    def _make(self, selection: Selection, own: np.ndarray, n: int) -> list[Made]:
         """Return what is made of one class, from the top rung down."""
-        own = np.flatnonzero(np.isin(self.class_indices, selection.class_indices))
         rungs = self._rungs_for(selection, len(own))
         missing = n
         if len(own) and rungs[0] in GENERATED:
-            missing = min(n, ceil(self.gan_share * (len(own) + n)))
+            missing = int(self.most_generated(len(own), np.array(n)))
         n_copies = n - missing
         made: list[Made] = []
         for method in rungs:
@@ -156,6 +156,31 @@ class Ladder:
             copies = self._copies(own, n_copies + missing)
             made.append(Made(copies, instead=missing))
         return made
+
+    def most_generated(self, n_own: int, n: np.ndarray) -> np.ndarray:
+        """Return how many of n images of a class with so many real ones may be made."""
+        share = self.gan_share * (n_own + n) - ROUNDING  # 0.07 * 100 is above 7
+        return np.minimum(n, np.ceil(share).astype(int))
+
+    def order_for_fewer(self, made: Laddered) -> np.ndarray:
+        """Return an order of images: the first n of a class are what n would be.
+
+        In the order of :meth:`climb` images of the GAN come first, so that the first n
+        of many have more of them than n have.
+        """
+        order, start = [np.empty(0, dtype=int)], 0
+        for row in made.summary.to_dict("records"):
+            n = sum(row[method] for method in METHODS)
+            methods = made.quality["method"].iloc[start : start + n]
+            is_generated = methods.isin(GENERATED).to_numpy()
+            most = self.most_generated(row["real"], np.arange(n + 1))
+            comes_now = np.diff(np.minimum(most, is_generated.sum())) > 0
+            rows = np.empty(n, dtype=int)
+            rows[comes_now] = np.flatnonzero(is_generated)
+            rows[~comes_now] = np.flatnonzero(~is_generated)
+            order.append(start + rows)
+            start += n
+        return np.concatenate(order)
 
     def _made_so(
         self, method: str, selection: Selection, own: np.ndarray, n: int
@@ -202,9 +227,14 @@ class Ladder:
 
     def _forced(self, selection: Selection, n: int, screened: Screened | None) -> Made:
         """Return images of the GAN that were rejected: there is nothing else."""
-        accepted = np.empty(0, int) if screened is None else screened.numbers
-        others = np.setdiff1d(np.arange(n + len(accepted)), accepted)[:n]
-        return Made(self._portion(GAN, self.model, selection, others, np.ones(n)))
+        if screened is None:
+            numbers, weights = np.arange(n), np.ones(n)
+        else:
+            accepted = screened.numbers
+            numbers = np.setdiff1d(np.arange(n + len(accepted)), accepted)[:n]
+            weights = screened.weights(numbers)
+        portion = self._portion(GAN, self.model, selection, numbers, weights)
+        return Made(portion, screened)
 
     def _portion(
         self,

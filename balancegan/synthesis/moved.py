@@ -73,12 +73,12 @@ class MovedCopies:
         for start in range(0, len(numbers), BATCH):
             wanted = numbers[start : start + BATCH].tolist()
             real = take_rows(self.images, np.array([self._row(k) for k in wanted]))
-            originals = self.image_format.to_model_range(real)
+            originals = real.reshape(-1, *self.image_format.image_shape)
             copies = [
                 move(image, self._rng(k), self.moved)
                 for image, k in zip(originals, wanted, strict=True)
             ]
-            yield self.image_format.from_model_range(np.stack(copies))
+            yield np.stack(copies).reshape(-1, *self.image_format.row_shape)
 
     def _row(self, number: int) -> int:
         """Return which image copy `number` is of: each in turn, in mixed order."""

@@ -164,17 +164,24 @@ class Screened:
     diversity: tuple[float, float]
     is_given_up: bool
 
-    def weights(self) -> np.ndarray:
-        """Return how much each accepted image should count, 0 to 1.
+    def weights(self, numbers: np.ndarray | None = None) -> np.ndarray:
+        """Return how much images should count, 0 to 1.
 
         As likely of its class as usual for real images that no judge has seen: 1; half
-        as likely: one half.
+        as likely: one half. Those that were not looked at: as the mean of the others.
+
+        Parameters
+        ----------
+        numbers : ndarray of shape (n,), int, default=None
+            Which. None: the accepted ones.
         """
-        probability = self.figures["probability"].to_numpy()[self.numbers]
+        numbers = self.numbers if numbers is None else numbers
         usual = self.real["probability"].median() if len(self.real) else np.nan
-        if not usual > 0:
-            return np.ones(len(self.numbers))
-        return np.minimum(1.0, probability / usual)
+        if not usual > 0 or not len(numbers):
+            return np.ones(len(numbers))
+        known = np.minimum(1.0, self.figures["probability"].to_numpy() / usual)
+        unknown = max(0, int(numbers.max()) + 1 - len(known))
+        return np.pad(known, (0, unknown), constant_values=known.mean())[numbers]
 
 
 class Screen:
@@ -234,6 +241,8 @@ class Screen:
         figures["rejected"] = limits.reasons(figures)
         numbers = np.flatnonzero(accepted & (not is_given_up))
         if best_of > 1:
+            first = (numbers < best_of * n) | (np.arange(len(numbers)) < n)
+            numbers = numbers[first]  # the trial may be of more than are asked for
             order = np.argsort(-figures["probability"].to_numpy()[numbers])
             numbers = np.sort(numbers[order[:n]])
         return Screened(

@@ -135,7 +135,7 @@ def name_fault(screened: Screened) -> tuple[str | None, float]:
 
 
 def describe_exceptions(summary: pd.DataFrame) -> str:
-    """Return in words which classes are not made by the GAN, "" where all are.
+    """Return in words which classes are not made well by the GAN, "" where all are.
 
     Parameters
     ----------
@@ -156,7 +156,13 @@ def describe_exceptions(summary: pd.DataFrame) -> str:
         ]
         if classes:
             texts.append(f"{METHODS[method]}: {', '.join(classes)}")
-    return f"Made in a simpler way than others: {'; '.join(texts)}." if texts else ""
+    said = [f"Made in a simpler way than others: {'; '.join(texts)}."] if texts else []
+    rows = summary.to_dict(orient="records")
+    forced = [row for row in rows if row[GAN] and row.get("is_given_up") is True]
+    if forced:
+        names = ", ".join(f"{row['class']} ({_why(row)})" for row in forced)
+        said.append(f"Rejected, and taken all the same, as gan_only says: {names}.")
+    return " ".join(said)
 
 
 def _why(row: Mapping[Any, Any]) -> str:
