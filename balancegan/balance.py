@@ -177,7 +177,10 @@ def parse_strategy(
                 f"A target is CLASS=COUNT, a number in (0, 1], or one of {known}. "
                 f"Received: {text!r}."
             )
-        counts[find_label(name)] = int(count)
+        label = find_label(name)
+        if label in counts:
+            raise DataError(f"A class has one target. Received: two of {name!r}.")
+        counts[label] = int(count)
     return counts
 
 

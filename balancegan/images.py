@@ -130,9 +130,9 @@ def find_format(
         black, white = _detect_range(images.dtype, low, high)
     else:
         black, white = (float(value) for value in value_range)
-        if not black < white:
+        if not -np.inf < black < white < np.inf:
             raise DataError(
-                "value_range must be (black, white) with black below white. "
+                "value_range must be (black, white), finite, with black below white. "
                 f"Received: value_range={value_range!r}."
             )
         if low < black or high > white:

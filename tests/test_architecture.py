@@ -98,7 +98,7 @@ ALONE = [
     "evaluation.labelling",
     "evaluation.plots",
     "evaluation.threads",
-    "cli.options",
+    "cli.option_types",
 ]
 ONLY_IN = {
     "tensorflow": {
@@ -120,6 +120,7 @@ ONLY_IN = {
         "cli.evaluate_command",
         "cli.generate_command",
         "cli.inspect_command",
+        "cli.option_types",
         "cli.options",
     },
     "PIL": {"data.decoding", "pictures"},

@@ -14,11 +14,12 @@ from click.core import ParameterSource
 from balancegan.cli.edge import (
     PATH,
     InputRefused,
-    check_parent,
+    check_new,
     read_data,
     start_tensorflow,
 )
 from balancegan.cli.evaluate_command import (
+    estimate_comparison,
     exit_if_worse,
     prepare_comparison,
     refuse_report,
@@ -131,7 +132,7 @@ def balance(
         take(options, parameters)
         for parameters in (READING_PARAMETERS, NAMES, WRITING, COMPARING, SPLITTING)
     )
-    refuse_report(comparing["report"], overwrite=overwrite)
+    refuse_report(comparing["report"], data, overwrite=overwrite)
     display = Display(quiet=quiet)
     output = None
     if out is not None:
@@ -153,23 +154,25 @@ def balance(
     if evaluated:
         comparison = prepare_comparison(task, None, **splitting)
     start_tensorflow()
-    facts = _run(task, output, display, dry_run=dry_run)
+    facts = _run(task, output, display, dry_run=dry_run, resume=resume)
     plan = facts.pop("plan", task.plan)
     result = None
-    if comparison is not None:
-        result = run_comparison(comparison, dry_run=dry_run, quiet=quiet, **comparing)
+    if comparison is not None and not dry_run:
+        result = run_comparison(comparison, quiet=quiet, **comparing)
+    elif comparison is not None:
+        facts["comparison"] = estimate_comparison(
+            comparison, comparing["n_jobs"], quiet=quiet
+        )
+    if result is not None:
+        facts["evaluation"] = json.loads(result.to_json())
     if as_json:
         printed = {
             "data": str(data),
             "out": None if out is None else str(out),
             "dry_run": dry_run,
             "images": describe_format(image_format),
-            **_describe(task, plan),
-            **facts,
         }
-        if result is not None:
-            printed["evaluation"] = json.loads(result.to_json())
-        click.echo(json.dumps(printed))
+        click.echo(json.dumps(printed | _describe(task, plan) | facts))
     exit_if_worse(result, fail_if_worse)
 
 
@@ -185,12 +188,23 @@ def _check_output(
 ) -> "Output":
     """Return what shall be written, after refusing what cannot be."""
     from balancegan.cli.tasks import Output
-    from balancegan.data.writing import check_output
+    from balancegan.data.writing import card_beside, check_output, images_folder
 
     check_output(out, data, overwrite=overwrite, format=format, with_card=True)
+    taken = [out, images_folder(out), card_beside(out)]
     for path in (picture, save_model):
         if path is not None:
-            check_parent(path)
+            # What may be replaced by a model is looked at by who saves it
+            is_model = path is save_model
+            may_be_there = overwrite or is_model
+            check_new(
+                path,
+                overwrite=may_be_there,
+                data=data,
+                others=taken,
+                is_folder=is_model,
+            )
+            taken.append(path)
     median = synthetic_size == "median"
     return Output(out, format, picture, save_model, median, overwrite)
 
@@ -206,7 +220,12 @@ def _known(model: Path | None) -> tuple[str, ...]:
 
 
 def _run(
-    task: "Task", output: "Output | None", display: "Display", *, dry_run: bool
+    task: "Task",
+    output: "Output | None",
+    display: "Display",
+    *,
+    dry_run: bool,
+    resume: bool,
 ) -> dict[str, Any]:
     """Balance, or estimate what it would cost; say so, and return the facts."""
     from balancegan.balance import class_counts
@@ -217,7 +236,7 @@ def _run(
         facts = estimate_file(task)
         display.say_estimate(facts, sum(task.plan.values()))
         return facts
-    with written_down(output.path) as checkpoints:
+    with written_down(output.path, anew=not resume) as checkpoints:
         facts = balance_file(task, output, checkpoints)
     if facts.get("validated"):
         counts = class_counts(task.classes.of_images)
@@ -226,6 +245,9 @@ def _run(
     if facts.get("quality"):
         display.show_quality(facts["quality"], task.classes.name)
     display.say_cost(output.path, facts, task.labelled.aligned_keys)
+    if "seed" not in facts:
+        for path in filter(None, (output.picture, output.save_model)):
+            display.say(f"{path} was not written: no model was needed")
     return facts
 
 

@@ -15,12 +15,12 @@ import pandas as pd
 
 from balancegan.augmenter import ConditionalGANAugmenter
 from balancegan.cli.card import describe_balanced
-from balancegan.cli.estimate import estimate_cost, peak_memory_bytes
+from balancegan.cli.estimate import Estimate, estimate_cost, peak_memory_bytes
 from balancegan.cli.options import SCREENING_PARAMETERS
 from balancegan.cli.tasks import Output, Task
 from balancegan.cli.training import name_classes, save_trained, training_facts
 from balancegan.data.labelled import LabelledImages, SyntheticImages
-from balancegan.data.writing import write_images
+from balancegan.data.writing import card_beside, write_images
 from balancegan.files import explaining
 from balancegan.gan.fingerprint import fingerprint
 from balancegan.gan.persistence import check_destination
@@ -44,8 +44,11 @@ def balance_file(task: Task, out: Output, checkpoints: Path) -> dict[str, Any]:
     """
     labelled = task.labelled
     if not any(task.plan.values()):
+        columns = {name: np.empty(0) for name in ("method", "score", "weight")}
         nothing = SyntheticImages.none(labelled.labels)
+        nothing = replace(nothing, origins=pd.DataFrame(columns))
         write_images(out.path, labelled, nothing, format=out.format)
+        card_beside(out.path).unlink(missing_ok=True)  # of what was there before
         return {"plan": task.plan, "peak_memory_bytes": peak_memory_bytes()}
     if out.save_model is not None:
         check_destination(out.save_model, overwrite=out.overwrite)
@@ -100,6 +103,9 @@ def estimate_file(task: Task) -> dict[str, Any]:
     The facts are those of :class:`balancegan.cli.estimate.Estimate`, and the most that
     the trying of amounts may take, "validation_seconds".
     """
+    if not any(task.plan.values()):
+        nothing = Estimate(0, 0.0, 0.0, 0.0, peak_memory_bytes(), recombines=False)
+        return {**asdict(nothing), "validation_seconds": 0.0}
     augmenter = _loaded(task) or ConditionalGANAugmenter(
         **{**task.settings, "verbose": 0}
     )

@@ -16,7 +16,7 @@ from balancegan.cli.balance_command import balance
 from balancegan.cli.edge import (
     PATH,
     CommandGroup,
-    check_parent,
+    check_new,
     read_data,
     start_tensorflow,
 )
@@ -107,8 +107,9 @@ def train(
         train_file(labelled, settings, None, overwrite=False, checkpoints=None)
         display.say("trained; the first of the workers saves the model")
         return
+    check_new(model, overwrite=True, data=data, is_folder=True)
     check_destination(model, overwrite=overwrite)
-    with written_down(model) as checkpoints:
+    with written_down(model, anew=not resume) as checkpoints:
         facts = train_file(
             labelled, settings, model, overwrite=overwrite, checkpoints=checkpoints
         )
@@ -144,12 +145,13 @@ def convert(
 ) -> None:
     """Write DATA as another kind: images, labels, parts and columns."""
     from balancegan.cli.display import Display, describe_format
-    from balancegan.data.writing import check_output, write_images
+    from balancegan.data.writing import check_format, check_output, write_images
 
     check_output(out, data, overwrite=overwrite, format=format)
     labelled, image_format = read_data(data, value_range, **how)
     display = Display(quiet=quiet)
     display.say_notes(labelled.notes)
+    check_format(out, labelled, format)
     write_images(out, labelled, format=format)
     counts = {name: len(part.labels) for name, part in labelled.parts.items()}
     numbers = ", ".join(f"{n} {name}" for name, n in counts.items())
@@ -183,11 +185,20 @@ def demo(
     from balancegan.data.demo import save_demo_digits
 
     ctx = click.get_current_context()
-    check_parent(out)
-    out.mkdir(exist_ok=True)
+    check_new(out, overwrite=True, is_folder=True)
     source = out / "digits-imbalanced.npz"
+    if out.is_dir():
+        check_new(source, overwrite=overwrite)
+    out.mkdir(exist_ok=True)
     save_demo_digits(source)
-    ctx.invoke(inspect, data=source, as_json=False, quiet=quiet, value_range=None)
+    ctx.invoke(
+        inspect,
+        data=source,
+        as_json=False,
+        quiet=quiet,
+        value_range=None,
+        overwrite=False,
+    )
     ctx.invoke(
         balance,
         data=source,

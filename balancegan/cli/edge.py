@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -166,10 +166,44 @@ def read_data(
     return labelled, find_format(labelled.images, value_range=value_range)
 
 
-def check_new_file(path: Path, *, overwrite: bool) -> None:
-    """Refuse a file that cannot be written, or that is there already."""
+def check_new(
+    path: Path,
+    *,
+    overwrite: bool,
+    data: Path | None = None,
+    others: Iterable[Path] = (),
+    is_folder: bool = False,
+) -> None:
+    """Refuse a file that cannot be written, or would take the place of another.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    overwrite : bool
+        Whether one that is there may be replaced.
+    data : Path or None, default=None
+        What is read, which is left as it is. None: nothing.
+    others : iterable of Path, default=()
+        What else is written.
+    is_folder : bool, default=False
+        Whether it is a folder, not a file, that is written.
+    """
     check_parent(path)
-    if path.exists() and not overwrite:
+    place = path.resolve()
+    if data is not None and data.resolve() in (place, *place.parents):
+        raise InputRefused(
+            f"{path} is the input, or within it, which is left as it is. Choose "
+            "another name."
+        )
+    if place in {other.resolve() for other in others}:
+        raise InputRefused(f"{path} is named twice for what is written.")
+    if not path.exists():
+        return
+    if not (path.is_dir() if is_folder else path.is_file()):
+        kinds = ("folder", "file") if is_folder else ("file", "folder or device")
+        raise InputRefused(f"{path} is to be a {kinds[0]}. It is a {kinds[1]} now.")
+    if not overwrite:
         raise InputRefused(
             f"{path} exists already. Allow it to be overwritten (--overwrite), or "
             "choose another name."

@@ -4,12 +4,13 @@
 runs afterwards.
 """
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from balancegan.cli.edge import PATH, check_new_file, read_data, start_tensorflow
+from balancegan.cli.edge import PATH, check_new, read_data, start_tensorflow
 from balancegan.cli.options import (
     READING_PARAMETERS,
     RECIPE_PARAMETERS,
@@ -88,7 +89,7 @@ def evaluate(
     """
     from balancegan.cli.tasks import plan_task
 
-    refuse_report(report, overwrite=overwrite)
+    refuse_report(report, data, overwrite=overwrite)
     reading = take(options, READING_PARAMETERS)
     labelled, _ = read_data(data, value_range, **reading)
     settings = {
@@ -107,15 +108,16 @@ def evaluate(
         balance_on=balance_on,
     )
     names = None if arms is None else [name.strip() for name in arms.split(",")]
+    comparison = prepare_comparison(task, names, **options)
+    if dry_run:
+        facts = estimate_comparison(comparison, n_jobs, quiet=quiet)
+        if as_json:
+            click.echo(json.dumps({"data": str(data), "dry_run": True, **facts}))
+        return
     result = run_comparison(
-        prepare_comparison(task, names, **options),
-        report=report,
-        cache=cache,
-        n_jobs=n_jobs,
-        dry_run=dry_run,
-        quiet=quiet,
+        comparison, report=report, cache=cache, n_jobs=n_jobs, quiet=quiet
     )
-    if as_json and result is not None:
+    if as_json:
         click.echo(result.to_json())
     exit_if_worse(result, fail_if_worse)
 
@@ -146,29 +148,34 @@ def prepare_comparison(
     )
 
 
+def estimate_comparison(
+    comparison: "Comparison", n_jobs: int, *, quiet: bool
+) -> dict[str, float]:
+    """Say how long a comparison takes, and return the facts."""
+    from balancegan.cli.display import Display
+
+    facts = comparison.estimate()
+    Display(quiet=quiet).say_duration(facts, n_jobs)
+    return facts
+
+
 def run_comparison(
     comparison: "Comparison",
     *,
     report: Path | None,
     cache: Path | None,
     n_jobs: int,
-    dry_run: bool = False,
     quiet: bool,
-) -> "EvaluationResult | None":
-    """Say how long it takes, compare, show and write what came of it.
-
-    None is returned where nothing was asked for but how long it takes.
-    """
+) -> "EvaluationResult":
+    """Say how long it takes, compare, show and write what came of it."""
     import joblib
 
     from balancegan.cli.display import Display
     from balancegan.evaluation.report import write_report
 
     display = Display(quiet=quiet)
-    if dry_run or not quiet:
-        display.say_duration(comparison.estimate(), n_jobs)
-    if dry_run:
-        return None
+    if not quiet:
+        estimate_comparison(comparison, n_jobs, quiet=quiet)
     try:
         with joblib.parallel_config(
             "loky", n_jobs=n_jobs, initializer=start_tensorflow
@@ -187,13 +194,13 @@ def run_comparison(
     return result
 
 
-def refuse_report(report: Path | None, *, overwrite: bool) -> None:
+def refuse_report(report: Path | None, data: Path, *, overwrite: bool) -> None:
     """Refuse a report that could not be written, before hours are spent on it."""
     if report is not None:
         from balancegan.evaluation.report import check_report_path
 
         check_report_path(report)
-        check_new_file(report, overwrite=overwrite)
+        check_new(report, overwrite=overwrite, data=data)
 
 
 def exit_if_worse(result: "EvaluationResult | None", fail_if_worse: bool) -> None:

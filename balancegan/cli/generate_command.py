@@ -6,16 +6,14 @@ from pathlib import Path
 
 import click
 
-from balancegan.cli.edge import PATH, InputRefused, check_new_file, start_tensorflow
-from balancegan.cli.options import (
-    ShardType,
-    ValueType,
-    output_options,
-    overwrite_option,
-)
+from balancegan.cli.edge import PATH, InputRefused, check_new, start_tensorflow
+from balancegan.cli.option_types import ShardType, ValueType
+from balancegan.cli.options import output_options, overwrite_option
 
 DEFAULT_N = 20
 CLASS = ""  # stands for the model's first attribute
+FILES = (".npz", ".png", ".parquet", ".tfrecord", ".tar")  # else a folder is written
+MOST = 10**12  # images
 
 
 @click.command()
@@ -29,17 +27,19 @@ CLASS = ""  # stands for the model's first attribute
     help="The value of another attribute (repeat for more). Those that are not named "
     "are drawn as the training images have them.",
 )
-@click.option("--n", type=click.IntRange(1), help="How many images.  [default: 20]")
+@click.option(
+    "--n", type=click.IntRange(1, MOST), help="How many images.  [default: 20]"
+)
 @click.option(
     "--first",
-    type=click.IntRange(0),
+    type=click.IntRange(0, MOST),
     help="Number of the first image: image k of a class is always the same.  "
     "[default: 0]",
 )
 @click.option(
     "--index",
     "indices",
-    type=click.IntRange(0),
+    type=click.IntRange(0, MOST),
     multiple=True,
     help="The number of one image (repeat for more), instead of --n and --first.",
 )
@@ -83,6 +83,8 @@ def generate(
     from balancegan.cli.display import Display
 
     wanted = dict(attributes)
+    if len(wanted) < len(attributes):
+        raise InputRefused("An attribute has one value. Received: --attribute twice.")
     if class_name is not None:
         wanted[CLASS] = class_name
     numbers = _numbers(n, first, indices)
@@ -90,7 +92,8 @@ def generate(
         _check_again(out, alone=not wanted and numbers is None and shard is None)
     elif not wanted:
         raise click.UsageError("Missing option '--class' (or --attribute, --again).")
-    check_new_file(out, overwrite=overwrite)
+    is_folder = out.suffix not in FILES
+    check_new(out, overwrite=overwrite, data=model, is_folder=is_folder)
     start_tensorflow()
     from balancegan.cli.generating import generate_again, generate_files
 

@@ -1,6 +1,7 @@
 """Looking at a data set before training, at the command line."""
 
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,8 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from balancegan.cli.edge import PATH, check_parent
-from balancegan.cli.options import attributes_option, data_options, output_options
+from balancegan.cli.edge import PATH, check_new
+from balancegan.cli.options import (
+    attributes_option,
+    data_options,
+    output_options,
+    overwrite_option,
+)
 
 if TYPE_CHECKING:
     from balancegan.data.findings import AuditedPart
@@ -37,6 +43,7 @@ PLAIN = (bool, int, float, str)  # what JSON knows
 )
 @attributes_option
 @data_options
+@overwrite_option
 @output_options
 def inspect(
     data: Path,
@@ -44,6 +51,7 @@ def inspect(
     group_key: str | None,
     attributes: tuple[str, ...],
     value_range: tuple[float, float] | None,
+    overwrite: bool,
     as_json: bool,
     quiet: bool,
     **how: Any,
@@ -59,7 +67,7 @@ def inspect(
     from balancegan.data.reading import read_images
 
     if picture is not None:
-        check_parent(picture)
+        check_new(picture, overwrite=overwrite, data=data)
     labelled = read_images(data, **how)
     values = {name: count_values(labelled.column(name)) for name in attributes}
     train, test = (_audited(labelled, split, group_key) for split in ("train", "test"))
@@ -83,7 +91,7 @@ def inspect(
             "images": describe_format(inspection.image_format),
             "imbalance_ratio": inspection.imbalance_ratio,
             "classes": [
-                {"label": label, "name": labelled.name(label), "images": n}
+                {"label": _as_json(label), "name": labelled.name(label), "images": n}
                 for label, n in inspection.counts.items()
             ],
             "attributes": [
@@ -97,14 +105,14 @@ def inspect(
 
 
 def _describe_values(counts: dict[Any, int]) -> list[dict[str, Any]]:
-    """Return counts as JSON has them: what it does not know, a date say, as text."""
-    return [
-        {
-            "value": value if value is None or type(value) in PLAIN else str(value),
-            "images": n,
-        }
-        for value, n in counts.items()
-    ]
+    return [{"value": _as_json(value), "images": n} for value, n in counts.items()]
+
+
+def _as_json(value: Any) -> Any:
+    """Return a value as JSON has it: what it does not know, a date say, as text."""
+    is_finite = not isinstance(value, float) or math.isfinite(value)
+    is_known = value is None or type(value) in PLAIN
+    return value if is_known and is_finite else str(value)
 
 
 def _audited(

@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from balancegan.cli.option_types import NamesType, NumberType, SizeType, StepsType
+
 RECIPE_PARAMETERS = (
     "preset",
     "steps",
@@ -46,90 +48,6 @@ COMPARISON_PARAMETERS = (
 )
 
 
-class StepsType(click.ParamType):
-    """A number of steps, or "auto"."""
-
-    name = "number|auto"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int | str:
-        """Return the number, or "auto"."""
-        if value == "auto":
-            return "auto"
-        return click.IntRange(1).convert(value, param, ctx)
-
-
-class SizeType(click.ParamType):
-    """A number of pixels, or height and width such as 48x64."""
-
-    name = "pixels|HxW"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int]:
-        """Return height and width."""
-        if isinstance(value, tuple):
-            return value
-        sides = str(value).lower().split("x")
-        if len(sides) > 2 or not all(side.isdigit() and int(side) for side in sides):
-            self.fail(f"{value!r} is no size such as 64 or 48x64.", param, ctx)
-        return int(sides[0]), int(sides[-1])
-
-
-class NamesType(click.ParamType):
-    """Names with commas between."""
-
-    name = "name[,name...]"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, ...]:
-        """Return the names."""
-        if isinstance(value, tuple):
-            return value
-        names = tuple(name.strip() for name in str(value).split(","))
-        if not all(names) or len(set(names)) < len(names):
-            self.fail(
-                f"{value!r} is no list of names such as digit,colour.", param, ctx
-            )
-        return names
-
-
-class ValueType(click.ParamType):
-    """The value of an attribute, as in colour=red."""
-
-    name = "name=value"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, str]:
-        """Return name and value."""
-        if isinstance(value, tuple):
-            return value
-        name, _, text = str(value).partition("=")
-        if not name or not text:
-            self.fail(f"{value!r} is no value such as colour=red.", param, ctx)
-        return name, text
-
-
-class ShardType(click.ParamType):
-    """One of several equal shares, as in 3/16: the third of sixteen."""
-
-    name = "i/n"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int]:
-        """Return which share, from 1, and of how many."""
-        if isinstance(value, tuple):
-            return value
-        i, _, n = str(value).partition("/")
-        if not (i.isdecimal() and n.isdecimal() and 1 <= int(i) <= int(n)):
-            self.fail(f"{value!r} is no share such as 1/16 or 16/16.", param, ctx)
-        return int(i), int(n)
-
-
 Command = Callable[..., Any]
 
 
@@ -167,13 +85,13 @@ recipe_options = add_options(
     click.option(
         "--minutes",
         "max_minutes",
-        type=click.FloatRange(0, min_open=True),
+        type=NumberType(0, min_open=True),
         help="End training after so many minutes.",
     ),
     click.option("--batch-size", type=click.IntRange(2), help="Images per step."),
     click.option(
         "--learning-rate",
-        type=click.FloatRange(0, min_open=True),
+        type=NumberType(0, min_open=True),
         help="Adam's, for both networks.",
     ),
     click.option(
@@ -220,14 +138,14 @@ target_options = add_options(
     ),
     click.option(
         "--validation-minutes",
-        type=click.FloatRange(0, min_open=True),
+        type=NumberType(0, min_open=True),
         default=10,
         show_default=True,
         help="With --target validated: how long amounts are tried.",
     ),
     click.option(
         "--max-ratio",
-        type=click.FloatRange(0),
+        type=NumberType(0),
         help="At most so many synthetic images per real one of a class.",
     ),
     click.option(
@@ -246,7 +164,7 @@ target_options = add_options(
     ),
     click.option(
         "--truncation",
-        type=click.FloatRange(0, min_open=True),
+        type=NumberType(0, min_open=True),
         help="Cut off the latents at so many standard deviations: more typical images, "
         "less varied.",
     ),
@@ -258,7 +176,7 @@ target_options = add_options(
     ),
     click.option(
         "--gan-share",
-        type=click.FloatRange(0, 1),
+        type=NumberType(0, 1),
         default=0.1,
         show_default=True,
         help="At most this share of a class is of the GAN, real images counted; real "
@@ -340,7 +258,8 @@ comparison_options = add_options(
     click.option(
         "--group-key",
         metavar="KEY",
-        help="Array of DATA: images of one group stay in one fold.",
+        help="Array of DATA: images of one group stay in one fold. Compares on folds, "
+        "also where there is a test part.",
     ),
     click.option(
         "--cache",
@@ -369,7 +288,9 @@ output_options = add_options(
     click.option(
         "--json", "as_json", is_flag=True, help="Print one JSON object on stdout."
     ),
-    click.option("--quiet", is_flag=True, help="Say nothing on stderr."),
+    click.option(
+        "--quiet", is_flag=True, help="Say nothing on stderr but warnings and errors."
+    ),
 )
 
 balance_on_option = click.option(

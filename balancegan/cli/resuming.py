@@ -49,26 +49,41 @@ def find_begun(
             f"A training for {path} was begun and did not end: {folder} holds its step "
             f"{steps[0]}. Go on with it (--resume), or begin anew (--overwrite)."
         )
-    elif steps:
-        CheckpointFolder(folder).remove()
     return resume and bool(steps)
 
 
 @contextmanager
-def written_down(path: Path) -> Iterator[Path]:
-    """Give the folder to write training down in; it is removed when all is done."""
+def written_down(path: Path, *, anew: bool) -> Iterator[Path]:
+    """Give the folder to write training down in; it is removed when all is done.
+
+    What an earlier training has left there is gone on with, or given up (`anew`): once
+    there is a step of the new one.
+    """
     folder = checkpoints_beside(path)
+    before = folder.with_name(f"{folder.name}.before")
+    if anew and folder.is_dir():
+        _remove(before)
+        folder.rename(before)
     try:
         yield folder
     except BaseException as error:
         steps = CheckpointFolder(folder).steps if folder.is_dir() else []
-        if not steps and folder.is_dir():
-            CheckpointFolder(folder).remove()
-        elif steps and isinstance(error, (KeyboardInterrupt, OSError, MemoryError)):
+        if not steps:
+            _remove(folder)
+            if before.is_dir():
+                before.rename(folder)
+            raise
+        if isinstance(error, (KeyboardInterrupt, OSError, MemoryError)):
             error.add_note(
                 f"Step {steps[0]} is written down: the same command with --resume goes "
                 "on from there."
             )
+        _remove(before)
         raise
+    _remove(folder)
+    _remove(before)
+
+
+def _remove(folder: Path) -> None:
     if folder.is_dir():
         CheckpointFolder(folder).remove()

@@ -16,7 +16,7 @@ from balancegan.balance import (
 from balancegan.cli.classes import BalancedClasses
 from balancegan.data.labelled import LabelledImages
 from balancegan.data.room import check_room
-from balancegan.data.writing import find_format
+from balancegan.data.writing import check_format, find_format
 from balancegan.errors import DataError
 
 IMAGE_FILES = ("folder", "csv", "parquet")
@@ -148,6 +148,7 @@ def check_writing(task: Task, out: Output | None, *, as_large_as_files: bool) ->
     if as_large_as_files:
         _check_size(task, out)
     if out is not None:
+        check_format(out.path, task.labelled, out.format)
         # Which amounts are validated is not known before, and may be none
         n_synthetic = 0 if task.is_validated else sum(task.plan.values())
         check_room(out.path, task.labelled, n_synthetic, out.format)

@@ -20,6 +20,7 @@ from balancegan.data.labelled import (
     SyntheticImages,
     column_name,
 )
+from balancegan.data.labels import check_class_names, check_lengths, flatten_labels
 from balancegan.data.rows import Rows
 from balancegan.errors import DataError
 
@@ -91,7 +92,7 @@ def from_arrays(
     if not len(images):
         raise DataError(f"There must be images. Received: {images_key} without rows.")
     refuse_synthetic(path, arrays.get(MASK_KEY))
-    labels = _flatten_labels(labels_key, stored)
+    labels = flatten_labels(labels_key, stored)
     names = next((arrays[key] for key in CLASS_NAMES_KEYS if key in arrays), None)
     known = {images_key, labels_key, *LINEAGE_KEYS, *CLASS_NAMES_KEYS}
     known.add(ATTRIBUTE_NAMES_KEY)
@@ -102,13 +103,16 @@ def from_arrays(
         rows = arrays[other_images]
         parts[split] = Part(
             rows,
-            _flatten_labels(other_labels, arrays[other_labels]),
+            flatten_labels(other_labels, arrays[other_labels]),
             _columns(arrays, len(rows), split, {*known, other_images, other_labels}),
         )
+    class_names = check_class_names(names, labels)
+    for split, part in parts.items():
+        check_lengths(split, part)
     return LabelledImages(
         path=path,
         parts=parts,
-        class_names=_check_class_names(names, labels),
+        class_names=class_names,
         stored=StoredArrays(
             images_key,
             labels_key,
@@ -343,44 +347,3 @@ def _check_texts(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
                 f"The array {key!r} in {path} is damaged: it has texts that are no "
                 "Unicode."
             )
-
-
-def _flatten_labels(key: str, stored: np.ndarray) -> np.ndarray:
-    """Return one label an image of labels as a row, a column or one-hot."""
-    if stored.dtype.kind == "f" and not np.isfinite(stored).all():
-        raise DataError(f"Labels must not be NaN or infinite. Received: {key}.")
-    if stored.ndim == 1:
-        return stored
-    if stored.ndim == 2 and stored.shape[1] == 1:
-        return stored[:, 0]
-    if (
-        stored.ndim == 2
-        and stored.dtype.kind in "biuf"
-        and np.isin(stored, (0, 1)).all()
-        and (stored.sum(axis=1) == 1).all()
-    ):
-        return stored.argmax(axis=1)
-    raise DataError(
-        "There must be one label an image: of shape (n,) or (n, 1), or one-hot of "
-        f"shape (n, n_classes). Received: {key} of shape {stored.shape}."
-    )
-
-
-def _check_class_names(
-    names: np.ndarray | None, labels: np.ndarray
-) -> list[str] | None:
-    """Return the names where they belong to the labels 0..K-1."""
-    if names is None or names.ndim != 1 or names.dtype.kind not in "US":
-        return None
-    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= len(names):
-        return None
-    texts = [name.decode() if isinstance(name, bytes) else str(name) for name in names]
-    counts = np.bincount(labels, minlength=len(names))
-    missing = [text for text, n in zip(texts, counts, strict=True) if not n]
-    if missing:
-        raise DataError(
-            "Every class needs at least one image to learn from. Received: none of "
-            f"{', '.join(missing)}. Add images, or take the name out of class_names "
-            "and number the labels anew."
-        )
-    return texts

@@ -215,7 +215,10 @@ class LabelledImages:
 
     def name(self, label: Any) -> str:
         """Return what people call a class."""
-        return str(label if self.class_names is None else self.class_names[label])
+        names = self.class_names
+        # A test part may have labels that training images, and names, have not
+        has_name = names is not None and label in range(len(names))
+        return str(names[int(label)] if names is not None and has_name else label)
 
     def find_label(self, name: str) -> Any:
         """Return the label of a class by its name or by the label's own text.

@@ -15,6 +15,7 @@ from balancegan.errors import DataError
 from balancegan.pictures import read_texts
 
 PREFIX = "balancegan:"
+MOST_BYTES = 200  # of a text in a file name, which has 255 at most
 ATTRIBUTES = f"{PREFIX}attributes"
 SIZE = re.compile(r"(?P<height>[1-9]\d{0,4})x(?P<width>[1-9]\d{0,4}) (?P<fit>[a-z]+)")
 
@@ -175,4 +176,5 @@ def safe_name(text: Any) -> str:
     >>> safe_name("../T-shirt/top"), safe_name("狗")
     ('_T-shirt_top', '狗')
     """
-    return re.sub(r"[^\w .+()-]", "_", str(text)).strip(" .")[:100] or "_"
+    name = re.sub(r"[^\w .+()-]", "_", str(text)).strip(" .")
+    return name[:100].encode()[:MOST_BYTES].decode(errors="ignore") or "_"

@@ -123,9 +123,9 @@ def _read(path: Path) -> pd.DataFrame:
     if not path.exists():
         raise DataError(f"There is no file {path}.")
     try:
-        if path.suffix == ".csv":
+        if path.suffix.lower() == ".csv":
             return _read_csv(path)
-        if path.suffix == ".jsonl":
+        if path.suffix.lower() == ".jsonl":
             return _read_json_lines(path)
         with _needs_pyarrow(path):
             return pd.read_parquet(path)

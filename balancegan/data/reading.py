@@ -124,7 +124,7 @@ def find_kind(path: Path) -> str:
         return "npy" if _npy_files(path) else "folder"
     if path.suffix == ".npy":
         return "npy"
-    return "manifest" if path.suffix in MANIFESTS else "npz"
+    return "manifest" if path.suffix.lower() in MANIFESTS else "npz"
 
 
 def _load(

@@ -4,12 +4,15 @@ Whatever was read can be written as any kind. Original image files are copied by
 byte; everything appears whole or not at all.
 """
 
+import io
 import os
+import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from balancegan.data.archives import write_array, write_arrays, write_members
 from balancegan.data.arrays import (
@@ -19,7 +22,7 @@ from balancegan.data.arrays import (
     lineage_arrays,
     to_arrays,
 )
-from balancegan.data.filewriting import write_files
+from balancegan.data.filewriting import encode_image, write_files
 from balancegan.data.idx import write_idx
 from balancegan.data.labelled import LabelledImages, SyntheticImages
 from balancegan.data.lineage import safe_name
@@ -102,6 +105,55 @@ def check_output(
         targets[card_beside(out)] = False
     for target, must_be_folder in targets.items():
         _check_target(target, must_be_folder, source, overwrite)
+
+
+def check_format(
+    out: str | os.PathLike[str], labelled: LabelledImages, format: str | None = None
+) -> None:
+    """Raise DataError where a format cannot hold images, before any are made.
+
+    Parameters
+    ----------
+    out : path-like
+        The file or folder to write.
+    labelled : LabelledImages
+        What was read.
+    format : str or None, default=None
+        See :func:`find_format`.
+
+    Raises
+    ------
+    DataError
+        If it cannot, what it needs is not installed, or it would replace an image file
+        that was read.
+    """
+    out = Path(out)
+    kind = find_format(out, format)
+    places = [out] if kind in FOLDER_WRITERS else []
+    if kind in ("csv", "parquet"):
+        places = [images_folder(out)]
+    for part in labelled.parts.values():
+        _check_files_apart(part.files or (), places)
+    if kind in ("folder", "csv", "parquet"):
+        encode_image(labelled.images[0])
+    if kind == "idx":
+        write_idx(io.BytesIO(), labelled.images[:0])
+    if kind == "parquet":
+        encode_table(out, pd.DataFrame())
+    if kind == "npy":
+        for name in to_arrays(labelled):
+            _file_name(name)
+
+
+def _check_files_apart(files: Iterable[Path], places: Sequence[Path]) -> None:
+    """Raise DataError if an output would take the place of a file that was read."""
+    taken = {place.resolve() for place in places}
+    for folder in {file.resolve().parent for file in files}:
+        if taken.intersection((folder, *folder.parents)):
+            raise DataError(
+                f"The images that were read are in {folder}, which is left as it is. "
+                "Choose a place of its own for the output."
+            )
 
 
 def images_folder(manifest: Path) -> Path:
@@ -280,3 +332,22 @@ def _check_target(
             f"{target} exists already. Allow it to be overwritten (--overwrite), or "
             "choose another name."
         )
+    if is_folder and not _may_be_ours(target):
+        raise DataError(
+            f"{target} is a folder of other things than images and their table, which "
+            "is not replaced. Choose another name, or remove it yourself."
+        )
+
+
+def _may_be_ours(folder: Path) -> bool:
+    """Return whether a folder is as we write them, of whatever kind."""
+    names = {path.name for path in folder.iterdir()}
+    tables = {folder.with_suffix(suffix).name for suffix in (".csv", ".parquet")}
+    has_table = any((folder.parent / table).exists() for table in tables)
+    arrays = re.compile(r".*\.npy|.*-idx\d-ubyte|README\.md")
+    return (
+        not names
+        or "metadata.csv" in names
+        or has_table
+        or all(arrays.fullmatch(name) for name in names)
+    )

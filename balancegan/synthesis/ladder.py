@@ -34,6 +34,15 @@ from balancegan.synthesis.synthesis import Portion
 # From how many real images of a class on; benchmarks/LOG.md has how this was found
 RUNGS = ((GAN, 8), (INTERPOLATED, 20), (COPIED, 1))
 GENERATED = (GAN, INTERPOLATED)
+NOTHING = pd.DataFrame(  # of which no image is made
+    {
+        "class": np.empty(0, object),
+        "number": np.empty(0, int),
+        "method": np.empty(0, str),
+        "weight": np.empty(0),
+        "probability": np.empty(0),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -133,7 +142,7 @@ class Ladder:
                 rows.append(summarize(label, len(own), made))
                 if bar is not None:
                     bar.update(done)
-        quality = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+        quality = pd.concat(tables, ignore_index=True) if tables else NOTHING
         return Laddered(portions, quality, pd.DataFrame(rows))
 
     def _make(self, selection: Selection, own: np.ndarray, n: int) -> list[Made]:

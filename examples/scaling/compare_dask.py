@@ -40,7 +40,7 @@ def main() -> None:
         result = compare(
             arms, X_train[rows], y_train[rows], X_test, y_test, seeds=options.seeds
         )
-    print(result.summary()[["balanced_accuracy", "few_shot_recall"]].round(3))
+    print(result.summary()[["balanced_accuracy", "few_shot"]].round(3))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,103 @@
+"""What options take: texts at the command line to plain values, or a usage error."""
+
+import math
+from typing import Any
+
+import click
+
+
+class StepsType(click.ParamType):
+    """A number of steps, or "auto"."""
+
+    name = "number|auto"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | str:
+        """Return the number, or "auto"."""
+        if value == "auto":
+            return "auto"
+        return click.IntRange(1).convert(value, param, ctx)
+
+
+class NumberType(click.FloatRange):
+    """A number in a range, which infinity and what is no number are not in."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the number."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number.", param, ctx)
+        return number
+
+
+class SizeType(click.ParamType):
+    """A number of pixels, or height and width such as 48x64."""
+
+    name = "pixels|HxW"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        """Return height and width."""
+        if isinstance(value, tuple):
+            return value
+        sides = str(value).lower().split("x")
+        if len(sides) > 2 or not all(side.isdigit() and int(side) for side in sides):
+            self.fail(f"{value!r} is no size such as 64 or 48x64.", param, ctx)
+        return int(sides[0]), int(sides[-1])
+
+
+class NamesType(click.ParamType):
+    """Names with commas between."""
+
+    name = "name[,name...]"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """Return the names."""
+        if isinstance(value, tuple):
+            return value
+        names = tuple(name.strip() for name in str(value).split(","))
+        if not all(names) or len(set(names)) < len(names):
+            self.fail(
+                f"{value!r} is no list of names such as digit,colour.", param, ctx
+            )
+        return names
+
+
+class ValueType(click.ParamType):
+    """The value of an attribute, as in colour=red."""
+
+    name = "name=value"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """Return name and value."""
+        if isinstance(value, tuple):
+            return value
+        name, _, text = str(value).partition("=")
+        if not name or not text:
+            self.fail(f"{value!r} is no value such as colour=red.", param, ctx)
+        return name, text
+
+
+class ShardType(click.ParamType):
+    """One of several equal shares, as in 3/16: the third of sixteen."""
+
+    name = "i/n"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        """Return which share, from 1, and of how many."""
+        if isinstance(value, tuple):
+            return value
+        i, _, n = str(value).partition("/")
+        if not (i.isdecimal() and n.isdecimal() and 1 <= int(i) <= int(n)):
+            self.fail(f"{value!r} is no share such as 1/16 or 16/16.", param, ctx)
+        return int(i), int(n)

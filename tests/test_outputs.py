@@ -1,0 +1,326 @@
+"""What is written takes the place of nothing that it may not."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from balancegan import ConditionalGANAugmenter
+from balancegan.cli import tasks
+from balancegan.downstream import amounts
+from balancegan.gan import conditional_gan, monitor
+from balancegan.gan.checkpoint import CheckpointFolder
+from balancegan.pictures import write_png
+
+from .conftest import load_npz, make_images
+from .test_checkpoint import killed_after
+from .test_cli import QUICK, run
+
+X, Y = make_images(18), np.repeat([0, 1], [12, 6])
+
+
+@pytest.fixture
+def data(tmp_path):
+    path = tmp_path / "data.npz"
+    np.savez(path, x_train=X, y_train=Y, class_names=np.array(["bag", "boot"]))
+    return path
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A folder for each of two classes."""
+    folder = tmp_path / "photos"
+    for image, label in zip(X, Y, strict=True):
+        (folder / f"c{label}").mkdir(parents=True, exist_ok=True)
+        n = len(list((folder / f"c{label}").iterdir()))
+        write_png(folder / f"c{label}" / f"{n}.png", image[..., None])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    path = tmp_path_factory.mktemp("models") / "model"
+    ConditionalGANAugmenter(steps=1, random_state=0, verbose=0).fit(X, Y).save(path)
+    return path
+
+
+def refused(*words, because):
+    result = run(*words)
+    assert (result.exit_code, result.stdout) == (2, ""), result.output
+    assert because in result.stderr
+    return result
+
+
+def everything(folder):
+    return {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize("command", ["inspect", "balance"])
+def test_a_picture_replaces_neither_the_input_nor_anything_unasked(
+    data, photos, tmp_path, command
+):
+    (tmp_path / "notes.txt").write_text("precious")
+    (tmp_path / "folder").mkdir()
+    before = everything(tmp_path)
+
+    def ask(source, picture, because, *more):
+        out = ["--out", tmp_path / "o.npz", *QUICK] if command == "balance" else []
+        words = ("--picture", picture, *out, *more)
+        refused(command, source, *words, because=because)
+
+    ask(data, data, "is the input", "--overwrite")
+    ask(photos, photos / "c0" / "p.png", "within it", "--overwrite")
+    ask(data, tmp_path / "notes.txt", "exists already")
+    ask(data, tmp_path / "folder", "is to be a file", "--overwrite")
+    assert everything(tmp_path) == before
+
+
+def test_a_picture_is_replaced_where_that_is_asked(data, tmp_path):
+    picture = tmp_path / "p.png"
+    picture.write_text("old")
+    assert run("inspect", data, "--picture", picture, "--overwrite").exit_code == 0
+    assert picture.read_bytes()[:4] == b"\x89PNG"
+
+
+def test_outputs_are_not_at_one_place(data, tmp_path):
+    before = everything(tmp_path)
+    for option in ("--picture", "--save-model"):
+        words = ("--out", tmp_path / "same", option, tmp_path / "same", *QUICK)
+        refused("balance", data, *words, "--format", "npy", because="named twice")
+    words = ("--out", tmp_path / "o.npz", "--picture", tmp_path / "o.card.md", *QUICK)
+    refused("balance", data, *words, because="named twice")
+    assert everything(tmp_path) == before
+
+
+def test_models_are_not_saved_into_the_input(photos):
+    before = everything(photos)
+    refused("train", photos, "--model", photos / "m", *QUICK, because="within it")
+    words = ("--out", photos.parent / "o", "--save-model", photos / "m", *QUICK)
+    refused("balance", photos, *words, because="within it")
+    assert everything(photos) == before
+
+
+def test_a_report_does_not_replace_the_input(data):
+    page = data.with_suffix(".json")
+    data.rename(page)
+    refused("evaluate", page, "--report", page, "--overwrite", because="is the input")
+
+
+def test_images_of_a_manifest_are_input(photos, tmp_path):
+    names = sorted(str(p.relative_to(tmp_path)) for p in photos.rglob("*.png"))
+    table = pd.DataFrame({"file_name": names, "label": [n[8] for n in names]})
+    manifest = tmp_path / "m.csv"
+    table.to_csv(manifest, index=False)
+    before = everything(tmp_path)
+    for out in (photos, photos / "c0", photos.with_suffix(".csv")):
+        (photos / "metadata.csv").write_text("")
+        result = run("convert", manifest, "--out", out, "--overwrite")
+        (photos / "metadata.csv").unlink()
+        assert result.exit_code == 2
+        assert everything(tmp_path) == before
+
+
+def test_only_folders_as_we_write_them_are_replaced(data, tmp_path):
+    home = tmp_path / "home"
+    (home / "letters").mkdir(parents=True)
+    (home / "letters" / "d.txt").write_text("precious")
+    refused("convert", data, "--out", home, "--overwrite", because="of other things")
+    assert (home / "letters" / "d.txt").read_text() == "precious"
+    for kind in ("folder", "npy", "idx", "csv"):
+        out = tmp_path / f"{kind}.csv" if kind == "csv" else tmp_path / kind
+        for _ in range(2):
+            words = ("--out", out, "--format", kind, "--overwrite")
+            result = run("convert", data, *words)
+            assert result.exit_code == 0, result.output
+    (tmp_path / "empty").mkdir()
+    assert (
+        run("convert", data, "--out", tmp_path / "empty", "--overwrite").exit_code == 0
+    )
+
+
+def test_a_folder_of_images_does_not_replace_a_file(model, tmp_path):
+    (tmp_path / "plain").write_text("precious")
+    (tmp_path / "folder.npz").mkdir()
+    words = ("--class", "0", "--n", "1", "--overwrite", "--out")
+    refused("generate", model, *words, tmp_path / "plain", because="to be a folder")
+    refused("generate", model, *words, tmp_path / "folder.npz", because="to be a file")
+    refused("generate", model, *words, model / "x.png", because="within it")
+    assert (tmp_path / "plain").read_text() == "precious"
+
+
+def test_a_refused_command_gives_up_no_training(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(conditional_gan, "STEPS_PER_CALL", 1)
+    monkeypatch.setattr(monitor, "CHECKPOINT_SECONDS", 0.0)
+    settings = ["--steps", 3, "--batch-size", 8, "--seed", 3]
+    with killed_after(2):
+        run("balance", data, "--out", tmp_path / "out.npz", *settings)
+    begun = CheckpointFolder(tmp_path / "out.npz.checkpoints")
+    assert begun.steps == [2, 1]
+    for wrong in (
+        [data, "--target", "most"],
+        [tmp_path / "typo.npz"],
+        [data, "--tensorboard"],
+    ):
+        result = run("balance", *wrong, "--out", tmp_path / "out.npz", "--overwrite")
+        assert result.exit_code == 2
+        assert begun.steps == [2, 1]
+
+
+def test_formats_that_cannot_hold_the_images_are_refused_before_training(
+    tmp_path, monkeypatch
+):
+    def save(name, images):
+        np.savez(tmp_path / name, x_train=images, y_train=Y)
+        return tmp_path / name
+
+    def never(*_, **__):
+        pytest.fail("Trained all the same.")
+
+    monkeypatch.setattr(ConditionalGANAugmenter, "fit", never)
+    floats, wide = save("f.npz", X / 255), save("w.npz", X.astype("uint16"))
+    for source, words, because in (
+        (floats, ["--out", tmp_path / "a"], "hold uint8"),
+        (floats, ["--out", tmp_path / "a.csv"], "hold uint8"),
+        (wide, ["--out", tmp_path / "a", "--format", "idx"], "idx files hold"),
+    ):
+        refused("balance", source, *words, *QUICK, because=because)
+
+
+def test_amounts_that_help_nobody_are_written_as_none(data, tmp_path, monkeypatch):
+    def search(self, show=False):
+        tried = pd.DataFrame(
+            {
+                "candidate": ["none"],
+                "synthetic": [0],
+                "runs": [2],
+                "balanced_accuracy": [0.5],
+                "gain": [0.0],
+                "gain_at_least": [0.0],
+                "chosen": [True],
+            }
+        )
+        return amounts.ValidatedAmounts(np.zeros(2), tried, "none are added")
+
+    monkeypatch.setattr(amounts.AmountSearch, "search", search)
+    out, picture = tmp_path / "out.npz", tmp_path / "p.png"
+    words = ("--out", out, "--target", "validated", "--picture", picture, "--json")
+    result = run("balance", data, *words, *QUICK)
+    assert result.exit_code == 0, result.output
+    assert [row["synthetic"] for row in json.loads(result.stdout)["classes"]] == [0, 0]
+    arrays = load_npz(out)
+    np.testing.assert_array_equal(arrays["x_train"], X)
+    assert not arrays["is_synthetic"].any()
+    assert arrays["sample_weight"].tolist() == [1.0] * 18
+    assert not (tmp_path / "out.npz.checkpoints").exists()
+    assert picture.exists()
+
+
+def test_where_nothing_is_to_be_made_that_is_said_and_the_columns_are_there(
+    data, tmp_path
+):
+    out, model, card = tmp_path / "o.npz", tmp_path / "m", tmp_path / "o.card.md"
+    card.write_text("of the run before")
+    words = ("--out", out, "--target", "0=12", "--target", "1=6", "--overwrite")
+    result = run("balance", data, *words, "--save-model", model)
+    assert result.exit_code == 0, result.output
+    assert f"{model} was not written" in result.stderr
+    assert not card.exists()
+    assert load_npz(out)["synthetic_method"].tolist() == [""] * 18
+    result = run("balance", data, *words, "--dry-run", "--json")
+    assert json.loads(result.stdout)["training_seconds"] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "because"),
+    [
+        (["--max-ratio", "nan"], "not a finite number"),
+        (["--max-ratio", "inf"], "not a finite number"),
+        (["--gan-share", "nan"], "not a finite number"),
+        (["--minutes", "inf"], "not a finite number"),
+        (["--value-range", "0", "inf"], "finite"),
+        (["--target", "boot=9", "--target", "boot=8"], "one target"),
+    ],
+)
+def test_numbers_that_are_none_are_refused(data, tmp_path, words, because):
+    refused("balance", data, "--out", tmp_path / "o.npz", *words, because=because)
+
+
+@pytest.mark.parametrize(
+    ("words", "because"),
+    [
+        (["--n", 10**21], "--n"),
+        (["--index", 10**20], "--index"),
+        (["--first", 2**63 - 1], "--first"),
+        (["--attribute", "label=0", "--attribute", "label=1"], "one value"),
+    ],
+)
+def test_images_beyond_all_numbers_are_refused(model, tmp_path, words, because):
+    out = ("--out", tmp_path / "o.npz")
+    refused("generate", model, "--class", "0", *words, *out, because=because)
+
+
+def test_a_dry_run_of_a_comparison_speaks_json(data):
+    words = ("--arms", "none", "--folds", 2, "--seeds", 1, "--dry-run", "--json")
+    result = run("evaluate", data, *words)
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["runs"] == 2
+
+
+def test_what_json_does_not_know_is_text_in_it(tmp_path):
+    ages = np.array([np.inf, 3.0] * 9)
+    np.savez(
+        tmp_path / "d.npz", x_train=X, y_train=np.array([b"a", b"b"] * 9), age=ages
+    )
+    result = run("inspect", tmp_path / "d.npz", "--attributes", "age", "--json")
+    facts = json.loads(result.stdout, parse_constant=pytest.fail)
+    assert [row["label"] for row in facts["classes"]] == ["b'a'", "b'b'"]
+    assert {row["value"] for row in facts["attributes"][0]["values"]} == {"inf", 3.0}
+
+
+def test_test_labels_without_a_name_are_called_as_they_are(tmp_path):
+    arrays = {"x_train": X, "y_train": Y, "class_names": np.array(["bag", "boot"])}
+    arrays |= {"x_test": X[:3], "y_test": np.array([1, -1, 5])}
+    np.savez(tmp_path / "d.npz", **arrays)
+    result = run("convert", tmp_path / "d.npz", "--out", tmp_path / "o")
+    assert result.exit_code == 0, result.output
+    table = pd.read_csv(tmp_path / "o" / "metadata.csv", dtype=str)
+    assert table[table["split"] == "test"]["label"].tolist() == ["boot", "-1", "5"]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "because"),
+    [
+        ({"class_names": ["a", "a"]}, "Received twice: a"),
+        ({"x_test": X[:4], "y_test": Y[:3]}, "4 images of the test part, and 3"),
+    ],
+)
+def test_arrays_that_do_not_belong_together_are_refused(tmp_path, arrays, because):
+    np.savez(tmp_path / "d.npz", x_train=X, y_train=Y, **arrays)
+    refused("convert", tmp_path / "d.npz", "--out", tmp_path / "o", because=because)
+
+
+def test_tables_are_known_by_their_names_in_any_case(photos, tmp_path):
+    names = sorted(str(p.relative_to(tmp_path)) for p in photos.rglob("*.png"))
+    table = pd.DataFrame({"file_name": names, "label": [n[8] for n in names]})
+    table.to_csv(tmp_path / "M.CSV", index=False)
+    assert (
+        run("convert", tmp_path / "M.CSV", "--out", tmp_path / "o.npz").exit_code == 0
+    )
+
+
+def test_the_demo_replaces_nothing_unasked(tmp_path):
+    (tmp_path / "file").write_text("")
+    refused("demo", "--out", tmp_path / "file", because="to be a folder")
+    mine = tmp_path / "digits-imbalanced.npz"
+    mine.write_text("precious")
+    refused("demo", "--out", tmp_path, *QUICK, because="exists already")
+    assert mine.read_text() == "precious"
+
+
+def test_names_of_files_are_not_longer_than_file_systems_allow(tmp_path):
+    names = np.array(["狗" * 100, "猫" * 100])
+    np.savez(tmp_path / "d.npz", x_train=X, y_train=Y, class_names=names)
+    result = run("convert", tmp_path / "d.npz", "--out", tmp_path / "o")
+    assert result.exit_code == 0, result.output
+    assert tasks.find_format(tmp_path / "o") == "folder"
