@@ -93,6 +93,12 @@ def test_outputs_are_not_at_one_place(data, tmp_path):
     assert everything(tmp_path) == before
 
 
+def test_a_model_may_be_called_as_the_output_is(data, tmp_path):
+    words = ("--out", tmp_path / "same.npz", "--save-model", tmp_path / "same")
+    assert run("balance", data, *words, *QUICK).exit_code == 0
+    assert (tmp_path / "same").is_dir()
+
+
 def test_models_are_not_saved_into_the_input(photos):
     before = everything(photos)
     refused("train", photos, "--model", photos / "m", *QUICK, because="within it")

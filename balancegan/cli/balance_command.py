@@ -188,23 +188,15 @@ def _check_output(
 ) -> "Output":
     """Return what shall be written, after refusing what cannot be."""
     from balancegan.cli.tasks import Output
-    from balancegan.data.writing import card_beside, check_output, images_folder
+    from balancegan.data.writing import check_output, find_places
 
     check_output(out, data, overwrite=overwrite, format=format, with_card=True)
-    taken = [out, images_folder(out), card_beside(out)]
-    for path in (picture, save_model):
-        if path is not None:
-            # What may be replaced by a model is looked at by who saves it
-            is_model = path is save_model
-            may_be_there = overwrite or is_model
-            check_new(
-                path,
-                overwrite=may_be_there,
-                data=data,
-                others=taken,
-                is_folder=is_model,
-            )
-            taken.append(path)
+    taken = [*find_places(out, format, with_card=True)]
+    if picture is not None:
+        check_new(picture, overwrite=overwrite, data=data, others=taken)
+        taken.append(picture)
+    if save_model is not None:  # who saves it looks at what it may replace
+        check_new(save_model, overwrite=True, data=data, others=taken, is_folder=True)
     median = synthetic_size == "median"
     return Output(out, format, picture, save_model, median, overwrite)
 

@@ -20,7 +20,7 @@ from balancegan.cli.options import SCREENING_PARAMETERS
 from balancegan.cli.tasks import Output, Task
 from balancegan.cli.training import name_classes, save_trained, training_facts
 from balancegan.data.labelled import LabelledImages, SyntheticImages
-from balancegan.data.writing import card_beside, write_images
+from balancegan.data.writing import card_beside, find_places, write_images
 from balancegan.files import explaining
 from balancegan.gan.fingerprint import fingerprint
 from balancegan.gan.persistence import check_destination
@@ -48,7 +48,8 @@ def balance_file(task: Task, out: Output, checkpoints: Path) -> dict[str, Any]:
         nothing = SyntheticImages.none(labelled.labels)
         nothing = replace(nothing, origins=pd.DataFrame(columns))
         write_images(out.path, labelled, nothing, format=out.format)
-        card_beside(out.path).unlink(missing_ok=True)  # of what was there before
+        if card_beside(out.path) in find_places(out.path, out.format, with_card=True):
+            card_beside(out.path).unlink(missing_ok=True)  # of what was there before
         return {"plan": task.plan, "peak_memory_bytes": peak_memory_bytes()}
     if out.save_model is not None:
         check_destination(out.save_model, overwrite=out.overwrite)

@@ -97,14 +97,28 @@ def check_output(
     reason = check_folder(out)
     if reason is not None:
         raise DataError(f"{out} cannot be written: {reason}.")
-    is_folder = kind in FOLDER_WRITERS
-    targets = {out: is_folder}
+    for target, is_folder in find_places(out, kind, with_card=with_card).items():
+        _check_target(target, is_folder, source, overwrite)
+
+
+def find_places(
+    out: Path, format: str | None = None, *, with_card: bool = False
+) -> dict[Path, bool]:
+    """Return all that an output consists of, and which of it are folders.
+
+    Examples
+    --------
+    >>> places = find_places(Path("cells.csv"), with_card=True)
+    >>> {place.name: is_folder for place, is_folder in places.items()}
+    {'cells.csv': False, 'cells': True, 'cells.card.md': False}
+    """
+    kind = find_format(out, format)
+    places = {out: kind in FOLDER_WRITERS}
     if kind in ("csv", "parquet"):
-        targets[images_folder(out)] = True
-    if with_card and not is_folder:
-        targets[card_beside(out)] = False
-    for target, must_be_folder in targets.items():
-        _check_target(target, must_be_folder, source, overwrite)
+        places[images_folder(out)] = True
+    if with_card and not places[out]:
+        places[card_beside(out)] = False
+    return places
 
 
 def check_format(
@@ -129,9 +143,7 @@ def check_format(
     """
     out = Path(out)
     kind = find_format(out, format)
-    places = [out] if kind in FOLDER_WRITERS else []
-    if kind in ("csv", "parquet"):
-        places = [images_folder(out)]
+    places = [place for place, is_folder in find_places(out, kind).items() if is_folder]
     for part in labelled.parts.values():
         _check_files_apart(part.files or (), places)
     if kind in ("folder", "csv", "parquet"):
