@@ -195,7 +195,8 @@ class ModelSampler(ImageOverSampler):
         self.quality_, self.quality_summary_ = made.quality, made.summary
         if np.isin(made.quality.get("method", []), GENERATED).any():
             model.warn_if_brief(stacklevel=5)
-        exceptions = describe_exceptions(made.summary)
+        called = [model.describe(name_values(label, names)) for label in made.classes]
+        exceptions = describe_exceptions(made.summary, called)
         if exceptions:
             warnings.warn(exceptions, SimplerMethodWarning, stacklevel=4)
         return Synthesis(made.portions, model.attributes, show=bool(self.verbose))

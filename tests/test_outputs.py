@@ -1,6 +1,7 @@
 """What is written takes the place of nothing that it may not."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -97,6 +98,16 @@ def test_a_model_may_be_called_as_the_output_is(data, tmp_path):
     words = ("--out", tmp_path / "same.npz", "--save-model", tmp_path / "same")
     assert run("balance", data, *words, *QUICK).exit_code == 0
     assert (tmp_path / "same").is_dir()
+
+
+@pytest.mark.filterwarnings("always::balancegan.SimplerMethodWarning")
+def test_warnings_call_classes_as_people_do(data, tmp_path):
+    result = run("balance", data, "--out", tmp_path / "o.npz", *QUICK)
+    assert "boot (6 real images)" in result.stderr
+    model = ConditionalGANAugmenter(steps=1, random_state=0, verbose=0).fit(X, Y).model_
+    assert model.describe({"label": 1}) == "1"
+    named = replace(model, class_names=["bag", "boot"])
+    assert named.describe({"label": 1}) == "boot"
 
 
 def test_models_are_not_saved_into_the_input(photos):

@@ -165,6 +165,15 @@ class TrainedModel:
             texts[0] = self.class_names[int(row)]
         return texts
 
+    def describe(self, values: Mapping[str, Any]) -> str:
+        """Return what people call images with such values of some attributes."""
+        first = self.attributes.names[0]
+        texts = {name: str(value) for name, value in values.items()}
+        if self.class_names is not None and first in values:
+            place = self.attributes.values[0].tolist().index(values[first])
+            texts[first] = self.class_names[place]
+        return ", ".join(texts.values())
+
     def make_images(self, class_index: int, first: int, n: int) -> Iterator[np.ndarray]:
         """Make images first..first + n - 1 of one class, a batch at a time.
 

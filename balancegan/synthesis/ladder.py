@@ -66,6 +66,11 @@ class Laddered:
     quality: pd.DataFrame
     summary: pd.DataFrame
 
+    @property
+    def classes(self) -> list[Any]:
+        """The classes that get images."""
+        return self.summary["class"].tolist() if len(self.summary) else []
+
 
 class Ladder:
     """Decides how the images of each class are made.
@@ -142,7 +147,7 @@ class Ladder:
                 rows.append(summarize(label, len(own), made))
                 if bar is not None:
                     bar.update(done)
-        quality = pd.concat(tables, ignore_index=True) if tables else NOTHING
+        quality = pd.concat(tables, ignore_index=True) if tables else NOTHING.copy()
         return Laddered(portions, quality, pd.DataFrame(rows))
 
     def _make(self, selection: Selection, own: np.ndarray, n: int) -> list[Made]:

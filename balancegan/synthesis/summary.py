@@ -3,7 +3,8 @@
 Faults are named by the images as the GAN makes them, before any is rejected.
 """
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -134,34 +135,35 @@ def name_fault(screened: Screened) -> tuple[str | None, float]:
     return None, 0.0
 
 
-def describe_exceptions(summary: pd.DataFrame) -> str:
+def describe_exceptions(summary: pd.DataFrame, called: Sequence[str]) -> str:
     """Return in words which classes are not made well by the GAN, "" where all are.
 
     Parameters
     ----------
     summary : DataFrame
         Rows of :func:`summarize`.
+    called : sequence of str
+        What people call their classes.
     """
-    if not len(summary):
-        return ""
-    between = summary[INTERPOLATED]
-    texts = []
-    for method, n in (
-        (INTERPOLATED, between),
-        (COPIED, summary["instead"] - between),
-    ):
-        simpler = summary[n > 0]
-        classes = [
-            f"{row['class']} ({_why(row)})" for row in simpler.to_dict(orient="records")
-        ]
-        if classes:
-            texts.append(f"{METHODS[method]}: {', '.join(classes)}")
-    said = [f"Made in a simpler way than others: {'; '.join(texts)}."] if texts else []
     rows = summary.to_dict(orient="records")
-    forced = [row for row in rows if row[GAN] and row.get("is_given_up") is True]
+    why = [f"{name} ({_why(row)})" for name, row in zip(called, rows, strict=True)]
+
+    def named(kept: Iterable[bool]) -> str:
+        return ", ".join(itertools.compress(why, kept))
+
+    between = named(row[INTERPOLATED] > 0 for row in rows)
+    copied = named(row["instead"] > row[INTERPOLATED] for row in rows)
+    forced = named(row[GAN] > 0 and row.get("is_given_up") is True for row in rows)
+    simpler = [
+        f"{METHODS[method]}: {names}"
+        for method, names in ((INTERPOLATED, between), (COPIED, copied))
+        if names
+    ]
+    said = []
+    if simpler:
+        said.append(f"Made in a simpler way than others: {'; '.join(simpler)}.")
     if forced:
-        names = ", ".join(f"{row['class']} ({_why(row)})" for row in forced)
-        said.append(f"Rejected, and taken all the same, as gan_only says: {names}.")
+        said.append(f"Rejected, and taken all the same, as gan_only says: {forced}.")
     return " ".join(said)
 
 
