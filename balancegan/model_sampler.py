@@ -34,7 +34,7 @@ from balancegan.errors import (
     UnseenCombinationWarning,
 )
 from balancegan.gan.model import TrainedModel
-from balancegan.images import check_format
+from balancegan.images import check_format, check_row_shape
 from balancegan.sampler import ImageOverSampler
 from balancegan.synthesis.ladder import GENERATED, Ladder
 from balancegan.synthesis.reference import Reference
@@ -165,6 +165,12 @@ class ModelSampler(ImageOverSampler):
         if len(values) != len(names):
             return label
         return dict(zip(names, values, strict=True))
+
+    def _prepare(self, strategy: Strategy | None, X: Any, y: Any) -> Any:
+        check_is_fitted(self, "model_")
+        if hasattr(X, "shape"):  # before their values are counted
+            check_row_shape(X.shape[1:], self.model_.image_format)
+        return super()._prepare(strategy, X, y)
 
     def _plan(
         self, images: np.ndarray, labels: Labels, strategy: Strategy

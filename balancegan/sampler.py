@@ -25,7 +25,6 @@ from balancegan.attributes import ONE_LABEL, Labels
 from balancegan.balance import Strategy
 from balancegan.datasets import is_dataset
 from balancegan.errors import DataError, refusals_as_data_errors
-from balancegan.images import check_row_shape
 from balancegan.targets import (
     as_given,
     as_numpy,
@@ -258,9 +257,11 @@ class ImageOverSampler(BaseOverSampler):
         before = getattr(self, "model_", None)
         try:
             yield
-        finally:
+        except BaseException:
             if getattr(self, "model_", None) is not before:
                 self._training_data = (X, y)
+            raise
+        self._training_data = (X, y)
 
     def _fit_resample(self, X: np.ndarray, y: Labels) -> tuple[np.ndarray, Labels]:
         self._train_timed(X, y)
@@ -283,8 +284,6 @@ class ImageOverSampler(BaseOverSampler):
         if X is None or (y is None and not is_dataset(X)):
             raise DataError("Expected: both X and y, or neither.")
         X, y = read_labelled(X, y)
-        if hasattr(X, "shape"):
-            check_row_shape(X.shape[1:], self.model_.image_format)
         if strategy is None:
             strategy = self.sampling_strategy
         arrays = ArraysTransformer(X, y)

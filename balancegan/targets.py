@@ -190,12 +190,12 @@ def give_back(
         with warnings.catch_warnings():  # pandas will refuse what it warns of now
             warnings.simplefilter("ignore", DeprecationWarning)
             X, y = arrays.transform(images, labels)
-        kept = np.asarray(y, dtype=object), np.asarray(labels, dtype=object)
-        fits = np.array_equal(*kept)
+        kept = np.asarray(y, dtype=object).ravel()
+        fits = np.array_equal(kept, np.asarray(labels, dtype=object).ravel())
     except (OverflowError, TypeError, ValueError) as error:
         raise DataError(f"The type of y cannot hold the labels: {error}.") from error
     if not fits:
-        lost = sorted(set(map(str, labels.ravel())) - set(map(str, kept[0].ravel())))
+        lost = sorted(set(map(str, labels.ravel())) - set(map(str, kept)))
         raise DataError(
             f"The type of y, {getattr(y, 'dtype', type(y).__name__)}, cannot hold all "
             f"labels that were asked for. Received: {', '.join(lost)}. Give y a type "

@@ -7,7 +7,8 @@ the same runs, so that upper bounds are moved up by as much as the choice may de
 """
 
 import json
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 
 import matplotlib as mpl
 
@@ -37,47 +38,45 @@ GENERATOR = "cgan"  # what the names of arms that use one begin with
 COLORS = {True: "C0", False: "C1"}  # with the GAN's images, and what is beside them
 
 
-class Runs(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Runs:
     """What is known of one set by one judge."""
 
     name: str
     judge: str
     frame: pd.DataFrame
 
-    @property
+    @cached_property
     def arms(self):
         return [arm for arm in ARMS if arm in set(self.frame["arm"])]
 
-    @property
+    @cached_property
     def rivals(self):
         """The arms of the protocol that use no generator."""
-        return [arm for arm in self.arms if arm in RIVALS]
+        return tuple(arm for arm in self.arms if arm in RIVALS)
 
     @property
     def still_rivals(self):
         """Those of them whose images are not moved and mixed while learning."""
-        return [arm for arm in self.rivals if "+" not in arm]
+        return tuple(arm for arm in self.rivals if "+" not in arm)
 
     @property
     def bar(self):
         return self.best_of(self.rivals)
 
     def best_of(self, rivals, figure=JUDGED_BY):
-        shared = self.shared_by(*rivals)
-        return max(rivals, key=lambda arm: shared.mean(arm, figure))
+        return find_best(self, rivals, figure)
 
     def count_contenders(self, rivals, figure=JUDGED_BY):
         """Return how many of them may be the best: not told from it for certain."""
-        best = self.best_of(rivals, figure)
-        verdicts = [self.difference(arm, best, figure).verdict for arm in rivals]
-        return len(rivals) - verdicts.count("harms")
+        return count_contenders(self, rivals, figure)
 
     def shared_by(self, *arms):
         """Return the runs of those draws and seeds that all of these arms have."""
         indices = [self.of(arm).index for arm in arms]
         shared = set(indices[0]).intersection(*indices[1:])
         keys = pd.MultiIndex.from_frame(self.frame[["draw", "seed"]])
-        return self._replace(frame=self.frame[keys.isin(shared)])
+        return replace(self, frame=self.frame[keys.isin(shared)])
 
     @property
     def ours(self):
@@ -93,8 +92,7 @@ class Runs(NamedTuple):
         return [pair for pair in pairs if pair[1] in self.arms]
 
     def of(self, arm):
-        rows = self.frame[self.frame["arm"] == arm]
-        return rows.set_index(["draw", "seed"]).sort_index()
+        return find_runs(self, arm)
 
     def n(self, arm):
         return len(self.of(arm))
@@ -121,6 +119,25 @@ class Runs(NamedTuple):
     def to_best_of(self, rivals, arm, figure):
         best, n = self.best_of(rivals, figure), self.count_contenders(rivals, figure)
         return self.difference(arm, best, figure, n_chosen_from=n)
+
+
+@cache
+def find_runs(runs, arm):
+    rows = runs.frame[runs.frame["arm"] == arm]
+    return rows.set_index(["draw", "seed"]).sort_index()
+
+
+@cache
+def find_best(runs, rivals, figure):
+    shared = runs.shared_by(*rivals)
+    return max(rivals, key=lambda arm: shared.mean(arm, figure))
+
+
+@cache
+def count_contenders(runs, rivals, figure):
+    best = runs.best_of(rivals, figure)
+    verdicts = [runs.difference(arm, best, figure).verdict for arm in rivals]
+    return len(rivals) - verdicts.count("harms")
 
 
 def read(folder):

@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -90,7 +91,7 @@ def test_who_moves_nothing_is_compared_with_those_who_move_nothing(page, results
 
 
 def with_added(runs, rows):
-    return runs._replace(frame=pd.concat([runs.frame, pd.DataFrame(rows)]))
+    return replace(runs, frame=pd.concat([runs.frame, pd.DataFrame(rows)]))
 
 
 @pytest.mark.parametrize(
@@ -195,7 +196,7 @@ def test_seeds_of_a_draw_are_no_draws(page, results):
         )
         for draw in range(3)
     ]
-    found = runs._replace(frame=pd.concat(draws)).to_bar(
+    found = replace(runs, frame=pd.concat(draws)).to_bar(
         "cgan+augment", "balanced_accuracy"
     )
     # Student's t of two degrees, 4.30, times the standard error of three means
@@ -221,7 +222,7 @@ def test_few_shot_recall_is_compared_with_the_best_of_it(page, results):
     (runs,) = results
     few = {"none": 0.1, "oversample": 0.6, "oversample+augment": 0.5}
     shown = runs.frame["arm"].map(few).fillna(0.55)
-    rows = page.arms_tables([runs._replace(frame=runs.frame.assign(few_shot=shown))])
+    rows = page.arms_tables([replace(runs, frame=runs.frame.assign(few_shot=shown))])
     cells = {
         row.split(" | ")[0]: row.strip("| ").split(" | ")
         for row in rows.splitlines()[4:]
@@ -254,7 +255,7 @@ def test_runs_that_are_there_are_not_run_again(page, monkeypatch, tmp_path, caps
 
 def test_one_pair_is_no_verdict(page, results):
     (runs,) = results
-    one = runs._replace(frame=runs.frame[runs.frame["seed"] == 0])
+    one = replace(runs, frame=runs.frame[runs.frame["seed"] == 0])
     assert "(one pair)" in page.sets_table([one])
     assert "not enough runs" in page.sets_table([one])
 
@@ -263,7 +264,7 @@ def test_pairs_are_matched_by_draw_and_seed(page, results):
     (runs,) = results
     frame = pd.concat([runs.frame, runs.frame.assign(draw=1)])
     frame = frame[~((frame["arm"] == "cgan+augment") & (frame["draw"] == 1))]
-    mixed = runs._replace(frame=frame.sample(frac=1, random_state=0))
+    mixed = replace(runs, frame=frame.sample(frac=1, random_state=0))
     found = mixed.to_bar("cgan+augment", "balanced_accuracy")
     assert found.n_pairs == 3
     assert found.mean == pytest.approx(0.05)
@@ -275,7 +276,7 @@ def test_arms_are_set_side_by_side_on_the_runs_that_all_of_them_have(page, resul
     harder = of_others.assign(
         draw=1, balanced_accuracy=of_others["balanced_accuracy"] - 0.4
     )
-    mixed = runs._replace(frame=pd.concat([runs.frame, harder]))
+    mixed = replace(runs, frame=pd.concat([runs.frame, harder]))
     assert mixed.bar == "oversample+augment"  # though oversample has easier runs only
     assert page.sets_table([mixed]) == page.sets_table(results)
 
