@@ -111,6 +111,12 @@ def test_share_raises_every_class_and_never_past_the_cap(counts, share, max_rati
             assert plan[label] == wanted or plan[label] + 1 > max_ratio * n
 
 
+@pytest.mark.parametrize("percent", [29, 115, 203])
+def test_a_ratio_loses_no_image_by_rounding(percent):
+    y = np.repeat([0, 1], [1000, 100])
+    assert plan_synthesis(y, max_ratio=percent / 100) == {0: 0, 1: percent}
+
+
 def test_counts_and_ratio():
     assert class_counts(Y) == {"a": 10, "b": 4, "c": 1}
     assert imbalance_ratio({"a": 10, "b": 4}) == 2.5

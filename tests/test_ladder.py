@@ -205,6 +205,16 @@ def test_what_fills_up_is_no_copy_that_is_there_already(fitted, monkeypatch):
     assert fitted.quality_summary_["instead"].tolist() == [5]
 
 
+def test_a_share_is_not_exceeded_by_rounding(fitted):
+    ladder = Ladder(fitted.model_, *fitted._training_data, reject=False, gan_only=False)
+    n = np.arange(1_000)
+    for percent in range(1, 100):
+        ladder.gan_share = percent / 100
+        most = ladder.most_generated(40, n)
+        expected = -(-percent * (40 + n) // 100)  # rounded up, in whole numbers
+        np.testing.assert_array_equal(most, np.minimum(n, expected))
+
+
 @pytest.mark.parametrize(("share", "ratio"), [(0.1, 1), (0.07, 2), (0.5, 3), (1, 1)])
 def test_the_first_of_many_are_what_fewer_would_be(fitted, accepting, share, ratio):
     fitted.set_params(gan_share=share)

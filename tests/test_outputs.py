@@ -89,7 +89,9 @@ def test_outputs_are_not_at_one_place(data, tmp_path):
     for option in ("--picture", "--save-model"):
         words = ("--out", tmp_path / "same", option, tmp_path / "same", *QUICK)
         refused("balance", data, *words, "--format", "npy", because="named twice")
-    words = ("--out", tmp_path / "o.npz", "--picture", tmp_path / "o.card.md", *QUICK)
+    words = ("--out", tmp_path / "o.npz", *QUICK, "--picture")
+    refused("balance", data, *words, tmp_path / "o.card.md", because="named twice")
+    words = (*words, tmp_path / "both", "--save-model", tmp_path / "both")
     refused("balance", data, *words, because="named twice")
     assert everything(tmp_path) == before
 
