@@ -166,11 +166,8 @@ class ModelSampler(ImageOverSampler):
             return label
         return dict(zip(names, values, strict=True))
 
-    def _prepare(self, strategy: Strategy | None, X: Any, y: Any) -> Any:
-        check_is_fitted(self, "model_")
-        if hasattr(X, "shape"):  # before their values are counted
-            check_row_shape(X.shape[1:], self.model_.image_format)
-        return super()._prepare(strategy, X, y)
+    def _check_shape(self, row_shape: tuple[int, ...]) -> None:
+        check_row_shape(row_shape, self.model_.image_format)
 
     def _plan(
         self, images: np.ndarray, labels: Labels, strategy: Strategy

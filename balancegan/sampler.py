@@ -84,6 +84,9 @@ class ImageOverSampler(BaseOverSampler):
     ) -> SyntheticRows:
         """Return what the strategy says is missing in checked arrays."""
 
+    def _check_shape(self, row_shape: tuple[int, ...]) -> None:
+        """Refuse images of another shape than those learned from, if need be."""
+
     def fit(
         self,
         X: Any,
@@ -284,6 +287,8 @@ class ImageOverSampler(BaseOverSampler):
         if X is None or (y is None and not is_dataset(X)):
             raise DataError("Expected: both X and y, or neither.")
         X, y = read_labelled(X, y)
+        if hasattr(X, "shape"):
+            self._check_shape(X.shape[1:])
         if strategy is None:
             strategy = self.sampling_strategy
         arrays = ArraysTransformer(X, y)
