@@ -233,6 +233,8 @@ def test_amounts_that_help_nobody_are_written_as_none(data, tmp_path, monkeypatc
     assert arrays["sample_weight"].tolist() == [1.0] * 18
     assert not (tmp_path / "out.npz.checkpoints").exists()
     assert picture.exists()
+    card = (tmp_path / "out.card.md").read_text()
+    assert "All 18 images of the training part are real: none was added." in card
 
 
 def test_where_nothing_is_to_be_made_that_is_said_and_the_columns_are_there(
