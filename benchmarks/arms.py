@@ -154,6 +154,7 @@ def of_combinations(task, predicted):
 
 
 def compare_all(options):
+    options.results.mkdir(parents=True, exist_ok=True)
     for name in options.only:
         file = options.results / f"arms_{name}.json"
         result = json.loads(file.read_text()) if file.exists() else {"runs": []}

@@ -113,8 +113,8 @@ class Runs:
         values, others = next(sides).align(next(sides), join="inner")
         return paired_difference(values.astype(float), others.astype(float), **settings)
 
-    def to_bar(self, arm, figure):
-        return self.to_best_of(self.rivals, arm, figure)
+    def to_bar(self, arm):
+        return self.to_best_of(self.rivals, arm, JUDGED_BY)
 
     def to_best_of(self, rivals, arm, figure):
         best, n = self.best_of(rivals, figure), self.count_contenders(rivals, figure)
@@ -208,8 +208,8 @@ def describe_arm(runs, arm):
     if arm != "none":
         row["to `none`"] = describe(runs.difference(arm, "none", JUDGED_BY))
     if arm != runs.bar:
-        row["to the bar"] = describe(runs.to_bar(arm, JUDGED_BY))
-        row["verdict"] = word(runs.to_bar(arm, JUDGED_BY))
+        row["to the bar"] = describe(runs.to_bar(arm))
+        row["verdict"] = word(runs.to_bar(arm))
     if has_few and not is_best_of_few:
         to_best = runs.to_best_of(runs.rivals, arm, FEW_SHOT)
         row["few-shot, to the best"] = describe(to_best)
@@ -288,7 +288,7 @@ def costs_table(found):
                     "points to `none`": describe(
                         runs.difference(arm, "none", JUDGED_BY)
                     ),
-                    "points to the bar": describe(runs.to_bar(arm, JUDGED_BY)),
+                    "points to the bar": describe(runs.to_bar(arm)),
                     "points to the default": ""
                     if arm == runs.ours
                     else describe(runs.difference(arm, runs.ours, JUDGED_BY)),
@@ -311,7 +311,7 @@ def draw_plot(found, path):
     for ax, runs in zip(axes[:, 0], shown, strict=True):
         arms = [arm for arm in runs.arms if arm != runs.bar][::-1]
         for y, arm in enumerate(arms):
-            found_of = runs.to_bar(arm, JUDGED_BY)
+            found_of = runs.to_bar(arm)
             low, high = np.clip([100 * found_of.low, 100 * found_of.high], -100, 100)
             color = "0.5" if arm in RIVALS else COLORS[arm.startswith(GENERATOR)]
             if found_of.n_pairs > 1:
