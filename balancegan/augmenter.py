@@ -142,7 +142,8 @@ class ConditionalGANAugmenter(ModelSampler):
     class_counts_ : dict
         How many images of each class the model was trained on.
     sampling_strategy_ : dict
-        As imbalanced-learn's: how many images to make of each class, zeros left out.
+        As imbalanced-learn's: how many images to make of each class, zeros left out. A
+        loaded model has none.
     n_to_generate_ : dict
         How many images the last resampling made of each class, zeros included.
     is_synthetic_ : ndarray of shape (n_resampled,), bool

@@ -10,6 +10,7 @@ from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any
 
+import joblib
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -80,7 +81,7 @@ class ModelSampler(ImageOverSampler):
     validation_minutes: float
     verbose: int
     validated_: ValidatedAmounts | None
-    _judged: tuple[np.ndarray, np.ndarray, Reference | None] | None
+    _judged: tuple[str, Reference | None] | None
 
     def sample(self, label: Any, n: int, *, first: int = 0) -> np.ndarray:
         """Return synthetic images of one class, or of a combination of attributes.
@@ -194,7 +195,7 @@ class ModelSampler(ImageOverSampler):
         class_indices = model.attributes.indices(labels)
         ladder = self._ladder(images, class_indices)
         made = ladder.climb(plan, names, show=bool(self.verbose))
-        self._judged = (images, class_indices, ladder.reference)
+        self._judged = (joblib.hash((images, class_indices)), ladder.reference)
         self.quality_, self.quality_summary_ = made.quality, made.summary
         if np.isin(made.quality.get("method", []), GENERATED).any():
             model.warn_if_brief(stacklevel=5)
@@ -286,9 +287,8 @@ class ModelSampler(ImageOverSampler):
         """Return the judges of the last resampling, where it was of the same images."""
         if self._judged is None:
             return None
-        judged, judged_classes, reference = self._judged
-        same = judged is images and np.array_equal(judged_classes, class_indices)
-        return reference if same else None
+        judged, reference = self._judged
+        return reference if judged == joblib.hash((images, class_indices)) else None
 
     def _truncated(self) -> TrainedModel:
         return replace(self.model_, truncation=self.truncation)

@@ -311,9 +311,18 @@ def test_what_is_said_of_images_is_said_of_each_in_order(fitted, accepting):
 
 def test_resampling_again_judges_by_the_same_judges(fitted):
     fitted.resample({"shirt": 15})
-    first = fitted._judged[2]
+    first = fitted._judged[1]
     fitted.resample({"shirt": 16})
-    assert fitted._judged[2] is first
+    assert fitted._judged[1] is first
+
+
+def test_images_changed_in_place_get_judges_of_their_own(fitted):
+    X, y = (part.copy() for part in fitted._training_data)
+    fitted.resample({"shirt": 15}, X, y)
+    first = fitted._judged[1]
+    X[-1] = X[0]
+    fitted.resample({"shirt": 15}, X, y)
+    assert fitted._judged[1] is not first
 
 
 def test_truncated_images_vary_less(fitted):

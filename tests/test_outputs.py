@@ -1,6 +1,7 @@
 """What is written takes the place of nothing that it may not."""
 
 import json
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -133,11 +134,20 @@ def test_images_of_a_manifest_are_input(photos, tmp_path):
     table.to_csv(manifest, index=False)
     before = everything(tmp_path)
     for out in (photos, photos / "c0", photos.with_suffix(".csv")):
-        (photos / "metadata.csv").write_text("")
-        result = run("convert", manifest, "--out", out, "--overwrite")
-        (photos / "metadata.csv").unlink()
-        assert result.exit_code == 2
+        folder = out.with_suffix("")
+        files = [str(p.relative_to(folder)) for p in folder.rglob("*.png")]
+        pd.DataFrame({"file_name": files}).to_csv(folder / "metadata.csv", index=False)
+        words = ("convert", manifest, "--out", out, "--overwrite")
+        refused(*words, because="which is left as it is")
+        (folder / "metadata.csv").unlink()
         assert everything(tmp_path) == before
+
+
+def test_a_pipe_is_refused_not_waited_for(data, tmp_path):
+    pipe = tmp_path / "pipe.npz"
+    os.mkfifo(pipe)
+    refused("inspect", pipe, because="is a pipe or device")
+    refused("convert", data, "--out", pipe, "--overwrite", because="to be a file")
 
 
 def test_only_folders_as_we_write_them_are_replaced(data, tmp_path):
@@ -152,6 +162,11 @@ def test_only_folders_as_we_write_them_are_replaced(data, tmp_path):
             words = ("--out", out, "--format", kind, "--overwrite")
             result = run("convert", data, *words)
             assert result.exit_code == 0, result.output
+        for folder in {path for path in (out, out.with_suffix("")) if path.is_dir()}:
+            (folder / ".DS_Store").write_text("")
+            assert run(*("convert", data), *words).exit_code == 0
+            (folder / "thesis.docx").write_text("precious")
+            refused("convert", data, *words, because="of other things")
     (tmp_path / "empty").mkdir()
     assert (
         run("convert", data, "--out", tmp_path / "empty", "--overwrite").exit_code == 0

@@ -85,6 +85,16 @@ def read_table(
     return table[[*first, *(c for c in table if c not in first)]]
 
 
+def named_files(path: Path) -> set[Path]:
+    """Return the files that a table names; none of one that is no such table."""
+    try:
+        table = _read(path)
+        key = _find_column(path, table, None, FILE_KEYS, "--images-key")
+    except DataError:
+        return set()
+    return {path.parent / name for name in table[key].astype(str)}
+
+
 def encode_table(path: Path, table: pd.DataFrame) -> bytes:
     """Return a table as the bytes of a .csv or .parquet file.
 

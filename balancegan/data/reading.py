@@ -116,6 +116,8 @@ def find_kind(path: Path) -> str:
     """
     if not path.exists():
         raise DataError(f"There is no file or folder {path}.")
+    if not (path.is_file() or path.is_dir()):
+        raise DataError(f"{path} is a pipe or device. Expected: a file or folder.")
     if is_sharded(path):
         return "shards"
     if path.is_dir():

@@ -26,13 +26,15 @@ from balancegan.data.filewriting import encode_image, write_files
 from balancegan.data.idx import write_idx
 from balancegan.data.labelled import LabelledImages, SyntheticImages
 from balancegan.data.lineage import safe_name
-from balancegan.data.manifests import encode_table
+from balancegan.data.manifests import encode_table, named_files
 from balancegan.data.rows import Rows
 from balancegan.errors import DataError
 from balancegan.files import check_folder, whole_file, whole_folder
 
 FORMATS = ("npz", "npy", "idx", "csv", "parquet", "folder")
-FOLDER_CARD = "README.md"
+FOLDER_CARD, FOLDER_TABLE = "README.md", "metadata.csv"
+LEFT_BY_SYSTEMS = (".ds_store", "thumbs.db", "desktop.ini")
+ARRAY_FILE = re.compile(r".*\.npy|.*-idx\d-ubyte")
 IDX_NAMES = {
     "x_train": "train-images-idx{}-ubyte",
     "y_train": "train-labels-idx{}-ubyte",
@@ -275,7 +277,7 @@ def _write_folder(
     folder: Path, labelled: LabelledImages, synthetic: SyntheticImages | None
 ) -> None:
     table = write_files(folder, labelled, synthetic)
-    path = folder / "metadata.csv"
+    path = folder / FOLDER_TABLE
     path.write_bytes(encode_table(path, table))
 
 
@@ -337,8 +339,9 @@ def _check_target(
             )
     if not target.exists():
         return
-    if target.is_dir() != is_folder:
-        raise DataError(f"{target} is a {'file' if is_folder else 'folder'}.")
+    if not (target.is_dir() if is_folder else target.is_file()):
+        kinds = ("folder", "file") if is_folder else ("file", "folder or device")
+        raise DataError(f"{target} is to be a {kinds[0]}. It is a {kinds[1]} now.")
     if not overwrite:
         raise DataError(
             f"{target} exists already. Allow it to be overwritten (--overwrite), or "
@@ -352,14 +355,16 @@ def _check_target(
 
 
 def _may_be_ours(folder: Path) -> bool:
-    """Return whether a folder is as we write them, of whatever kind."""
-    names = {path.name for path in folder.iterdir()}
-    tables = {folder.with_suffix(suffix).name for suffix in (".csv", ".parquet")}
-    has_table = any((folder.parent / table).exists() for table in tables)
-    arrays = re.compile(r".*\.npy|.*-idx\d-ubyte|README\.md")
-    return (
-        not names
-        or "metadata.csv" in names
-        or has_table
-        or all(arrays.fullmatch(name) for name in names)
-    )
+    """Return whether a folder is as we write them: arrays, or what its table names."""
+    table = folder / FOLDER_TABLE
+    files = {
+        path for path in folder.rglob("*") if not path.is_dir() or path.is_symlink()
+    }
+    files -= {table, folder / FOLDER_CARD}
+    files -= {path for path in files if path.name.lower() in LEFT_BY_SYSTEMS}
+    flat = all(path.parent == folder for path in files)
+    if flat and all(ARRAY_FILE.fullmatch(path.name) for path in files):
+        return True
+    beside = [folder.with_suffix(suffix) for suffix in (".csv", ".parquet")]
+    tables = [path for path in (table, *beside) if path.is_file()]
+    return any(files <= named_files(path) for path in tables)
