@@ -267,7 +267,11 @@ def test_small_classes(train):
 
 
 def test_classes_of_one_part_only(train, test):
-    names = dict(enumerate(["bag", "boot", "sock"])).__getitem__
+    called = dict(enumerate(["bag", "boot", "sock"]))
+
+    def names(label):
+        return called.get(label, str(label))
+
     test.labels[test.labels == 1] = 2
     finding = audit(train, test, name=names)["BG111"]
     assert (finding.outcome, finding.test_rows) == ("tip", ())

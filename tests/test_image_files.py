@@ -311,12 +311,13 @@ def test_grey_and_colour_together_are_colour(folder):
     assert data.images[names.index("clear.png"), 0, 0].tolist() == [1, 2, 3]
 
 
-def test_orientation_is_honoured(tmp_path):
+@pytest.mark.parametrize("suffix", ["jpg", "tiff", "png"])
+def test_orientation_is_honoured(tmp_path, suffix):
     exif = Image.Exif()
     exif[decoding.ORIENTATION] = 6  # to be turned by a quarter, clockwise
     upright = np.zeros((40, 20), dtype="uint8")
     upright[:20] = 255
-    path = tmp_path / "a" / "0.jpg"
+    path = tmp_path / "a" / f"0.{suffix}"
     path.parent.mkdir()
     lying = Image.fromarray(np.rot90(upright).copy())
     lying.save(path, exif=exif, quality=95)

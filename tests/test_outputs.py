@@ -310,7 +310,7 @@ def test_what_json_does_not_know_is_text_in_it(tmp_path):
     )
     result = run("inspect", tmp_path / "d.npz", "--attributes", "age", "--json")
     facts = json.loads(result.stdout, parse_constant=pytest.fail)
-    assert [row["label"] for row in facts["classes"]] == ["b'a'", "b'b'"]
+    assert [row["label"] for row in facts["classes"]] == ["a", "b"]
     assert {row["value"] for row in facts["attributes"][0]["values"]} == {"inf", 3.0}
 
 

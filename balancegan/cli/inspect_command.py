@@ -70,14 +70,18 @@ def inspect(
         check_new(picture, overwrite=overwrite, data=data)
     labelled = read_images(data, **how)
     values = {name: count_values(labelled.column(name)) for name in attributes}
-    train, test = (_audited(labelled, split, group_key) for split in ("train", "test"))
+    against = "test" if "test" in labelled.parts else "val"
+    train, test = (_audited(labelled, split, group_key) for split in ("train", against))
     if train is None:
         raise ValueError("Labelled images always have a training part.")
     inspection = inspect_images(
         train, test, value_range=value_range, name=labelled.name
     )
     display = Display(quiet=quiet)
-    display.say_notes(labelled.notes)
+    notes = labelled.notes
+    if test is not None and against == "val":
+        notes = [*notes, "no test part: what is said of test images is of val"]
+    display.say_notes(notes)
     display.show_inspection(inspection, labelled.name)
     for column, counts in values.items():
         display.show_values(column, counts)
@@ -98,7 +102,7 @@ def inspect(
                 {"name": column, "values": _describe_values(counts)}
                 for column, counts in values.items()
             ],
-            "notes": labelled.notes,
+            "notes": notes,
             "findings": [asdict(finding) for finding in inspection.findings],
         }
         click.echo(json.dumps(facts))

@@ -11,14 +11,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from balancegan.data.columns import find_columns, keep_whole, rename_apart, to_array
 from balancegan.data.labelled import (
     SPLITS,
+    TEST,
     TRAIN,
+    VALIDATION,
     LabelledImages,
     Part,
     StoredArrays,
     SyntheticImages,
-    column_name,
 )
 from balancegan.data.labels import check_class_names, check_lengths, flatten_labels
 from balancegan.data.rows import Rows
@@ -35,6 +37,7 @@ LAYOUTS = (
     ("data", "target"),  # scikit-learn
     ("arr_0", "arr_1"),  # numpy.savez without names
 )
+SPLIT_WORDS = {TEST: ("test",), VALIDATION: ("val", "valid", "validation")}
 CLASS_NAMES_KEYS = ("class_names", "label_names")
 ATTRIBUTES_KEY, ATTRIBUTE_NAMES_KEY = "attrs", "attr_names"
 MASK_KEY = "is_synthetic"
@@ -63,7 +66,7 @@ def from_arrays(
         They may be called x_train and y_train (Keras), train_images and train_labels
         (MedMNIST), images and labels, X and y, data and target, or arr_0 and arr_1;
         the first pair of these that is there is taken. Test and validation parts are
-        called alike, with "test" or "val" for "train".
+        called alike, with "test" or "val" ("valid", "validation") for "train".
     images_key, labels_key : str, default=None
         Names of the two arrays. None: found as above.
 
@@ -82,8 +85,10 @@ def from_arrays(
         If arrays are missing, do not belong together, or hold synthetic images.
     """
     _check_texts(path, arrays)
+    given = arrays
+    arrays = {key: _as_text(path, key, array) for key, array in arrays.items()}
     images_key, labels_key = _find_keys(path, list(arrays), images_key, labels_key)
-    images, stored = arrays[images_key], arrays[labels_key]
+    images, stored = arrays[images_key], given[labels_key]
     if images.shape[:1] != stored.shape[:1] or not images.ndim:
         raise DataError(
             f"There must be one label an image. Received: {images_key} of shape "
@@ -92,7 +97,7 @@ def from_arrays(
     if not len(images):
         raise DataError(f"There must be images. Received: {images_key} without rows.")
     refuse_synthetic(path, arrays.get(MASK_KEY))
-    labels = flatten_labels(labels_key, stored)
+    labels = flatten_labels(labels_key, arrays[labels_key])
     names = next((arrays[key] for key in CLASS_NAMES_KEYS if key in arrays), None)
     known = {images_key, labels_key, *LINEAGE_KEYS, *CLASS_NAMES_KEYS}
     known.add(ATTRIBUTE_NAMES_KEY)
@@ -106,7 +111,8 @@ def from_arrays(
             flatten_labels(other_labels, arrays[other_labels]),
             _columns(arrays, len(rows), split, {*known, other_images, other_labels}),
         )
-    class_names = check_class_names(names, labels)
+    others = [part.labels for part in parts.values() if part is not parts[TRAIN]]
+    class_names = check_class_names(names, labels, others)
     for split, part in parts.items():
         check_lengths(split, part)
     return LabelledImages(
@@ -143,8 +149,8 @@ def to_arrays(
     -------
     arrays : dict of str to ndarray or Rows
         "x_train", "y_train" and so on; text labels as numbers with "class_names";
-        columns under their names and the split's. Of synthetic rows those that are no
-        attributes are blank or NaN.
+        columns under their names and the split's ("x" and "y" with a number). Of
+        synthetic rows those that are no attributes are blank or NaN.
     """
     arrays: dict[str, np.ndarray | Rows] = {}
     every = np.concatenate([part.labels for part in labelled.parts.values()])
@@ -153,6 +159,7 @@ def to_arrays(
     classes = np.unique(every)
     if is_text:
         names = [str(label) for label in classes]
+    called = rename_apart(labelled.column_names, ("x", "y"))
     for split, part in labelled.parts.items():
         images, labels, columns = (
             Rows(len(part.labels), part.images),
@@ -168,7 +175,7 @@ def to_arrays(
         arrays[f"x_{split}"] = images
         arrays[f"y_{split}"] = np.searchsorted(classes, labels) if is_text else labels
         for name, column in columns.items():
-            arrays[f"{name}_{split}"] = _column_array(column)
+            arrays[f"{called.get(str(name), name)}_{split}"] = to_array(column)
     if names is not None:
         arrays["class_names"] = np.array(names, dtype=str)
     return arrays
@@ -182,7 +189,8 @@ def add_images(images: np.ndarray, synthetic: SyntheticImages) -> Rows:
 
 def add_columns(columns: pd.DataFrame, synthetic: SyntheticImages) -> pd.DataFrame:
     """Return the columns of real images with those of synthetic ones below."""
-    extended = columns.reindex(range(len(columns) + len(synthetic.labels)))
+    n = len(columns) + len(synthetic.labels)
+    extended = keep_whole(columns).reindex(range(n))
     for name, values in synthetic.attributes.items():
         extended[name] = pd.concat([columns[name], values], ignore_index=True)
     return extended
@@ -204,7 +212,7 @@ def attribute_arrays(
     """
     extended = add_columns(columns, synthetic)
     return {
-        stored.key_of(name) or stored.free_key(name): _column_array(
+        stored.key_of(name) or stored.free_key(name): to_array(
             extended[name].astype(columns[name].dtype)
         )
         for name in map(str, synthetic.attributes)
@@ -240,12 +248,6 @@ def lineage_arrays(
     return arrays
 
 
-def _column_array(column: pd.Series) -> np.ndarray:
-    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
-        return column.to_numpy()
-    return column.fillna("").astype(str).to_numpy(dtype=str)
-
-
 def marked_rows(column: pd.Series) -> np.ndarray:
     """Return where a column says that it is so, by whatever tables say it."""
     return column.astype(str).str.lower().isin(("true", "1")).to_numpy()
@@ -268,7 +270,8 @@ def _other_parts(
     found: dict[str, tuple[str, str]] = {}
     for split in SPLITS:
         candidates = [
-            (images.replace(TRAIN, split), labels.replace(TRAIN, split))
+            (images.replace(TRAIN, name), labels.replace(TRAIN, name))
+            for name in SPLIT_WORDS[split]
             for images, labels in (own, *LAYOUTS)
             if TRAIN in images
         ]
@@ -282,20 +285,13 @@ def _other_parts(
 def _columns(
     arrays: Mapping[str, np.ndarray], n_rows: int, split: str, known: set[str]
 ) -> pd.DataFrame:
-    """Return the arrays that have an entry for each image of a part."""
-    columns: dict[str, np.ndarray] = {}
-    attributes = f"{ATTRIBUTES_KEY}_{split}"
-    names = arrays.get(ATTRIBUTE_NAMES_KEY)
-    for key, array in arrays.items():
-        other_split = any(s in key for s in (TRAIN, *SPLITS) if s != split)
-        if key in known or other_split or array.shape[:1] != (n_rows,):
-            continue
-        if array.ndim == 1 and (split == TRAIN or split in key):
-            short = column_name(key)
-            columns[key if short in arrays else short] = array
-        elif key == attributes and names is not None and array.shape[1:] == names.shape:
-            for k, name in enumerate(names):
-                columns |= _name_values(str(name), array[:, k])
+    """Return what there is beside the label for each image of a part."""
+    columns = find_columns(arrays, n_rows, split, known)
+    names = arrays.get(ATTRIBUTE_NAMES_KEY, np.empty((0, 0)))
+    table = arrays.get(f"{ATTRIBUTES_KEY}_{split}", names)
+    if names.ndim == 1 and table.shape == (n_rows, len(names)):
+        for name, values in zip(names, table.T, strict=True):
+            columns |= _name_values(str(name), values)
     return pd.DataFrame(columns, index=range(n_rows))
 
 
@@ -333,6 +329,19 @@ def _find_keys(
         f"Which arrays of {path} are images and labels? It holds: {', '.join(keys)}. "
         f"Known pairs are {pairs}; name others by --images-key and --labels-key."
     )
+
+
+def _as_text(path: Path, key: str, array: np.ndarray) -> np.ndarray:
+    """Return bytes, which h5py has texts as, as texts."""
+    if array.dtype.kind != "S":
+        return array
+    try:
+        return np.char.decode(array, "utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"The array {key!r} in {path} holds bytes that are no UTF-8 text: {error}. "
+            "Store texts."
+        ) from error
 
 
 def _check_texts(path: Path, arrays: Mapping[str, np.ndarray]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from balancegan.balance import imbalance_ratio
 from balancegan.data.copies import (
@@ -60,7 +61,7 @@ def audit_images(
         The values of black and white. None: the range of nearly all images, if it is
         0 to 1, -1 to 1 or 0 to 255.
     name : callable, default=str
-        From the label of a training image to what people call the class.
+        From a label of either part to what people call the class.
     seed : int, default=0
         Of the sample that is searched for near duplicates where there are more than
         some 24,000 images. Everything else is looked for in all images.
@@ -221,16 +222,17 @@ def _find_groups(evidence: Evidence, test: Examined) -> Finding:
         message = "The groups of the test images are not known."
         return make_finding("BG109", "not run", message)
     ours, theirs = groups.tolist(), test_groups.tolist()
-    both = set(ours) & set(theirs)
+    known = {group for group in ours if not pd.isna(group) and group != ""}
+    both = known & set(theirs)
     if not both:
-        message = f"None of {count(len(set(ours)), 'group')} has test images too."
+        message = f"None of {count(len(known), 'group')} has test images too."
         return make_finding("BG109", "passed", message)
     rows = [row for row, group in enumerate(ours) if group in both]
     test_rows = [row for row, group in enumerate(theirs) if group in both]
     return make_finding(
         "BG109",
         "issue",
-        f"Of {count(len(set(ours)), 'training group')} {len(both):,} "
+        f"Of {count(len(known), 'training group')} {len(both):,} "
         f"{'has' if len(both) == 1 else 'have'} test images too "
         f"({list_some(sorted(map(str, both)))}): {count(len(test_rows), 'test image')} "
         f"of {len(theirs):,}. Images of one group are alike, so that the test part "

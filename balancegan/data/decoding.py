@@ -1,6 +1,6 @@
 """From an encoded image to pixels: a rule for each kind, limits for hostile ones.
 
-Grey, colour and colour with transparency stay what they are; 16 bits become 8; a
+Grey, colour and colour with transparency stay what they are; more bits become 8; a
 palette and any other colour space become colour. Why a file cannot be used is said in
 words. Which size a set of files gets is decided here, too.
 """
@@ -10,9 +10,11 @@ import os
 import stat
 import struct
 import warnings
+from collections.abc import Iterable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -27,6 +29,8 @@ MOST_PIXELS = 50_000_000  # of a file; more is taken for a decompression bomb
 # left as it is where all files are alike
 LARGEST_SIDE, LARGEST_OWN_SIDE = 32, 64
 LITTLE_DISTORTION = 1.1  # in the ratio of the sides: nobody sees it
+WHITES = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 16))
+BRIGHTEST = WHITES[-1]
 SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 # By what Pillow calls it: how many channels an image has. All others have three
 CHANNELS = {"1": 1, "L": 1, **dict.fromkeys(SIXTEEN_BITS, 1)}
@@ -63,11 +67,14 @@ class Header:
         Pixels, as the image is meant to be seen.
     channels : int
         1 grey, 3 colour, 4 colour with transparency.
+    is_deep : bool, default=False
+        Whether its values have more than 8 bits.
     """
 
     height: int
     width: int
     channels: int
+    is_deep: bool = False
 
 
 def read_header(source: Path | bytes) -> Header:
@@ -84,26 +91,33 @@ def read_header(source: Path | bytes) -> Header:
 
 def _header_of(image: Image.Image) -> Header:
     width, height = image.size
+    if image.format == "TIFF":  # Pillow from 11 on says how it will be, turned
+        width, height = image.tag_v2[WIDTH_TAG], image.tag_v2[HEIGHT_TAG]  # type: ignore[attr-defined]
     try:
         turned = image.getexif().get(ORIENTATION, 1) in TURNED
     except DAMAGED as error:
         raise UnusableImage(f"damaged: {error}") from error
     if turned:
         width, height = height, width
-    return Header(height, width, _count_channels(image))
+    return Header(height, width, _count_channels(image), image.mode in SIXTEEN_BITS)
 
 
 ORIENTATION = 0x0112  # the EXIF tag
+WIDTH_TAG, HEIGHT_TAG = 0x0100, 0x0101  # of TIFF: as the pixels are stored
 TURNED = (5, 6, 7, 8)  # its values for images that lie on their side
 
 
 def decode(
-    source: Path | bytes, channels: int, size: tuple[int, int], fit: Fit
+    source: Path | bytes,
+    channels: int,
+    size: tuple[int, int],
+    fit: Fit,
+    white: int = BRIGHTEST,
 ) -> tuple[np.ndarray, Header]:
     """Return the pixels of a file, or of its bytes, and what it says of its image.
 
     EXIF orientation is honoured. Transparency is laid on white where `channels` is
-    less than 4. 16 bits become 8 by rounding.
+    less than 4.
 
     Parameters
     ----------
@@ -117,6 +131,9 @@ def decode(
         How an image of other proportions is brought to them: "pad" scales it to fit
         in, and fills up with the mean colour of its border; "crop" scales it to
         cover, and cuts off what stands out on both sides; "stretch" distorts it.
+    white : int, default=65535
+        Of an image of more than 8 bits, the value that becomes 255, see
+        :func:`find_white`. What is brighter does, too.
 
     Returns
     -------
@@ -137,9 +154,28 @@ def decode(
             upright = ImageOps.exif_transpose(opened)
         except DAMAGED as error:
             raise UnusableImage(f"damaged: {error}") from error
-        image = _to_mode(upright, channels)
+        image = _to_mode(upright, channels, white)
         fitted = fit_image(image, size, fit)
         return np.asarray(fitted).reshape(*size, channels), header
+
+
+def find_white(sources: Iterable[Path]) -> int:
+    """Return what white is in images of more than 8 bits: as cameras have it.
+
+    The greatest of 8, 10, 12, 14 and 16 bits that is not below any of their values: a
+    camera of 12 bits knows 4,096 shades, of which 16 would be left if white were that
+    of 16 bits. Files that cannot be decoded say nothing.
+
+    Examples
+    --------
+    >>> find_white([])
+    255
+    """
+    brightest = 0
+    for source in sources:
+        with suppress(UnusableImage, *DAMAGED), _opened(source) as image:
+            brightest = max(brightest, int(np.max(np.asarray(image))))
+    return next((white for white in WHITES if brightest <= white), BRIGHTEST)
 
 
 def fit_image(image: Image.Image, size: tuple[int, int], fit: Fit) -> Image.Image:
@@ -256,37 +292,34 @@ class _opened:
 
     def __enter__(self) -> Image.Image:
         source = self.source
-        file: Path | io.BytesIO
-        try:
-            if isinstance(source, bytes):
-                n_bytes, file = len(source), io.BytesIO(source)
-            else:
-                status = os.stat(source)
-                if not stat.S_ISREG(status.st_mode):
-                    raise UnusableImage("no file")  # a pipe, say, which would not end
-                n_bytes, file = status.st_size, source
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                self.image = Image.open(file, formats=FORMATS)
-        except UnidentifiedImageError:
-            raise UnusableImage("no image" if n_bytes else "empty") from None
-        except Image.DecompressionBombError:
-            raise UnusableImage(_too_large("more than 100,000,000")) from None
-        except DAMAGED as error:
-            reason = getattr(error, "strerror", None) or f"damaged: {error}"
-            raise UnusableImage(reason) from error
-        try:
-            self._check()
-        except DAMAGED as error:
-            self.image.close()
-            raise UnusableImage(f"damaged: {error}") from error
-        except UnusableImage:
-            self.image.close()
-            raise
+        n_bytes = len(source) if isinstance(source, bytes) else 0
+        with ExitStack() as stack:
+            try:
+                if isinstance(source, bytes):
+                    file: IO[bytes] = io.BytesIO(source)
+                else:
+                    status = os.stat(source)
+                    if not stat.S_ISREG(status.st_mode):
+                        raise UnusableImage("no file")  # a pipe, say, never ends
+                    # Of a path Pillow maps the file, and takes TIFF's rows for columns
+                    n_bytes, file = status.st_size, open(source, "rb")
+                    stack.enter_context(file)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    self.image = stack.enter_context(Image.open(file, formats=FORMATS))
+                self._check()
+            except UnidentifiedImageError:
+                raise UnusableImage("no image" if n_bytes else "empty") from None
+            except Image.DecompressionBombError:
+                raise UnusableImage(_too_large("more than 100,000,000")) from None
+            except DAMAGED as error:
+                reason = getattr(error, "strerror", None) or f"damaged: {error}"
+                raise UnusableImage(reason) from error
+            self.open = stack.pop_all()
         return self.image
 
     def __exit__(self, *_: object) -> None:
-        self.image.close()
+        self.open.close()
 
     def _check(self) -> None:
         n_pixels = self.image.width * self.image.height
@@ -309,14 +342,14 @@ def _count_channels(image: Image.Image) -> int:
     return CHANNELS.get(image.mode, 3)
 
 
-def _to_mode(image: Image.Image, channels: int) -> Image.Image:
+def _to_mode(image: Image.Image, channels: int, white: int) -> Image.Image:
     if image.mode in SIXTEEN_BITS:
-        values = np.asarray(image).astype(float)
-        image = Image.fromarray(np.rint(values.clip(0, 65535) / 257).astype(np.uint8))
+        shades = np.asarray(image).astype(float).clip(0, white) / white
+        image = Image.fromarray(np.rint(255 * shades).astype(np.uint8))
     if channels < 4 and _count_channels(image) == 4:
         seen = image.convert("RGBA")
-        white = Image.new("RGBA", seen.size, "white")
-        image = Image.alpha_composite(white, seen)
+        ground = Image.new("RGBA", seen.size, "white")
+        image = Image.alpha_composite(ground, seen)
     return image.convert(MODES[channels])
 
 

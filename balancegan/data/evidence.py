@@ -81,7 +81,7 @@ class Evidence:
     value_range : tuple of float or None
         As declared.
     name : callable
-        From a label of the training part to what people call the class.
+        From a label of either part to what people call the class.
     seed : int
         Of samples.
 
@@ -133,8 +133,8 @@ class Evidence:
         return [part for part in (self.train, self.test) if part is not None]
 
     def name(self, label: Any) -> str:
-        """Return what people call a class, of the test part alone its label."""
-        return self._name(label) if label in self.counts else str(label)
+        """Return what people call a class, of either part."""
+        return self._name(label)
 
     @cached_property
     def is_comparable(self) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from balancegan.data.arrays import (
+    LINEAGE_KEYS,
     MASK_KEY,
     METHOD_KEY,
     MODEL_KEY,
@@ -20,6 +21,7 @@ from balancegan.data.arrays import (
     SCORE_KEY,
     WEIGHT_KEY,
 )
+from balancegan.data.columns import keep_whole, rename_apart
 from balancegan.data.decoding import unfit_image
 from balancegan.data.labelled import TRAIN, LabelledImages, Part, SyntheticImages
 from balancegan.data.lineage import Lineage, safe_name
@@ -36,12 +38,16 @@ def write_files(
 ) -> pd.DataFrame:
     """Write images as files below a folder; return the table that names them.
 
-    Original files keep their names; images of arrays become PNG files.
+    Original files keep their names; images of arrays become PNG files. Columns that are
+    called as the table's own get a number behind their names.
     """
     namer = _Namer(labelled)
+    own = ("file_name", "label", "split", *LINEAGE_KEYS)
+    called = rename_apart(labelled.column_names, own)
     tables = []
     for split, part in labelled.parts.items():
         table = _write_real(folder, labelled, split, part, namer)
+        table = table.join(keep_whole(part.columns).rename(columns=called))
         if synthetic is not None:
             table[MASK_KEY] = False
             is_weighted = synthetic.origins is not None and split == TRAIN
@@ -49,7 +55,8 @@ def write_files(
                 table[WEIGHT_KEY] = 1.0
         tables.append(table)
         if split == TRAIN and synthetic is not None:
-            tables.append(_write_synthetic(folder, labelled, synthetic, namer))
+            table = _write_synthetic(folder, labelled, synthetic, namer)
+            tables.append(table.join(synthetic.attributes.rename(columns=called)))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -68,8 +75,7 @@ def _write_real(
                 release(part.images)
         else:
             shutil.copyfile(part.files[row], target)
-    table = pd.DataFrame({"file_name": names, "label": class_names, "split": split})
-    return table.join(part.columns)
+    return pd.DataFrame({"file_name": names, "label": class_names, "split": split})
 
 
 def _write_synthetic(
@@ -97,7 +103,7 @@ def _write_synthetic(
         first[SCORE_KEY] = origins["score"]
         if WEIGHT_KEY not in labelled.train.columns:
             first[WEIGHT_KEY] = origins["weight"]
-    return pd.DataFrame(first).join(synthetic.attributes)
+    return pd.DataFrame(first)
 
 
 def _lineages(
@@ -166,6 +172,11 @@ class _Namer:
         self.root = None if files is None else _root_of(labelled)
         self.folders: dict[str, str] = {}
         self.taken: set[str] = set()
+        self.originals = {
+            self._original(file)
+            for part in labelled.parts.values()
+            for file in part.files or ()
+        }
 
     def real(
         self, split: str, class_name: str, row: int, files: list[Path] | None
@@ -173,21 +184,30 @@ class _Namer:
         """Return the name of a real image, the original's where it has one."""
         if files is None or self.root is None:
             return f"{self._folder(split, class_name)}/real_{row:06d}.png"
-        name = files[row].relative_to(self.root).as_posix()
+        name = self._original(files[row])
         if name in self.taken:  # a table may name a file twice
-            folder = self._folder(split, class_name)
-            name = f"{folder}/again_{row:06d}{files[row].suffix}"
+            again = f"{self._folder(split, class_name)}/again_{row:06d}"
+            name = self._free(again, files[row].suffix)
         self.taken.add(name)
         return name
 
     def synthetic(self, lineage: Lineage) -> str:
         """Return the name of a synthetic image, which says what it is."""
         folder = self._folder(TRAIN, lineage.class_name)
-        name = f"{folder}/{lineage.stem(folder.rsplit('/')[-1])}"
-        while name in self.taken:  # values may be alike as parts of file names
-            name += "_"
+        stem = lineage.stem(folder.rsplit("/")[-1])
+        name = self._free(f"{folder}/{stem}", ".png")
         self.taken.add(name)
-        return f"{name}.png"
+        return name
+
+    def _original(self, file: Path) -> str:
+        return file.relative_to(self.root or "").as_posix()
+
+    def _free(self, name: str, suffix: str) -> str:
+        """Return a name that nothing has: values may be alike as parts of names."""
+        free = f"{name}{suffix}"
+        while free in self.taken or free in self.originals:
+            free = f"{free.removesuffix(suffix)}_{suffix}"
+        return free
 
     def _folder(self, split: str, class_name: str) -> str:
         if class_name not in self.folders:

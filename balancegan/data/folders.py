@@ -22,7 +22,9 @@ PASSED_OVER = ("thumbs.db", "desktop.ini", "readme.md", "license", "license.txt"
 
 
 def list_folder(
-    folder: Path, label_column: str | None = None
+    folder: Path,
+    label_column: str | None = None,
+    file_column: str | None = None,
 ) -> tuple[pd.DataFrame, list[BadFile]]:
     """Return a table of the images of a folder, and what there is of no use.
 
@@ -30,8 +32,9 @@ def list_folder(
     ----------
     folder : Path
         The folder.
-    label_column : str or None, default=None
-        Where a table names the images: the column of labels. None: "label".
+    label_column, file_column : str or None, default=None
+        Where a table names the images: the columns of labels and files. None: the
+        usual ones.
 
     Returns
     -------
@@ -45,13 +48,14 @@ def list_folder(
     DataError
         If there is no class in it.
     """
-    tables = [_list_table(folder, ".", label_column)]
+    columns = {"label_column": label_column, "file_column": file_column}
+    tables = [_list_table(folder, ".", columns)]
     split_folders = {
         entry.name: SPLIT_NAMES[entry.name.lower()]
         for entry in _entries(folder)
         if entry.is_dir(follow_symlinks=False) and entry.name.lower() in SPLIT_NAMES
     }
-    tables += [_list_table(folder, name, label_column) for name in split_folders]
+    tables += [_list_table(folder, name, columns) for name in split_folders]
     found = [table for table in tables if table is not None]
     if found:
         for name, table in zip([TRAIN, *split_folders.values()], tables, strict=True):
@@ -75,13 +79,13 @@ def list_folder(
 
 
 def _list_table(
-    folder: Path, sub_folder: str, label_column: str | None
+    folder: Path, sub_folder: str, columns: dict[str, str | None]
 ) -> pd.DataFrame | None:
     """Return the table that names the files of a folder, or None without one."""
     for name in TABLES:
         path = folder / sub_folder / name
         if path.is_file():
-            table = read_table(path, label_column=label_column)
+            table = read_table(path, **columns)
             if sub_folder != ".":
                 table["file_name"] = f"{sub_folder}/" + table["file_name"]
             return table
@@ -142,7 +146,7 @@ def _entries(folder: Path) -> list["os.DirEntry[str]"]:
                     entry
                     for entry in entries
                     if not entry.name.startswith(".")
-                    and entry.name.lower() not in PASSED_OVER
+                    and (entry.is_dir() or entry.name.lower() not in PASSED_OVER)
                 ),
                 key=lambda entry: entry.name,
             )

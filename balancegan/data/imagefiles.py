@@ -21,6 +21,7 @@ from balancegan.data.decoding import (
     choose_fit,
     choose_size,
     decode,
+    find_white,
     read_header,
 )
 from balancegan.data.labelled import TRAIN, LabelledImages, Part
@@ -90,26 +91,27 @@ def read_image_files(
     fit = fit or choose_fit(known, size)
     table = table[table["file_name"].isin(headers)]
     channels = choose_channels(known)
+    deep = [files[name] for name, header in headers.items() if header.is_deep]
+    white = find_white(deep)
     images = allocate((len(table), *size, channels))
     parts: dict[str, Part] = {}
-    start = 0
+    stop = 0
     for split in sorted(table["split"].unique(), key=lambda s: (s != TRAIN, s)):
-        rows = table[table["split"] == split]
-        good = []
-        for name in rows["file_name"]:
+        rows, start = table[table["split"] == split], stop
+        good = np.zeros(len(rows), dtype=bool)
+        for row, name in enumerate(rows["file_name"]):
             try:
-                pixels, _ = decode(files[name], channels, size, fit)
+                images[stop], _ = decode(files[name], channels, size, fit, white)
             except UnusableImage as error:
                 bad.append(BadFile(name, str(error)))
-                good.append(False)
             else:
-                images[start + sum(good)] = pixels
-                good.append(True)
-        stop = start + sum(good)
+                good[row] = True
+                stop += 1
         parts[split] = _make_part(images[start:stop], rows[good], files, headers)
-        start = stop
     check_usable(path, parts, bad, on_error)
     notes = _describe(table, parts, size, fit, bad)
+    if deep:
+        notes.append(f"{len(deep)} files of 16 bits: 0 to {white:,} became 0 to 255")
     return LabelledImages(path, parts, notes=notes, fit=fit)
 
 
@@ -123,10 +125,12 @@ def _find_files(root: Path, names: pd.Series, bad: list[BadFile]) -> dict[str, P
         except (OSError, RuntimeError, ValueError):
             bad.append(BadFile(name, "there is no such file"))
             continue
-        if resolved.is_relative_to(inside):
-            files[name] = root / name
-        else:
+        if not resolved.is_relative_to(inside):
             bad.append(BadFile(name, "leads outside the folder"))
+        elif Path(name).is_absolute() or ".." in Path(name).parts:
+            files[name] = root / resolved.relative_to(inside)
+        else:
+            files[name] = root / name
     return files
 
 

@@ -77,8 +77,8 @@ class StoredArrays:
 
     def key_of(self, column: str) -> str | None:
         """Return the array of a column of the training part; None if it has no own."""
-        keys = [key for key in self.aligned_keys if column in (key, column_name(key))]
-        return column if column in keys else next(iter(keys), None)
+        names = (column, f"{column}_{TRAIN}", f"{TRAIN}_{column}")
+        return next((key for key in names if key in self.aligned_keys), None)
 
     def free_key(self, column: str) -> str:
         """Return a name for an array of a column that has no own."""
@@ -92,6 +92,8 @@ class StoredArrays:
         if self.labels.ndim == 2 and self.labels.shape[1] > 1:
             return np.eye(self.labels.shape[1])[labels].astype(self.labels.dtype)
         shape = (-1, *self.labels.shape[1:])
+        if self.labels.dtype.kind == "S":
+            labels = np.char.encode(labels, "utf-8")
         return labels.astype(self.labels.dtype).reshape(shape)
 
 
@@ -142,6 +144,12 @@ class LabelledImages:
     def labels(self) -> np.ndarray:
         """The training labels, of shape (n,)."""
         return self.train.labels
+
+    @property
+    def column_names(self) -> list[str]:
+        """Columns that any part has, each once."""
+        names = (name for part in self.parts.values() for name in part.columns)
+        return list(dict.fromkeys(map(str, names)))
 
     @property
     def targets(self) -> np.ndarray | pd.DataFrame:

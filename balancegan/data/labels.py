@@ -1,5 +1,7 @@
 """Labels as people store them: one an image, and what the classes are called."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from balancegan.data.labelled import Part
@@ -36,21 +38,31 @@ def check_lengths(split: str, part: Part) -> None:
         )
 
 
-def check_class_names(names: np.ndarray | None, labels: np.ndarray) -> list[str] | None:
-    """Return the names where they belong to the labels 0..K-1."""
-    if names is None or names.ndim != 1 or names.dtype.kind not in "US":
+def check_class_names(
+    names: np.ndarray | None, labels: np.ndarray, others: Sequence[np.ndarray] = ()
+) -> list[str] | None:
+    """Return the names where they belong to the training labels 0..K-1.
+
+    Raises
+    ------
+    DataError
+        If a name is there twice, or of no image, those of `others` included.
+    """
+    if names is None or names.ndim != 1 or names.dtype.kind != "U":
         return None
-    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= len(names):
+    if labels.dtype.kind not in "biuf" or (labels != np.rint(labels)).any():
         return None
-    texts = [name.decode() if isinstance(name, bytes) else str(name) for name in names]
+    if labels.min() < 0 or labels.max() >= len(names):
+        return None
+    texts = names.tolist()
     twice = sorted({text for text in texts if texts.count(text) > 1})
     if twice:
         raise DataError(
             "Each class needs a name of its own in class_names. Received twice: "
             f"{', '.join(twice)}."
         )
-    counts = np.bincount(labels, minlength=len(names))
-    missing = [text for text, n in zip(texts, counts, strict=True) if not n]
+    seen = np.unique(np.concatenate([labels, *others])).tolist()
+    missing = [text for label, text in enumerate(texts) if label not in seen]
     if missing:
         raise DataError(
             "Every class needs at least one image to learn from. Received: none of "

@@ -7,12 +7,13 @@ JSON lines, an object a row, are read only. "file_name" (or "path"), "label", "s
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from balancegan.data.arrays import LINEAGE_KEYS, MASK_KEY, marked_rows, refuse_synthetic
+from balancegan.data.columns import as_written, keep_whole
 from balancegan.data.labelled import TEST, TRAIN, VALIDATION
 from balancegan.errors import DataError
 
@@ -28,6 +29,7 @@ SPLIT_NAMES = {
     "validation": VALIDATION,
     "dev": VALIDATION,
 }
+QUOTE_TEXTS: Literal[2] = 2  # csv.QUOTE_NONNUMERIC
 SUFFIXES = (".csv", ".jsonl", ".parquet")
 # What spreadsheets take for a formula, which may do anything (OWASP, CSV Injection),
 # and such a text behind the apostrophes that keep it from being one
@@ -109,7 +111,7 @@ def encode_table(path: Path, table: pd.DataFrame) -> bytes:
     if path.suffix == ".csv":
         return _to_csv(table).encode()
     with _needs_pyarrow(path):
-        return bytes(table.to_parquet(index=False))
+        return bytes(as_written(table).to_parquet(index=False))
 
 
 class _needs_pyarrow:
@@ -138,7 +140,10 @@ def _read(path: Path) -> pd.DataFrame:
         if path.suffix.lower() == ".jsonl":
             return _read_json_lines(path)
         with _needs_pyarrow(path):
-            return pd.read_parquet(path)
+            from pyarrow.parquet import read_table as read_parquet
+
+            # Integers with missing values would become floats
+            return keep_whole(read_parquet(path).to_pandas(integer_object_nulls=True))
     except DataError:
         raise
     except (OSError, ValueError) as error:  # pandas's and pyarrow's errors are such
@@ -160,6 +165,12 @@ def _to_csv(table: pd.DataFrame) -> str:
                 guard(value) if isinstance(value, str) else value
                 for value in table[name]
             ]
+    # A carriage return alone is not quoted otherwise, and ends a row for who reads it
+    has_returns = any(
+        table[name].astype(str).str.contains("\r", regex=False).any() for name in table
+    )
+    if has_returns:
+        return table.to_csv(index=False, lineterminator="\n", quoting=QUOTE_TEXTS)
     return table.to_csv(index=False, lineterminator="\n")
 
 
@@ -225,7 +236,7 @@ def _read_json_lines(path: Path) -> pd.DataFrame:
         rows.append(row)
     if not rows:
         raise DataError(f"{path} names no image.")
-    return pd.DataFrame(rows, dtype=object).infer_objects()
+    return keep_whole(pd.DataFrame(rows, dtype=object))
 
 
 def _find_column(

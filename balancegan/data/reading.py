@@ -95,7 +95,7 @@ def read_images(
         )
     if kind == "folder":
         root = path
-        table, bad = list_folder(path, labels_key)
+        table, bad = list_folder(path, labels_key, images_key)
     else:
         root = path.parent
         table = read_table(path, file_column=images_key, label_column=labels_key)

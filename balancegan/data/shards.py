@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from balancegan.data.arrays import LINEAGE_KEYS, MASK_KEY, marked_rows, refuse_synthetic
+from balancegan.data.columns import keep_whole
 from balancegan.data.decoding import (
     Fit,
     UnusableImage,
@@ -57,7 +58,8 @@ def is_sharded(path: Path) -> bool:
     """
     if not path.is_dir():
         return _is_shard(path)
-    others = any(e.is_dir() or e.name in TABLES for e in path.iterdir())
+    seen = [entry for entry in path.iterdir() if not entry.name.startswith(".")]
+    others = any(entry.is_dir() or entry.name in TABLES for entry in seen)
     return not others and bool(_list_shards(path))
 
 
@@ -135,7 +137,8 @@ def _list_shards(folder: Path) -> list[Path]:
     DataError
         If they are of several formats, which may hold the same images.
     """
-    files = [f for f in sorted(folder.iterdir()) if f.is_file() and _is_shard(f)]
+    seen = [f for f in sorted(folder.iterdir()) if not f.name.startswith(".")]
+    files = [f for f in seen if f.is_file() and _is_shard(f)]
     formats = sorted({str(shard_format(file)) for file in files})
     if len(formats) > 1:
         raise DataError(
@@ -269,4 +272,4 @@ class _Known:
     def table(self) -> pd.DataFrame:
         n = len(self.labels)
         full = {name: c + [None] * (n - len(c)) for name, c in self.columns.items()}
-        return pd.DataFrame(full, index=range(n))
+        return keep_whole(pd.DataFrame(full, index=range(n), dtype=object))

@@ -114,7 +114,8 @@ def find_usual_range(
     -------
     usual_range : (low, high) or None
         The first of these that 90 % of the finite images lie in, or overshoot by no
-        more than a tenth of its width. None: the images have a range of their own.
+        more than a tenth of its width, if half of them leave the ranges before. None:
+        the images have a range of their own.
 
     Examples
     --------
@@ -129,7 +130,10 @@ def find_usual_range(
     for low, high in candidates:
         inside = ~is_far_outside(values, (low, high))
         if inside[values.finite].mean() >= USUAL_SHARE:
-            return low, high
+            # Floats about 0 with a variance of 1 are no dark images in 0 to 255
+            brightest = np.median(values.high[values.finite])
+            is_wide = dtype.kind == "f" and high > USUAL_RANGES[0][1]
+            return None if is_wide and brightest < OVERSHOOT * high else (low, high)
     return None
 
 

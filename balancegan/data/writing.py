@@ -27,7 +27,7 @@ from balancegan.data.idx import write_idx
 from balancegan.data.labelled import LabelledImages, SyntheticImages
 from balancegan.data.lineage import safe_name
 from balancegan.data.manifests import encode_table, named_files
-from balancegan.data.rows import Rows
+from balancegan.data.rows import Rows, as_rows
 from balancegan.errors import DataError
 from balancegan.files import check_folder, whole_file, whole_folder
 
@@ -150,13 +150,14 @@ def check_format(
         _check_files_apart(part.files or (), places)
     if kind in ("folder", "csv", "parquet"):
         encode_image(labelled.images[0])
-    if kind == "idx":
-        write_idx(io.BytesIO(), labelled.images[:0])
     if kind == "parquet":
         encode_table(out, pd.DataFrame())
-    if kind == "npy":
-        for name in to_arrays(labelled):
-            _file_name(name)
+    if kind in ("npy", "idx"):
+        for name, array in to_arrays(labelled).items():
+            if kind == "idx" and name in IDX_NAMES:
+                write_idx(io.BytesIO(), as_rows(_idx_array(array)).first[:0])
+            else:
+                _file_name(name)
 
 
 def _check_files_apart(files: Iterable[Path], places: Sequence[Path]) -> None:
@@ -294,13 +295,26 @@ def _write_idx(
     """Write images and labels as idx files, what they cannot hold as .npy beside."""
     for name, array in to_arrays(labelled, synthetic).items():
         if name in IDX_NAMES:
-            if isinstance(array, np.ndarray) and array.dtype.kind in "iu":
-                small = array.min() >= 0 and array.max() <= 255
-                array = array.astype(np.uint8 if small else np.int32)
+            array = _idx_array(array)
             with open(folder / IDX_NAMES[name].format(array.ndim), "wb") as file:
                 write_idx(file, array)
         else:
             _write_npy_file(folder, name, array)
+
+
+def _idx_array(array: np.ndarray | Rows) -> np.ndarray | Rows:
+    """Return images as they are, and labels in a type that idx has."""
+    if isinstance(array, Rows) or array.dtype.kind not in "iu":
+        return array
+    low, high = array.min(initial=0), array.max(initial=0)
+    if low >= 0 and high <= np.iinfo(np.uint8).max:
+        return array.astype(np.uint8)
+    if low < np.iinfo(np.int32).min or high > np.iinfo(np.int32).max:
+        raise DataError(
+            "Labels in idx files are numbers of 32 bits. Received: labels from "
+            f"{low} to {high}. Choose .npz, or the format npy."
+        )
+    return array.astype(np.int32)
 
 
 def _write_npy_file(folder: Path, name: str, array: np.ndarray | Rows) -> None:
@@ -365,6 +379,6 @@ def _may_be_ours(folder: Path) -> bool:
     flat = all(path.parent == folder for path in files)
     if flat and all(ARRAY_FILE.fullmatch(path.name) for path in files):
         return True
-    beside = [folder.with_suffix(suffix) for suffix in (".csv", ".parquet")]
+    beside = [folder.with_name(folder.name + suffix) for suffix in (".csv", ".parquet")]
     tables = [path for path in (table, *beside) if path.is_file()]
     return any(files <= named_files(path) for path in tables)
