@@ -280,7 +280,7 @@ class Attributes:
 
     def _find_value(self, position: int, value: Any) -> int:
         values = self.values[position]
-        found = np.flatnonzero(values == value)
+        found = np.flatnonzero(values == value if np.ndim(value) == 0 else False)
         if len(found) == 1:
             return int(found[0])
         known = f"The attribute {self.names[position]!r} has the values"

@@ -378,6 +378,7 @@ class ConditionalGANAugmenter(ModelSampler):
         except KeyboardInterrupt:
             if run.has_learned:
                 self._adopt(run.result(), run.history)
+                self.sampling_strategy_ = {label: n for label, n in plan.items() if n}
             raise
         self._adopt(run.result(), run.history)
         if validated:

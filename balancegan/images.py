@@ -73,7 +73,7 @@ class ImageFormat:
         if np.dtype(self.dtype).kind in "iu":
             most = np.iinfo(self.dtype).max  # of 64 bits none that a float can be
             last = float(most) if float(most) <= most else np.nextafter(float(most), 0)
-            values = np.minimum(values, last)
+            values = np.clip(values, np.iinfo(self.dtype).min, last)
         return values.astype(self.dtype).reshape(-1, *self.row_shape)
 
     def to_uint8(self, images: np.ndarray) -> np.ndarray:

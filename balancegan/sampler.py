@@ -135,8 +135,8 @@ class ImageOverSampler(BaseOverSampler):
         """
         self._validate_params()
         X, y = read_labelled(X, y)
-        images, labels, _ = self._check_X_y(X, y)
         with self._keeping_data_of_the_model(X, y):
+            images, labels, _ = self._check_X_y(X, y)
             self._train_timed(images, labels, checkpoint_dir)
         return self
 
@@ -217,8 +217,8 @@ class ImageOverSampler(BaseOverSampler):
         self._validate_params()
         X, y = read_labelled(X, y)
         arrays = ArraysTransformer(X, y)
-        images, labels, to_given = self._check_X_y(X, y)
         with self._keeping_data_of_the_model(X, y):
+            images, labels, to_given = self._check_X_y(X, y)
             images, labels = self._fit_resample(images, labels)
         return give_back(arrays, images, to_given(labels))
 
@@ -258,11 +258,17 @@ class ImageOverSampler(BaseOverSampler):
     def _keeping_data_of_the_model(self, X: Any, y: Any) -> Iterator[None]:
         """Keep what a model learns from, also if it is interrupted, not if refused."""
         before = getattr(self, "model_", None)
+        names = ("n_features_in_", "feature_names_in_")
+        said = {name: getattr(self, name) for name in names if hasattr(self, name)}
         try:
             yield
         except BaseException:
             if getattr(self, "model_", None) is not before:
                 self._training_data = (X, y)
+            elif before is not None:
+                for name in names:
+                    self.__dict__.pop(name, None)
+                self.__dict__.update(said)
             raise
         self._training_data = (X, y)
 

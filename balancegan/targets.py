@@ -118,6 +118,11 @@ def _check_column(name: str, values: np.ndarray) -> np.ndarray:
             "images out."
         )
     column = np.asarray(values.tolist()) if values.dtype == object else values
+    if column.dtype.kind in "mM":
+        raise DataError(
+            "The values of an attribute are texts, numbers or booleans. Received: "
+            f"{name!r} of dtype {column.dtype}. Give them as texts: astype(str)."
+        )
     if column.dtype.kind in "US" and not all(
         isinstance(v, (str, bytes)) for v in values
     ):

@@ -211,6 +211,9 @@ def test_a_refused_fit_leaves_model_and_images_of_before(small_set):
     augmenter.set_params(sampling_strategy={"bag": 1})
     with pytest.raises(DataError):
         augmenter.fit(make_images(30, seed=1), np.repeat(["bag", "shirt"], 15))
+    with pytest.raises(DataError):
+        augmenter.fit(make_images(30, (9, 9)), np.repeat(["bag"], 30))
+    assert augmenter.n_features_in_ == X.shape[1]
     np.testing.assert_array_equal(augmenter.resample({"boot": 6})[0], expected)
 
 
@@ -292,6 +295,9 @@ def test_an_interrupted_fit_leaves_a_usable_model(small_set, monkeypatch, method
     with pytest.raises(KeyboardInterrupt):
         getattr(augmenter, method)(*small_set)
     assert augmenter.model_.n_steps == 3
+    _, counts = np.unique(small_set[1], return_counts=True)
+    missing = counts.max() - counts
+    assert list(augmenter.sampling_strategy_.values()) == missing[missing > 0].tolist()
     X_bal, _ = augmenter.resample({"boot": 9})
     assert len(X_bal) == 41
 
@@ -393,6 +399,12 @@ def test_bad_parameters_are_refused_before_training(small_set, parameters, messa
         augmenter.fit(*small_set)
     with pytest.raises(NotFittedError):
         augmenter.sample("bag", 1)
+
+
+@pytest.mark.parametrize("label", [["bag", "boot"], ("bag", 9), np.array(["bag"])])
+def test_a_class_is_one_value(trained, label):
+    with pytest.raises(DataError, match="knows the classes"):
+        trained.sample(label, 1)
 
 
 def bad_sets():

@@ -156,3 +156,10 @@ def test_images_of_another_range_are_refused():
     known = find_format(np.ones((2, 4, 4)))
     with pytest.raises(DataError, match="leave the range"):
         check_format(np.full((2, 4, 4), 255.0), known)
+
+
+def test_black_below_what_a_type_holds_is_its_least():
+    images = np.arange(32, dtype=np.uint8).reshape(2, 4, 4)
+    image_format = find_format(images, value_range=(-10, 255))
+    black = np.full((1, 4, 4, 1), -1, np.float32)
+    assert image_format.from_model_range(black).max() == 0

@@ -1,4 +1,7 @@
+import warnings
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from balancegan import ConditionalGANAugmenter
@@ -10,6 +13,7 @@ from balancegan.synthesis import ladder
 from balancegan.synthesis.interpolation import InterpolatingModel
 from balancegan.synthesis.ladder import Ladder, Laddered
 from balancegan.synthesis.moved import MovedCopies, move
+from balancegan.synthesis.summary import describe_exceptions
 
 from .conftest import make_images
 
@@ -102,7 +106,47 @@ def test_classes_too_small_for_the_gan_get_copies(fitted, accepting):
     assert looked_at.tolist() == [False] * 5 + [True] * 2 + [False] * 5
     assert fitted.quality_summary_["gan"].tolist() == [0, 2, 0]
     assert fitted.quality_summary_["copied"].tolist() == [5, 0, 5]
-    assert fitted.quality_summary_["instead"].tolist() == [5, 0, 5]
+    assert fitted.quality_summary_["instead"].tolist() == [1, 0, 1]  # a tenth, at most
+
+
+def test_copies_stand_in_for_nothing_where_the_gan_has_no_share(fitted, accepting):
+    fitted.set_params(gan_share=0)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", SimplerMethodWarning)
+            fitted.resample({"shirt": 14, "boot": 9, "sock": 6})
+    finally:
+        fitted.set_params(gan_share=0.1)
+    assert fitted.quality_summary_["instead"].tolist() == [0, 0, 0]
+
+
+def test_a_warning_of_many_classes_names_some_of_them(fitted):
+    fitted.resample({"boot": 9})
+    summary = pd.concat([fitted.quality_summary_] * 300, ignore_index=True)
+    said = describe_exceptions(summary, [f"class{k}" for k in range(300)])
+    assert "class9 " in said
+    assert "class10" not in said
+    assert "290 more" in said
+
+
+def test_rejected_images_are_not_handed_out_in_silence(fitted, monkeypatch):
+    """Of a class that the GAN is good at on the whole, too."""
+
+    def all_but_300(self, figures):
+        return np.where(np.arange(len(figures)) < 300, "", "repeated")
+
+    monkeypatch.setattr("balancegan.synthesis.rejection.Limits.reasons", all_but_300)
+    for limit in ("COPY", "REPEATED"):
+        monkeypatch.setattr(f"balancegan.synthesis.rejection.{limit}", -1.0)
+    fitted.set_params(gan_only=True)
+    try:
+        with pytest.warns(SimplerMethodWarning, match="Rejected, and taken all"):
+            fitted.resample({"shirt": 400})
+    finally:
+        fitted.set_params(gan_only=False)
+    summary = fitted.quality_summary_.iloc[0]
+    assert not summary["is_given_up"]
+    assert summary["forced"] == (fitted.quality_["rejected"] == "repeated").sum() == 88
 
 
 def test_real_images_are_counted_that_are_added_to(fitted, tiny_classes, accepting):

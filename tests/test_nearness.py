@@ -52,9 +52,20 @@ def test_few_images_have_no_ratios(images, n):
 
 
 def test_equal_real_images_do_not_make_everything_far(images):
-    images[1] = images[0]
+    images[1] = images[0] + 0.02
     real = RealNeighbours(images)
     assert real.spacing.min() == pytest.approx(0.1 * np.median(real.spacing), rel=0.1)
+
+
+def test_a_duplicate_is_no_neighbour(images):
+    once, twice = RealNeighbours(images), RealNeighbours(np.repeat(images, 2, axis=0))
+    np.testing.assert_allclose(twice.spacing[::2], once.spacing, rtol=1e-5)
+    copy = images[:5] + np.float32(0.005)
+    found, rows = twice.find(copy)
+    assert (found / twice.spacing[rows] < 0.05).all()
+    assert np.nanmin(twice.ratios_among()) > 0.3
+    equal = RealNeighbours(np.repeat(images[:1], 6, axis=0))
+    assert np.isnan([*equal.spacing, *equal.ratios_among(), equal.usual]).all()
 
 
 def test_images_of_one_line_can_be_compared():

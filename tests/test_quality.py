@@ -155,3 +155,11 @@ def test_rare_combinations_have_images_to_compare_with(counts):
     assert all(counts[c] >= least for c in watched)
     left_out = [n for c, n in enumerate(counts) if c not in watched and n >= least]
     assert all(counts[c] <= n for c in watched for n in left_out)
+
+
+def test_diversity_is_that_of_numpy_in_pieces():
+    rng = np.random.default_rng(0)
+    real = rng.integers(0, 256, (700, 4, 4), dtype=np.uint8)
+    other = rng.integers(100, 156, (300, 4, 4), dtype=np.uint8)
+    expected = other.std(axis=0).mean() / real.std(axis=0).mean()
+    assert diversity_ratio(real, other) == pytest.approx(expected, rel=1e-9)

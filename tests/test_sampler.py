@@ -57,6 +57,7 @@ def test_one_label_is_none(y):
         ([1.0, np.nan, np.nan], "'x' with 2 missing"),
         ([0.5, 1.25, 2.0], "'x' cannot be a label. Unknown label type: continuous"),
         (["red", 3, "blue"], "'x' with int, str"),
+        (pd.to_datetime(["2026-05-01", "2026-05-02", "2026-05-03"]), "as texts"),
         ([(1,), (1, 2), (3,)], "'x'|inhomogeneous"),
     ],
 )

@@ -195,6 +195,20 @@ def test_resampled_images_are_those_that_sample_makes():
     assert y_bal[60:].to_numpy().tolist() == [["8", "blue"]] * 3
 
 
+def test_real_images_of_combinations_never_seen_count_and_come_again():
+    colour = np.where(DIGIT == "8", "blue", COLOUR)
+    augmenter = quick(balance_on="digit", gan_only=False).fit(
+        X, Y.assign(colour=colour)
+    )
+    other = Y.assign(colour=np.where(DIGIT == "8", "red", COLOUR))
+    X_bal, y_bal = augmenter.resample({"8": 30}, X, other)
+    summary = augmenter.quality_summary_
+    assert summary["real"].tolist() == [10]
+    copied = augmenter.method_[60:] == "copied"
+    assert copied.sum() >= 17
+    assert (y_bal["colour"][60:][copied] == "red").all()
+
+
 def test_drawn_attributes_follow_the_data():
     colour = np.where(np.arange(60) % 10 == 0, "red", "blue")
     augmenter = quick(balance_on=["digit"]).fit(X, Y.assign(colour=colour))

@@ -40,7 +40,10 @@ class LatentFinder:
         self.model = model
         regularizer = keras.regularizers.L2(PRIOR / MOST_IMAGES)
         self.latents = layers.Embedding(
-            MOST_IMAGES, model.preset.latent_dim, embeddings_regularizer=regularizer
+            MOST_IMAGES,
+            model.preset.latent_dim,
+            embeddings_initializer="zeros",  # none is random: each search sets them
+            embeddings_regularizer=regularizer,
         )
         row, index = (layers.Input((), dtype="int32") for _ in range(2))
         made = model.generator([self.latents(row), index], training=False)

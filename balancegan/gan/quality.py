@@ -14,6 +14,7 @@ from balancegan.gan.judge import Judge
 from balancegan.gan.model import TrainedModel
 from balancegan.state import State
 
+CHUNK = 256  # images held as floats
 MAX_WATCHED = 10  # classes
 MAX_WATCHED_COMBINATIONS = 20  # of several attributes
 FEWEST_IMAGES = 5  # of a combination, to compare with
@@ -44,8 +45,20 @@ def diversity_ratio(real: np.ndarray, synthetic: np.ndarray) -> float:
     >>> round(diversity_ratio(real, real / 2), 2)
     0.5
     """
-    spread = real.std(axis=0).mean()
-    return float(synthetic.std(axis=0).mean() / spread) if spread else float("nan")
+    spread = _mean_spread(real)
+    return _mean_spread(synthetic) / spread if spread else float("nan")
+
+
+def _mean_spread(images: np.ndarray) -> float:
+    """Return the standard deviation over images, averaged over the pixels.
+
+    Some images at a time: numpy's would hold them all as float64.
+    """
+    mean = images.mean(axis=0, dtype=np.float64)
+    squares = np.zeros_like(mean)
+    for start in range(0, len(images), CHUNK):
+        squares += ((images[start : start + CHUNK] - mean) ** 2).sum(axis=0)
+    return float(np.sqrt(squares / len(images)).mean())
 
 
 def energy_coefficient(real: np.ndarray, synthetic: np.ndarray) -> float:

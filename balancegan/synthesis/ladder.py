@@ -8,7 +8,7 @@ and what is missing beyond are copies, too. What was done is said of every image
 words that users see.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -55,9 +55,9 @@ class Laddered:
         Class after class.
     quality : DataFrame
         A row for each image, in the order of the portions: "class", "number", "method",
-        "weight", and the figures of
+        "weight", the figures of
         :meth:`balancegan.synthesis.reference.ClassReference.measure`, NaN of images
-        that were not looked at.
+        that were not looked at, and "rejected", why it was, "" of those that were not.
     summary : DataFrame
         See :func:`balancegan.synthesis.summary.summarize`.
     """
@@ -137,10 +137,8 @@ class Ladder:
         visible = show and self.reject and bool(wanted)
         with show_progress("Judging", len(wanted), "classes", visible=visible) as bar:
             for done, (label, n) in enumerate(wanted.items(), 1):
-                selection = self.model.select(name_values(label, names))
-                own = np.flatnonzero(
-                    np.isin(self.class_indices, selection.class_indices)
-                )
+                named = name_values(label, names)
+                selection, own = self.model.select(named), self._rows_of(named)
                 made = self._make(selection, own, n)
                 portions += [one.portion for one in made]
                 tables.append(_describe(label, made))
@@ -150,11 +148,23 @@ class Ladder:
         quality = pd.concat(tables, ignore_index=True) if tables else NOTHING.copy()
         return Laddered(portions, quality, pd.DataFrame(rows))
 
+    def _rows_of(self, named: Mapping[str, Any]) -> np.ndarray:
+        """Return which real images have some values, be they of unseen combinations."""
+        attributes = self.model.attributes
+        values = np.unravel_index(self.class_indices, attributes.sizes)
+        wanted = attributes.find(named)
+        has_each = [
+            own == value
+            for own, value in zip(values, wanted, strict=True)
+            if value is not None
+        ]
+        return np.flatnonzero(np.logical_and.reduce(has_each))
+
     def _make(self, selection: Selection, own: np.ndarray, n: int) -> list[Made]:
         """Return what is made of one class, from the top rung down."""
         rungs = self._rungs_for(selection, len(own))
         missing = n
-        if len(own) and rungs[0] in GENERATED:
+        if len(own) and rungs[0] != RECOMBINED:
             missing = int(self.most_generated(len(own), np.array(n)))
         n_copies = n - missing
         made: list[Made] = []
@@ -248,7 +258,7 @@ class Ladder:
             numbers = np.setdiff1d(np.arange(n + len(accepted)), accepted)[:n]
             weights = screened.weights(numbers)
         portion = self._portion(GAN, self.model, selection, numbers, weights)
-        return Made(portion, screened)
+        return Made(portion, screened, forced=n if screened is not None else 0)
 
     def _portion(
         self,
@@ -301,12 +311,11 @@ class Ladder:
 def _describe(label: Any, made: Sequence[Made]) -> pd.DataFrame:
     """Return a row for each image of one class."""
     tables = []
-    for portion, screened, _ in made:
+    for portion, screened, *_ in made:
         table = pd.DataFrame({"number": portion.numbers})
         table.insert(0, "class", pd.Series([label] * len(table), dtype=object))
         table["method"], table["weight"] = portion.method, portion.weights
         if screened is not None:
-            figures = screened.figures.drop(columns="rejected")
-            table = table.merge(figures, on="number", how="left")
+            table = table.merge(screened.figures, on="number", how="left")
         tables.append(table)
     return pd.concat(tables, ignore_index=True)

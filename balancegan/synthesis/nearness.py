@@ -14,7 +14,9 @@ import numpy as np
 
 LARGEST_SIDE = 32  # pixels; larger images are averaged down to it
 SHIFTS = tuple(itertools.product((-1, 0, 1), repeat=2))
-LEAST_SPACING = 0.1  # of the median: of equal real images nothing is as near
+LEAST_SPACING = 0.1  # of the median: of nearly equal real images nothing is as near
+# Of the squared lengths, between images that are the same but for float32's rounding
+EQUAL = 1e-6
 MARGINS = 2  # pixels of a side that are left out
 CHUNK = 512  # images that are compared with all others at once
 
@@ -108,8 +110,8 @@ class RealNeighbours:
     Attributes
     ----------
     spacing : ndarray of shape (n,)
-        From each to its nearest other; the median at least a tenth of that. NaN of a
-        single image.
+        From each to its nearest other, its duplicates left out; at least a tenth of the
+        median. NaN where there is no other.
     """
 
     def __init__(self, images: np.ndarray) -> None:
@@ -121,10 +123,17 @@ class RealNeighbours:
         self.second_spacing = np.full(n, np.nan)
         if n > 1:
             near = np.concatenate([self._nearest_two(i) for i in range(0, n, CHUNK)])
-            least = LEAST_SPACING * float(np.median(near["distance"][:, 0]))
             self.nearest = near["row"][:, 0]
-            self.spacing = np.maximum(near["distance"][:, 0], least)
-            self.second_spacing = np.maximum(near["distance"][:, -1], least)
+            distances = np.where(np.isinf(near["distance"]), np.nan, near["distance"])
+            self.spacing, self.second_spacing = distances[:, 0], distances[:, -1]
+            self.spacing = np.maximum(self.spacing, LEAST_SPACING * self.usual)
+            self.second_spacing = np.fmax(self.second_spacing, self.spacing)
+
+    @property
+    def usual(self) -> float:
+        """The median of `spacing`; NaN where none is known."""
+        known = self.spacing[np.isfinite(self.spacing)]
+        return float(np.median(known)) if len(known) else float("nan")
 
     def find(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return how far each image is from the nearest real one, and which that is.
@@ -166,6 +175,9 @@ class RealNeighbours:
         """Return the nearest others of a chunk of images, two where there are."""
         images = self.images[start : start + CHUNK]
         squared = self._least_over_shifts(images)
+        norms = self.squares[start : start + CHUNK, None] + self.squares
+        # Itself, and images that are there several times: no neighbours of each other
+        squared[squared <= EQUAL * norms] = np.inf
         squared[np.arange(len(images)), np.arange(len(images)) + start] = np.inf
         rows = np.argsort(squared, axis=1)[:, : min(2, len(self.flat) - 1)]
         near = np.empty(rows.shape, dtype=[("distance", float), ("row", int)])

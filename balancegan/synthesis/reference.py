@@ -161,10 +161,8 @@ class ClassReference:
             crowd = self.reference.crowds[fold]
             figures["distance"][out] = crowd.distances(opinion.features[self.rows[out]])
         figures["copy_ratio"] = self._neighbours.ratios_among()
-        spacing = self._neighbours.spacing
-        known = spacing[np.isfinite(spacing)]
-        if len(known):
-            figures["pixel_distance"] = spacing / np.median(known)
+        neighbours = self._neighbours
+        figures["pixel_distance"] = neighbours.spacing / neighbours.usual
         return pd.DataFrame(figures)
 
     def measure(self, images: np.ndarray, class_indices: np.ndarray) -> pd.DataFrame:
@@ -202,9 +200,9 @@ class ClassReference:
         }
         if len(self.rows) > 1 and len(images):
             found, nearest = self._neighbours.find(self._shrink(images))
-            spacing = self._neighbours.spacing
-            figures["copy_ratio"] = found / spacing[nearest]
-            figures["pixel_distance"] = found / np.median(spacing)
+            neighbours = self._neighbours
+            figures["copy_ratio"] = found / neighbours.spacing[nearest]
+            figures["pixel_distance"] = found / neighbours.usual
         return pd.DataFrame(figures)
 
     def others(self) -> np.ndarray:
@@ -220,7 +218,7 @@ class ClassReference:
         spread = np.linspace(0, len(rows) - 1, min(MOST_OTHERS, len(rows)), dtype=int)
         rows = rows[spread]
         found, _ = self._neighbours.find(self._shrink(self.reference.images[rows]))
-        return found / np.median(self._neighbours.spacing)
+        return found / self._neighbours.usual
 
     def repetition(self, images: np.ndarray, earlier: np.ndarray) -> np.ndarray:
         """Return how near each image is to an earlier one, 1 being real images' way.
@@ -235,10 +233,7 @@ class ClassReference:
         ratios : ndarray of shape (m,)
             Infinite for the first; NaN where there are no two real images.
         """
-        spacing = self._neighbours.spacing
-        known = spacing[np.isfinite(spacing)]
-        usual = float(np.median(known)) if len(known) else float("nan")
-        return nearest_earlier(images, earlier) / usual
+        return nearest_earlier(images, earlier) / self._neighbours.usual
 
     def flatten(self, images: np.ndarray) -> np.ndarray:
         """Return images, in the user's format, as rows to compare with each other."""
@@ -249,7 +244,10 @@ class ClassReference:
         return RealNeighbours(self._shrink(self.reference.images[self.rows]))
 
     def _shrink(self, images: np.ndarray) -> np.ndarray:
-        return shrink(self.reference.image_format.to_model_range(images))
+        to_model_range = self.reference.image_format.to_model_range
+        chunks = [images[i : i + CHUNK] for i in range(0, max(1, len(images)), CHUNK)]
+        # As floats, and not shrunk yet, a class may be larger than the whole set
+        return np.concatenate([shrink(to_model_range(chunk)) for chunk in chunks])
 
 
 def _draw_rows(class_indices: np.ndarray, seed: int) -> np.ndarray:

@@ -23,6 +23,7 @@ from balancegan.synthesis.synthesis import Portion
 # Shares of the images of a class, beyond what real images would show: worth a hint, or
 # a fault of the generator
 SOME, MANY = 0.1, 0.5
+MOST_NAMED = 10  # classes in a warning
 LEAST_DIVERSITY = 0.5  # as a ratio to real images
 LESS_AGREEMENT, LEAST_AGREEMENT = 0.1, 0.3  # how far below real images
 
@@ -32,12 +33,14 @@ class Made(NamedTuple):
 
     `screened` is None where they were not. The portion may be empty: too few images
     were good enough. `instead` of them stand in for images of the GAN, which cannot
-    make enough good ones of the class.
+    make enough good ones of the class. `forced` of them were rejected, and are taken
+    since there is nothing else.
     """
 
     portion: Portion
     screened: Screened | None = None
     instead: int = 0
+    forced: int = 0
 
 
 def summarize(label: Any, n_real: int, made: Sequence[Made]) -> dict[str, Any]:
@@ -56,7 +59,8 @@ def summarize(label: Any, n_real: int, made: Sequence[Made]) -> dict[str, Any]:
     -------
     row : dict
         "class", "real", how many images are made by each method, and how many of these
-        "instead" of images of the GAN, which cannot learn the class; of the first
+        "instead" of images of the GAN, which cannot learn the class, or "forced", taken
+        although they were rejected, since there is nothing else; of the first
         images that were looked at (the GAN's, if it was tried) "looked_at", how many,
         the share "accepted", and the shares rejected as "copy", "repeated", "unlike"
         and "other_class"; "agreement", the share that a judge puts into the class, with
@@ -74,6 +78,7 @@ def summarize(label: Any, n_real: int, made: Sequence[Made]) -> dict[str, Any]:
         "real": n_real,
         **numbers,
         "instead": instead,
+        "forced": sum(one.forced for one in made),
     }
     looked_at = [one for one in made if one.screened is not None]
     if not looked_at or (screened := looked_at[0].screened) is None:
@@ -149,11 +154,14 @@ def describe_exceptions(summary: pd.DataFrame, called: Sequence[str]) -> str:
     why = [f"{name} ({_why(row)})" for name, row in zip(called, rows, strict=True)]
 
     def named(kept: Iterable[bool]) -> str:
-        return ", ".join(itertools.compress(why, kept))
+        names = list(itertools.compress(why, kept))
+        more = len(names) - MOST_NAMED
+        rest = [f"and {more} more, see quality_summary_"] if more > 0 else []
+        return ", ".join(names[:MOST_NAMED] + rest)
 
     between = named(row[INTERPOLATED] > 0 for row in rows)
     copied = named(row["instead"] > row[INTERPOLATED] for row in rows)
-    forced = named(row[GAN] > 0 and row.get("is_given_up") is True for row in rows)
+    forced = named(row["forced"] > 0 for row in rows)
     simpler = [
         f"{METHODS[method]}: {names}"
         for method, names in ((INTERPOLATED, between), (COPIED, copied))
@@ -163,7 +171,11 @@ def describe_exceptions(summary: pd.DataFrame, called: Sequence[str]) -> str:
     if simpler:
         said.append(f"Made in a simpler way than others: {'; '.join(simpler)}.")
     if forced:
-        said.append(f"Rejected, and taken all the same, as gan_only says: {forced}.")
+        n_forced = sum(row["forced"] for row in rows)
+        said.append(
+            f"Rejected, and taken all the same ({n_forced:,} images), as gan_only "
+            f"says, or as there is no real image: {forced}."
+        )
     return " ".join(said)
 
 
