@@ -1,3 +1,4 @@
+import random
 import warnings
 
 import numpy as np
@@ -310,7 +311,10 @@ def test_images_between_real_ones_are_near_them(
     index = 0
     own = X[y == model.classes[index]][:6]
     classes, before = np.full(len(own), index), model.generator.get_weights()
-    between = InterpolatingModel.between(LatentFinder(model), own, classes)
+    state = random.getstate()
+    finder = LatentFinder(model)
+    assert random.getstate() == state
+    between = InterpolatingModel.between(finder, own, classes)
     assert between.real_latents.shape == (6, model.preset.latent_dim)
     wanted = model.image_format.to_model_range(own)
 
