@@ -153,8 +153,21 @@ def check_row_shape(row_shape: tuple[int, ...], expected: ImageFormat) -> None:
         )
 
 
-def check_format(images: np.ndarray, expected: ImageFormat) -> np.ndarray:
+def check_format(
+    images: np.ndarray,
+    expected: ImageFormat,
+    of: str = "those that the model was trained on",
+) -> np.ndarray:
     """Return images as an array after checking them against a known format.
+
+    Parameters
+    ----------
+    images : ndarray
+        The images.
+    expected : ImageFormat
+        What they are to be like.
+    of : str
+        Whose format that is, for the error.
 
     Raises
     ------
@@ -164,13 +177,13 @@ def check_format(images: np.ndarray, expected: ImageFormat) -> np.ndarray:
     check_row_shape(images.shape[1:], expected)
     if str(images.dtype) != expected.dtype:
         raise DataError(
-            "The images differ from those that the model was trained on. Expected: "
+            f"The images differ from {of}. Expected: "
             f"values of dtype {expected.dtype}. Received: {images.dtype}."
         )
     low, high = _extremes(images)
     if low < expected.low or high > expected.high:
         raise DataError(
-            "The images leave the range of those that the model was trained on. "
+            f"The images leave the range of {of}. "
             f"Expected: values in [{expected.low:g}, {expected.high:g}]. Received: "
             f"values from {low:g} to {high:g}."
         )

@@ -103,7 +103,7 @@ def run(task, pairs, seed, cache):
         # Classes that are filled up in a simpler way, combinations never seen
         warnings.simplefilter("ignore")
         resampled = cache.resampled(
-            (sampler, seed, task.images, task.class_indices),
+            cache.name((sampler, seed, task.images, task.class_indices)),
             lambda: resample(sampler, task.images, task.class_indices, labelling, seed),
         )
     n_classes = len(labelling.classes)

@@ -224,3 +224,21 @@ def test_an_arm_that_adds_nothing_has_no_images_to_check():
     found = outcomes(make_result(added=None))
     for code in ("BG001", "BG002", "BG003", "BG004"):
         assert found[code, "ours"] == "not applicable"
+
+
+def test_an_arm_of_copies_only_has_its_generator_checked():
+    failed = {**JUDGED[0], "gan": 0, "copied": 50, "instead": 50, "fault": "unlike"}
+    none = dict.fromkeys(ADDED, 0)
+    result = make_result(added=none, figures={}, judged=[failed])
+    checks = {(check.code, check.arm): check for check in run_checks(result)}
+    assert checks["BG001", "ours"].message == "The arm adds only real images again."
+    assert checks["BG007", "ours"].outcome == "tip"
+    assert checks["BG203", "ours"].outcome == "tip"
+
+
+@pytest.mark.parametrize("n_splits", [1, 5])
+def test_folds_are_advised_where_there_are_none(n_splits):
+    result = make_result(n_test=5)
+    result.settings["n_splits"] = n_splits
+    (check,) = (c for c in run_checks(result) if c.code == "BG005")
+    assert ("folds" in check.message) == (n_splits == 1)

@@ -15,9 +15,9 @@ from balancegan.downstream.classifiers import (
     AugmentedBatches,
     TrainingRows,
     build_classifier,
-    train_estimator,
     train_network,
 )
+from balancegan.downstream.estimators import train_estimator
 from balancegan.downstream.transformations import shift_images
 from balancegan.errors import DataError
 from balancegan.gan.naming import naming_anew

@@ -317,3 +317,23 @@ def test_a_sampler_of_the_field_balances_combinations_by_name():
     labelling, class_indices = learn_labels(Y.to_numpy(), len(X))
     found = resample(RandomOverSampler(), X, class_indices, labelling, 0)
     assert np.bincount(found.class_indices).tolist() == [40] * 4
+
+
+def test_one_image_of_a_rare_combination_is_no_evidence_for_its_class():
+    keep = np.r_[0:30, 30:60, 60:61, 90:120]  # one bag at night
+    test = X_TEST[keep], Y_TEST.iloc[keep]
+
+    class Nothing:
+        def fit_resample(self, X, y):
+            return X, y
+
+    result = compare(
+        {"mine": Nothing()}, X, Y, *test, classifier=LINEAR, seeds=3, verbose=0
+    )
+    for run in result.runs:
+        figures = run["classes"][result.settings["classes"].index(BAG)]
+        figures["combination_recall"] = 0.5 + 0.5 * (run["arm"] == "mine")
+        run["figures"]["g_mean"] = run["seed"] / 9  # or the seeds are the same
+    difference = result.verdict("mine").classes[BAG]["against_none"]
+    assert difference.mean == pytest.approx(0.5)
+    assert difference.verdict == "no evidence"

@@ -4,6 +4,7 @@ import pytest
 
 from balancegan.evaluation.metrics import paired_difference
 from balancegan.evaluation.result import EvaluationResult
+from balancegan.evaluation.verdicts import distinct_pairs
 
 from .test_checks import make_result
 
@@ -108,3 +109,17 @@ def test_the_plot_shows_what_the_frame_says():
     np.testing.assert_allclose(drawn, means[["shirt", "bag"]])
     with pytest.raises(ValueError, match="Received: arms="):
         result.plot(["other"])
+
+
+def test_seeds_that_agree_by_chance_all_count():
+    result = simulate(np.random.default_rng(0), n_seeds=6, n_draws=1)
+    arms = result.arms
+    for run in result.runs:
+        level = 0.5 + 0.1 * (run["seed"] % 2) * (run["arm"] != arms[0])
+        run["figures"] = dict.fromkeys(run["figures"], level)
+        run["confusion"] = [[1, 0], [0, 1]]
+    pairs = distinct_pairs(result.runs, arms[1], arms[0])
+    assert len(pairs) == 6
+    for run in result.runs:
+        run["figures"] = dict.fromkeys(run["figures"], 0.5)
+    assert len(distinct_pairs(result.runs, arms[1], arms[0])) == 1

@@ -1,19 +1,26 @@
+import importlib
 import json
+import linecache
+import shutil
+import sys
 from functools import partial
 
 import joblib
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from imblearn.ensemble import BalancedRandomForestClassifier
+from imblearn.over_sampling import RandomOverSampler
 from sklearn.decomposition import PCA
 from sklearn.ensemble import BaggingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, recall_score
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 
 from balancegan.errors import DataError
-from balancegan.evaluation import runcache
+from balancegan.evaluation import comparison, runcache
 from balancegan.evaluation.arms import Arm
 from balancegan.evaluation.checks import run_checks
 from balancegan.evaluation.comparison import compare
@@ -393,6 +400,90 @@ def test_what_cannot_be_told_apart_is_not_cached(tmp_path):
         compare_given(["none"], seeds=1, cache_dir=tmp_path / "file" / "x")
 
 
+def test_a_changed_function_or_version_finds_nothing_in_the_cache(
+    tmp_path, monkeypatch
+):
+    module = tmp_path / "changing.py"
+    monkeypatch.syspath_prepend(tmp_path)
+    ask = partial(compare_given, seeds=1, cache_dir=tmp_path / "cache")
+    means = []
+    for body in ("images", "images * 0", "images"):
+        module.write_text(f"def change(images, rng):\n    return {body}\n")
+        linecache.clearcache()
+        sys.modules.pop("changing", None)
+        importlib.invalidate_caches()
+        shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
+        change = importlib.import_module("changing").change
+        result = ask([Arm("changed", transform=change)])
+        means.append(result.summary()["balanced_accuracy"]["changed"])
+    assert means[0] == means[2] > 0.9
+    assert means[1] == pytest.approx(1 / 3)
+    n_files = len(list((tmp_path / "cache").iterdir()))
+    ask([Arm("changed", transform=change)])
+    assert len(list((tmp_path / "cache").iterdir())) == n_files
+    monkeypatch.setattr(runcache, "version", lambda name: "0")
+    ask([Arm("changed", transform=change)])
+    assert len(list((tmp_path / "cache").iterdir())) == n_files + 2
+
+
+def test_images_mapped_from_a_file_are_found_in_the_cache(tmp_path):
+    np.save(tmp_path / "x.npy", X_TRAIN)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    ask = partial(compare_given, ["oversample"], cache_dir=tmp_path / "cache", seeds=1)
+    ask()
+    n_files = len(list((tmp_path / "cache").iterdir()))
+    ask(X_train=mapped, seeds=np.int64(1))
+    assert len(list((tmp_path / "cache").iterdir())) == n_files
+
+
+@pytest.mark.parametrize(
+    ("arm", "classifier", "message"),
+    [
+        ("oversample+augment+mixup", LINEAR, "mixed labels"),
+        ("class_weight", KNeighborsClassifier(), "neither class_weight nor"),
+        (
+            "oversample",
+            lambda shape, n: keras.Sequential(
+                [
+                    keras.layers.Input(shape),
+                    keras.layers.Flatten(),
+                    keras.layers.Dense(9),
+                ]
+            ),
+            "3 numbers for each",
+        ),
+    ],
+)
+def test_what_the_classifier_cannot_do_is_refused_before_any_sampler_runs(
+    arm, classifier, message
+):
+    Remembers.seen.clear()
+    with pytest.raises(DataError, match=message):
+        compare_given([Arm("gan", Remembers()), arm], classifier=classifier, seeds=1)
+    assert Remembers.seen == []
+
+
+def test_default_arms_are_those_that_the_classifier_can_learn_from(monkeypatch):
+    monkeypatch.setattr(comparison, "default_augmenter", lambda **_: Remembers())
+    assert "oversample+augment+mixup" not in compare_given(None, seeds=1).arms
+
+
+def test_a_table_of_one_column_is_a_label():
+    named = pd.DataFrame({"side": Y_TRAIN}), pd.DataFrame({"side": Y_TEST})
+    result = compare_given(["oversample"], y_train=named[0], y_test=named[1], seeds=1)
+    assert result.settings["classes"] == ["left", "middle", "right"]
+
+
+def test_a_copy_of_an_image_that_both_parts_have_is_no_smuggling():
+    train = X_TRAIN.copy()
+    train[-1] = X_TEST[-1]
+    oversampled = Arm("again", RandomOverSampler())
+    result = compare_given([oversampled], X_train=train, seeds=1)
+    run = next(run for run in result.runs if run["arm"] == "again")
+    assert (run["added"]["n_equal_test"], run["added"]["n_near_test"]) == (0, 0)
+    assert result.settings["leaks"][0]["rows"] == (len(X_TEST) - 1,)
+
+
 def test_work_in_parallel_is_the_same():
     ask = partial(compare_given, ["smote"], seeds=2)
     alone = ask()
@@ -420,6 +511,12 @@ def test_json_says_the_same(tmp_path):
         ({"cv": 3}, "Folds take the place of a test part"),
         ({"seeds": 0}, "seeds=0"),
         ({"seeds": [1, 1]}, "different seeds"),
+        ({"classifier_steps": 0}, "classifier_steps must be 1"),
+        ({"X_test": None, "y_test": None, "cv": 0}, "cv must be 2"),
+        ({"X_test": X_TEST[:0], "y_test": Y_TEST[:0]}, "needs images"),
+        ({"X_test": X_TEST / 255}, "differ from the training part"),
+        ({"y_train": Y_TRAIN.astype("S")}, "as texts"),
+        ({"y_train": np.array([1, *Y_TRAIN[1:]], dtype=object)}, "of one kind"),
         ({"y_train": Y_TRAIN[:-1]}, "one label for each of 66 images"),
         ({"y_train": np.repeat("left", 66)}, "two classes"),
         ({"y_test": np.where(Y_TEST == "left", "hat", Y_TEST)}, "lacks: .'hat'"),

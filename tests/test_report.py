@@ -134,7 +134,7 @@ def test_many_classes_get_a_list_of_confusions():
     for run in result.runs:
         run |= {"classes": rows, "confusion": confusion}
     facts = gather_facts(result)["confusions"][0]
-    assert facts["pairs"][0] == ("class 3", "class 7", pytest.approx(4 / 13))
+    assert facts["pairs"] == [("class 3", "class 7", pytest.approx(4 / 13))]
     assert "taken for" in read_html(result).text
 
 
@@ -153,3 +153,25 @@ def test_other_kinds_of_file_are_refused(tmp_path):
     with pytest.raises(DataError, match="ends in .html"):
         write_report(make_result(), tmp_path / "report.pdf")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_class_without_test_images_leaves_its_cells_in_their_columns():
+    result = make_result()
+    for run in result.runs:
+        run["classes"][0] |= {"n_test": 0, "recall": None}
+    text = render_report(result, "html")
+    table = next(t for t in text.split("<table") if ">training images<" in t)
+    widths = {row.count("<td") + row.count("<th") for row in table.split("<tr")[1:]}
+    assert len(widths) == 1
+
+
+def test_a_class_that_one_fold_lacks_keeps_its_verdict():
+    result = make_result(seeds=4)
+    for run in result.runs:
+        if run["seed"] == 3:
+            run["classes"][1] |= {"n_test": 0, "recall": None}
+    assert set(result.verdict().classes) == set(result.settings["classes"])
+    assert (
+        result.verdict().classes[result.settings["classes"][1]]["against_none"].n_pairs
+        == 3
+    )

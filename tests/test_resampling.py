@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from imblearn.over_sampling import RandomOverSampler
 from imblearn.pipeline import make_pipeline
@@ -6,8 +7,9 @@ from imblearn.under_sampling import RandomUnderSampler
 from sklearn.base import BaseEstimator
 
 from balancegan.errors import DataError
+from balancegan.evaluation.arms import SmallClassSMOTE
 from balancegan.evaluation.labelling import learn_labels
-from balancegan.evaluation.resampling import find_new_rows, resample
+from balancegan.evaluation.resampling import find_new_rows, read_quality, resample
 
 from .conftest import make_images
 
@@ -97,11 +99,70 @@ def test_other_samplers_get_images_as_they_are():
         (lambda X, y: (X, np.where(y == "bag", "hat", y)), "unknown.*hat.*bag"),
         (lambda X, y: (X[y != "shirt"], y[y != "shirt"]), "missing.*shirt"),
         (lambda X, y: (X * np.nan, y), "not finite"),
+        (lambda X, y: (X + 3.0 * (X.max() == X), y), "values in 0 to 255.*to 258"),
+        (lambda X, y: (X - 3.0 * (X.min() == X), y), "values in 0 to 255.*from -3"),
+        (lambda X, y: (X.astype(str), y), "images of numbers"),
+        (lambda X, y: (X[:0], y[:0]), "one at least|missing"),
     ],
 )
 def test_what_is_no_labelled_set_is_refused(change, message):
     with pytest.raises(DataError, match=message):
         resample(Returns(change), IMAGES, CLASS_INDICES, LABELLING, 0)
+
+
+def test_fractions_are_rounded_and_range_is_kept():
+    given = IMAGES - 0.4 * (IMAGES > 0)
+    sampler = Returns(lambda X, y: (given, y))
+    found = resample(sampler, IMAGES, CLASS_INDICES, LABELLING, 0).images
+    np.testing.assert_array_equal(found, IMAGES)
+    floats = IMAGES / 255
+    brighter = Returns(lambda X, y: (X * 2, y))
+    with pytest.raises(DataError, match="values in 0 to 1"):
+        resample(brighter, floats, CLASS_INDICES, LABELLING, 0, (0.0, 1.0))
+    resample(brighter, floats, CLASS_INDICES, LABELLING, 0)
+
+
+@pytest.mark.parametrize("sampler", ["float32", "smote"])
+def test_originals_rounded_on_the_way_are_not_new(sampler):
+    images = IMAGES / 255
+    if sampler == "float32":
+        fresh = make_images(4, (6, 5, 2), "float32", seed=9)
+        sampler = Returns(
+            lambda X, y: (np.concatenate([X.astype("float32"), fresh]), [*y, *y[-4:]])
+        )
+        n_new = 4
+    else:
+        sampler, n_new = SmallClassSMOTE(), 24
+    found = resample(sampler, images, CLASS_INDICES, LABELLING, 0)
+    assert found.images.dtype == np.float64
+    assert np.flatnonzero(found.is_new).tolist() == list(range(30, 30 + n_new))
+
+
+def test_boolean_images_are_blended_to_the_nearer():
+    images = make_images(30, (6, 5, 2)) > 200
+    found = resample(SmallClassSMOTE(), images, CLASS_INDICES, LABELLING, 0)
+    real = images[18:].mean()
+    assert found.images[30:].mean() == pytest.approx(real, abs=0.1)
+
+
+def test_a_sampler_that_works_in_place_changes_nothing_of_ours():
+    def darken(X, y):
+        X //= 2
+        return X, y
+
+    before = IMAGES.copy()
+    resample(Returns(darken), IMAGES, CLASS_INDICES, LABELLING, 0)
+    np.testing.assert_array_equal(IMAGES, before)
+
+
+@pytest.mark.parametrize("order", [["light", "garment"], ["garment", "light"]])
+def test_what_is_balanced_on_may_stand_in_any_order(order):
+    values = {"garment": "bag", "light": "day"}
+    sampler = Returns(None)
+    sampler.balance_on = order
+    sampler.quality_summary_ = pd.DataFrame({"class": [tuple(map(values.get, order))]})
+    (row,) = read_quality(sampler, ("garment", "light"))
+    assert row["class"] == ["bag", "day"]
 
 
 def test_rows_are_new_wherever_they_stand(rng):

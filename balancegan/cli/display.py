@@ -14,6 +14,7 @@ from rich.text import Text
 from balancegan.data.findings import Finding
 from balancegan.data.inspection import Inspection
 from balancegan.evaluation.checks import run_checks
+from balancegan.evaluation.report import format_percent
 from balancegan.evaluation.result import EvaluationResult
 from balancegan.images import ImageFormat
 from balancegan.progress import format_seconds
@@ -207,7 +208,7 @@ class Display:
                 f"{100 * row[result.figure]:.1f} %",
                 f"{100 * row['difference']:+.1f} ({100 * row['low']:+.1f} to "
                 f"{100 * row['high']:+.1f})",
-                f"{100 * row['few_shot']:.1f} %",
+                format_percent(row["few_shot"]),
             )
         self.console.print(table)
         for verdict in result.verdicts():

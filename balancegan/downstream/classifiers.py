@@ -14,8 +14,6 @@ from typing import Any
 import keras
 import numpy as np
 from keras import layers
-from sklearn.base import BaseEstimator, clone
-from sklearn.utils.validation import has_fit_parameter
 
 from balancegan.allocator import keeping_freed_memory
 from balancegan.downstream.transformations import Transformation, mix_up
@@ -176,7 +174,7 @@ def train_network(
         with _default_seeds_from(seed):
             network = build(image_shape, rows.n_classes)
     gives_logits = not _are_probabilities(
-        _check_output(network(batches[0][0], training=False), rows.n_classes)
+        check_output(network(batches[0][0], training=False), rows.n_classes)
     )
     rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, n_steps)
     network.compile(
@@ -231,83 +229,20 @@ CLASSIFIERS: dict[str, ClassifierBuilder | None] = {
 }
 
 
-def train_estimator(
-    estimator: BaseEstimator, rows: TrainingRows, test_images: np.ndarray, seed: int
-) -> np.ndarray:
-    """Fit a scikit-learn classifier to flattened rows and return its probabilities.
-
-    Rows are changed at random once, before it sees them. Parameters called
-    ``random_state`` are set to the seed.
-
-    Returns
-    -------
-    probabilities : ndarray of shape (n, n_classes)
-        Zeros and ones for classifiers that give none.
+def check_network(
+    build: ClassifierBuilder, image_shape: tuple[int, int, int], n_classes: int
+) -> None:
+    """Refuse a network of the wrong output, before anything is made for it.
 
     Raises
     ------
     DataError
-        If it cannot weigh classes, or cannot learn from mixed labels, as the rows ask.
+        If it gives anything but a number for each class.
     """
-    if rows.mixup:
-        raise DataError(
-            "scikit-learn's classifiers cannot learn from mixed labels. Received: "
-            "mixup. Leave that arm out, or compare by a network."
-        )
-    model = clone(estimator)
-    settings = {
-        name: seed for name in model.get_params() if _last_part(name) == "random_state"
-    }
-    weights: dict[str, Any] = {}
-    if rows.weighted:
-        balanced = [n for n in model.get_params() if _last_part(n) == "class_weight"]
-        if balanced and rows.combinations is None:
-            settings |= dict.fromkeys(balanced, "balanced")
-        else:
-            if not has_fit_parameter(model, "sample_weight"):
-                raise DataError(
-                    f"{type(model).__name__} takes neither class_weight nor "
-                    "sample_weight (which combinations need). Leave out the arm that "
-                    "weighs classes."
-                )
-            weights["sample_weight"] = rows.weights[rows.balanced]
-    model.set_params(**settings)
-    images = rows.to_model_range(rows.images)
-    if rows.transform is not None:
-        images = rows.transform(images, np.random.default_rng([seed, 1]))
-    model.fit(_flat(images), rows.class_indices, **weights)
-    return _estimator_probabilities(
-        model, _flat(rows.to_model_range(test_images)), rows.n_classes
-    )
-
-
-def _estimator_probabilities(
-    model: Any, test_rows: np.ndarray, n_classes: int
-) -> np.ndarray:
-    """Order the columns by class index, whatever classes the estimator has seen."""
-    probabilities = np.zeros((len(test_rows), n_classes))
-    try:
-        seen = np.asarray(model.predict_proba(test_rows))
-    except AttributeError:
-        predicted = np.asarray(model.predict(test_rows))
-        if predicted.shape != (len(test_rows),):
-            raise DataError(
-                f"Predictions of shape ({len(test_rows)},) were expected. Received "
-                f"from {type(model).__name__}: {predicted.shape}."
-            ) from None
-        probabilities[np.arange(len(test_rows)), predicted] = 1
-        return probabilities
-    _check_output(seen, len(model.classes_), len(test_rows))
-    probabilities[:, np.asarray(model.classes_, dtype=int)] = seen
-    return probabilities
-
-
-def _last_part(parameter: str) -> str:
-    return parameter.rsplit("__", 1)[-1]
-
-
-def _flat(images: np.ndarray) -> np.ndarray:
-    return images.reshape(len(images), -1)
+    with _default_seeds_from(0):
+        network = build(image_shape, n_classes)
+    image = np.zeros((1, *image_shape), np.float32)
+    check_output(network(image, training=False), n_classes)
 
 
 def _predict(
@@ -323,7 +258,8 @@ def _predict(
     return np.concatenate(seen).astype(float)
 
 
-def _check_output(seen: Any, n_classes: int, n_rows: int | None = None) -> np.ndarray:
+def check_output(seen: Any, n_classes: int, n_rows: int | None = None) -> np.ndarray:
+    """Return a classifier's output as an array: a number for each class, or refuse."""
     shape = np.shape(seen)
     right = len(shape) == 2 and shape[1] == n_classes
     if not right or (n_rows is not None and shape[0] != n_rows):

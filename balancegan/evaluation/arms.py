@@ -59,7 +59,7 @@ class Arm:
 
 
 class SmallClassSMOTE(BaseEstimator):
-    """imbalanced-learn's SMOTE, with fewer neighbours where a class has not enough.
+    """imbalanced-learn's SMOTE, with as few neighbours as the smallest class has.
 
     SMOTE puts new images between a real one and one of its neighbours in the class
     (Chawla et al. 2002, https://doi.org/10.1613/jair.953); a class of one has none,
@@ -97,7 +97,9 @@ class SmallClassSMOTE(BaseEstimator):
             random_state=self.random_state,
         )
         rows, labels = sampler.fit_resample(X.astype("float32"), y)
-        return (rows.round() if X.dtype.kind in "iu" else rows).astype(X.dtype), labels
+        rows = (rows.round() if X.dtype.kind in "iub" else rows).astype(X.dtype)
+        rows[: len(X)] = X  # of float64 the very values, not those of float32
+        return rows, labels
 
 
 def _rivals() -> list[Arm]:
@@ -136,7 +138,9 @@ def default_augmenter(**settings: Any) -> Any:
 ArmsGiven = Iterable[str | Arm] | Mapping[str, Any] | None
 
 
-def find_arms(given: ArmsGiven, make_augmenter: Callable[[], Any]) -> list[Arm]:
+def find_arms(
+    given: ArmsGiven, make_augmenter: Callable[[], Any], *, mixes: bool = True
+) -> list[Arm]:
     """Return the arms that a user asks for; "none" is always among them.
 
     Parameters
@@ -146,6 +150,8 @@ def find_arms(given: ArmsGiven, make_augmenter: Callable[[], Any]) -> list[Arm]:
         eight of ``DEFAULT_ARMS``.
     make_augmenter : callable
         Makes the sampler of the arms whose name begins with "cgan".
+    mixes : bool, default=True
+        Whether there are arms with mixup where `given` is None.
 
     Returns
     -------
@@ -162,7 +168,8 @@ def find_arms(given: ArmsGiven, make_augmenter: Callable[[], Any]) -> list[Arm]:
     >>> [arm.name for arm in find_arms(["oversample"], make_augmenter=object)]
     ['none', 'oversample']
     """
-    given = DEFAULT_ARMS if given is None else given
+    if given is None:
+        given = [name for name in DEFAULT_ARMS if mixes or "mixup" not in name]
     if isinstance(given, str):
         given = [given]
     if isinstance(given, Mapping):

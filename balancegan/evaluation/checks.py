@@ -96,6 +96,7 @@ TITLES = {
     **{code: what.capitalize() for code, what in FAULTS.values()},
 }
 ADDS_NOTHING = "The arm adds no images."
+ADDS_COPIES = "The arm adds only real images again."
 
 
 def _find_copies(result: EvaluationResult, arm: str) -> Check:
@@ -193,15 +194,15 @@ def _find_leaked_test_images(result: EvaluationResult) -> Check:
 
 def _find_small_test_classes(result: EvaluationResult) -> Check:
     n_test = result.frame.groupby("class", sort=False)["n_test"].max()
-    few = n_test[n_test < FEW_TEST_IMAGES]
+    few, folds = n_test[n_test < FEW_TEST_IMAGES], result.settings["n_splits"]
     if few.empty:
         return _find_untested_combinations(result)
     return _check(
         "BG005",
         "issue" if few.min() < TOO_FEW_TEST_IMAGES else "tip",
         f"Test images: {_list(few, '{:.0f}')}. One image more or less changes such a "
-        "class's recall by several points. Collect more, or use folds instead of a "
-        "test part.",
+        "class's recall by several points. Collect more"
+        + ("." if folds > 1 else ", or use folds instead of a test part."),
     )
 
 
@@ -236,7 +237,10 @@ def _find_gain(result: EvaluationResult, arm: str) -> Check:
 
 def _check_images(result: EvaluationResult, arm: str) -> list[Check]:
     if not _count_added(result, arm)["n"]:
-        return [_check(c, "not applicable", ADDS_NOTHING, arm) for c in IMAGE_CHECKS]
+        of_arm = result.frame[result.frame["arm"] == arm]
+        why = ADDS_COPIES if of_arm["n_added"].any() else ADDS_NOTHING
+        checks = [_check(code, "not applicable", why, arm) for code in IMAGE_CHECKS]
+        return checks + _check_generator(result, arm)
     checks = [check(result, arm) for check in IMAGE_CHECKS.values()]
     return checks + _check_generator(result, arm)
 

@@ -9,6 +9,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,17 @@ import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.base import BaseEstimator
 
-from balancegan.downstream.classifiers import N_STEPS
+from balancegan.downstream.classifiers import N_STEPS, check_network
+from balancegan.downstream.estimators import check_estimator
 from balancegan.errors import DataError
 from balancegan.evaluation.arms import Arm, ArmsGiven, default_augmenter, find_arms
+from balancegan.evaluation.labelling import Labelling
 from balancegan.evaluation.result import EvaluationResult
-from balancegan.evaluation.runcache import RunCache
+from balancegan.evaluation.runcache import PACKAGES, RunCache
 from balancegan.evaluation.splits import find_splits
 from balancegan.evaluation.trials import Classifier, Trial, TrialRunner
+from balancegan.images import ImageFormat
 from balancegan.progress import TimeLeft, show_progress
-
-PACKAGES = ("balancegan", "tensorflow", "keras", "scikit-learn", "imbalanced-learn")
 
 
 def compare(
@@ -59,8 +61,9 @@ def compare(
     ----------
     arms : iterable of str or Arm, mapping of str to sampler, or None
         The arms, see :class:`balancegan.evaluation.Arm`; "none" is added where it is
-        missing. None: all that are built in but "cgan+augment+mixup". What is no rival
-        gets a verdict.
+        missing. None: all that are built in but "cgan+augment+mixup", and with a
+        scikit-learn classifier without mixup, which it cannot learn from. What is no
+        rival gets a verdict.
     X_train : array-like of shape (n, height, width[, channels]) or (n, n_values)
         Real images, imbalanced.
     y_train : array-like of shape (n,) or (n, n_attributes), or DataFrame
@@ -146,8 +149,10 @@ def compare(
     known = find_arms(
         arms,
         lambda: default_augmenter(image_shape=image_shape, value_range=value_range),
+        mixes=not isinstance(classifier, BaseEstimator),
     )
-    n_steps = classifier_steps or N_STEPS
+    n_steps = N_STEPS if classifier_steps is None else classifier_steps
+    _check_classifier(classifier, n_steps, known, image_format, labelling)
     names = _check_names(class_names, labelling.classes)
     # Here, so that it is done once and not by every process that is sent a split
     leaks = [asdict(split.leaks) for split in splits]
@@ -209,7 +214,7 @@ def _run_all(
         "Comparing", total, "runs", visible=visible, time_left=time_left
     ) as bar:
         done = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
-            delayed(runner.run)(trial) for trial in trials
+            delayed(runner.run)(trial, runner.name(trial)) for trial in trials
         )
         for of_trial, seconds in done:
             runs.extend(of_trial)
@@ -218,6 +223,29 @@ def _run_all(
                 last = of_trial[-1]
                 bar.update(len(runs), f"(last: {last['arm']}, seed {last['seed']})")
     return runs
+
+
+def _check_classifier(
+    classifier: Classifier,
+    n_steps: int,
+    arms: list[Arm],
+    image_format: ImageFormat,
+    labelling: Labelling,
+) -> None:
+    """Refuse what no arm could be judged by, before any GAN is trained."""
+    if n_steps < 1:
+        raise DataError(
+            f"classifier_steps must be 1 or more, or None. Received: {n_steps}."
+        )
+    if isinstance(classifier, BaseEstimator):
+        check_estimator(
+            classifier,
+            mixes=any(arm.mixup for arm in arms),
+            weighs=any(arm.weighted for arm in arms),
+            has_combinations=labelling.has_combinations,
+        )
+    elif classifier is not None:
+        check_network(classifier, image_format.image_shape, len(labelling.classes))
 
 
 def _check_names(names: Sequence[str] | None, classes: np.ndarray) -> list[str]:
@@ -231,7 +259,8 @@ def _check_names(names: Sequence[str] | None, classes: np.ndarray) -> list[str]:
 
 
 def _check_seeds(seeds: int | Sequence[int]) -> list[int]:
-    found = list(range(seeds)) if isinstance(seeds, int) else [int(s) for s in seeds]
+    several = range(int(seeds)) if isinstance(seeds, Integral) else seeds
+    found = [int(seed) for seed in several]  # type: ignore[union-attr]
     if not found or len(set(found)) < len(found) or min(found) < 0:
         raise DataError(
             "seeds must be a positive number of seeds, or different seeds of 0 or "
@@ -251,7 +280,7 @@ def _describe_arms(arms: list[Arm]) -> list[dict[str, Any]]:
             "transform": describe(arm.transform),
             "mixup": arm.mixup,
             "weighted": arm.weighted,
-            "images_of": first[id(arm.sampler)],
+            "images_of": arm.name if arm.sampler is None else first[id(arm.sampler)],
         }
         for arm in arms
     ]

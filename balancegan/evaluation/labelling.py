@@ -15,7 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from balancegan.attributes import Attributes, Labels, unravel
 from balancegan.errors import DataError, refusals_as_data_errors
-from balancegan.targets import read_attributes
+from balancegan.targets import as_numpy, read_attributes
 
 
 @dataclass(frozen=True)
@@ -216,7 +216,14 @@ def _read(y: Any, n_images: int) -> Labels:
     with refusals_as_data_errors():
         labels = read_attributes(y)
         if labels is None:
-            given = np.asarray(y)
+            is_column = isinstance(y, pd.DataFrame) and len(y.columns) == 1
+            given = np.asarray(as_numpy(y.iloc[:, 0] if is_column else y))
+            kinds = sorted({type(value).__name__ for value in given.ravel().tolist()})
+            if given.dtype == object and len(kinds) > 1:
+                raise DataError(
+                    "Labels must be of one kind, to be sorted. Received: "
+                    f"{', '.join(kinds)}."
+                )
             check_classification_targets(given)
             labels = Labels.of_one(given)
     if np.shape(labels.columns[0]) != (n_images,):

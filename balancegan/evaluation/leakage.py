@@ -27,12 +27,15 @@ class Leaks:
         Those nearly equal to one.
     limit : float
         The Euclidean distance up to which two images count as nearly equal.
+    rows : tuple of int
+        Which test images they are, equal and nearly equal ones.
     """
 
     n_test: int
     n_equal: int
     n_near: int
     limit: float
+    rows: tuple[int, ...] = ()
 
 
 def find_leaks(training: np.ndarray, test: np.ndarray) -> Leaks:
@@ -61,25 +64,29 @@ def find_leaks(training: np.ndarray, test: np.ndarray) -> Leaks:
     """
     distances = nearest_distances(test, training)[0]
     limit = NEARLY_EQUAL * float(np.median(distances))
-    n_equal = count_equal(test, training)
+    equal = are_equal(test, training)
+    rows = np.flatnonzero(equal | (distances < limit))
+    n_equal = int(equal.sum())
     return Leaks(
         n_test=len(test),
         n_equal=n_equal,
-        n_near=max(0, int((distances < limit).sum()) - n_equal),
+        n_near=len(rows) - n_equal,
         limit=limit,
+        rows=tuple(rows.tolist()),
     )
 
 
-def count_equal(images: np.ndarray, others: np.ndarray) -> int:
-    """Return how many images equal one of the others, value for value.
+def are_equal(images: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return which images equal one of the others, value for value.
 
     Examples
     --------
-    >>> count_equal(np.array([[1, 2], [3, 4], [1, 2]]), np.array([[1, 2], [5, 6]]))
-    2
+    >>> images = np.array([[1, 2], [3, 4], [1, 2]])
+    >>> are_equal(images, np.array([[1, 2], [5, 6]])).tolist()
+    [True, False, True]
     """
     known = {row.tobytes() for row in others.astype(images.dtype, copy=False)}
-    return sum(row.tobytes() in known for row in images)
+    return np.array([row.tobytes() in known for row in images], dtype=bool)
 
 
 def count_near(images: np.ndarray, others: np.ndarray, limit: float) -> int:
@@ -90,6 +97,6 @@ def count_near(images: np.ndarray, others: np.ndarray, limit: float) -> int:
     >>> count_near(np.array([[1.0], [5.0]]), np.array([[1.1], [9.0]]), limit=0.5)
     1
     """
-    if not len(images):
+    if not len(images) or not len(others):
         return 0
     return int((nearest_distances(images, others)[0] < limit).sum())

@@ -108,18 +108,20 @@ def gather_facts(result: EvaluationResult) -> dict[str, Any]:
     -------
     facts : dict
         "verdict", "figure" (what arms are told apart by), "arms", "classes",
-        "combinations", "checks", "images", "galleries", "confusions" and "settings",
-        each as the templates show it.
+        "has_differences" (whether any class has), "combinations", "checks", "images",
+        "galleries", "confusions" and "settings", each as the templates show it.
     """
     on_trial = [arm for arm in result.arms if arm not in result.rivals]
     shown = result.chief_arms
     hidden = ("pictures", "leaks")
+    classes = _gather_classes(result, shown, on_trial)
     return {
         "verdict": _gather_verdict(result, on_trial),
         "figure": {"key": result.figure, "name": result.figure_name},
         "arms": _gather_arms(result),
         "shown_arms": shown,
-        "classes": _gather_classes(result, shown, on_trial),
+        "classes": classes,
+        "has_differences": any(row["differences"] for row in classes),
         "combinations": _gather_combinations(result, shown),
         "checks": [asdict(check) for check in run_checks(result)],
         "images": _gather_image_figures(result, on_trial),
@@ -257,6 +259,7 @@ def _gather_confusion(result: EvaluationResult, arm: str) -> dict[str, Any]:
     pairs = [
         (counts.index[i], counts.columns[j], off_diagonal[i, j])
         for i, j in zip(*np.unravel_index(largest, counts.shape), strict=True)
+        if off_diagonal[i, j]
     ]
     return {"arm": arm, "labels": [], "matrix": [], "pairs": pairs}
 

@@ -6,10 +6,12 @@ learned from it. It is never shown a test image.
 
 import copy
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from imblearn.over_sampling.base import BaseOverSampler
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import get_tags
 
@@ -18,6 +20,7 @@ from balancegan.errors import DataError
 from balancegan.evaluation.labelling import Labelling
 from balancegan.synthesis.faults import COPIED, METHODS
 
+MARGIN = 0.01  # of the range of floats, by which values may leave it
 JUDGED = (*METHODS, "instead", "accepted", "fault", "fault_share")
 
 
@@ -60,6 +63,7 @@ def resample(
     class_indices: np.ndarray,
     labelling: Labelling,
     seed: int,
+    value_range: tuple[float, float] | None = None,
 ) -> Resampled:
     """Let a copy of a sampler resample a training part.
 
@@ -76,6 +80,8 @@ def resample(
         it (``multi_output``), else the class indices.
     seed : int
         Seed.
+    value_range : tuple of float or None, default=None
+        Black and white of the images. None: as far as their type goes.
 
     Returns
     -------
@@ -84,13 +90,15 @@ def resample(
     Raises
     ------
     DataError
-        If what comes back is no labelled set of images of these classes.
+        If what comes back is no labelled set of images of these classes and values.
     """
     if sampler is None:
         none = np.zeros(len(images), dtype=bool)
         return Resampled(images, class_indices, none, none, 0.0, 0.0)
     sampler = _copy_with_seed(sampler, seed)
     rows = images.reshape(len(images), -1) if _takes_flat_rows(sampler) else images
+    if not isinstance(sampler, BaseOverSampler):
+        rows = rows.copy()  # somebody else's code may work in place
     in_columns = _takes_columns(sampler)
     labels = labelling.as_given(class_indices, in_columns=in_columns)
     started = time.perf_counter()
@@ -103,26 +111,31 @@ def resample(
     except DataError as error:
         who = type(sampler).__name__
         raise DataError(f"Of {who}.fit_resample {error}") from error
-    resampled = new_rows.reshape(-1, *images.shape[1:]).astype(images.dtype, copy=False)
+    resampled = _as_images(sampler, new_rows, images, value_range)
+    # Whoever computes in float32 gives every image back a little rounded
+    rounded = images.astype(new_rows.dtype, copy=False).astype(images.dtype, copy=False)
     fit_seconds = float(getattr(sampler, "fit_seconds_", 0.0))
     return Resampled(
         resampled,
         new_indices,
-        find_new_rows(images, resampled),
+        find_new_rows(rounded, resampled),
         read_again(sampler, len(resampled)),
         fit_seconds,
         seconds - fit_seconds,
-        read_quality(sampler),
+        read_quality(sampler, labelling.attributes.names),
     )
 
 
-def read_quality(sampler: Any) -> list[dict[str, Any]]:
+def read_quality(sampler: Any, names: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Return what a sampler says of the images it made, in its ``quality_summary_``.
 
     Parameters
     ----------
     sampler : object
         One that has resampled.
+    names : sequence of str, default=()
+        The attributes in the order that values of all of them are to have; a sampler
+        may balance on them in another one (``balance_on``).
 
     Returns
     -------
@@ -138,8 +151,16 @@ def read_quality(sampler: Any) -> list[dict[str, Any]]:
         return []
     known = summary.reindex(columns=["class", *JUDGED]).astype(object)
     rows = known.where(known.notna(), None).to_dict("records")
+    own = getattr(sampler, "balance_on", None)
+    order = list(range(len(names)))
+    if isinstance(own, list | tuple) and set(own) == set(names):
+        order = [list(own).index(name) for name in names]
+
+    def ordered(values: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(values[k] for k in order) if len(values) == len(order) else values
+
     return [
-        {"class": [plain(value) for value in _values(row["class"])]}
+        {"class": [plain(value) for value in ordered(_values(row["class"]))]}
         | {name: plain(row[name]) for name in JUDGED}
         for row in rows
     ]
@@ -222,6 +243,37 @@ def _takes_columns(sampler: Any) -> bool:
     )
 
 
+def _as_images(
+    sampler: Any,
+    new_rows: np.ndarray,
+    images: np.ndarray,
+    value_range: tuple[float, float] | None,
+) -> np.ndarray:
+    """Return rows in the layout and type of the images that were given.
+
+    Raises
+    ------
+    DataError
+        If values lie outside, which would wrap around or be taken for white.
+    """
+    resampled = new_rows.reshape(-1, *images.shape[1:])
+    kind = images.dtype.kind
+    low, high = value_range or (-np.inf, np.inf)
+    if kind in "iu" and value_range is None:
+        low, high = np.iinfo(images.dtype).min, np.iinfo(images.dtype).max
+    margin = MARGIN * (high - low) if kind == "f" else 0.5
+    least, most = float(resampled.min()), float(resampled.max())
+    if least < low - margin or most > high + margin:
+        raise DataError(
+            f"{type(sampler).__name__}.fit_resample must return values in {low:g} to "
+            f"{high:g}, as the images have. Received: values from {least:g} to "
+            f"{most:g}."
+        )
+    if kind in "iub" and resampled.dtype.kind == "f":
+        resampled = np.clip(np.rint(resampled), low, high)
+    return resampled.astype(images.dtype, copy=False)
+
+
 def _check_rows(
     sampler: Any, new_rows: np.ndarray, new_labels: Any, rows: np.ndarray
 ) -> None:
@@ -231,6 +283,11 @@ def _check_rows(
             f"{who}.fit_resample must return images of shape (n, "
             f"{', '.join(map(str, rows.shape[1:]))}) and n labels. Received: "
             f"{new_rows.shape} and {np.shape(new_labels)}."
+        )
+    if new_rows.dtype.kind not in "biuf" or not len(new_rows):
+        raise DataError(
+            f"{who}.fit_resample must return images of numbers, one at least. "
+            f"Received: {len(new_rows)} of dtype {new_rows.dtype}."
         )
     if new_rows.dtype.kind == "f" and not np.isfinite(new_rows).all():
         raise DataError(f"{who}.fit_resample returned values that are not finite.")

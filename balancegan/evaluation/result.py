@@ -14,7 +14,7 @@ import pandas as pd
 
 from balancegan.evaluation.metrics import Difference, paired_difference
 from balancegan.evaluation.plots import draw_recalls
-from balancegan.evaluation.verdicts import BASELINE, ArmVerdict
+from balancegan.evaluation.verdicts import BASELINE, ArmVerdict, distinct_pairs
 from balancegan.files import whole_file
 
 FIGURE_NAMES = {
@@ -223,14 +223,14 @@ class EvaluationResult:
         self, arm: str, best: str
     ) -> dict[str, dict[str, Difference]]:
         """Compare the recall of each class: as many verdicts as classes."""
-        n_test = self._n_test
+        n_test, n_moving = self._n_test, self._n_moving
         return {
             label: {
                 name: self._difference(
                     arm,
                     other,
                     lambda run, k=k: run["classes"][k][self.class_figure],
-                    resolution=1 / n_test[k],
+                    resolution=1 / n_moving[k],
                     n_verdicts=int((n_test > 0).sum()),
                 )
                 for name, other in (
@@ -260,36 +260,35 @@ class EvaluationResult:
     def _difference(
         self, arm: str, other: str, figure: Callable[..., Any], **corrections: Any
     ) -> Difference:
-        pairs = self._distinct_pairs(arm, other)
+        pairs = distinct_pairs(self.runs, arm, other)
         values = [[figure(run) for run in pair] for pair in pairs]
         return paired_difference(
             *np.array(values, dtype=float).T, test_share=self._test_share, **corrections
         )
 
-    def _distinct_pairs(
-        self, arm: str, other: str
-    ) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-        """Pair runs of the same split and seed.
-
-        Pairs that repeat an earlier one in everything are left out: where neither arm
-        depends on the seed, more seeds are no more evidence.
-        """
-        runs = {(run["arm"], run["split"], run["seed"]): run for run in self.runs}
-        distinct: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
-        for name, split, seed in runs:
-            if name != arm:
-                continue
-            pair = runs[arm, split, seed], runs[other, split, seed]
-            outcome = [(run["figures"], run["confusion"]) for run in pair]
-            distinct.setdefault(json.dumps([split, outcome]), pair)
-        return list(distinct.values())
-
     @property
     def _n_test(self) -> np.ndarray:
-        """Test images of each class, in the smallest test part."""
-        return np.min(
-            [[row["n_test"] for row in run["classes"]] for run in self.runs], axis=0
+        """Test images of each class, in the smallest test part that has any; or 0."""
+        n_test = np.array(
+            [[row["n_test"] for row in run["classes"]] for run in self.runs]
         )
+        least = np.where(n_test > 0, n_test, np.iinfo(n_test.dtype).max).min(axis=0)
+        return np.where(n_test.any(axis=0), least, 0)
+
+    @property
+    def _n_moving(self) -> np.ndarray:
+        """Of how many images one decides a class's figure, at most: what it may move.
+
+        With combinations, whose mean that is, the image of the rarest one.
+        """
+        n_test = self._n_test.astype(float)
+        if not self.has_combinations:
+            return n_test
+        rows = self.combinations_frame
+        tested = rows[rows["n_test"] > 0].groupby(["class", "combination"])["n_test"]
+        of_class = tested.min().groupby("class")
+        n_moving = of_class.size() * of_class.min()
+        return n_moving.reindex(self.settings["classes"], fill_value=0).to_numpy(float)
 
     @property
     def _test_share(self) -> float:

@@ -1,24 +1,28 @@
 """What a comparison has finished already, in a folder, so that it can go on.
 
 Entries are named by a hash of everything that they depend on: whoever changes the
-data, an arm, the classifier, a seed or the package's version finds nothing, and so
-starts afresh.
+data, an arm, the classifier, a seed, the code of a sampler, transformation or network,
+or a version of ours or of the libraries finds nothing, and so starts afresh.
 """
 
+import inspect
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import joblib
 import numpy as np
+from sklearn.base import BaseEstimator
 
 from balancegan.errors import DataError
 from balancegan.evaluation.resampling import Resampled
 from balancegan.files import whole_file
 
-FORMAT = 8  # of the entries: those of another format are never found
+PACKAGES = ("balancegan", "tensorflow", "keras", "scikit-learn", "imbalanced-learn")
+FORMAT = 9  # of the entries: those of another format are never found
 LONG = 10  # seconds: what a sampler made in less is rather made again than kept
 
 
@@ -44,26 +48,47 @@ class RunCache:
                     f"{error.strerror}."
                 ) from error
 
-    def find(self, depends_on: Any) -> dict[str, Any] | None:
-        """Return the facts that are kept under what they depend on, or None."""
-        path = self._path("run", depends_on, "json")
+    def name(self, depends_on: Any) -> str | None:
+        """Return what is called by what it depends on; None where nothing is kept.
+
+        Raises
+        ------
+        DataError
+            If something cannot be told apart.
+        """
+        if self.folder is None:
+            return None
+        versions = [version(package) for package in PACKAGES]
+        try:
+            # An array in memory and the same one mapped from a file are the same
+            return str(joblib.hash((FORMAT, versions, depends_on), coerce_mmap=True))
+        except Exception as error:  # whatever a foreign object raises when pickled
+            raise DataError(
+                "With cache_dir, samplers, transformations and classifiers are told "
+                f"apart by pickling them. Received: {error}. Use functions that a "
+                "module defines instead of lambdas, or leave cache_dir out."
+            ) from error
+
+    def find(self, name: str | None) -> dict[str, Any] | None:
+        """Return the facts that are kept under a name, or None."""
+        path = self._path("run", name, "json")
         if path is None or not path.exists():
             return None
         return dict(json.loads(path.read_text()))
 
-    def keep(self, depends_on: Any, facts: dict[str, Any]) -> None:
-        """Keep facts, which JSON can hold, under what they depend on."""
-        path = self._path("run", depends_on, "json")
+    def keep(self, name: str | None, facts: dict[str, Any]) -> None:
+        """Keep facts, which JSON can hold, under a name."""
+        path = self._path("run", name, "json")
         if path is not None:
             with whole_file(path) as file:
                 file.write(json.dumps(facts).encode())
 
-    def resampled(self, depends_on: Any, make: Callable[[], Resampled]) -> Resampled:
-        """Return the resampled set kept under what it depends on, or make it.
+    def resampled(self, name: str | None, make: Callable[[], Resampled]) -> Resampled:
+        """Return the resampled set kept under a name, or make it.
 
         It is kept where making it took long.
         """
-        path = self._path("rows", depends_on, "npz")
+        path = self._path("rows", name, "npz")
         if path is None:
             return make()
         if path.exists():
@@ -93,15 +118,27 @@ class RunCache:
             )
         return made
 
-    def _path(self, kind: str, depends_on: Any, suffix: str) -> Path | None:
-        if self.folder is None:
+    def _path(self, kind: str, name: str | None, suffix: str) -> Path | None:
+        if self.folder is None or name is None:
             return None
-        try:
-            key = joblib.hash((FORMAT, version("balancegan"), depends_on))
-        except Exception as error:  # whatever a foreign object raises when pickled
-            raise DataError(
-                "With cache_dir, samplers, transformations and classifiers are told "
-                f"apart by pickling them. Received: {error}. Use functions that a "
-                "module defines instead of lambdas, or leave cache_dir out."
-            ) from error
-        return self.folder / f"{kind}-{key}.{suffix}"
+        return self.folder / f"{kind}-{name}.{suffix}"
+
+
+def find_code(thing: Any) -> list[str]:
+    """Return the source of an object's class, or of a function, and of its parameters'.
+
+    Pickling tells them apart by their names, whatever was written into them since.
+
+    Examples
+    --------
+    >>> find_code(3), find_code(find_code)[0].split("(")[0]
+    ([], 'def find_code')
+    """
+    parameters = thing.get_params() if isinstance(thing, BaseEstimator) else {}
+    found = []
+    for one in (thing, *parameters.values()):
+        for candidate in (one, type(one)):
+            with suppress(OSError, TypeError):  # no source; no function and no class
+                found.append(inspect.getsource(candidate))
+                break
+    return found

@@ -113,14 +113,20 @@ def find_splits(
         raise DataError("X_test and y_test go together. Received: one of them.")
     given = images, class_indices
     if X_test is None:
-        folds = _fold(given, labelling, cv or DEFAULT_FOLDS, groups)
+        n_folds = DEFAULT_FOLDS if cv is None else cv
+        if n_folds < 2:
+            raise DataError(f"cv must be 2 folds or more. Received: {cv}.")
+        folds = _fold(given, labelling, n_folds, groups)
         return folds, image_format, labelling
     if cv is not None or groups is not None:
         raise DataError(
             "Folds take the place of a test part. Received: X_test, and cv or groups. "
             "Leave one of them out."
         )
-    test_images = check_format(np.asarray(X_test), image_format)
+    test_images = np.asarray(X_test)
+    if not len(test_images):
+        raise DataError("A test part needs images. Received: X_test without any.")
+    check_format(test_images, image_format, "the training part (or give value_range)")
     test = test_images, labelling.number(y_test, len(test_images))
     return [Split(given, test)], image_format, labelling
 

@@ -13,16 +13,13 @@ from typing import Any, TypeAlias
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from balancegan.downstream.classifiers import (
-    TrainingRows,
-    train_estimator,
-    train_network,
-)
+from balancegan.downstream.classifiers import TrainingRows, train_network
+from balancegan.downstream.estimators import train_estimator
 from balancegan.evaluation.arms import Arm
 from balancegan.evaluation.fidelity import FidelityMeter
 from balancegan.evaluation.gallery import Gallery, Strips
 from balancegan.evaluation.labelling import Labelling
-from balancegan.evaluation.leakage import count_equal, count_near
+from balancegan.evaluation.leakage import are_equal, count_near
 from balancegan.evaluation.metrics import (
     class_figures,
     combination_figures,
@@ -30,7 +27,7 @@ from balancegan.evaluation.metrics import (
     overall_figures,
 )
 from balancegan.evaluation.resampling import Resampled, resample
-from balancegan.evaluation.runcache import RunCache
+from balancegan.evaluation.runcache import RunCache, find_code
 from balancegan.evaluation.splits import Part, Split
 from balancegan.evaluation.threads import count_threads, take_threads
 from balancegan.gan.judge import Judge
@@ -38,6 +35,7 @@ from balancegan.images import ImageFormat
 
 MOST_MEASURED = 300  # added images of a class whose fidelity is measured
 
+Names: TypeAlias = tuple[str | None, list[str | None]]
 Classifier: TypeAlias = BaseEstimator | Callable[..., Any] | None
 
 
@@ -88,9 +86,54 @@ class TrialRunner:
         self.classifier, self.n_steps = classifier, classifier_steps
         self.cache = cache
         self.home, self.threads = os.getpid(), count_threads()
+        self._parts: dict[int, tuple[str | None, ...]] = {}
 
-    def run(self, trial: Trial) -> tuple[list[dict[str, Any]], float]:
+    def name(self, trial: Trial) -> Names:
+        """Return what the set and the runs of a trial are called in the cache.
+
+        Asked for before trials are sent to other processes, where functions and arrays
+        are others.
+        """
+        if self.cache.folder is None:
+            return None, [None] * len(trial.arms)
+        number = trial.split_number
+        if number not in self._parts:
+            split = self.splits[number]
+            parts = split.train(), split.test()
+            self._parts[number] = tuple(self.cache.name(part) for part in parts)
+        train, test = self._parts[number]
+        sampler = trial.arms[0].sampler
+        attributes = self.labelling.attributes
+        of_rows = (sampler, find_code(sampler), trial.seed, train, attributes)
+        rows_name = self.cache.name((*of_rows, self.image_format))
+        settings = (
+            self.classifier,
+            find_code(self.classifier),
+            self.n_steps,
+            self.image_format,
+            self.labelling.position,
+            self.class_names,
+            test,
+        )
+        names = [
+            self.cache.name(
+                (rows_name, settings, arm, find_code(arm.transform), trial.is_shown)
+            )
+            for arm in trial.arms
+        ]
+        return rows_name, names
+
+    def run(
+        self, trial: Trial, names: Names | None = None
+    ) -> tuple[list[dict[str, Any]], float]:
         """Return the facts of each arm's run: those kept, or new ones.
+
+        Parameters
+        ----------
+        trial : Trial
+            What to run.
+        names : tuple or None, default=None
+            What `name` says of it. None: it is asked.
 
         Returns
         -------
@@ -112,24 +155,18 @@ class TrialRunner:
         started = perf_counter()
         split = self.splits[trial.split_number]
         train, test = split.train(), split.test()
-        attributes = self.labelling.attributes
-        rows_key = (trial.arms[0].sampler, trial.seed, train, attributes)
-        settings = (
-            self.classifier,
-            self.n_steps,
-            self.image_format,
-            self.labelling.position,
-            self.class_names,
-            test,
-        )
-        keys = [(rows_key, settings, arm, trial.is_shown) for arm in trial.arms]
+        rows_name, keys = names or self.name(trial)
         found = [self.cache.find(key) for key in keys]
         seconds = 0.0
         if None in found:
             resampled = self.cache.resampled(
-                rows_key,
+                rows_name,
                 lambda: resample(
-                    trial.arms[0].sampler, *train, self.labelling, trial.seed
+                    trial.arms[0].sampler,
+                    *train,
+                    self.labelling,
+                    trial.seed,
+                    (self.image_format.low, self.image_format.high),
                 ),
             )
             added = self._describe_added(resampled, train, test, trial)
@@ -261,10 +298,13 @@ class TrialRunner:
         of_class = self.labelling.learned(resampled.class_indices[is_made])
         n_classes = len(self.class_names)
         figures: list[dict[str, Any]] = [{} for _ in range(n_classes)]
+        # Test images that the training part has say nothing of what a sampler has seen
+        leaks = self.splits[trial.split_number].leaks
+        kept_apart = np.delete(test[0], list(leaks.rows), axis=0)
         counts = {
             "n": len(images),
-            "n_equal_train": count_equal(images, train[0]),
-            "n_equal_test": count_equal(images, test[0]),
+            "n_equal_train": int(are_equal(images, train[0]).sum()),
+            "n_equal_test": int(are_equal(images, kept_apart).sum()),
             "n_measured": 0,
             "n_near_test": 0,
         }
@@ -277,8 +317,7 @@ class TrialRunner:
                 of_this = images[of_class == index]
                 figures[index] = meter.measure(of_this, index) or {}
             counts["n_measured"] = len(images)
-            limit = self.splits[trial.split_number].leaks.limit
-            counts["n_near_test"] = count_near(images, test[0], limit)
+            counts["n_near_test"] = count_near(images, kept_apart, leaks.limit)
             if trial.is_shown:
                 pictures = self._new_gallery(train).show_synthetic(images, of_class)
         numbers = self._count_learned(resampled.class_indices[resampled.is_new])

@@ -1,6 +1,9 @@
 """Whether an arm helped: from paired differences to one word and one sentence."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from balancegan.evaluation.metrics import Difference, Verdict
 
@@ -84,3 +87,27 @@ def join_verdicts(*differences: Difference) -> Verdict:
     if "harms" in verdicts:
         return "harms"
     return "helps" if set(verdicts) == {"helps"} else "no evidence"
+
+
+def distinct_pairs(
+    runs: Sequence[dict[str, Any]], arm: str, other: str
+) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Pair the runs of two arms, of the same split and seed.
+
+    Where all pairs of a split are the same in everything, one is kept: neither arm
+    depends on the seed, so that more seeds are no more evidence.
+    """
+    by_name = {(run["arm"], run["split"], run["seed"]): run for run in runs}
+    of_splits: dict[int, list[tuple[dict[str, Any], dict[str, Any]]]] = {}
+    for name, split, seed in by_name:
+        if name == arm:
+            pair = by_name[arm, split, seed], by_name[other, split, seed]
+            of_splits.setdefault(split, []).append(pair)
+    distinct = []
+    for pairs in of_splits.values():
+        outcomes = {
+            json.dumps([(run["figures"], run["confusion"]) for run in pair])
+            for pair in pairs
+        }
+        distinct += pairs if len(outcomes) > 1 else pairs[:1]
+    return distinct
