@@ -516,7 +516,10 @@ def test_json_says_the_same(tmp_path):
         ({"X_test": X_TEST[:0], "y_test": Y_TEST[:0]}, "needs images"),
         ({"X_test": X_TEST / 255}, "differ from the training part"),
         ({"y_train": Y_TRAIN.astype("S")}, "as texts"),
-        ({"y_train": np.array([1, *Y_TRAIN[1:]], dtype=object)}, "of one kind"),
+        (
+            {"y_train": np.array([1, *Y_TRAIN[1:].tolist()], dtype=object)},
+            "of one kind",
+        ),
         ({"y_train": Y_TRAIN[:-1]}, "one label for each of 66 images"),
         ({"y_train": np.repeat("left", 66)}, "two classes"),
         ({"y_test": np.where(Y_TEST == "left", "hat", Y_TEST)}, "lacks: .'hat'"),
