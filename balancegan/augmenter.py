@@ -43,11 +43,13 @@ class ConditionalGANAugmenter(ModelSampler):
     ----------
     sampling_strategy : str, float, dict or callable, default="auto"
         How many images of each class; see :func:`balancegan.balance.plan_synthesis`.
-        "auto" raises every class to the size of the largest, "combinations" also those
-        of values that no image has together. "validated" finds out how many help: `fit`
-        keeps a tenth of each class from the GAN, asks classifiers trained with
-        different amounts, zero included, about that tenth, and takes what helps for
-        certain; see `validated_`. It needs room for the balanced set twice.
+        "auto" raises every class to the size of the largest. 2 raises all, the largest
+        too, to twice that: being moved or of the GAN is no sign of a class then, and
+        classifiers that learn from the rows as they are know more. "combinations" also
+        raises those of values that no image has together. "validated" finds out how
+        many help: `fit` keeps a tenth of each class from the GAN, asks classifiers
+        trained with different amounts, zero included, about that tenth, and takes what
+        helps for certain; see `validated_`. It needs room for the balanced set twice.
     balance_on : str or list of str, default=None
         Of several attributes, those whose values make the classes that
         `sampling_strategy` speaks of: a value of one, a tuple of the values of
@@ -62,7 +64,8 @@ class ConditionalGANAugmenter(ModelSampler):
         copies only; with one attribute `fit` then takes a tenth of the time.
     move_copies : bool, default=True
         Whether half of the real images that come again are moved a little, by at most a
-        fourteenth of the sides. A network that learns from the rows as they are knows
+        fourteenth of the sides; where every class gets some, the same share of the rows
+        of each. A network that learns from the rows as they are knows
         more by it. False is better for one that moves all images while it learns.
     reject : bool, default=True
         Look at the GAN's images, by judges trained on the real ones (about a minute),

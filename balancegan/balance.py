@@ -23,6 +23,7 @@ VALIDATED = "validated"  # amounts that are found out, not said: see downstream.
 COMBINATIONS = "combinations"  # all of them, those too that no image has
 STRATEGIES = ("auto", "minority", "not minority", "not majority", "all")
 OWN_STRATEGIES = (COMBINATIONS, VALIDATED)
+MOST_TIMES = 10  # the largest class; beyond, a number is rather meant as a count
 FEW_SHOT = 200  # images: a class with at most so many is few-shot
 MANY_SHOT = 1_000  # a class with more is many-shot, one in between medium-shot
 
@@ -69,7 +70,8 @@ def plan_synthesis(
         class to the *final* count; a callable that makes such a mapping from `y`.
         A float in (0, 1] is a share of the largest class that every class is raised
         to, rounded; with two classes it must not lie below the present share. Unlike
-        imbalanced-learn's, a float may be used with more than two classes.
+        imbalanced-learn's, a float may be used with more than two classes, and be
+        larger, up to 10: 2 raises every class, the largest too, to twice the largest.
         'combinations' is 'auto', and as many images of each class of `combinations`
         that `y` does not have. 'validated' is 'auto' here: what it may come to at most.
     max_ratio : float, default=None
@@ -99,6 +101,8 @@ def plan_synthesis(
     {0: 0, 1: 60, 2: 97}
     >>> plan_synthesis(y, 0.5)
     {0: 0, 1: 10, 2: 47}
+    >>> plan_synthesis(y, 1.2)
+    {0: 20, 1: 80, 2: 117}
     >>> plan_synthesis(y, {2: 50}, max_ratio=5)
     {0: 0, 1: 0, 2: 15}
     >>> plan_synthesis(y, "combinations", combinations=[0, 1, 2, 3])
@@ -174,8 +178,8 @@ def parse_strategy(
                 s.replace(" ", "-") for s in (*STRATEGIES, *OWN_STRATEGIES)
             )
             raise DataError(
-                f"A target is CLASS=COUNT, a number in (0, 1], or one of {known}. "
-                f"Received: {text!r}."
+                f"A target is CLASS=COUNT, a number in (0, {MOST_TIMES}], or one of "
+                f"{known}. Received: {text!r}."
             )
         label = find_label(name)
         if label in counts:
@@ -185,15 +189,16 @@ def parse_strategy(
 
 
 def _raise_to_share(y: np.ndarray, counts: dict[Any, int], share: float) -> Plan:
-    if len(counts) <= 2:
+    if len(counts) <= 2 and share <= 1:
         # For its errors; its own numbers are truncated instead of rounded. Indices,
         # for it takes labels that are tuples for no classes at all
         _, class_indices = np.unique(y, return_inverse=True)
         check_sampling_strategy(share, class_indices, "over-sampling")
-    elif not 0 < share <= 1:
+    elif not 0 < share <= MOST_TIMES:
         raise ValueError(
-            "A sampling strategy that is a number must lie in (0, 1]: the share of "
-            f"the largest class. Received: {share}."
+            "A sampling strategy that is a number is a share of the largest class, or "
+            f"how many times it, in (0, {MOST_TIMES}]. Received: {share}. For counts "
+            "name the classes."
         )
     target = round(share * max(counts.values()))
     return {label: max(0, target - n) for label, n in counts.items()}

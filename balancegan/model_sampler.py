@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from balancegan.attributes import Labels, name_values
 from balancegan.balance import (
+    MOST_TIMES,
     OWN_STRATEGIES,
     VALIDATED,
     Plan,
@@ -57,6 +58,7 @@ class ModelSampler(ImageOverSampler):
         "sampling_strategy": [
             *ImageOverSampler._parameter_constraints["sampling_strategy"],
             StrOptions(set(OWN_STRATEGIES)),
+            Interval(Real, 0, MOST_TIMES, closed="right"),
         ],
         "balance_on": [str, list, tuple, None],
         "max_ratio": [Interval(Real, 0, None, closed="left"), None],

@@ -165,7 +165,8 @@ class ImageOverSampler(BaseOverSampler):
             Originals first, unchanged and in their order, which for a dataset is that
             of its reading. `is_synthetic_` marks the others, `method_` says how they
             are made. Image k of those of a class that are made one way is the same
-            whatever the counts (unless the best of several are taken).
+            whatever the counts (unless the best of several are taken, or all classes
+            get copies, as many of which are moved in each).
         y_resampled : of the type of `y`
             With all of its columns. Attributes that are not balanced on are drawn as
             often as the training images have their values.

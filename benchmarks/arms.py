@@ -9,7 +9,8 @@ from the rows: the comparison's network (1,000 steps of 128) and a linear model 
 pixels (the same). Of dominoes arms balance the 100 combinations of garment and digit,
 those of no training image included where an arm can make them; classifiers learn the
 garment. The arms "cgan-2min" train the GAN for two minutes; "copies" write what "cgan"
-does without an image of the GAN: real images again, half of them moved.
+does without an image of the GAN: real images again, half of them moved; "-2x" raises
+every class to twice the largest.
 
 Each run is written to results/arms_SET.json when it is done, and what is there is not
 run again: whoever stops it goes on where it was. --results takes another folder, to run
@@ -53,7 +54,13 @@ STEPS = 1_000
 JUDGES = list(CLASSIFIERS)
 QUICK_MINUTES = 2
 QUICK, COPIES = f"cgan-{QUICK_MINUTES}min", "copies"
-SETTINGS = {QUICK: {"max_minutes": QUICK_MINUTES}, COPIES: {"gan_share": 0, "steps": 1}}
+NO_GAN, TWICE = {"gan_share": 0, "steps": 1}, {"sampling_strategy": 2.0}
+SETTINGS = {
+    QUICK: {"max_minutes": QUICK_MINUTES},
+    "cgan-2x": TWICE,
+    COPIES: NO_GAN,
+    "copies-2x": NO_GAN | TWICE,
+}
 CHANGES = {"": (None, 0), "+augment": (shift_images, 0)}
 CHANGES["+augment+mixup"] = (shift_images, MIXUP)
 RIVALS = tuple(arm.name for arm in find_arms(BUILT_IN, lambda: None) if arm.rival)
@@ -84,7 +91,8 @@ def make_arms(task, names):
     combinations, samplers = {}, dict(SETTINGS)
     if task.labelling.has_combinations:
         combinations = {"sampling_strategy": "combinations"}
-        del samplers[COPIES]  # no image of the GAN is among what "cgan" writes of them
+        # What "cgan" writes of them has no image of the GAN, and is of all of them
+        samplers = {QUICK: SETTINGS[QUICK]}
     arms = [name for name in names if name in BUILT_IN]
     for name, settings in samplers.items():
         sampler = default_augmenter(**settings, **combinations)

@@ -47,8 +47,8 @@ def test_strategies(strategy, expected):
         ({"d": 5}, "'d'"),
         ({"a": 9}, "Originally"),
         ({"a": -1}, "negative"),
-        (0.0, r"\(0, 1\]"),
-        (1.5, r"\(0, 1\]"),
+        (0.0, r"\(0, 10\]"),
+        (10.5, r"\(0, 10\].*name the classes"),
         (["a"], "list"),
     ],
 )
@@ -66,6 +66,10 @@ def test_share_of_two_classes_may_not_lie_below_the_present_one():
     y = np.repeat([0, 1], [10, 8])
     with pytest.raises(DataError, match="remove samples"):
         plan_synthesis(y, 0.5)
+
+
+def test_two_classes_may_be_raised_beyond_the_larger():
+    assert plan_synthesis(np.repeat([0, 1], [10, 8]), 2) == {0: 10, 1: 12}
 
 
 def test_share_is_rounded_where_truncation_would_lose_an_image():
@@ -95,7 +99,7 @@ def test_names_mean_what_they_mean_to_imbalanced_learn(counts, strategy):
 
 @given(
     st.lists(st.integers(1, 400), min_size=3, max_size=8),
-    st.floats(0.01, 1),
+    st.floats(0.01, 10),
     st.one_of(st.none(), st.floats(0, 20)),
 )
 def test_share_raises_every_class_and_never_past_the_cap(counts, share, max_ratio):

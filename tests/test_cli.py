@@ -283,7 +283,7 @@ def bad_inputs():
     yield "unknown class", good, ["--target", "7=30"], "There is no class '7'"
     yield "target below", good, ["--target", "0=3"], "20 samples and 3"
     yield "bad target", good, ["--target", "most"], "Received: 'most'"
-    yield "bad share", good, ["--target", "1.5"], "(0, 1]"
+    yield "bad share", good, ["--target", "11"], "(0, 10]"
     yield "bad range", good, ["--value-range", "0", "1"], "value_range"
     yield "no such array", good, ["--images-key", "A"], "'A'"
     yield "flat", lambda p: save(p, X=X.reshape(36, -1), y=Y), [], "image_shape"

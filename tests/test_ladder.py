@@ -121,6 +121,39 @@ def test_copies_stand_in_for_nothing_where_the_gan_has_no_share(fitted, acceptin
     assert fitted.quality_summary_["instead"].tolist() == [0, 0, 0]
 
 
+@pytest.mark.parametrize("gan_share", [0, 0.1])
+def test_where_every_class_gets_copies_as_many_of_each_are_moved(
+    fitted, accepting, monkeypatch, gan_share
+):
+    told = {}
+
+    class Remembers(MovedCopies):
+        def __init__(self, images, class_indices, rows, *others):
+            told[len(rows)] = others[-1]
+            super().__init__(images, class_indices, rows, *others)
+
+    monkeypatch.setattr(ladder, "MovedCopies", Remembers)
+    fitted.set_params(gan_share=gan_share)
+    try:
+        fitted.resample(2.0)
+        summary = fitted.quality_summary_.set_index("class")
+        moved = {
+            label: told[row["real"]] * row["copied"] / 60
+            for label, row in summary.iterrows()
+        }
+        assert (fitted.quality_["class"] == "bag").sum() == 30
+        assert told[30] == 1
+        assert moved["boot"] == pytest.approx(moved["shirt"], rel=0.2)
+        assert moved["bag"] == pytest.approx(moved["shirt"], rel=0.15)
+        fitted.resample("auto")
+        assert set(told.values()) >= {0.5}
+        told.clear()
+        fitted.resample({"shirt": 40})
+        assert told == {12: 0.5}
+    finally:
+        fitted.set_params(gan_share=0.1)
+
+
 def test_a_warning_of_many_classes_names_some_of_them(fitted):
     fitted.resample({"boot": 9})
     summary = pd.concat([fitted.quality_summary_] * 300, ignore_index=True)

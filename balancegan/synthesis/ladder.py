@@ -117,6 +117,7 @@ class Ladder:
         self.move_copies = move_copies
         self.reference = reference
         self.finder: LatentFinder | None = None
+        self.moved_share = 0.0
 
     def climb(self, plan: Plan, names: Sequence[str], *, show: bool) -> Laddered:
         """Return how the images of a plan are made.
@@ -132,6 +133,7 @@ class Ladder:
             Whether to show progress on stderr.
         """
         wanted = {label: n for label, n in plan.items() if n}
+        self.moved_share = self._share_to_move(plan, names)
         portions: list[Portion] = []
         tables, rows = [], []
         visible = show and self.reject and bool(wanted)
@@ -147,6 +149,18 @@ class Ladder:
                     bar.update(done)
         quality = pd.concat(tables, ignore_index=True) if tables else NOTHING.copy()
         return Laddered(portions, quality, pd.DataFrame(rows))
+
+    def _share_to_move(self, plan: Plan, names: Sequence[str]) -> float:
+        """Return which share of its rows every class can have moved: 0 if one cannot.
+
+        Being moved is a sign of a class as long as another has no copies.
+        """
+        shares = []
+        for label, n in plan.items():
+            n_own = len(self._rows_of(name_values(label, names)))
+            n_copies = n - int(self.most_generated(n_own, np.array(n)))
+            shares.append(n_copies / max(n_own + n, 1))
+        return min(shares, default=0.0)
 
     def _rows_of(self, named: Mapping[str, Any]) -> np.ndarray:
         """Return which real images have some values, be they of unseen combinations."""
@@ -177,7 +191,7 @@ class Ladder:
             made.append(self._forced(selection, missing, made[0].screened))
             missing = 0
         if n_copies + missing:
-            copies = self._copies(own, n_copies + missing)
+            copies = self._copies(own, n_copies + missing, len(own) + n)
             made.append(Made(copies, instead=missing))
         return made
 
@@ -294,14 +308,16 @@ class Ladder:
             self.finder, self.images[few], self.class_indices[few]
         )
 
-    def _copies(self, own: np.ndarray, n: int) -> Portion:
+    def _copies(self, own: np.ndarray, n: int, n_rows: int) -> Portion:
+        """Return copies, half of them moved, or as many of the rows as elsewhere."""
+        moved = min(1.0, max(MOVED, self.moved_share * n_rows / n))
         copies = MovedCopies(
             self.images,
             self.class_indices,
             own,
             self.model.image_format,
             self.model.seed,
-            MOVED if self.move_copies else 0.0,
+            moved if self.move_copies else 0.0,
         )
         numbers = np.arange(n)
         indices = copies.classes_of(numbers)
