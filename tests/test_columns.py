@@ -204,6 +204,20 @@ def test_a_real_file_is_not_lost_to_a_synthetic_one(tmp_path):
         assert copy.read_bytes() == file.read_bytes()
 
 
+def test_a_test_file_is_not_lost_to_a_synthetic_one(photos):
+    files = [f"{row}.png" for row in range(8)]
+    files[7] = "train/bag/synthetic_bag_000000.png"
+    (photos / "train" / "bag").mkdir(parents=True)
+    (photos / "7.png").rename(photos / files[7])
+    split = ["train"] * 6 + ["test"] * 2
+    labelled = read_images(name_photos(photos, files, split=split))
+    synthetic = SyntheticImages([X[:1]], Y[:1], np.arange(1), "model")
+    write_images(photos.parent / "o", labelled, synthetic)
+    copy = photos.parent / "o" / files[7]
+    assert copy.read_bytes() == (photos / files[7]).read_bytes()
+    assert len(list((photos.parent / "o").rglob("*.png"))) == 9
+
+
 def test_bytes_are_texts(tmp_path):
     labels = np.array([text.encode() for text in ("Tür", "bag")])[[0] * 5 + [1] * 3]
     np.savez(tmp_path / "d.npz", x_train=X, y_train=labels, id_train=labels)

@@ -167,6 +167,10 @@ def test_only_folders_as_we_write_them_are_replaced(data, tmp_path):
             assert run(*("convert", data), *words).exit_code == 0
             (folder / "thesis.docx").write_text("precious")
             refused("convert", data, *words, because="of other things")
+    (tmp_path / "nested" / "embeddings").mkdir(parents=True)
+    np.save(tmp_path / "nested" / "embeddings" / "mine.npy", X)
+    words = ("convert", data, "--out", tmp_path / "nested", "--overwrite")
+    refused(*words, because="of other things")
     (tmp_path / "empty").mkdir()
     assert (
         run("convert", data, "--out", tmp_path / "empty", "--overwrite").exit_code == 0

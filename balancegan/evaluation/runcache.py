@@ -60,8 +60,7 @@ class RunCache:
             return None
         versions = [version(package) for package in PACKAGES]
         try:
-            # An array in memory and the same one mapped from a file are the same
-            return str(joblib.hash((FORMAT, versions, depends_on), coerce_mmap=True))
+            return str(joblib.hash((FORMAT, versions, depends_on)))
         except Exception as error:  # whatever a foreign object raises when pickled
             raise DataError(
                 "With cache_dir, samplers, transformations and classifiers are told "
