@@ -9,8 +9,8 @@ from the rows: the comparison's network (1,000 steps of 128) and a linear model 
 pixels (the same). Of dominoes arms balance the 100 combinations of garment and digit,
 those of no training image included where an arm can make them; classifiers learn the
 garment. The arms "cgan-2min" train the GAN for two minutes; "copies" write what "cgan"
-does without an image of the GAN: real images again, half of them moved; "-2x" raises
-every class to twice the largest.
+does without an image of the GAN: real images again, half of them moved; "-2x" and
+"-4x" raise every class to twice and four times the largest.
 
 Each run is written to results/arms_SET.json when it is done, and what is there is not
 run again: whoever stops it goes on where it was. --results takes another folder, to run
@@ -54,12 +54,13 @@ STEPS = 1_000
 JUDGES = list(CLASSIFIERS)
 QUICK_MINUTES = 2
 QUICK, COPIES = f"cgan-{QUICK_MINUTES}min", "copies"
-NO_GAN, TWICE = {"gan_share": 0, "steps": 1}, {"sampling_strategy": 2.0}
+NO_GAN = {"gan_share": 0, "steps": 1}
+TIMES = {f"-{n}x": {"sampling_strategy": float(n)} for n in (2, 4)}
 SETTINGS = {
     QUICK: {"max_minutes": QUICK_MINUTES},
-    "cgan-2x": TWICE,
+    **{f"cgan{name}": settings for name, settings in TIMES.items()},
     COPIES: NO_GAN,
-    "copies-2x": NO_GAN | TWICE,
+    **{COPIES + name: NO_GAN | settings for name, settings in TIMES.items()},
 }
 CHANGES = {"": (None, 0), "+augment": (shift_images, 0)}
 CHANGES["+augment+mixup"] = (shift_images, MIXUP)
