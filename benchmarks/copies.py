@@ -4,11 +4,12 @@
 
 DATA is the folder of the sets, see sets.py. Every class of long-tailed draws of
 Fashion-MNIST is filled up to the largest with its own images, none, a quarter or half
-of them moved by up to two pixels, and the comparison's network learns from the rows,
-1,000 steps of 128 images, as they are or moving all by up to two pixels itself. Judged
-by 1,000 images of each class that the draw left out of the training set, not by test
-images. Writes results/copies_fashion_lt.json, run by run; what is there is not run
-again.
+of them moved by up to two pixels; or to twice or four times the largest, the largest
+too, with half or three quarters of all rows of each moved. The comparison's network
+learns from the rows, 1,000 steps of 128 images, as they are or moving all by up to two
+pixels itself. Judged by 1,000 images of each class that the draw left out of the
+training set, not by test images. Writes results/copies_fashion_lt.json, run by run;
+what is there is not run again.
 """
 
 import argparse
@@ -29,19 +30,25 @@ from balancegan.images import find_format
 from balancegan.synthesis.moved import MovedCopies
 
 FILE = Path(__file__).parent / "results" / "copies_fashion_lt.json"
-MOVED = (0.0, 0.25, 0.5)
+# How many times the largest class, and how many are moved: of the copies, or where the
+# largest has copies, too, of the rows
+FILLINGS = ((1, 0.0), (1, 0.25), (1, 0.5), (2, 0.5), (4, 0.75))
 N_STEPS = 1_000
 N_VALIDATION = 1_000  # of each class
 VALIDATION_SEED = 7
 
 
-def fill_up(images, y, moved, seed):
-    """Return images and labels, as many of each class as of the largest."""
+def fill_up(images, y, times, moved, seed):
+    """Return images and labels, as many of each class."""
     counts = np.bincount(y)
-    missing = counts.max() - counts
+    total = times * counts.max()
+    missing = total - counts
     image_format = find_format(images)
+    likely = np.full(len(counts), moved)
+    if times > 1:
+        likely = np.minimum(1, moved * total / missing)
     copies = [
-        MovedCopies(images, y, np.flatnonzero(y == c), image_format, seed, moved)
+        MovedCopies(images, y, np.flatnonzero(y == c), image_format, seed, likely[c])
         for c in range(len(counts))
     ]
     made = [
@@ -64,11 +71,11 @@ def choose_validation(y, drawn):
     return np.concatenate(rows)
 
 
-def run(images, y, *, draw, seed, moved, shifts):
+def run(images, y, *, draw, seed, times, moved, shifts):
     drawn = draw_rows(y, draw)
     counts = np.bincount(y[drawn])
     rows = TrainingRows(
-        *fill_up(images[drawn], y[drawn], moved, seed),
+        *fill_up(images[drawn], y[drawn], times, moved, seed),
         len(counts),
         find_format(images).to_model_range,
         shift_images if shifts else None,
@@ -81,6 +88,7 @@ def run(images, y, *, draw, seed, moved, shifts):
     return {
         "draw": draw,
         "seed": seed,
+        "times": times,
         "moved": moved,
         "shifts": shifts,
         "balanced_accuracy": round(figures["balanced_accuracy"], 4),
@@ -99,15 +107,16 @@ def main():
     result = {"command": "python benchmarks/copies.py --data DATA", "runs": []}
     if FILE.exists():
         result = json.loads(FILE.read_text())
-    names = ("draw", "seed", "moved", "shifts")
+    names = ("draw", "seed", "times", "moved", "shifts")
     done = {tuple(run[name] for name in names) for run in result["runs"]}
     # Seeds first: where it is stopped, all draws have as many runs
-    for seed, draw, moved, shifts in itertools.product(
-        options.seeds, options.draws, MOVED, (True, False)
+    for seed, draw, (times, moved), shifts in itertools.product(
+        options.seeds, options.draws, FILLINGS, (True, False)
     ):
-        if (draw, seed, moved, shifts) in done:
+        wanted = dict(zip(names, (draw, seed, times, moved, shifts), strict=True))
+        if tuple(wanted.values()) in done:
             continue
-        row = run(images, y, draw=draw, seed=seed, moved=moved, shifts=shifts)
+        row = run(images, y, **wanted)
         result["runs"].append(row)
         print(json.dumps(row), flush=True)
         FILE.write_text(json.dumps(result, indent=1) + "\n")

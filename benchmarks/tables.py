@@ -78,12 +78,18 @@ def moved_table(folder):
     if not file.exists():
         return to_markdown([])
     frame = pd.DataFrame(json.loads(file.read_text())["runs"])
-    of = frame.set_index(["moved", "shifts", "draw", "seed"]).sort_index()
+    of = frame.set_index(["times", "moved", "shifts", "draw", "seed"]).sort_index()
     rows = []
-    for moved in sorted(frame["moved"].unique()):
-        row = {"moved": f"{moved:.0%}"}
+    for times, moved in sorted(set(zip(frame["times"], frame["moved"], strict=True))):
+        whose = "copies" if times == 1 else "rows"
+        row = {
+            "filled up to": f"{times}x the largest",
+            "moved": f"{moved:.0%} of {whose}",
+        }
         for shifts, how in ((False, "as they are"), (True, "moves all images")):
-            runs, others = (of.loc[(share, shifts)] for share in (moved, 0.0))
+            if (times, moved, shifts) not in of.index:
+                continue
+            runs, others = of.loc[(times, moved, shifts)], of.loc[(1, 0.0, shifts)]
             for title, figure in FIGURES.items():
                 mean = percent(runs[figure].mean())
                 difference = paired_over_draws(runs[figure], others[figure])
