@@ -133,8 +133,8 @@ target_options = add_options(
         help="Final count of a class (repeat for others; the values of a combination "
         "have commas between), or one strategy: not-majority, minority, not-minority, "
         "all, combinations (those too that no image has), validated (as many as help "
-        "on images held out), or how many times the largest class: 0.5 is half of it, 2 "
-        "raises the largest, too.  [default: auto, which is not-majority]",
+        "on images held out), or how many times the largest class: 0.5 is half of it, "
+        "2 raises the largest, too.  [default: auto, which is not-majority]",
     ),
     click.option(
         "--validation-minutes",
