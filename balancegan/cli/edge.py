@@ -3,6 +3,7 @@
 Every command is run by :class:`CommandGroup`, which decides how it exits.
 """
 
+import logging
 import os
 import signal
 import sys
@@ -134,6 +135,8 @@ def start_tensorflow(*, joins_others: bool = False) -> None:
     if "tensorflow" not in sys.modules:
         check_available("TensorFlow", TENSORFLOW_BYTES, TENSORFLOW_ADDRESSES)
     share_one_arena()
+    # Of networks that are compiled one after the other, which is meant
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with tempfile.TemporaryFile() as noise:
         stderr = os.dup(2)
