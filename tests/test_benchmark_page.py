@@ -331,23 +331,28 @@ def test_how_many_copies_are_moved_is_said_beside_none(page, tmp_path):
         {
             "draw": draw,
             "seed": 11,
+            "times": times,
             "moved": moved,
             "shifts": shifts,
             "balanced_accuracy": 0.8 + gain + 0.01 * draw,
             "few_shot": 0.7 + 2 * gain,
         }
         for draw in (1, 0)
-        for moved, shifts, gain in (
-            (0.5, False, 0.04),
-            (0.0, False, 0.0),
-            (0.0, True, 0.0),
-            (0.5, True, -0.01),
+        for times, moved, shifts, gain in (
+            (2, 0.5, False, 0.05),
+            (1, 0.5, False, 0.04),
+            (1, 0.0, False, 0.0),
+            (1, 0.0, True, 0.0),
+            (1, 0.5, True, -0.01),
         )
     ]
     (tmp_path / "copies_fashion_lt.json").write_text(json.dumps({"runs": runs}))
     lines = tables.moved_table(tmp_path).splitlines()[2:]
-    assert lines[0] == "| 0% | 80.5 | 70.0 | 2 | 80.5 | 70.0 | 2 |"
-    assert lines[1].startswith("| 50% | 84.5, +4.0 (+4.0 to +4.0) | 78.0, +8.0")
+    first, second = (f"| {k}x the largest | " for k in (1, 2))
+    assert lines[0] == f"{first}0% of copies | 80.5 | 70.0 | 2 | 80.5 | 70.0 | 2 |"
+    gains = "84.5, +4.0 (+4.0 to +4.0) | 78.0, +8.0"
+    assert lines[1].startswith(f"{first}50% of copies | {gains}")
+    assert lines[2].startswith(f"{second}50% of rows | 85.5, +5.0")
     assert "79.5, -1.0 (-1.0 to -1.0) | 68.0, -2.0" in lines[1]
     assert tables.moved_table(tmp_path / "empty") == tables.to_markdown([])
 

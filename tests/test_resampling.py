@@ -99,8 +99,8 @@ def test_other_samplers_get_images_as_they_are():
         (lambda X, y: (X, np.where(y == "bag", "hat", y)), "unknown.*hat.*bag"),
         (lambda X, y: (X[y != "shirt"], y[y != "shirt"]), "missing.*shirt"),
         (lambda X, y: (X * np.nan, y), "not finite"),
-        (lambda X, y: (X + 3.0 * (X.max() == X), y), "values in 0 to 255.*to 258"),
-        (lambda X, y: (X - 3.0 * (X.min() == X), y), "values in 0 to 255.*from -3"),
+        (lambda X, y: (X + 300.0 * (X.max() == X), y), "values in 0 to 255.*to 55"),
+        (lambda X, y: (X - 300.0 * (X.min() == X), y), "values in 0 to 255.*from -3"),
         (lambda X, y: (X.astype(str), y), "images of numbers"),
         (lambda X, y: (X[:0], y[:0]), "one at least|missing"),
     ],
@@ -110,11 +110,15 @@ def test_what_is_no_labelled_set_is_refused(change, message):
         resample(Returns(change), IMAGES, CLASS_INDICES, LABELLING, 0)
 
 
-def test_fractions_are_rounded_and_range_is_kept():
+def test_fractions_are_rounded_and_noise_is_cut_off():
     given = IMAGES - 0.4 * (IMAGES > 0)
     sampler = Returns(lambda X, y: (given, y))
     found = resample(sampler, IMAGES, CLASS_INDICES, LABELLING, 0).images
     np.testing.assert_array_equal(found, IMAGES)
+    noisy = Returns(lambda X, y: (X + 30.0 * (X > 200) - 30.0 * (X < 30), y))
+    found = resample(noisy, IMAGES, CLASS_INDICES, LABELLING, 0).images
+    expected = np.clip(IMAGES + 30.0 * (IMAGES > 200) - 30.0 * (IMAGES < 30), 0, 255)
+    np.testing.assert_array_equal(found, expected)
     floats = IMAGES / 255
     brighter = Returns(lambda X, y: (X * 2, y))
     with pytest.raises(DataError, match="values in 0 to 1"):

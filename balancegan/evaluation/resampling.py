@@ -20,7 +20,7 @@ from balancegan.errors import DataError
 from balancegan.evaluation.labelling import Labelling
 from balancegan.synthesis.faults import COPIED, METHODS
 
-MARGIN = 0.01  # of the range of floats, by which values may leave it
+MARGIN = 0.5  # of the range, by which values may leave it: noise does, and is cut off
 JUDGED = (*METHODS, "instead", "accepted", "fault", "fault_share")
 
 
@@ -249,19 +249,19 @@ def _as_images(
     images: np.ndarray,
     value_range: tuple[float, float] | None,
 ) -> np.ndarray:
-    """Return rows in the layout and type of the images that were given.
+    """Return rows in the layout, type and range of the images that were given.
 
     Raises
     ------
     DataError
-        If values lie outside, which would wrap around or be taken for white.
+        If values lie so far outside that they must be of another range.
     """
     resampled = new_rows.reshape(-1, *images.shape[1:])
     kind = images.dtype.kind
     low, high = value_range or (-np.inf, np.inf)
     if kind in "iu" and value_range is None:
         low, high = np.iinfo(images.dtype).min, np.iinfo(images.dtype).max
-    margin = MARGIN * (high - low) if kind == "f" else 0.5
+    margin = MARGIN * (high - low)
     least, most = float(resampled.min()), float(resampled.max())
     if least < low - margin or most > high + margin:
         raise DataError(
@@ -270,7 +270,9 @@ def _as_images(
             f"{most:g}."
         )
     if kind in "iub" and resampled.dtype.kind == "f":
-        resampled = np.clip(np.rint(resampled), low, high)
+        resampled = np.rint(resampled)
+    if least < low or most > high:
+        resampled = np.clip(resampled, low, high)
     return resampled.astype(images.dtype, copy=False)
 
 

@@ -270,10 +270,10 @@ class EvaluationResult:
     def _n_test(self) -> np.ndarray:
         """Test images of each class, in the smallest test part that has any; or 0."""
         n_test = np.array(
-            [[row["n_test"] for row in run["classes"]] for run in self.runs]
+            [[row["n_test"] for row in run["classes"]] for run in self.runs], float
         )
-        least = np.where(n_test > 0, n_test, np.iinfo(n_test.dtype).max).min(axis=0)
-        return np.where(n_test.any(axis=0), least, 0)
+        least = np.where(n_test > 0, n_test, np.inf).min(axis=0)
+        return np.where(np.isfinite(least), least, 0)
 
     @property
     def _n_moving(self) -> np.ndarray:
@@ -281,9 +281,8 @@ class EvaluationResult:
 
         With combinations, whose mean that is, the image of the rarest one.
         """
-        n_test = self._n_test.astype(float)
         if not self.has_combinations:
-            return n_test
+            return self._n_test
         rows = self.combinations_frame
         tested = rows[rows["n_test"] > 0].groupby(["class", "combination"])["n_test"]
         of_class = tested.min().groupby("class")
