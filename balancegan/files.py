@@ -40,6 +40,14 @@ DAMAGES = (
 )
 
 
+def check_kind(path: Path, *, is_folder: bool) -> str | None:
+    """Return why what is there cannot be replaced by a file, or a folder, or None."""
+    if not path.exists() or (path.is_dir() if is_folder else path.is_file()):
+        return None
+    wanted, there = ("folder", "file") if is_folder else ("file", "folder or device")
+    return f"{path} is to be a {wanted}. It is a {there} now."
+
+
 def check_folder(path: Path) -> str | None:
     """Return why no file can be made beside `path`, or None if one can.
 

@@ -92,7 +92,7 @@ def make_arms(task, names):
     combinations, samplers = {}, dict(SETTINGS)
     if task.labelling.has_combinations:
         combinations = {"sampling_strategy": "combinations"}
-        # What "cgan" writes of them has no image of the GAN, and is of all of them
+        # No image of the GAN is among what "cgan" writes of them: nothing to leave out
         samplers = {QUICK: SETTINGS[QUICK]}
     arms = [name for name in names if name in BUILT_IN]
     for name, settings in samplers.items():

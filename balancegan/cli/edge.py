@@ -28,7 +28,7 @@ from balancegan.errors import (
     TrainingWarning,
     UnseenCombinationWarning,
 )
-from balancegan.files import check_folder
+from balancegan.files import check_folder, check_kind
 from balancegan.memory import available_bytes, check_available
 
 if TYPE_CHECKING:
@@ -203,9 +203,9 @@ def check_new(
         raise InputRefused(f"{path} is named twice for what is written.")
     if not path.exists():
         return
-    if not (path.is_dir() if is_folder else path.is_file()):
-        kinds = ("folder", "file") if is_folder else ("file", "folder or device")
-        raise InputRefused(f"{path} is to be a {kinds[0]}. It is a {kinds[1]} now.")
+    reason = check_kind(path, is_folder=is_folder)
+    if reason is not None:
+        raise InputRefused(reason)
     if not overwrite:
         raise InputRefused(
             f"{path} exists already. Allow it to be overwritten (--overwrite), or "

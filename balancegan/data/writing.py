@@ -29,7 +29,7 @@ from balancegan.data.lineage import safe_name
 from balancegan.data.manifests import encode_table, named_files
 from balancegan.data.rows import Rows, as_rows
 from balancegan.errors import DataError
-from balancegan.files import check_folder, whole_file, whole_folder
+from balancegan.files import check_folder, check_kind, whole_file, whole_folder
 
 FORMATS = ("npz", "npy", "idx", "csv", "parquet", "folder")
 FOLDER_CARD, FOLDER_TABLE = "README.md", "metadata.csv"
@@ -353,9 +353,9 @@ def _check_target(
             )
     if not target.exists():
         return
-    if not (target.is_dir() if is_folder else target.is_file()):
-        kinds = ("folder", "file") if is_folder else ("file", "folder or device")
-        raise DataError(f"{target} is to be a {kinds[0]}. It is a {kinds[1]} now.")
+    reason = check_kind(target, is_folder=is_folder)
+    if reason is not None:
+        raise DataError(reason)
     if not overwrite:
         raise DataError(
             f"{target} exists already. Allow it to be overwritten (--overwrite), or "

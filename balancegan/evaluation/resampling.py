@@ -157,6 +157,7 @@ def read_quality(sampler: Any, names: Sequence[str] = ()) -> list[dict[str, Any]
         order = [list(own).index(name) for name in names]
 
     def ordered(values: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return the values of all attributes in their order; of some, as they are."""
         return tuple(values[k] for k in order) if len(values) == len(order) else values
 
     return [

@@ -101,7 +101,6 @@ def summarize(label: Any, n_real: int, made: Sequence[Made]) -> dict[str, Any]:
         "diversity_before": screened.diversity[0],
         "diversity": screened.diversity[1],
         "is_gan_tried": is_gan,
-        "is_given_up": screened.is_given_up,
         "fault": fault,
         "fault_share": share,
     }
@@ -154,6 +153,7 @@ def describe_exceptions(summary: pd.DataFrame, called: Sequence[str]) -> str:
     why = [f"{name} ({_why(row)})" for name, row in zip(called, rows, strict=True)]
 
     def named(kept: Iterable[bool]) -> str:
+        """Return the classes that are kept, and why; the first of many."""
         names = list(itertools.compress(why, kept))
         more = len(names) - MOST_NAMED
         rest = [f"and {more} more, see quality_summary_"] if more > 0 else []
