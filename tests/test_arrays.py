@@ -55,6 +55,25 @@ def test_the_training_part_is_taken_where_there_are_splits(save):
     np.testing.assert_array_equal(data.labels, Y)
 
 
+def test_arrays_of_no_use_are_named(save, tmp_path):
+    used = {"class_names": np.array(["bag", "boot"]), "age_train": np.arange(6)}
+    used |= {"x_test": X[:2], "y_test": Y[:2], "age_test": np.arange(2)}
+    used |= {"attr_names": np.array(["k"]), "attrs_train": Y[:, None]}
+    assert read_images(save(x_train=X, y_train=Y, **used)).notes == []
+    others = {"masks": X, "X_val": X[:1], "note": np.array("mine")}
+    data = read_images(save(x_train=X, y_train=Y, **used, **others))
+    (note,) = data.notes
+    assert note.endswith("from .npz to .npz only: masks, X_val, note")
+    write_images(tmp_path / "copy.npz", data)
+    assert others.keys() <= load_npz(tmp_path / "copy.npz").keys()
+    write_images(tmp_path / "copy", data, format="npy")
+    assert not others.keys() & {file.stem for file in (tmp_path / "copy").iterdir()}
+    np.save(tmp_path / "copy" / "another.npy", X)
+    assert "another" in read_images(tmp_path / "copy").notes[0]
+    with_labels = {"labels_key": "y_train"}
+    assert read_images(tmp_path / "copy" / "x_train.npy", **with_labels).notes == []
+
+
 def test_named_keys(save):
     path = save(pictures=X, classes=Y, X=X[:2], y=Y[:2])
     data = read_images(path, images_key="pictures", labels_key="classes")

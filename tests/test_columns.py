@@ -332,3 +332,21 @@ def test_val_is_looked_at_where_there_is_no_test(tmp_path):
     assert outcomes["BG106"] == "issue"
     assert outcomes["BG109"] == "passed"  # nobody knows the group of any image
     assert any("is of val" in note for note in facts["notes"])
+
+
+def test_either_of_two_parts_is_looked_at(tmp_path):
+    rng = np.random.default_rng(1)
+    more = {"x_test": rng.integers(0, 256, (3, *X.shape[1:])), "y_test": Y[:3]}
+    more |= {"x_val": X[:3], "y_val": Y[:3]}  # a leak
+    np.savez(tmp_path / "d.npz", x_train=X, y_train=Y, **more)
+    for against, other, leaks in (("test", "val", "passed"), ("val", "test", "issue")):
+        option = ("--against", against) if against == "val" else ()
+        result = run("inspect", tmp_path / "d.npz", "--json", *option)
+        facts = json.loads(result.stdout)
+        outcomes = {each["code"]: each["outcome"] for each in facts["findings"]}
+        assert outcomes["BG106"] == leaks
+        assert facts["notes"][-1] == f"{other} was not looked at: see --against {other}"
+    np.savez(tmp_path / "d.npz", x_train=X, y_train=Y)
+    result = run("inspect", tmp_path / "d.npz", "--against", "val")
+    assert result.exit_code == 2
+    assert "has no part val" in result.stderr

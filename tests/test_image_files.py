@@ -49,6 +49,31 @@ def test_split_folders_are_parts(folder, tmp_path, names):
     assert [len(part.labels) for part in data.parts.values()] == [6, 1]
 
 
+def test_images_of_no_part_are_named(folder, tmp_path):
+    root = tmp_path / "parts"
+    root.mkdir()
+    os.rename(folder, root / "train")
+    for name in ("masks/a/0.png", "masks/a/1.png", "masks/a/2.png", "cover.PNG"):
+        save(root / name)
+    save(root / ".cache" / "0.png")
+    data = read_images(root)
+    assert len(data.labels) == 6
+    assert data.notes == [
+        "passed over 4 images that are in none of train: cover.PNG, masks/a/0.png, "
+        "masks/a/1.png and 1 more"
+    ]
+
+
+def test_images_that_no_table_names_are_named(folder):
+    names = ["./dog/1.png", "cat/0.png"]
+    table = pd.DataFrame({"file_name": names, "label": ["b", "a"]})
+    table.to_csv(folder / "metadata.csv", index=False)
+    assert read_images(folder).notes == [
+        "passed over 4 images that no table names: cat/1.png, cat/2.png, dog/0.png and "
+        "1 more"
+    ]
+
+
 def test_a_class_may_be_called_train(tmp_path):
     save(tmp_path / "a" / "test" / "0.png")
     save(tmp_path / "a" / "bus" / "0.png")

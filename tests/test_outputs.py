@@ -364,3 +364,16 @@ def test_names_of_files_are_not_longer_than_file_systems_allow(tmp_path):
     result = run("convert", tmp_path / "d.npz", "--out", tmp_path / "o")
     assert result.exit_code == 0, result.output
     assert tasks.find_format(tmp_path / "o") == "folder"
+
+
+@pytest.mark.parametrize(
+    ("options", "because"),
+    [
+        (["--gan-only", "--gan-share", "0.1"], "--gan-share. Leave them out, or leave"),
+        (["--gan-only", "--no-move-copies"], "--no-move-copies"),
+        (["--validation-minutes", "3"], "add --target validated"),
+    ],
+)
+@pytest.mark.parametrize("command", ["balance", "evaluate"])
+def test_settings_that_others_leave_idle_are_refused(data, command, options, because):
+    refused(command, data, *options, because=because)

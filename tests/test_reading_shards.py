@@ -100,6 +100,21 @@ def test_a_shard_is_its_images_with_labels_and_columns(tmp_path, kind):
     assert data.notes == []
 
 
+@pytest.mark.parametrize(("bits", "white"), [(12, 4095), (16, 65535)])
+@pytest.mark.parametrize("kind", KINDS)
+def test_deep_images_keep_their_shades(tmp_path, kind, bits, white):
+    deep = RNG.integers(0, 2**8, (6, 9, 7)).astype(np.uint16)
+    deep[-1] += white - 2**8 + 1  # only the test part is as bright as the camera goes
+    deep[-1, 0, 0] = white
+    write(tmp_path / f"train-0.{kind}", rows_of(deep[:5], Y[:5]))
+    write(tmp_path / f"test-0.{kind}", rows_of(deep[5:], Y[:1]))
+    data = read_images(tmp_path)
+    shades = np.rint(deep[..., None] / white * 255)
+    np.testing.assert_array_equal(data.images, shades[:5])
+    np.testing.assert_array_equal(data.test_part[0], shades[5:])
+    assert data.notes == [f"images of 16 bits: 0 to {white:,} became 0 to 255"]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_folder_of_shards_is_all_of_them_in_order(tmp_path, kind):
     names = ["a-00000-of-00002", "a-00001-of-00002", "my-test-00000"]

@@ -37,6 +37,16 @@ def generate(model, out, *options):
     return CliRunner().invoke(main, list(map(str, arguments)))
 
 
+def test_what_was_in_a_folder_before_is_counted(model, tmp_path):
+    assert "before" not in generate(model, tmp_path / "o", "--shard", "1/2").stderr
+    done = generate(model, tmp_path / "o", "--shard", "2/2", "--overwrite")
+    first = len(own_share(np.arange(N), 0, 2))
+    assert f"{first} other files were in" in done.stderr
+    done = generate(model, tmp_path / "o", "--overwrite")
+    assert "before" not in done.stderr
+    assert len(list((tmp_path / "o").iterdir())) == N
+
+
 @given(st.lists(st.integers(0, 1_000)), st.integers(1, 20))
 def test_shares_are_all_images_once_and_split_no_batch(numbers, n):
     numbers = np.array(numbers, dtype=int)

@@ -4,18 +4,18 @@ What either would refuse is refused before any training.
 """
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from balancegan.cli.edge import (
     PATH,
     InputRefused,
     check_new,
     read_data,
+    refuse_given,
+    refuse_idle_settings,
     start_tensorflow,
 )
 from balancegan.cli.evaluate_command import (
@@ -265,33 +265,22 @@ def _describe(task: "Task", plan: "Plan") -> dict[str, Any]:
 
 def _refuse_idle_options(*, with_model: bool, evaluated: bool) -> None:
     """Refuse options of balance that others leave without effect."""
+    refuse_idle_settings()
     if with_model and evaluated:
         raise InputRefused(
             "--evaluate trains generators of its own on each training part; it does "
             "not judge a saved model. Leave out --model, or --evaluate."
         )
     if with_model:
-        _refuse(
+        refuse_given(
             (*TRAINING_PARAMETERS, "save_model", "resume"),
             "A saved model is not trained again, so these options have no effect "
             "with --model",
             "leave out --model",
         )
     if not evaluated:
-        _refuse(
+        refuse_given(
             COMPARISON_PARAMETERS,
             "Nothing is compared without --evaluate, so these options have no effect",
             "add --evaluate",
         )
-
-
-def _refuse(parameters: Sequence[str], why: str, or_else: str) -> None:
-    ctx = click.get_current_context()
-    given = [
-        option.opts[0]
-        for option in ctx.command.params
-        if option.name in parameters
-        and ctx.get_parameter_source(str(option.name)) is ParameterSource.COMMANDLINE
-    ]
-    if given:
-        raise InputRefused(f"{why}: {', '.join(given)}. Leave them out, or {or_else}.")

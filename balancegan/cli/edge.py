@@ -10,12 +10,13 @@ import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from balancegan.allocator import share_one_arena
 from balancegan.errors import (
@@ -211,6 +212,39 @@ def check_new(
             f"{path} exists already. Allow it to be overwritten (--overwrite), or "
             "choose another name."
         )
+
+
+def refuse_idle_settings() -> None:
+    """Refuse settings of a sampler that others of the command leave without effect."""
+    from balancegan.balance import VALIDATED
+
+    said = click.get_current_context().params
+    if said["gan_only"]:
+        refuse_given(
+            ("gan_share", "move_copies"),
+            "With --gan-only all are the GAN's, so these options have no effect",
+            "leave out --gan-only",
+        )
+    if said["targets"] != (VALIDATED,):
+        refuse_given(
+            ("validation_minutes",),
+            "No amounts are tried, so these options have no effect",
+            f"add --target {VALIDATED}",
+        )
+
+
+def refuse_given(parameters: Sequence[str], why: str, or_else: str) -> None:
+    """Refuse options if they stand on the command line."""
+    ctx = click.get_current_context()
+    given = []
+    for option in ctx.command.params:
+        name = str(option.name)
+        source = ctx.get_parameter_source(name)
+        if name in parameters and source is ParameterSource.COMMANDLINE:
+            is_off = ctx.params[name] is False and option.secondary_opts
+            given.append((option.secondary_opts if is_off else option.opts)[0])
+    if given:
+        raise InputRefused(f"{why}: {', '.join(given)}. Leave them out, or {or_else}.")
 
 
 def check_parent(path: Path) -> None:

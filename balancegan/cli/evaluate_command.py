@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from balancegan.cli.edge import PATH, check_new, read_data, start_tensorflow
+from balancegan.cli.edge import (
+    PATH,
+    check_new,
+    read_data,
+    refuse_idle_settings,
+    start_tensorflow,
+)
 from balancegan.cli.options import (
     READING_PARAMETERS,
     RECIPE_PARAMETERS,
@@ -90,6 +96,7 @@ def evaluate(
     from balancegan.cli.tasks import plan_task
 
     refuse_report(report, data, overwrite=overwrite)
+    refuse_idle_settings()
     reading = take(options, READING_PARAMETERS)
     labelled, _ = read_data(data, value_range, **reading)
     settings = {

@@ -105,6 +105,10 @@ def generate(
     Display(quiet=quiet).say(
         f"{out}: {len(facts['numbers'])} images of {facts['name']}"
     )
+    if facts.get("kept"):
+        Display(quiet=quiet).say(
+            f"{facts['kept']} other files were in {out} before, and are still there"
+        )
     if facts.get("training_images") == 0:
         Display(quiet=quiet).say(
             "warning: no training image has this together; look at the images, which "

@@ -54,7 +54,8 @@ def generate_files(
     Returns
     -------
     facts : dict
-        What was asked for, the numbers of the images and the files written.
+        What was asked for, the numbers of the images and the files written; of a folder
+        how many other things are in it, "kept".
     """
     augmenter = ConditionalGANAugmenter.load(model)
     trained = augmenter.model_
@@ -77,6 +78,7 @@ def generate_files(
         files = [out]
     else:
         files = _write_folder(out, _records(trained, asked, own))
+        facts["kept"] = len(set(out.iterdir()) - set(files))
     return {**facts, "files": [str(file) for file in files]}
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from balancegan.cli.edge import PATH, check_new
+from balancegan.cli.edge import PATH, InputRefused, check_new
 from balancegan.cli.options import (
     attributes_option,
     data_options,
@@ -41,6 +41,12 @@ PLAIN = (bool, int, float, str)  # what JSON knows
     help="Array or column of DATA that says what each image was taken from; the array "
     'of the test images is called alike, with "test" for "train".',
 )
+@click.option(
+    "--against",
+    type=click.Choice(["test", "val"]),
+    help="Which part training images are compared with.  [default: test; val where "
+    "there is no test]",
+)
 @attributes_option
 @data_options
 @overwrite_option
@@ -49,6 +55,7 @@ def inspect(
     data: Path,
     picture: Path | None,
     group_key: str | None,
+    against: str | None,
     attributes: tuple[str, ...],
     value_range: tuple[float, float] | None,
     overwrite: bool,
@@ -70,7 +77,7 @@ def inspect(
         check_new(picture, overwrite=overwrite, data=data)
     labelled = read_images(data, **how)
     values = {name: count_values(labelled.column(name)) for name in attributes}
-    against = "test" if "test" in labelled.parts else "val"
+    against, notes = _choose_part(labelled, against)
     train, test = (_audited(labelled, split, group_key) for split in ("train", against))
     if train is None:
         raise ValueError("Labelled images always have a training part.")
@@ -78,9 +85,7 @@ def inspect(
         train, test, value_range=value_range, name=labelled.name
     )
     display = Display(quiet=quiet)
-    notes = labelled.notes
-    if test is not None and against == "val":
-        notes = [*notes, "no test part: what is said of test images is of val"]
+    notes = [*labelled.notes, *notes]
     display.say_notes(notes)
     display.show_inspection(inspection, labelled.name)
     for column, counts in values.items():
@@ -106,6 +111,28 @@ def inspect(
             "findings": [asdict(finding) for finding in inspection.findings],
         }
         click.echo(json.dumps(facts))
+
+
+def _choose_part(
+    labelled: "LabelledImages", asked: str | None
+) -> tuple[str, list[str]]:
+    """Return the part that training images are compared with, and what to say of it."""
+    others = [split for split in ("test", "val") if split in labelled.parts]
+    if asked is not None and asked not in others:
+        raise InputRefused(
+            f"{labelled.path} has no part {asked} (--against). It has: "
+            f"{', '.join(labelled.parts)}."
+        )
+    against = asked or (others[0] if others else "test")
+    notes: list[str] = []
+    if against == "val":
+        notes.append("what is said of test images is of val")
+    notes += [
+        f"{other} was not looked at: see --against {other}"
+        for other in others
+        if other != against
+    ]
+    return against, notes
 
 
 def _describe_values(counts: dict[Any, int]) -> list[dict[str, Any]]:

@@ -101,18 +101,15 @@ def from_arrays(
     names = next((arrays[key] for key in CLASS_NAMES_KEYS if key in arrays), None)
     known = {images_key, labels_key, *LINEAGE_KEYS, *CLASS_NAMES_KEYS}
     known.add(ATTRIBUTE_NAMES_KEY)
-    parts = {TRAIN: Part(images, labels, _columns(arrays, len(images), TRAIN, known))}
-    for split, (other_images, other_labels) in _other_parts(
-        images_key, labels_key, arrays
-    ).items():
-        rows = arrays[other_images]
-        parts[split] = Part(
-            rows,
-            flatten_labels(other_labels, arrays[other_labels]),
-            _columns(arrays, len(rows), split, {*known, other_images, other_labels}),
-        )
-    others = [part.labels for part in parts.values() if part is not parts[TRAIN]]
-    class_names = check_class_names(names, labels, others)
+    columns, used = _columns(arrays, len(images), TRAIN, known)
+    parts = {TRAIN: Part(images, labels, columns)}
+    for split, pair in _other_parts(images_key, labels_key, arrays).items():
+        rows, others = (arrays[key] for key in pair)
+        columns, more = _columns(arrays, len(rows), split, known.union(pair))
+        parts[split] = Part(rows, flatten_labels(pair[1], others), columns)
+        used |= more.union(pair)
+    elsewhere = [part.labels for part in parts.values() if part is not parts[TRAIN]]
+    class_names = check_class_names(names, labels, elsewhere)
     for split, part in parts.items():
         check_lengths(split, part)
     return LabelledImages(
@@ -130,6 +127,7 @@ def from_arrays(
                 if arrays[key].shape[:1] == images.shape[:1]
             ),
         ),
+        notes=_note_unused([key for key in arrays if key not in known | used]),
     )
 
 
@@ -282,17 +280,30 @@ def _other_parts(
     return found
 
 
+def _note_unused(keys: list[str]) -> list[str]:
+    if not keys:
+        return []
+    return [
+        "arrays that are neither images, labels nor columns, and kept in a copy from "
+        f".npz to .npz only: {', '.join(keys)}"
+    ]
+
+
 def _columns(
     arrays: Mapping[str, np.ndarray], n_rows: int, split: str, known: set[str]
-) -> pd.DataFrame:
-    """Return what there is beside the label for each image of a part."""
-    columns = find_columns(arrays, n_rows, split, known)
+) -> tuple[pd.DataFrame, set[str]]:
+    """Return what is known of each image of a part, and the arrays that it is in."""
+    found = find_columns(arrays, n_rows, split, known)
+    columns = {name: arrays[key] for name, key in found.items()}
+    used = set(found.values())
     names = arrays.get(ATTRIBUTE_NAMES_KEY, np.empty((0, 0)))
-    table = arrays.get(f"{ATTRIBUTES_KEY}_{split}", names)
+    key = f"{ATTRIBUTES_KEY}_{split}"
+    table = arrays.get(key, names)
     if names.ndim == 1 and table.shape == (n_rows, len(names)):
+        used.add(key)
         for name, values in zip(names, table.T, strict=True):
             columns |= _name_values(str(name), values)
-    return pd.DataFrame(columns, index=range(n_rows))
+    return pd.DataFrame(columns, index=range(n_rows)), used
 
 
 def _name_values(name: str, values: np.ndarray) -> dict[str, np.ndarray]:

@@ -17,8 +17,8 @@ LARGEST_EXACT = 2**53  # beyond, a float64 does not keep every whole number
 
 def find_columns(
     arrays: Mapping[str, np.ndarray], n_rows: int, split: str, known: Collection[str]
-) -> dict[str, np.ndarray]:
-    """Return the one-dimensional arrays that have a value for each image of a part.
+) -> dict[str, str]:
+    """Return which one-dimensional arrays have a value for each image of a part.
 
     Parameters
     ----------
@@ -33,15 +33,16 @@ def find_columns(
 
     Returns
     -------
-    columns : dict of str to ndarray
-        Without the split's name in theirs, where that is free.
+    columns : dict of str to str
+        The name of each array by that of its column, which is without the split's
+        where that is free.
 
     Examples
     --------
     >>> arrays = {"x_train": np.zeros((2, 3)), "id_train": np.arange(2),
     ...           "test_score": np.ones(2), "id_test": np.arange(2)}
-    >>> list(find_columns(arrays, 2, "train", {"x_train"}))
-    ['id', 'test_score']
+    >>> find_columns(arrays, 2, "train", {"x_train"})
+    {'id': 'id_train', 'test_score': 'test_score'}
     """
     columns = {}
     for key, array in arrays.items():
@@ -49,7 +50,7 @@ def find_columns(
         is_ours = said == split or (said is None and split == TRAIN)
         if key not in known and is_ours and array.shape == (n_rows,):
             short = key if said is None else column_name(key)
-            columns[key if short in arrays else short] = array
+            columns[key if short in arrays else short] = key
     return columns
 
 

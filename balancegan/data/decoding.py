@@ -159,7 +159,7 @@ def decode(
         return np.asarray(fitted).reshape(*size, channels), header
 
 
-def find_white(sources: Iterable[Path]) -> int:
+def find_white(sources: Iterable[Path | bytes]) -> int:
     """Return what white is in images of more than 8 bits: as cameras have it.
 
     The greatest of 8, 10, 12, 14 and 16 bits that is not below any of their values: a

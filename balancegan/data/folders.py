@@ -6,12 +6,14 @@ Nothing is opened here but that table.
 """
 
 import os
+from collections.abc import Collection
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
 from balancegan.data.decoding import SUFFIXES
-from balancegan.data.imagefiles import BadFile
+from balancegan.data.imagefiles import BadFile, readable
 from balancegan.data.labelled import TEST, TRAIN, VALIDATION
 from balancegan.data.manifests import SPLIT_NAMES, read_table
 from balancegan.errors import DataError
@@ -21,11 +23,32 @@ TABLES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 PASSED_OVER = ("thumbs.db", "desktop.ini", "readme.md", "license", "license.txt")
 
 
+SHOWN_NAMES = 3
+
+
+class Listing(NamedTuple):
+    """What a folder has.
+
+    Attributes
+    ----------
+    table : DataFrame
+        "file_name" relative to the folder, "label", "split", and further columns.
+    bad : list of BadFile
+        Files that are no images, or belong to no class.
+    notes : list of str
+        What there is besides, for people.
+    """
+
+    table: pd.DataFrame
+    bad: list[BadFile]
+    notes: list[str]
+
+
 def list_folder(
     folder: Path,
     label_column: str | None = None,
     file_column: str | None = None,
-) -> tuple[pd.DataFrame, list[BadFile]]:
+) -> Listing:
     """Return a table of the images of a folder, and what there is of no use.
 
     Parameters
@@ -38,10 +61,7 @@ def list_folder(
 
     Returns
     -------
-    table : DataFrame
-        "file_name" relative to the folder, "label", "split", and further columns.
-    bad : list of BadFile
-        Files that are no images, or belong to no class.
+    listing : Listing
 
     Raises
     ------
@@ -61,12 +81,18 @@ def list_folder(
         for name, table in zip([TRAIN, *split_folders.values()], tables, strict=True):
             if table is not None and "split" not in table:
                 table.insert(2, "split", name)
-        return pd.concat(found, ignore_index=True), []
+        together = pd.concat(found, ignore_index=True)
+        names = together["file_name"]
+        return Listing(together, [], _note_unused(folder, names, "no table names"))
     rows: list[tuple[str, str, str]] = []
     bad: list[BadFile] = []
+    notes: list[str] = []
     if TRAIN in split_folders.values():
         for name, split in split_folders.items():
             rows += _list_classes(folder, name, split, bad)
+        files = {file for file, _, _ in rows} | {file.name for file in bad}
+        parts = ", ".join(split_folders)
+        notes = _note_unused(folder, files, f"are in none of {parts}")
     else:
         rows += _list_classes(folder, "", TRAIN, bad)
     if not rows:
@@ -75,7 +101,8 @@ def list_folder(
             f"{', '.join(SUFFIXES)} files, in the folder itself or in {TRAIN}, {TEST} "
             f"and {VALIDATION}; or a metadata.csv with columns file_name and label."
         )
-    return pd.DataFrame(rows, columns=["file_name", "label", "split"]), bad
+    table = pd.DataFrame(rows, columns=["file_name", "label", "split"])
+    return Listing(table, bad, notes)
 
 
 def _list_table(
@@ -90,6 +117,28 @@ def _list_table(
                 table["file_name"] = f"{sub_folder}/" + table["file_name"]
             return table
     return None
+
+
+def _note_unused(folder: Path, used: Collection[str], why: str) -> list[str]:
+    """Say which images of a folder nobody asked for; nothing where there are none."""
+    known = {Path(os.path.normpath(name)) for name in used}
+    files = {
+        Path(top, name).relative_to(folder)
+        for top, _, names in os.walk(folder)
+        for name in names
+        if name.lower().endswith(SUFFIXES)
+    }
+    images = sorted(
+        str(file)
+        for file in files - known
+        if not any(part.startswith(".") for part in file.parts)
+    )
+    if not images:
+        return []
+    rest = len(images) - SHOWN_NAMES
+    shown = [readable(name) for name in images[:SHOWN_NAMES]]
+    more = f" and {rest} more" if rest > 0 else ""
+    return [f"passed over {len(images)} images that {why}: {', '.join(shown)}{more}"]
 
 
 def _list_classes(

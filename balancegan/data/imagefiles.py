@@ -218,11 +218,11 @@ def nothing_left(path: Path, bad: list[BadFile]) -> DataError:
 
 def list_bad(bad: list[BadFile]) -> str:
     """Return the first of them with their reasons, and how many more there are."""
-    named = [f"{_readable(f.name)} ({f.reason})" for f in bad[:MOST_NAMED]]
+    named = [f"{readable(f.name)} ({f.reason})" for f in bad[:MOST_NAMED]]
     rest = len(bad) - len(named)
     return "; ".join(named) + (f"; and {rest} more" if rest else "")
 
 
-def _readable(name: str) -> str:
+def readable(name: str) -> str:
     """Return a file name with escapes for what is no text, or moves the cursor."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)

@@ -5,6 +5,7 @@ unpickled, and nothing outside the folder that was named is read.
 """
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +81,11 @@ def read_images(
                 f"size={size}, fit={fit}, which are for image files."
             )
         arrays, images_key = _load(path, kind, images_key)
-        return from_arrays(path, arrays, images_key, labels_key)
+        found = from_arrays(path, arrays, images_key, labels_key)
+        # Whatever else lies beside a .npy file nobody has named
+        return replace(found, notes=[]) if path.suffix == ".npy" else found
     bad: list[BadFile] = []
+    notes: list[str] = []
     if fit is not None and fit not in FITS:
         raise DataError(f"A fit is one of {', '.join(FITS)}. Received: {fit!r}.")
     if kind == "shards":
@@ -95,15 +99,16 @@ def read_images(
         )
     if kind == "folder":
         root = path
-        table, bad = list_folder(path, labels_key, images_key)
+        table, bad, notes = list_folder(path, labels_key, images_key)
     else:
         root = path.parent
         table = read_table(path, file_column=images_key, label_column=labels_key)
         if "split" not in table:
             table.insert(2, "split", TRAIN)
-    return read_image_files(
+    labelled = read_image_files(
         path, root, table, bad, size=size, fit=fit, on_error=on_error
     )
+    return replace(labelled, notes=[*labelled.notes, *notes])
 
 
 def find_kind(path: Path) -> str:

@@ -1,13 +1,13 @@
 """From shards, files that each hold many encoded images, to labelled images.
 
 Every shard is read once, from its beginning to its end, and decoded to 8 bits as it is
-read; a set larger than memory goes to a temporary file. What is in a shard is
-`samples`'s business.
+read (where images have 16 bits twice: how bright they get is looked at first); a set
+larger than memory goes to a temporary file. What is in a shard is `samples`'s business.
 """
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
 
@@ -17,12 +17,14 @@ import pandas as pd
 from balancegan.data.arrays import LINEAGE_KEYS, MASK_KEY, marked_rows, refuse_synthetic
 from balancegan.data.columns import keep_whole
 from balancegan.data.decoding import (
+    BRIGHTEST,
     Fit,
     UnusableImage,
     choose_channels,
     choose_fit,
     choose_size,
     decode,
+    find_white,
     read_header,
 )
 from balancegan.data.folders import TABLES
@@ -100,18 +102,22 @@ def read_shards(
         If shards are damaged, images unusable, or no training image is left.
     """
     by_split: dict[str, list[Path]] = {}
-    for file in _list_shards(path) if path.is_dir() else [path]:
+    files = _list_shards(path) if path.is_dir() else [path]
+    keys = images_key, labels_key
+    for file in files:
         by_split.setdefault(_find_split(file), []).append(file)
     bad: list[BadFile] = []
     rule, parts, notes = None, {}, []
     for split in sorted(by_split, key=lambda s: (s != TRAIN, s)):
-        samples = chain.from_iterable(
-            iterate_samples(file, images_key, labels_key) for file in by_split[split]
-        )
+        samples = _iterate(by_split[split], keys)
         if rule is None:
             first = list(islice(samples, N_LOOKED_AT))
-            rule = _choose_rule(path, first, size, fit)
+            rule, is_deep = _choose_rule(path, first, size, fit)
             samples = chain(first, samples)
+            if is_deep:
+                deep = filter(_is_deep, (s.image for s in _iterate(files, keys)))
+                rule = replace(rule, white=find_white(deep))
+                notes.append(f"images of 16 bits: 0 to {rule.white:,} became 0 to 255")
         parts[split], sides = _gather(path, samples, rule, bad)
         notes += note_sizes(sides, rule.size, rule.fit, f"images ({split})")
     check_usable(path, parts, bad, on_error)
@@ -127,6 +133,20 @@ class _Rule:
     size: tuple[int, int]
     fit: Fit
     channels: int
+    white: int = BRIGHTEST  # of images of 16 bits
+
+
+def _iterate(
+    files: list[Path], keys: tuple[str | None, str | None]
+) -> Iterator[Sample]:
+    return chain.from_iterable(iterate_samples(file, *keys) for file in files)
+
+
+def _is_deep(image: bytes) -> bool:
+    try:
+        return read_header(image).is_deep
+    except UnusableImage:
+        return False
 
 
 def _list_shards(folder: Path) -> list[Path]:
@@ -167,7 +187,8 @@ def _find_split(file: Path) -> str:
 
 def _choose_rule(
     path: Path, samples: list[Sample], size: tuple[int, int] | None, fit: Fit | None
-) -> _Rule:
+) -> tuple[_Rule, bool]:
+    """Return what images are decoded to, and whether there are some of 16 bits."""
     headers, bad = [], []
     for sample in samples:
         try:
@@ -177,7 +198,8 @@ def _choose_rule(
     if not headers:
         raise nothing_left(path, bad)
     size = size or choose_size(headers)
-    return _Rule(size, fit or choose_fit(headers, size), choose_channels(headers))
+    rule = _Rule(size, fit or choose_fit(headers, size), choose_channels(headers))
+    return rule, any(header.is_deep for header in headers)
 
 
 def _gather(
@@ -212,7 +234,7 @@ def _decode(
         for sample in some:
             try:
                 block[n], header = decode(
-                    sample.image, rule.channels, rule.size, rule.fit
+                    sample.image, rule.channels, rule.size, rule.fit, rule.white
                 )
             except UnusableImage as error:
                 bad.append(BadFile(sample.name, str(error)))
