@@ -74,7 +74,7 @@ class ConditionalGANAugmenter(ModelSampler):
     best_of : int, default=1
         Look at so many images for each one that is taken, and take those that the
         judges are surest of. More give plainer images, and fewer different ones. 1:
-        the first that are not rejected.
+        the first that are not rejected. Without `reject` nobody judges, and it is 1.
     truncation : float, default=None
         Draw latents from a normal distribution cut off at so many standard deviations:
         1 gives typical images and little variety. None: a whole one.
@@ -384,10 +384,11 @@ class ConditionalGANAugmenter(ModelSampler):
                 self.sampling_strategy_ = {label: n for label, n in plan.items() if n}
             raise
         self._adopt(run.result(), run.history)
-        if validated:
+        self.sampling_strategy_ = {label: n for label, n in plan.items() if n}
+        if validated:  # or interrupted: at most so many would have been added
             self._choose_amounts(images, labels, held_out)
             plan = self._validated_plan(labels.joined(self._balanced_attributes()[0]))
-        self.sampling_strategy_ = {label: n for label, n in plan.items() if n}
+            self.sampling_strategy_ = {label: n for label, n in plan.items() if n}
 
     def _adopt(self, model: TrainedModel, history: History) -> None:
         self.model_ = model

@@ -18,6 +18,7 @@ from balancegan.errors import DataError, refusals_as_data_errors
 Strategy = str | float | Mapping[Any, int] | Callable[[np.ndarray], Mapping[Any, int]]
 Plan = dict[Any, int]
 COUNT = "[0-9]{1,12}"  # images
+MOST_IMAGES = 10**12 - 1
 ROUNDING = 1e-9  # more than shares and ratios of counts lose in floats
 VALIDATED = "validated"  # amounts that are found out, not said: see downstream.amounts
 COMBINATIONS = "combinations"  # all of them, those too that no image has
@@ -115,14 +116,10 @@ def plan_synthesis(
         if strategy == COMBINATIONS:
             unseen = dict.fromkeys(others, max(counts.values()))
         strategy = "auto"
-    elif isinstance(strategy, Mapping):
-        unseen = {label: strategy[label] for label in others if label in strategy}
-        if not all(isinstance(n, Integral) and n >= 0 for n in unseen.values()):
-            raise DataError(
-                f"Final counts are whole numbers, and not negative. Received: {unseen}."
-            )
-        unseen = {label: int(n) for label, n in unseen.items()}
-        strategy = {k: n for k, n in strategy.items() if k not in unseen}
+    elif callable(strategy) or isinstance(strategy, Mapping):
+        final = _check_counts(strategy(y) if callable(strategy) else strategy)
+        unseen = {label: final[label] for label in others if label in final}
+        strategy = {k: n for k, n in final.items() if k not in unseen}
     with refusals_as_data_errors():
         if isinstance(strategy, Real) and not isinstance(strategy, bool):
             wanted = _raise_to_share(y, counts, float(strategy))
@@ -136,6 +133,23 @@ def plan_synthesis(
         label: int(max_ratio * counts.get(label, 0) + ROUNDING) for label in plan
     }
     return {label: min(n, most[label]) for label, n in plan.items()}
+
+
+def _check_counts(final: Any) -> dict[Any, int]:
+    """Return final counts as whole numbers; raise DataError if they are none."""
+    if not isinstance(final, Mapping):
+        raise DataError(
+            "A callable as sampling_strategy returns a mapping from class to final "
+            f"count. Received: a {type(final).__name__} from it."
+        )
+    for label, n in final.items():
+        is_whole = isinstance(n, Integral) or (isinstance(n, float) and n.is_integer())
+        if not (is_whole and 0 <= n <= MOST_IMAGES):
+            raise DataError(
+                f"Final counts are whole numbers from 0 to {MOST_IMAGES:,}. Received: "
+                f"{n!r} for {label!r}."
+            )
+    return {label: int(n) for label, n in final.items()}
 
 
 def parse_strategy(

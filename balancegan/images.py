@@ -8,6 +8,7 @@ else in the package divides by 127.5 or adds an axis.
 
 from dataclasses import dataclass
 from math import prod
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,7 @@ class ImageFormat:
     def from_model_range(self, images: np.ndarray) -> np.ndarray:
         """Convert float32 NHWC in [-1, 1] to rows as the user holds them."""
         share = (np.clip(images, -1, 1).astype(np.float64) + 1) / 2
-        values = self.low + share * (self.high - self.low)
+        values = np.clip(self.low + share * (self.high - self.low), self.low, self.high)
         if np.dtype(self.dtype).kind in "iub":
             values = np.rint(values)
         if np.dtype(self.dtype).kind in "iu":
@@ -129,12 +130,7 @@ def find_format(
     if value_range is None:
         black, white = _detect_range(images.dtype, low, high)
     else:
-        black, white = (float(value) for value in value_range)
-        if not -np.inf < black < white < np.inf:
-            raise DataError(
-                "value_range must be (black, white), finite, with black below white. "
-                f"Received: value_range={value_range!r}."
-            )
+        black, white = _check_range(value_range, images.dtype)
         if low < black or high > white:
             raise DataError(
                 f"Every value must lie in value_range=({black:g}, {white:g}). "
@@ -142,6 +138,25 @@ def find_format(
                 "range of the data, or leave value_range out to have it detected."
             )
     return ImageFormat(row_shape, shape, str(images.dtype), black, white)
+
+
+def _check_range(
+    value_range: tuple[float, float], dtype: np.dtype
+) -> tuple[float, float]:
+    """Return black and white as images of a dtype have them."""
+    try:
+        given = black, white = tuple(float(value) for value in value_range)
+        if dtype.kind == "f":
+            with np.errstate(over="ignore"):
+                black, white = (float(dtype.type(value)) for value in given)
+    except (TypeError, ValueError):
+        black = white = np.nan
+    if not -np.inf < black < white < np.inf:
+        raise DataError(
+            "value_range must be (black, white), finite, with black below white. "
+            f"Received: value_range={value_range!r}."
+        )
+    return black, white
 
 
 def check_row_shape(row_shape: tuple[int, ...], expected: ImageFormat) -> None:
@@ -197,7 +212,7 @@ def _image_shape(
     shape: tuple[Any, ...] = row_shape if declared is None else tuple(declared)
     if len(shape) == 2:
         shape = (*shape, 1)
-    if len(shape) != 3:
+    if len(shape) != 3 or not all(isinstance(side, Integral) for side in shape):
         raise DataError(
             "Images must have shape (n, height, width) or (n, height, width, "
             f"channels). Received: rows of shape {row_shape}, image_shape={declared}. "

@@ -250,7 +250,7 @@ class ModelSampler(ImageOverSampler):
                 f"The amounts of sampling_strategy={VALIDATED!r} are chosen by `fit`, "
                 "for the images that it is given. Received: "
                 + (
-                    "a model that was not fitted with it."
+                    "a model that was not fitted with it, or interrupted before."
                     if self.validated_ is None
                     else f"images of other counts, {counts}."
                 )

@@ -8,9 +8,10 @@ imbalanced-learn's stands in ``docs/decisions/0001-sampler-contract.md``.
 import os
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from numbers import Real
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -36,6 +37,8 @@ from balancegan.targets import (
 )
 
 REAL = "real"  # the method of rows that nothing made
+# Of lists imbalanced-learn says why not
+STRATEGY_TYPES = (str, Real, Mapping, list, type(None))
 
 
 class SyntheticRows(Protocol):
@@ -246,7 +249,7 @@ class ImageOverSampler(BaseOverSampler):
                 return images, several, partial(as_table, as_objects=not keeps_dtype)
             named = isinstance(y, pd.DataFrame) and len(y.columns)
             name = str(y.columns[0]) if named else ONE_LABEL
-            y = as_numpy(y)
+            y = as_numpy(y.iloc[:, 0] if named else y)
             given = np.asarray(y)
             assert_all_finite(given, input_name="y")
             check_classification_targets(y)
@@ -283,6 +286,12 @@ class ImageOverSampler(BaseOverSampler):
         """Return checked arrays, what is missing in them, and what brings them back."""
         check_is_fitted(self, "model_")
         self._validate_params()  # they may have been set since
+        if not (isinstance(strategy, STRATEGY_TYPES) or callable(strategy)):
+            raise DataError(
+                "The first argument is a sampling_strategy: a name, number, mapping or "
+                f"callable. Received: a {type(strategy).__name__}. With other images "
+                "than those of fit: resample(None, X, y)."
+            )
         if X is None and y is None:
             if self._training_data is None:
                 raise DataError(
@@ -327,5 +336,9 @@ class ImageOverSampler(BaseOverSampler):
         checkpoint_dir: str | os.PathLike[str] | None = None,
     ) -> None:
         started = time.perf_counter()
-        self._train(X, y, checkpoint_dir)
-        self.fit_seconds_ = time.perf_counter() - started
+        before = getattr(self, "model_", None)
+        try:
+            self._train(X, y, checkpoint_dir)
+        finally:
+            if getattr(self, "model_", None) is not before:
+                self.fit_seconds_ = time.perf_counter() - started

@@ -1,6 +1,7 @@
 """What users hand in as y, and what they get back of it: one label, or attributes."""
 
 import warnings
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,12 @@ from sklearn.utils.multiclass import check_classification_targets, is_multilabel
 from balancegan.attributes import Labels
 from balancegan.datasets import is_dataset, read_dataset
 from balancegan.errors import DataError
+
+KINDS: dict[str, tuple[type, ...]] = {
+    "booleans": (bool, np.bool_),
+    "texts": (str, bytes),
+    "numbers": (Number, np.number),
+}
 
 
 def read_labelled(X: Any, y: Any) -> tuple[Any, Any]:
@@ -117,19 +124,16 @@ def _check_column(name: str, values: np.ndarray) -> np.ndarray:
             f"{int(pd.isna(values).sum())} missing ones. Fill them in, or leave these "
             "images out."
         )
+    if values.dtype == object and len(kinds := _kinds_of(values)) > 1:
+        raise DataError(
+            "The values of an attribute must be of one kind, to be sorted. Received: "
+            f"{name!r} with {', '.join(kinds)}."
+        )
     column = np.asarray(values.tolist()) if values.dtype == object else values
     if column.dtype.kind in "mM":
         raise DataError(
             "The values of an attribute are texts, numbers or booleans. Received: "
             f"{name!r} of dtype {column.dtype}. Give them as texts: astype(str)."
-        )
-    if column.dtype.kind in "US" and not all(
-        isinstance(v, (str, bytes)) for v in values
-    ):
-        kinds = sorted({type(value).__name__ for value in values})
-        raise DataError(
-            "The values of an attribute must be of one kind, to be sorted. Received: "
-            f"{name!r} with {', '.join(kinds)}."
         )
     try:
         check_classification_targets(column)
@@ -138,21 +142,35 @@ def _check_column(name: str, values: np.ndarray) -> np.ndarray:
     return column
 
 
+def _kinds_of(values: np.ndarray) -> list[str]:
+    """Return what objects are: texts, numbers, booleans, or their types' names."""
+    kinds = {
+        next((k for k, types in KINDS.items() if issubclass(one, types)), one.__name__)
+        for one in set(map(type, values.ravel().tolist()))
+    }
+    return sorted(kinds)
+
+
 def as_numpy(y: Any) -> Any:
     """Return labels that can be classes: none missing, pandas' own numbers as numpy's.
 
     Raises
     ------
     DataError
-        If some are missing, or they are bytes or points in time.
+        If some are missing, or they are of several kinds, bytes or points in time.
 
     Examples
     --------
     >>> as_numpy(pd.Series([3, 5], dtype="Int64"))
     array([3, 5])
     """
+    if isinstance(y, list | tuple):
+        as_numpy(np.asarray(y, dtype=object))
+        return as_numpy(np.asarray(y))
     if not hasattr(y, "dtype"):
-        return as_numpy(np.asarray(y)) if isinstance(y, list | tuple) else y
+        return y
+    if not hasattr(y.dtype, "kind"):  # of TensorFlow or PyTorch, say
+        return as_numpy(np.asarray(y))
     if y.dtype == object or pd.api.types.is_extension_array_dtype(y.dtype):
         missing = int(np.sum(pd.isna(y)))
         if missing:
@@ -160,6 +178,11 @@ def as_numpy(y: Any) -> Any:
                 f"Every image needs a label. Received: {missing} missing ones. Fill "
                 "them in, or leave these images out."
             )
+    if y.dtype == object and len(kinds := _kinds_of(np.asarray(y))) > 1:
+        raise DataError(
+            "Labels must be of one kind, to be sorted. Received: labels that are "
+            f"{', '.join(kinds)}. Give them as texts: astype(str)."
+        )
     if y.dtype.kind in "SMmT":
         raise DataError(
             "Labels are texts, numbers or booleans. Received: labels of dtype "
@@ -172,13 +195,26 @@ def as_numpy(y: Any) -> Any:
 def as_given(one_hot: np.ndarray | None, labels: Labels) -> np.ndarray:
     """Return the labels of a single attribute, one-hot like others.
 
+    Raises
+    ------
+    DataError
+        If the others have no column for one.
+
     Examples
     --------
     >>> as_given(np.empty((0, 2)), Labels.of_one(np.array([1]))).tolist()
     [[0.0, 1.0]]
     """
     y = labels.columns[0]
-    return y if one_hot is None else np.eye(one_hot.shape[1], dtype=one_hot.dtype)[y]
+    if one_hot is None:
+        return y
+    width = one_hot.shape[1]
+    if y.max(initial=-1) >= width:
+        raise DataError(
+            f"One-hot labels of {width} columns cannot hold class {y.max()}. Give a "
+            "column for each class that the model knows."
+        )
+    return np.eye(width, dtype=one_hot.dtype)[y]
 
 
 def give_back(

@@ -255,6 +255,22 @@ def test_the_gan_does_not_see_what_is_held_out(validated, chosen):
     assert len(validated.resample("auto")[0]) == 3 * 120
 
 
+def test_what_is_interrupted_while_amounts_are_tried_is_fitted(validated, monkeypatch):
+    def interrupt(self, show=False):
+        raise KeyboardInterrupt
+
+    y = np.array(NAMES)[CLASSES]
+    validated.fit_seconds_ = -1.0  # of another fit
+    monkeypatch.setattr(AmountSearch, "search", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        validated.fit(make_images(len(y)), y)
+    assert validated.sampling_strategy_ == {"boot": 117, "shirt": 80}
+    assert validated.fit_seconds_ > 0
+    with pytest.raises(DataError, match="or interrupted before"):
+        validated.resample()
+    assert len(validated.resample("auto")[0]) == 3 * 120
+
+
 def test_zero_is_an_amount(validated, chosen):
     chosen(0.0, 0.0, 0.0)
     y = np.array(NAMES)[CLASSES]

@@ -14,7 +14,7 @@ from imblearn.ensemble import BalancedRandomForestClassifier
 from imblearn.over_sampling import RandomOverSampler
 from sklearn.decomposition import PCA
 from sklearn.ensemble import BaggingClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import balanced_accuracy_score, recall_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -291,6 +291,23 @@ CLASSIFIERS = {
     ),
     "default": None,
 }
+
+
+class Outliers(LogisticRegression):
+    """Predicts what it was not asked for."""
+
+    predict_proba = property()
+
+    def predict(self, X):
+        return np.full(len(X), -1)
+
+
+def test_what_is_no_classifier_is_refused():
+    sets = X_TRAIN, Y_TRAIN, X_TEST, Y_TEST
+    with pytest.raises(DataError, match="Ridge, a regressor"):
+        compare(["none"], *sets, classifier=Ridge(), seeds=1, verbose=0)
+    with pytest.raises(DataError, match=r"0 to \d.* from Outliers: \[-1\]"):
+        compare(["none"], *sets, classifier=Outliers(), seeds=1, verbose=0)
 
 
 @pytest.mark.compiled

@@ -102,6 +102,24 @@ def test_black_and_white_are_the_ends_of_model_space():
     assert (model_space[1] == 1).all()
 
 
+@given(
+    st.sampled_from(["float16", "float32", "float64"]),
+    st.floats(0.05, 0.9),
+    st.floats(0.05, 0.9),
+)
+def test_normalised_images_lie_in_the_range_that_they_were_normalised_to(
+    dtype, mean, deviation
+):
+    ends = (0 - mean) / deviation, (1 - mean) / deviation
+    images = np.resize(np.array(ends, dtype=dtype), (2, 4, 4))
+    for value_range in (ends, None):
+        image_format = find_format(images, value_range=value_range)
+        made = image_format.from_model_range(np.resize([-1.0, 1.0], (2, 4, 4, 1)))
+        check_format(made, image_format)
+        assert made.min() == image_format.low
+        assert made.max() == pytest.approx(image_format.high, rel=1e-3)
+
+
 def test_flat_rows_are_read_row_by_row_channels_last(rng):
     images = rng.integers(0, 256, size=(3, 5, 6, 2), dtype=np.uint8)
     flat = images.reshape(3, -1)
@@ -132,6 +150,11 @@ def test_values_outside_are_clipped_when_going_back():
         (np.array([np.zeros((4, 4)), np.full((4, 4), np.inf)]), {}, "image 1"),
         (np.full((2, 4, 4), 5.0), {"value_range": (0, 1)}, "value_range"),
         (np.full((2, 4, 4), 5.0), {"value_range": (1, 0)}, "below white"),
+        (np.zeros((2, 4, 4)), {"value_range": (0, 1, 2)}, "black, white"),
+        (np.zeros((2, 4, 4)), {"value_range": (None, 1)}, "black, white"),
+        (np.zeros((2, 4, 4), "float16"), {"value_range": (0, 1e9)}, "finite"),
+        (np.zeros((2, 64)), {"image_shape": (6.4, 10.0)}, "image_shape"),
+        (np.zeros((2, 16)), {"image_shape": ("4", "4")}, "image_shape"),
     ],
 )
 def test_bad_images_are_refused(images, options, message):

@@ -1,9 +1,14 @@
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 
+from balancegan import ConditionalGANAugmenter
+from balancegan.attributes import Labels
 from balancegan.errors import DataError
-from balancegan.targets import read_attributes
+from balancegan.targets import as_given, as_numpy, read_attributes
+
+from .conftest import make_images
 
 FRAME = pd.DataFrame({"digit": [3, 5, 3], "colour": ["red", "blue", "blue"]})
 
@@ -56,7 +61,8 @@ def test_one_label_is_none(y):
         (["red", None, "blue"], "'x' with 1 missing"),
         ([1.0, np.nan, np.nan], "'x' with 2 missing"),
         ([0.5, 1.25, 2.0], "'x' cannot be a label. Unknown label type: continuous"),
-        (["red", 3, "blue"], "'x' with int, str"),
+        (["red", 3, "blue"], "'x' with numbers, texts"),
+        ([True, 2, 2], "'x' with booleans, numbers"),
         (pd.to_datetime(["2026-05-01", "2026-05-02", "2026-05-03"]), "as texts"),
         ([(1,), (1, 2), (3,)], "'x'|inhomogeneous"),
     ],
@@ -65,3 +71,60 @@ def test_columns_that_cannot_be_labels_are_refused(column, message):
     frame = pd.DataFrame({"digit": [3, 5, 8], "x": pd.Series(column)})
     with pytest.raises((DataError, ValueError), match=message):
         read_attributes(frame)
+
+
+class Foreign:
+    """Labels of another library, whose dtypes are not numpy's."""
+
+    def __init__(self, values):
+        self.values = values
+        self.dtype = type("dtype", (), {})()
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.values, dtype=dtype)
+
+
+def test_labels_of_other_libraries_are_numpys():
+    assert as_numpy(Foreign([3, 5])).tolist() == [3, 5]
+    assert as_numpy(tf.constant([3, 5])).tolist() == [3, 5]
+
+
+@pytest.mark.parametrize("kind", [list, tuple, lambda y: np.array(y, dtype=object)])
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (["a", "b", float("nan")], "1 missing"),
+        (["a", None, "b"], "1 missing"),
+        (["a", 1, "b"], "numbers, texts"),
+        ([True, 2, 3], "booleans, numbers"),
+    ],
+)
+def test_labels_that_are_not_alike_are_refused(kind, labels, message):
+    with pytest.raises(DataError, match=message):
+        as_numpy(kind(labels))
+
+
+@pytest.mark.parametrize("labels", [[1, np.int8(2)], [1, 2.0], [[0, 1], [1, 0]]])
+def test_numbers_are_alike(labels):
+    assert as_numpy(labels).tolist() == labels
+
+
+def test_one_hot_labels_hold_what_they_have_columns_for():
+    labels = Labels.of_one(np.array([0, 2]))
+    assert as_given(np.empty((0, 3)), labels).argmax(axis=1).tolist() == [0, 2]
+    with pytest.raises(DataError, match="2 columns cannot hold class 2"):
+        as_given(np.empty((0, 2)), labels)
+
+
+def test_dates_in_a_frame_of_one_column_are_refused():
+    dates = pd.to_datetime(["2026-05-01", "2026-05-02"] * 4)
+    augmenter = ConditionalGANAugmenter(steps=1, verbose=0)
+    with pytest.raises(DataError, match="as texts"):
+        augmenter.fit(make_images(8), pd.DataFrame({"day": dates}))
+
+
+def test_images_as_a_strategy_are_refused(trained, small_set):
+    X, y = small_set
+    for arguments in ((X, y), (X,), (pd.DataFrame(y),)):
+        with pytest.raises(DataError, match=r"resample\(None, X, y\)"):
+            trained.resample(*arguments)

@@ -238,6 +238,8 @@ def test_targets_for_combinations_without_images_are_met_and_warned_of(fitted):
     with pytest.warns(UnseenCombinationWarning, match="'8'.*'red'"):
         _, y_bal = fitted.resample({("8", "red"): 5})
     assert y_bal[60:].to_numpy().tolist() == [["8", "red"]] * 5
+    with pytest.warns(UnseenCombinationWarning):
+        assert len(fitted.resample(lambda y: {("8", "red"): 5})[0]) == 65
     with pytest.raises(DataError, match="'8', 'pink'"):
         fitted.resample({("8", "pink"): 5})
     with pytest.raises(DataError, match="Originally"):

@@ -225,6 +225,12 @@ def refuse_idle_settings() -> None:
             "With --gan-only all are the GAN's, so these options have no effect",
             "leave out --gan-only",
         )
+    if not said["reject"]:
+        refuse_given(
+            ("best_of",),
+            "With --no-reject no image is looked at, so these options have no effect",
+            "leave out --no-reject",
+        )
     if said["targets"] != (VALIDATED,):
         refuse_given(
             ("validation_minutes",),

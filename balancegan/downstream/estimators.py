@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator, clone, is_regressor
 from sklearn.utils.validation import has_fit_parameter
 
 from balancegan.downstream.classifiers import TrainingRows, check_output
@@ -29,6 +29,11 @@ def check_estimator(
     DataError
         If it cannot.
     """
+    if is_regressor(estimator):
+        raise DataError(
+            "What learns from the images is a classifier. Received: "
+            f"{type(estimator).__name__}, a regressor."
+        )
     if mixes:
         raise DataError(
             "scikit-learn's classifiers cannot learn from mixed labels. Received: "
@@ -108,7 +113,12 @@ def _estimator_probabilities(
                 f"Predictions of shape ({len(test_rows)},) were expected. Received "
                 f"from {type(model).__name__}: {predicted.shape}."
             ) from None
-        probabilities[np.arange(len(test_rows)), predicted] = 1
+        if not np.isin(predicted, np.arange(n_classes)).all():
+            raise DataError(
+                f"Predictions are classes that it has learned, 0 to {n_classes - 1}. "
+                f"Received from {type(model).__name__}: {np.unique(predicted)[:5]}."
+            ) from None
+        probabilities[np.arange(len(test_rows)), predicted.astype(int)] = 1
         return probabilities
     check_output(seen, len(model.classes_), len(test_rows))
     probabilities[:, np.asarray(model.classes_, dtype=int)] = seen

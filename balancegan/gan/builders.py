@@ -1,6 +1,10 @@
 """Builders of networks: what they take, and what is asked of a user's own."""
 
-from collections.abc import Callable
+import hashlib
+import re
+from collections.abc import Callable, Iterable
+from functools import partial
+from types import CodeType, FunctionType
 from typing import Any
 
 import keras
@@ -35,6 +39,48 @@ def check_discriminator(discriminator: Any, image_shape: ImageShape) -> keras.Mo
     takes = f"[images of shape (n, {', '.join(map(str, image_shape))}), class indices]"
     _check_network("discriminator", discriminator, inputs, takes, (None,))
     return discriminator
+
+
+def describe_builder(builder: Any) -> str | None:
+    """Return what tells a builder from others: its name, code and arguments.
+
+    Examples
+    --------
+    >>> def build(shape, width=8): return width * 2
+    >>> one, other = (describe_builder(partial(build, width=w)) for w in (8, 16))
+    >>> one == other, one == describe_builder(partial(build, width=8))
+    (False, True)
+    """
+    if builder is None:
+        return None
+    if isinstance(builder, partial):
+        given = _describe_values([*builder.args, *builder.keywords.items()])
+        return f"{describe_builder(builder.func)}({given})"
+    name = getattr(builder, "__qualname__", type(builder).__qualname__)
+    bound = builder if hasattr(builder, "__code__") else type(builder).__call__
+    function = getattr(bound, "__func__", bound)
+    if not isinstance(function, FunctionType):
+        return str(name)
+    cells = [cell.cell_contents for cell in function.__closure__ or ()]
+    values = [function.__defaults__, function.__kwdefaults__, *cells]
+    does = f"{_describe_code(function.__code__)} {_describe_values(values)}"
+    return f"{name}:{hashlib.sha256(does.encode()).hexdigest()[:12]}"
+
+
+def _describe_code(code: CodeType) -> str:
+    """Return what a function does, wherever it stands."""
+    inner = [_describe_code(c) for c in code.co_consts if isinstance(c, CodeType)]
+    values = _describe_values(c for c in code.co_consts if not isinstance(c, CodeType))
+    return f"{code.co_code.hex()} {code.co_names} {values} {inner}"
+
+
+def _describe_values(values: Iterable[Any]) -> str:
+    """Return values as texts that are the same in another process."""
+    texts = [
+        repr(sorted(map(repr, value)) if isinstance(value, frozenset) else value)
+        for value in values
+    ]
+    return re.sub(r" at 0x[0-9a-f]+", "", ", ".join(texts))
 
 
 def _check_network(

@@ -22,6 +22,7 @@ from balancegan.gan.builders import (
     DiscriminatorBuilder,
     GeneratorBuilder,
     ImageShape,
+    describe_builder,
 )
 from balancegan.gan.checkpoint import SEED, CheckpointFolder, describe_run
 from balancegan.gan.conditional_gan import build_gan
@@ -331,7 +332,7 @@ class TrainingRun:
         return {
             **asdict(self.model.preset),
             **asdict(self.model.image_format),
-            **{kind: _name_of(own) for kind, own in self.builders.items()},
+            **{kind: describe_builder(own) for kind, own in self.builders.items()},
             "max_seconds": self.budget.max_seconds,
             SEED: self.model.seed,
         }
@@ -352,12 +353,6 @@ class TrainingRun:
             kept_step=self.quality.restore_best() if keep_best else last_step,
             seconds=self.losses.seconds,
         )
-
-
-def _name_of(builder: Callable | None) -> str | None:
-    if builder is None:
-        return None
-    return getattr(builder, "__qualname__", type(builder).__qualname__)
 
 
 def draw_seed(random_state: int | np.random.RandomState | None) -> int:
