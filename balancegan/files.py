@@ -42,6 +42,8 @@ DAMAGES = (
 
 def check_kind(path: Path, *, is_folder: bool) -> str | None:
     """Return why what is there cannot be replaced by a file, or a folder, or None."""
+    if path.is_symlink() and not path.exists():
+        return f"{path} is a link to nothing that is there."
     if not path.exists() or (path.is_dir() if is_folder else path.is_file()):
         return None
     wanted, there = ("folder", "file") if is_folder else ("file", "folder or device")

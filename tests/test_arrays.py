@@ -8,8 +8,9 @@ from balancegan.data.archives import write_arrays
 from balancegan.data.arrays import LAYOUTS
 from balancegan.data.demo import save_demo_digits
 from balancegan.data.labelled import SyntheticImages
+from balancegan.data.outputs import check_output
 from balancegan.data.reading import read_images
-from balancegan.data.writing import check_output, write_images
+from balancegan.data.writing import write_images
 from balancegan.errors import DataError
 
 from .conftest import load_npz, make_images

@@ -10,9 +10,10 @@ from PIL import Image
 
 from balancegan.data.columns import find_columns, keep_whole, rename_apart, to_array
 from balancegan.data.labelled import SyntheticImages
+from balancegan.data.outputs import FORMATS
 from balancegan.data.reading import read_images
 from balancegan.data.values import describe_values, find_usual_range
-from balancegan.data.writing import FORMATS, check_format, write_images
+from balancegan.data.writing import check_format, write_images
 from balancegan.errors import DataError
 
 from .test_cli import run

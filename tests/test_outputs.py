@@ -92,7 +92,7 @@ def test_outputs_are_not_at_one_place(data, tmp_path):
         refused("balance", data, *words, "--format", "npy", because="named twice")
     words = ("--out", tmp_path / "o.npz", *QUICK, "--picture")
     refused("balance", data, *words, tmp_path / "o.card.md", because="named twice")
-    words = (*words, tmp_path / "both", "--save-model", tmp_path / "both")
+    words = (*words, tmp_path / "both.png", "--save-model", tmp_path / "both.png")
     refused("balance", data, *words, because="named twice")
     assert everything(tmp_path) == before
 

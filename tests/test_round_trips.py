@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from balancegan.data import manifests
 from balancegan.data.labelled import LabelledImages, Part, SyntheticImages
+from balancegan.data.outputs import FORMATS
 from balancegan.data.reading import read_images
-from balancegan.data.writing import FORMATS, write_images
+from balancegan.data.writing import write_images
 from balancegan.errors import DataError
 
 SUFFIXES = {"npz": ".npz", "csv": ".csv", "parquet": ".parquet"}

@@ -4,15 +4,16 @@ What either would refuse is refused before any training.
 """
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from balancegan.cli.edge import (
+    OUTPUT,
     PATH,
     InputRefused,
-    check_new,
     read_data,
     refuse_given,
     refuse_idle_settings,
@@ -41,6 +42,12 @@ from balancegan.cli.options import (
     target_options,
     training_options,
 )
+from balancegan.cli.places import (
+    check_apart,
+    check_new,
+    check_picture,
+    refuse_sources,
+)
 
 if TYPE_CHECKING:
     from balancegan.balance import Plan
@@ -58,7 +65,7 @@ SPLITTING = ("seeds", "folds", "group_key")
 @click.argument("data", type=PATH)
 @click.option(
     "--out",
-    type=PATH,
+    type=OUTPUT,
     help="What to write: an .npz, .csv or .parquet file, or a folder.",
 )
 @format_option
@@ -72,7 +79,7 @@ SPLITTING = ("seeds", "folds", "group_key")
 )
 @click.option(
     "--save-model",
-    type=PATH,
+    type=OUTPUT,
     help="Keep the model that is trained: it makes the same images again.",
 )
 @click.option(
@@ -85,7 +92,7 @@ SPLITTING = ("seeds", "folds", "group_key")
 )
 @click.option(
     "--picture",
-    type=PATH,
+    type=OUTPUT,
     help="Also write a PNG with real beside synthetic images.",
 )
 @click.option(
@@ -132,16 +139,15 @@ def balance(
         take(options, parameters)
         for parameters in (READING_PARAMETERS, NAMES, WRITING, COMPARING, SPLITTING)
     )
-    refuse_report(comparing["report"], data, overwrite=overwrite)
     display = Display(quiet=quiet)
-    output = None
-    if out is not None:
-        if model is None and not dry_run:
-            overwrite |= find_begun(out, display.say, resume=resume, anew=overwrite)
-        output = _check_output(data, out, format, overwrite, **writing)
-    elif not dry_run:
+    if out is None and not dry_run:
         raise click.UsageError("Missing option '--out' (or '--dry-run').")
+    if out is not None and model is None and not dry_run:
+        overwrite |= find_begun(out, display.say, resume=resume, anew=overwrite)
+    report, folders = comparing["report"], (options["log_dir"], comparing["cache"])
+    output = _check_output(data, out, format, overwrite, report, folders, **writing)
     labelled, image_format = read_data(data, options["value_range"], **reading)
+    refuse_sources(labelled, [report, writing["picture"]])
     display.say_notes(labelled.notes)
     options["verbose"] = int(not quiet)
     task = plan_task(
@@ -178,25 +184,40 @@ def balance(
 
 def _check_output(
     data: Path,
-    out: Path,
+    out: Path | None,
     format: str | None,
     overwrite: bool,
+    report: Path | None,
+    folders: Iterable[str | Path | None],
     *,
     picture: Path | None,
     save_model: Path | None,
     synthetic_size: str,
-) -> "Output":
-    """Return what shall be written, after refusing what cannot be."""
-    from balancegan.cli.tasks import Output
-    from balancegan.data.writing import check_output, find_places
+) -> "Output | None":
+    """Return what shall be written, after refusing what cannot be.
 
-    check_output(out, data, overwrite=overwrite, format=format, with_card=True)
-    taken = [*find_places(out, format, with_card=True)]
+    `folders` are added to: a log, a cache. What lies in a place of its own is written
+    whatever `out` is.
+    """
+    from balancegan.cli.tasks import Output
+    from balancegan.data.outputs import check_output, find_places
+
+    taken: list[Path] = []
+    if out is not None:
+        check_output(out, data, overwrite=overwrite, format=format, with_card=True)
+        taken += find_places(out, format, with_card=True)
     if picture is not None:
-        check_new(picture, overwrite=overwrite, data=data, others=taken)
+        check_picture(picture, data, taken, overwrite=overwrite)
         taken.append(picture)
     if save_model is not None:  # who saves it looks at what it may replace
         check_new(save_model, overwrite=True, data=data, others=taken, is_folder=True)
+        taken.append(save_model)
+    refuse_report(report, data, taken, overwrite=overwrite)
+    for folder in folders:
+        if folder is not None:
+            check_apart(Path(folder), data, [*taken, *filter(None, [report])])
+    if out is None:
+        return None
     median = synthetic_size == "median"
     return Output(out, format, picture, save_model, median, overwrite)
 
@@ -228,8 +249,11 @@ def _run(
         facts = estimate_file(task)
         display.say_estimate(facts, sum(task.plan.values()))
         return facts
-    with written_down(output.path, anew=not resume) as checkpoints:
-        facts = balance_file(task, output, checkpoints)
+    if task.model is not None:  # nothing is trained, and nothing begun given up
+        facts = balance_file(task, output, None)
+    else:
+        with written_down(output.path, anew=not resume) as checkpoints:
+            facts = balance_file(task, output, checkpoints)
     if facts.get("validated"):
         counts = class_counts(task.classes.of_images)
         display.show_validated(facts["validated"])

@@ -20,7 +20,8 @@ from balancegan.cli.options import SCREENING_PARAMETERS
 from balancegan.cli.tasks import Output, Task
 from balancegan.cli.training import name_classes, save_trained, training_facts
 from balancegan.data.labelled import LabelledImages, SyntheticImages
-from balancegan.data.writing import card_beside, find_places, write_images
+from balancegan.data.writing import write_images
+from balancegan.errors import DataError
 from balancegan.files import explaining
 from balancegan.gan.fingerprint import fingerprint
 from balancegan.gan.persistence import check_destination
@@ -31,7 +32,7 @@ SHOWN_PER_CLASS = 8
 SHOWN_CLASSES = 20
 
 
-def balance_file(task: Task, out: Output, checkpoints: Path) -> dict[str, Any]:
+def balance_file(task: Task, out: Output, checkpoints: Path | None) -> dict[str, Any]:
     """Write a balanced copy of labelled images.
 
     Training is written down in the folder `checkpoints`, and gone on with from there.
@@ -48,8 +49,6 @@ def balance_file(task: Task, out: Output, checkpoints: Path) -> dict[str, Any]:
         nothing = SyntheticImages.none(labelled.labels)
         nothing = replace(nothing, origins=pd.DataFrame(columns))
         write_images(out.path, labelled, nothing, format=out.format)
-        if card_beside(out.path) in find_places(out.path, out.format, with_card=True):
-            card_beside(out.path).unlink(missing_ok=True)  # of what was there before
         return {"plan": task.plan, "peak_memory_bytes": peak_memory_bytes()}
     if out.save_model is not None:
         check_destination(out.save_model, overwrite=out.overwrite)
@@ -77,6 +76,7 @@ def balance_file(task: Task, out: Output, checkpoints: Path) -> dict[str, Any]:
         "fingerprint": synthetic.model,
         "quality": _facts_of(augmenter.quality_summary_),
         "move_copies": augmenter.move_copies,
+        "truncation": augmenter.truncation,
         "validated": _describe_validated(augmenter),
     }
     plan = augmenter.n_to_generate_
@@ -121,7 +121,7 @@ def attributes_of(model: Path) -> tuple[str, ...]:
     return ConditionalGANAugmenter.load(model).model_.attributes.names
 
 
-def _trained(task: Task, checkpoints: Path) -> ConditionalGANAugmenter:
+def _trained(task: Task, checkpoints: Path | None) -> ConditionalGANAugmenter:
     """Return the augmenter of a task, loaded or trained, with names of classes."""
     augmenter = _loaded(task)
     if augmenter is None:
@@ -136,6 +136,13 @@ def _loaded(task: Task) -> ConditionalGANAugmenter | None:
     if task.model is None:
         return None
     augmenter = ConditionalGANAugmenter.load(task.model)
+    known, asked = augmenter.model_.image_format, task.settings["value_range"]
+    if asked not in (None, (known.low, known.high)):
+        raise DataError(
+            f"The model makes images with black at {known.low:g} and white at "
+            f"{known.high:g}. Received: --value-range {asked[0]:g} {asked[1]:g}. Leave "
+            "it out, or train another model."
+        )
     own = (*SCREENING_PARAMETERS, "max_ratio", "verbose", "balance_on")
     return augmenter.set_params(**{name: task.settings[name] for name in own})
 

@@ -14,9 +14,9 @@ import click
 
 from balancegan.cli.balance_command import balance
 from balancegan.cli.edge import (
+    OUTPUT,
     PATH,
     CommandGroup,
-    check_new,
     read_data,
     start_tensorflow,
 )
@@ -34,6 +34,7 @@ from balancegan.cli.options import (
     take,
     training_options,
 )
+from balancegan.cli.places import check_apart, check_new
 
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -57,7 +58,7 @@ main.add_command(inspect)
 @click.argument("data", type=PATH)
 @click.option(
     "--model",
-    type=PATH,
+    type=OUTPUT,
     required=True,
     help="The directory to save the model in.",
 )
@@ -90,6 +91,8 @@ def train(
     from balancegan.cli.resuming import find_begun, written_down
     from balancegan.gan.cluster import MULTI_WORKER, writes_results
 
+    if options["log_dir"] is not None:
+        check_apart(Path(options["log_dir"]), data, [model])
     display = Display(quiet=quiet)
     writes = writes_results(options["strategy"])
     begun = writes and find_begun(model, display.say, resume=resume, anew=overwrite)
@@ -125,7 +128,7 @@ def train(
 @click.argument("data", type=PATH)
 @click.option(
     "--out",
-    type=PATH,
+    type=OUTPUT,
     required=True,
     help="What to write: an .npz, .csv or .parquet file, or a folder.",
 )
@@ -145,9 +148,10 @@ def convert(
 ) -> None:
     """Write DATA as another kind: images, labels, parts and columns."""
     from balancegan.cli.display import Display, describe_format
-    from balancegan.data.writing import check_format, check_output, write_images
+    from balancegan.data.outputs import check_output
+    from balancegan.data.writing import check_format, write_images
 
-    check_output(out, data, overwrite=overwrite, format=format)
+    check_output(out, data, overwrite=overwrite, format=format, with_card=True)
     labelled, image_format = read_data(data, value_range, **how)
     display = Display(quiet=quiet)
     display.say_notes(labelled.notes)
@@ -163,16 +167,18 @@ def convert(
 @main.command()
 @click.option(
     "--out",
-    type=PATH,
+    type=OUTPUT,
     default=Path("balancegan-demo"),
     show_default=True,
     help="Folder for the data and the picture.",
 )
 @training_options
+@resume_option
 @overwrite_option
 @output_options
 def demo(
     out: Path,
+    resume: bool,
     overwrite: bool,
     as_json: bool,
     quiet: bool,
@@ -188,7 +194,7 @@ def demo(
     check_new(out, overwrite=True, is_folder=True)
     source = out / "digits-imbalanced.npz"
     if out.is_dir():
-        check_new(source, overwrite=overwrite)
+        check_new(source, overwrite=overwrite or resume)
     out.mkdir(exist_ok=True)
     save_demo_digits(source)
     ctx.invoke(
@@ -204,6 +210,7 @@ def demo(
         data=source,
         out=out / "digits-balanced.npz",
         picture=out / "real-and-synthetic.png",
+        resume=resume,
         overwrite=overwrite,
         as_json=as_json,
         quiet=quiet,

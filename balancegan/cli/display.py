@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from balancegan.data.findings import Finding
@@ -18,7 +18,7 @@ from balancegan.evaluation.report import format_percent
 from balancegan.evaluation.result import EvaluationResult
 from balancegan.images import ImageFormat
 from balancegan.progress import format_seconds
-from balancegan.synthesis.faults import FAULTS, REASONS
+from balancegan.synthesis.faults import FAULTS, GAN, REASONS
 
 BAR_WIDTH = 30
 SHOWN_VALUES = 50  # of a column
@@ -136,11 +136,14 @@ class Display:
         self, rows: Sequence[Mapping[str, Any]], name: Callable[[Any], str]
     ) -> None:
         """Show what was found of the images of each class, and what was done."""
-        # Of several attributes only
-        methods = dict(METHOD_COLUMNS)
-        if not any(row["recombined"] for row in rows):
-            del methods["recombined"]
-        table = Table("class", box=None, pad_edge=False)
+        methods = {
+            method: column
+            for method, column in METHOD_COLUMNS.items()
+            if method == GAN or any(row[method] for row in rows)
+        }
+        # Narrow enough for names, which are folded where all is too wide
+        names = Column("class", overflow="fold")
+        table = Table(names, box=None, pad_edge=False, padding=(0, 1, 0, 0))
         for column in (*methods.values(), "accepted", "agree", "real", "varied"):
             table.add_column(column, justify="right", no_wrap=True)
         table.add_column("rejected as", no_wrap=True)

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ import click
 from click.core import ParameterSource
 
 from balancegan.allocator import share_one_arena
+from balancegan.cli.option_types import OutputType
 from balancegan.errors import (
     BriefTrainingWarning,
     CheckpointWarning,
@@ -29,7 +30,6 @@ from balancegan.errors import (
     TrainingWarning,
     UnseenCombinationWarning,
 )
-from balancegan.files import check_folder, check_kind
 from balancegan.memory import available_bytes, check_available
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ OURS = (
     UnseenCombinationWarning,
 )
 PATH = click.Path(path_type=Path)
+OUTPUT = OutputType(path_type=Path)
 # Of TensorFlow, imported and started: resident memory, and addresses beyond that
 TENSORFLOW_BYTES, TENSORFLOW_ADDRESSES = 500_000_000, 900_000_000
 NOT_MAPPED = "failed to map segment"  # what glibc says of a library without memory
@@ -170,50 +171,6 @@ def read_data(
     return labelled, find_format(labelled.images, value_range=value_range)
 
 
-def check_new(
-    path: Path,
-    *,
-    overwrite: bool,
-    data: Path | None = None,
-    others: Iterable[Path] = (),
-    is_folder: bool = False,
-) -> None:
-    """Refuse a file that cannot be written, or would take the place of another.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    overwrite : bool
-        Whether one that is there may be replaced.
-    data : Path or None, default=None
-        What is read, which is left as it is. None: nothing.
-    others : iterable of Path, default=()
-        What else is written.
-    is_folder : bool, default=False
-        Whether it is a folder, not a file, that is written.
-    """
-    check_parent(path)
-    place = path.resolve()
-    if data is not None and data.resolve() in (place, *place.parents):
-        raise InputRefused(
-            f"{path} is the input, or within it, which is left as it is. Choose "
-            "another name."
-        )
-    if place in {other.resolve() for other in others}:
-        raise InputRefused(f"{path} is named twice for what is written.")
-    if not path.exists():
-        return
-    reason = check_kind(path, is_folder=is_folder)
-    if reason is not None:
-        raise InputRefused(reason)
-    if not overwrite:
-        raise InputRefused(
-            f"{path} exists already. Allow it to be overwritten (--overwrite), or "
-            "choose another name."
-        )
-
-
 def refuse_idle_settings() -> None:
     """Refuse settings of a sampler that others of the command leave without effect."""
     from balancegan.balance import VALIDATED
@@ -251,13 +208,6 @@ def refuse_given(parameters: Sequence[str], why: str, or_else: str) -> None:
             given.append((option.secondary_opts if is_off else option.opts)[0])
     if given:
         raise InputRefused(f"{why}: {', '.join(given)}. Leave them out, or {or_else}.")
-
-
-def check_parent(path: Path) -> None:
-    """Refuse a file whose folder is missing or cannot be written to."""
-    reason = check_folder(path)
-    if reason is not None:
-        raise InputRefused(f"{path} cannot be written: {reason}.")
 
 
 def _out_of_memory() -> str:

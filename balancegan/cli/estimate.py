@@ -4,6 +4,7 @@ Steps of training and a batch of synthesis are run on the user's own images with
 user's own settings; what is measured is thrown away but for the figures.
 """
 
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -139,14 +140,19 @@ def _try_training(
     first, last = trial.history_.iloc[0], trial.history_.iloc[-1]
     compiling = first["seconds"]
     seconds_per_step = (last["seconds"] - compiling) / (last["step"] - first["step"])
+    budget = math.inf
     if augmenter.max_minutes is not None:
         budget = 60 * augmenter.max_minutes
-        return trial, max(1, int((budget - compiling) / seconds_per_step)), budget
+        if augmenter.steps is None:
+            return trial, max(1, int((budget - compiling) / seconds_per_step)), budget
     labels = read_attributes(y) or Labels.of_one(np.asarray(y))
     model = trial.model_
     parameters = augmenter.get_params(deep=False)
     preset = choose_recipe(parameters, X, labels, model.image_format, model.seed)
-    steps = preset.n_steps(len(X))
+    # Whichever is over first
+    steps, in_time = preset.n_steps(len(X)), (budget - compiling) / seconds_per_step
+    if in_time < steps:
+        return trial, max(1, int(in_time)), budget
     return trial, steps, compiling + steps * seconds_per_step
 
 

@@ -5,6 +5,7 @@ runs afterwards.
 """
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,6 @@ import click
 
 from balancegan.cli.edge import (
     PATH,
-    check_new,
     read_data,
     refuse_idle_settings,
     start_tensorflow,
@@ -32,6 +32,7 @@ from balancegan.cli.options import (
     take,
     target_options,
 )
+from balancegan.cli.places import check_apart, check_new, refuse_sources
 
 if TYPE_CHECKING:
     from balancegan.cli.comparing import Comparison
@@ -93,12 +94,17 @@ def evaluate(
     Given attributes, by how often it is right about each combination of them and the
     label; what no GAN makes balances the combinations.
     """
+    from balancegan.cli.display import Display
     from balancegan.cli.tasks import plan_task
 
     refuse_report(report, data, overwrite=overwrite)
+    if cache is not None:
+        check_apart(cache, data)
     refuse_idle_settings()
     reading = take(options, READING_PARAMETERS)
     labelled, _ = read_data(data, value_range, **reading)
+    refuse_sources(labelled, [report])
+    Display(quiet=quiet).say_notes(labelled.notes)
     settings = {
         **take(options, (*RECIPE_PARAMETERS, *SCREENING_PARAMETERS)),
         **take(options, VALIDATING_PARAMETERS),
@@ -201,13 +207,19 @@ def run_comparison(
     return result
 
 
-def refuse_report(report: Path | None, data: Path, *, overwrite: bool) -> None:
+def refuse_report(
+    report: Path | None,
+    data: Path,
+    others: Iterable[Path] = (),
+    *,
+    overwrite: bool,
+) -> None:
     """Refuse a report that could not be written, before hours are spent on it."""
     if report is not None:
         from balancegan.evaluation.report import check_report_path
 
         check_report_path(report)
-        check_new(report, overwrite=overwrite, data=data)
+        check_new(report, overwrite=overwrite, data=data, others=others)
 
 
 def exit_if_worse(result: "EvaluationResult | None", fail_if_worse: bool) -> None:

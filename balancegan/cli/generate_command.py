@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from balancegan.cli.edge import PATH, InputRefused, check_new, start_tensorflow
-from balancegan.cli.option_types import ShardType, ValueType
+from balancegan.cli.edge import OUTPUT, PATH, InputRefused, start_tensorflow
+from balancegan.cli.option_types import NumberType, ShardType, ValueType
 from balancegan.cli.options import output_options, overwrite_option
+from balancegan.cli.places import check_new
 
 DEFAULT_N = 20
 CLASS = ""  # stands for the model's first attribute
@@ -44,6 +45,12 @@ MOST = 10**12  # images
     help="The number of one image (repeat for more), instead of --n and --first.",
 )
 @click.option(
+    "--truncation",
+    type=NumberType(0, min_open=True),
+    help="Cut off the latents at so many standard deviations: more typical images, "
+    "less varied.",
+)
+@click.option(
     "--again",
     type=PATH,
     help="Make the image of this synthetic PNG file again, from what the file says of "
@@ -58,7 +65,7 @@ MOST = 10**12  # images
 )
 @click.option(
     "--out",
-    type=PATH,
+    type=OUTPUT,
     required=True,
     help="A .npz file, a .png file (one image, or all in one picture), records in a "
     ".parquet, .tfrecord or .tar file (WebDataset), or a folder of PNGs.",
@@ -72,6 +79,7 @@ def generate(
     n: int | None,
     first: int | None,
     indices: tuple[int, ...],
+    truncation: float | None,
     again: Path | None,
     shard: tuple[int, int] | None,
     out: Path,
@@ -89,10 +97,16 @@ def generate(
         wanted[CLASS] = class_name
     numbers = _numbers(n, first, indices)
     if again is not None:
-        _check_again(out, alone=not wanted and numbers is None and shard is None)
+        said = (wanted or None, numbers, shard, truncation)
+        _check_again(out, alone=all(what is None for what in said))
     elif not wanted:
         raise click.UsageError("Missing option '--class' (or --attribute, --again).")
     is_folder = out.suffix not in FILES
+    if is_folder and out.suffix and not out.is_dir():
+        raise InputRefused(
+            f"An output is a {', '.join(FILES)} file, or a folder, whose name has no "
+            f"suffix. Received: {out}."
+        )
     check_new(out, overwrite=overwrite, data=model, is_folder=is_folder)
     start_tensorflow()
     from balancegan.cli.generating import generate_again, generate_files
@@ -101,7 +115,9 @@ def generate(
         facts = generate_again(model, again, out)
     else:
         numbers = numbers or range(DEFAULT_N)
-        facts = generate_files(model, wanted, numbers, out, shard or (1, 1))
+        facts = generate_files(
+            model, wanted, numbers, out, shard or (1, 1), truncation=truncation
+        )
     Display(quiet=quiet).say(
         f"{out}: {len(facts['numbers'])} images of {facts['name']}"
     )
@@ -136,7 +152,7 @@ def _check_again(out: Path, *, alone: bool) -> None:
     if not alone:
         raise InputRefused(
             "--again says which image it is. Leave out --class, --attribute, --n, "
-            "--first, --index and --shard, or --again."
+            "--first, --index, --shard and --truncation, or --again."
         )
     if out.suffix != ".png":
         raise InputRefused(

@@ -29,6 +29,8 @@ def generate_files(
     numbers: Sequence[int],
     out: Path,
     shard: tuple[int, int] = (1, 1),
+    *,
+    truncation: float | None = None,
 ) -> dict[str, Any]:
     """Make images of one class, or combination of attributes, with a saved model.
 
@@ -50,6 +52,8 @@ def generate_files(
     shard : tuple of int, default=(1, 1)
         Which share of these images is made here, from 1, and of how many. The shares
         together are what is made without.
+    truncation : float or None, default=None
+        Latents are cut off at so many standard deviations. None: whole ones.
 
     Returns
     -------
@@ -58,7 +62,7 @@ def generate_files(
         how many other things are in it, "kept".
     """
     augmenter = ConditionalGANAugmenter.load(model)
-    trained = augmenter.model_
+    trained = replace(augmenter.model_, truncation=truncation)
     first = trained.attributes.names[0]
     if {"", first} <= wanted.keys():
         raise DataError(f"The class is the attribute {first}. Received: both.")

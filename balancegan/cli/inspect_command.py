@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from balancegan.cli.edge import PATH, InputRefused, check_new
+from balancegan.cli.edge import OUTPUT, PATH, InputRefused
 from balancegan.cli.options import (
     attributes_option,
     data_options,
     output_options,
     overwrite_option,
 )
+from balancegan.cli.places import check_picture, refuse_sources
 
 if TYPE_CHECKING:
     from balancegan.data.findings import AuditedPart
@@ -33,7 +34,7 @@ PLAIN = (bool, int, float, str)  # what JSON knows
 @click.command()
 @click.argument("data", type=PATH)
 @click.option(
-    "--picture", type=PATH, help="Also write a PNG with some images of each class."
+    "--picture", type=OUTPUT, help="Also write a PNG with some images of each class."
 )
 @click.option(
     "--group-key",
@@ -74,8 +75,9 @@ def inspect(
     from balancegan.data.reading import read_images
 
     if picture is not None:
-        check_new(picture, overwrite=overwrite, data=data)
+        check_picture(picture, data, overwrite=overwrite)
     labelled = read_images(data, **how)
+    refuse_sources(labelled, [picture])
     values = {name: count_values(labelled.column(name)) for name in attributes}
     against, notes = _choose_part(labelled, against)
     train, test = (_audited(labelled, split, group_key) for split in ("train", against))

@@ -1,9 +1,14 @@
 """What options take: texts at the command line to plain values, or a usage error."""
 
 import math
+import os
+import re
+from pathlib import Path
 from typing import Any
 
 import click
+
+SIDE = "[1-9][0-9]{0,3}"  # of an image, in pixels
 
 
 class StepsType(click.ParamType):
@@ -17,7 +22,7 @@ class StepsType(click.ParamType):
         """Return the number, or "auto"."""
         if value == "auto":
             return "auto"
-        return click.IntRange(1).convert(value, param, ctx)
+        return click.IntRange(1, 1_000_000_000).convert(value, param, ctx)
 
 
 class NumberType(click.FloatRange):
@@ -27,10 +32,23 @@ class NumberType(click.FloatRange):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """Return the number."""
-        number = float(super().convert(value, param, ctx))
+        number = float(click.FLOAT.convert(value, param, ctx))
         if not math.isfinite(number):
             self.fail(f"{value!r} is not a finite number.", param, ctx)
-        return number
+        return float(super().convert(number, param, ctx))
+
+
+class OutputType(click.Path):
+    """A file or folder to write, which has a name of its own."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path:
+        """Return the path."""
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if path.name in ("", ".."):
+            self.fail(f"{str(value)!r} is no name of a file or folder.", param, ctx)
+        return path
 
 
 class SizeType(click.ParamType):
@@ -45,7 +63,7 @@ class SizeType(click.ParamType):
         if isinstance(value, tuple):
             return value
         sides = str(value).lower().split("x")
-        if len(sides) > 2 or not all(side.isdigit() and int(side) for side in sides):
+        if len(sides) > 2 or not all(re.fullmatch(SIDE, side) for side in sides):
             self.fail(f"{value!r} is no size such as 64 or 48x64.", param, ctx)
         return int(sides[0]), int(sides[-1])
 

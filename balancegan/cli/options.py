@@ -85,7 +85,7 @@ recipe_options = add_options(
     click.option(
         "--minutes",
         "max_minutes",
-        type=NumberType(0, min_open=True),
+        type=NumberType(0, 1_000_000, min_open=True),
         help="End training after so many minutes.",
     ),
     click.option("--batch-size", type=click.IntRange(2), help="Images per step."),

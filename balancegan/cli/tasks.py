@@ -15,8 +15,9 @@ from balancegan.balance import (
 )
 from balancegan.cli.classes import BalancedClasses
 from balancegan.data.labelled import LabelledImages
+from balancegan.data.outputs import find_format
 from balancegan.data.room import check_room
-from balancegan.data.writing import check_format, find_format
+from balancegan.data.writing import check_format
 from balancegan.errors import DataError
 
 IMAGE_FILES = ("folder", "csv", "parquet")

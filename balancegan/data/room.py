@@ -8,7 +8,7 @@ import numpy as np
 
 from balancegan import files
 from balancegan.data.labelled import LabelledImages
-from balancegan.data.writing import find_format
+from balancegan.data.outputs import find_format
 from balancegan.errors import DataError
 
 N_SAMPLE = 64  # images that are packed to see how small they get
@@ -23,13 +23,13 @@ def check_room(
     Parameters
     ----------
     out : Path
-        See :func:`balancegan.data.writing.check_output`.
+        See :func:`balancegan.data.outputs.check_output`.
     labelled : LabelledImages
         What would be written.
     n_synthetic : int
         How many images would be added, which are taken to need as much as real ones.
     format : str or None, default=None
-        See :func:`balancegan.data.writing.find_format`.
+        See :func:`balancegan.data.outputs.find_format`.
     """
     n_bytes = estimate_bytes(labelled, n_synthetic, find_format(out, format))
     reason = files.check_room(out, n_bytes)

@@ -6,7 +6,6 @@ byte; everything appears whole or not at all.
 
 import io
 import os
-import re
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -26,101 +25,25 @@ from balancegan.data.filewriting import encode_image, write_files
 from balancegan.data.idx import write_idx
 from balancegan.data.labelled import LabelledImages, SyntheticImages
 from balancegan.data.lineage import safe_name
-from balancegan.data.manifests import encode_table, named_files
+from balancegan.data.manifests import encode_table
+from balancegan.data.outputs import (
+    FOLDER_CARD,
+    FOLDER_TABLE,
+    card_beside,
+    find_format,
+    find_places,
+    images_folder,
+)
 from balancegan.data.rows import Rows, as_rows
 from balancegan.errors import DataError
-from balancegan.files import check_folder, check_kind, whole_file, whole_folder
+from balancegan.files import whole_file, whole_folder
 
-FORMATS = ("npz", "npy", "idx", "csv", "parquet", "folder")
-FOLDER_CARD, FOLDER_TABLE = "README.md", "metadata.csv"
-LEFT_BY_SYSTEMS = (".ds_store", "thumbs.db", "desktop.ini")
-ARRAY_FILE = re.compile(r".*\.npy|.*-idx\d-ubyte")
 IDX_NAMES = {
     "x_train": "train-images-idx{}-ubyte",
     "y_train": "train-labels-idx{}-ubyte",
     "x_test": "t10k-images-idx{}-ubyte",
     "y_test": "t10k-labels-idx{}-ubyte",
 }
-
-
-def find_format(out: Path, given: str | None = None) -> str:
-    """Return the format that an output is written in: by its name, or as given.
-
-    Raises
-    ------
-    DataError
-        If name and format contradict each other.
-
-    Examples
-    --------
-    >>> find_format(Path("balanced.npz")), find_format(Path("balanced"))
-    ('npz', 'folder')
-    """
-    by_name = out.suffix[1:] if out.suffix in (".npz", ".csv", ".parquet") else None
-    if given is None:
-        if by_name is None and out.suffix and not out.is_dir():
-            raise DataError(
-                "An output is an .npz, .csv or .parquet file, or a folder, whose name "
-                f"has no suffix. Received: {out}."
-            )
-        return by_name or "folder"
-    if given in ("npz", "csv", "parquet") and given != by_name:
-        raise DataError(f"A {given} file ends in .{given}. Received: {out}.")
-    if given not in ("npz", "csv", "parquet") and by_name is not None:
-        raise DataError(f"The format {given} is a folder. Received: {out}.")
-    return given
-
-
-def check_output(
-    out: str | os.PathLike[str],
-    source: Path | None,
-    *,
-    overwrite: bool,
-    format: str | None = None,
-    with_card: bool = False,
-) -> None:
-    """Raise DataError unless a new output may be written.
-
-    Parameters
-    ----------
-    out : path-like
-        The file or folder to write.
-    source : Path or None
-        The user's own data, which is never written over.
-    overwrite : bool
-        Whether something else there may be replaced.
-    format : str or None, default=None
-        See :func:`find_format`.
-    with_card : bool, default=False
-        Whether a card is written, too; see :func:`write_images`.
-    """
-    out = Path(out)
-    kind = find_format(out, format)
-    reason = check_folder(out)
-    if reason is not None:
-        raise DataError(f"{out} cannot be written: {reason}.")
-    for target, is_folder in find_places(out, kind, with_card=with_card).items():
-        _check_target(target, is_folder, source, overwrite)
-
-
-def find_places(
-    out: Path, format: str | None = None, *, with_card: bool = False
-) -> dict[Path, bool]:
-    """Return all that an output consists of, and which of it are folders.
-
-    Examples
-    --------
-    >>> places = find_places(Path("cells.csv"), with_card=True)
-    >>> {place.name: is_folder for place, is_folder in places.items()}
-    {'cells.csv': False, 'cells': True, 'cells.card.md': False}
-    """
-    kind = find_format(out, format)
-    places = {out: kind in FOLDER_WRITERS}
-    if kind in ("csv", "parquet"):
-        places[images_folder(out)] = True
-    if with_card and not places[out]:
-        places[card_beside(out)] = False
-    return places
 
 
 def check_format(
@@ -135,7 +58,7 @@ def check_format(
     labelled : LabelledImages
         What was read.
     format : str or None, default=None
-        See :func:`find_format`.
+        See :func:`balancegan.data.outputs.find_format`.
 
     Raises
     ------
@@ -171,16 +94,6 @@ def _check_files_apart(files: Iterable[Path], places: Sequence[Path]) -> None:
             )
 
 
-def images_folder(manifest: Path) -> Path:
-    """Return the folder beside a manifest that its images are in."""
-    return manifest.with_suffix("")
-
-
-def card_beside(out: Path) -> Path:
-    """Return the file beside an output that says what is in it."""
-    return out.with_suffix(".card.md")
-
-
 def write_images(
     out: str | os.PathLike[str],
     labelled: LabelledImages,
@@ -194,8 +107,9 @@ def write_images(
     Parameters
     ----------
     out : path-like
-        The file or folder to write; see :func:`check_output`. An .npz file that was
-        read from another one is a copy of that, with all its other arrays.
+        The file or folder to write; see :func:`balancegan.data.outputs.check_output`.
+        An .npz file that was read from another one is a copy of that, with all its
+        other arrays.
     labelled : LabelledImages
         What was read.
     synthetic : SyntheticImages or None, default=None
@@ -228,9 +142,11 @@ def write_images(
         write_arrays(out, to_arrays(labelled, synthetic))
     else:
         _write_manifest(out, labelled, synthetic)
-    if card is not None:
-        with whole_file(card_beside(out)) as file:
-            file.write(card.encode())
+    if card is None:
+        card_beside(out).unlink(missing_ok=True)  # of what was there before
+        return
+    with whole_file(card_beside(out)) as file:
+        file.write(card.encode())
 
 
 def _write_manifest(
@@ -337,48 +253,3 @@ FOLDER_WRITERS: dict[str, Writer] = {
     "npy": _write_npy,
     "idx": _write_idx,
 }
-
-
-def _check_target(
-    target: Path, is_folder: bool, source: Path | None, overwrite: bool
-) -> None:
-    if source is not None and source.exists():
-        own, other = target.resolve(), source.resolve()
-        if own == other:
-            raise DataError(f"{target} is the input itself, which is left as it is.")
-        if own in other.parents or other in own.parents:
-            raise DataError(
-                f"{target} and the input {source} lie within each other. Choose a "
-                "place of its own for the output."
-            )
-    if not target.exists():
-        return
-    reason = check_kind(target, is_folder=is_folder)
-    if reason is not None:
-        raise DataError(reason)
-    if not overwrite:
-        raise DataError(
-            f"{target} exists already. Allow it to be overwritten (--overwrite), or "
-            "choose another name."
-        )
-    if is_folder and not _may_be_ours(target):
-        raise DataError(
-            f"{target} is a folder of other things than images and their table, which "
-            "is not replaced. Choose another name, or remove it yourself."
-        )
-
-
-def _may_be_ours(folder: Path) -> bool:
-    """Return whether a folder is as we write them: arrays, or what its table names."""
-    table = folder / FOLDER_TABLE
-    files = {
-        path for path in folder.rglob("*") if not path.is_dir() or path.is_symlink()
-    }
-    files -= {table, folder / FOLDER_CARD}
-    files -= {path for path in files if path.name.lower() in LEFT_BY_SYSTEMS}
-    flat = all(path.parent == folder for path in files)
-    if flat and all(ARRAY_FILE.fullmatch(path.name) for path in files):
-        return True
-    beside = [folder.with_name(folder.name + suffix) for suffix in (".csv", ".parquet")]
-    tables = [path for path in (table, *beside) if path.is_file()]
-    return any(files <= named_files(path) for path in tables)

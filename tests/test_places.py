@@ -1,0 +1,250 @@
+"""What commands write: each in a place of its own, and what they say of it."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from balancegan import ConditionalGANAugmenter
+from balancegan.cli.display import Display
+from balancegan.data.reading import read_images
+from balancegan.gan import conditional_gan, monitor
+from balancegan.gan.checkpoint import CheckpointFolder
+from balancegan.pictures import write_png
+
+from .conftest import load_npz, make_images
+from .test_checkpoint import killed_after
+from .test_cli import QUICK, run
+from .test_outputs import everything, refused
+
+X, Y = make_images(18), np.repeat([0, 1], [12, 6])
+AS_THEY_COME = ["--gan-only", "--no-reject"]
+
+
+@pytest.fixture
+def data(tmp_path):
+    path = tmp_path / "data.npz"
+    np.savez(path, x_train=X, y_train=Y, class_names=np.array(["bag", "boot"]))
+    return path
+
+
+@pytest.fixture
+def photos(tmp_path):
+    for row, (image, label) in enumerate(zip(X, Y, strict=True)):
+        path = tmp_path / "photos" / f"c{label}" / f"{row}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_png(path, image[..., None])
+    return tmp_path / "photos"
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    path = tmp_path_factory.mktemp("models") / "model"
+    ConditionalGANAugmenter(steps=1, random_state=0, verbose=0).fit(X, Y).save(path)
+    return path
+
+
+@pytest.fixture
+def often(monkeypatch):
+    monkeypatch.setattr(conditional_gan, "STEPS_PER_CALL", 1)
+    monkeypatch.setattr(monitor, "CHECKPOINT_SECONDS", 0.0)
+
+
+@pytest.mark.usefixtures("often")
+def test_a_saved_model_gives_up_no_training_that_was_begun(data, model, tmp_path):
+    out = tmp_path / "out.npz"
+    with killed_after(1):
+        run("balance", data, "--out", out, "--steps", 3)
+    begun = everything(tmp_path / "out.npz.checkpoints")
+    words = ("balance", data, "--out", out, "--model", model, *AS_THEY_COME)
+    assert run(*words).exit_code == 0
+    assert out.exists()
+    assert everything(tmp_path / "out.npz.checkpoints") == begun
+
+
+@pytest.mark.usefixtures("often")
+def test_a_demo_goes_on(tmp_path):
+    out = tmp_path / "demo"
+    words = ("demo", "--out", out, "--steps", 3, "--batch-size", 8, "--seed", 0)
+    with killed_after(1):
+        run(*words)
+    done = run(*words, "--resume")
+    assert done.exit_code == 0, done.stderr
+    assert "going on from step 1" in done.stderr
+    assert CheckpointFolder(out / "digits-balanced.npz.checkpoints").steps == []
+
+
+def test_outputs_lie_beside_each_other(data, tmp_path):
+    out, page = tmp_path / "out", tmp_path / "same.html"
+    assert run("convert", data, "--out", out).exit_code == 0
+    before = everything(tmp_path)
+    inside = f"{out / 'x'} lies within {out}, which is written as a whole"
+    for option in ("--save-model", "--log-dir"):
+        words = ("--out", out, "--overwrite", option, out / "x")
+        refused("balance", data, *words, *QUICK, because=inside)
+    out = ("--out", tmp_path / "o.npz", "--evaluate")
+    twice = "is named twice for what is written"
+    card = tmp_path / "o.card.md"
+    refused("balance", data, *out, "--report", card, because=twice)
+    words = ("--save-model", page, "--report", page)
+    refused("balance", data, *out, *words, because=twice)
+    words = ("--report", page, "--cache", page)
+    refused("balance", data, *out, *words, because=twice)
+    words = ("--save-model", tmp_path, *QUICK)
+    refused("balance", data, *out[:2], *words, because="lies within")
+    assert everything(tmp_path) == before
+
+
+def test_files_that_a_manifest_names_stay(photos, tmp_path):
+    names = sorted(str(p.relative_to(tmp_path)) for p in photos.rglob("*.png"))
+    table = pd.DataFrame({"file_name": names, "label": [n[8] for n in names]})
+    table.to_csv(tmp_path / "m.csv", index=False)
+    (tmp_path / "linked.png").symlink_to(tmp_path / names[0])
+    before = everything(tmp_path)
+    out = ("--out", tmp_path / "o.npz", *QUICK)
+    for picture in (tmp_path / names[0], tmp_path / "linked.png"):
+        words = (tmp_path / "m.csv", "--picture", picture, "--overwrite")
+        refused("inspect", *words, because="among the files of")
+        refused("balance", *words, *out, because="among the files of")
+    assert everything(tmp_path) == before
+
+
+def test_arrays_beside_a_npy_file_stay(tmp_path):
+    for name, array in {"x_train": X, "y_train": Y}.items():
+        np.save(tmp_path / f"{name}.npy", array)
+    (tmp_path / "p.png").symlink_to(tmp_path / "y_train.npy")
+    words = (tmp_path / "x_train.npy", "--picture", tmp_path / "p.png", "--overwrite")
+    refused("inspect", *words, because="among the files of")
+    np.testing.assert_array_equal(np.load(tmp_path / "y_train.npy"), Y)
+
+
+def test_logs_and_caches_are_not_kept_in_the_input(photos, tmp_path):
+    before = everything(tmp_path)
+    model = ("--model", tmp_path / "m", *QUICK)
+    logs = ("--log-dir", photos / "runs")
+    refused("train", photos, *model, *logs, because="or within it")
+    refused("balance", photos, "--out", tmp_path / "o", *logs, because="or within it")
+    refused("evaluate", photos, "--cache", photos / "kept", because="or within it")
+    logs = ("--log-dir", tmp_path / "m" / "runs")
+    refused("train", photos, *model, *logs, because="lies within")
+    assert everything(tmp_path) == before
+
+
+def test_a_folder_of_another_table_is_not_replaced(data, tmp_path):
+    assert run("convert", data, "--out", tmp_path / "q.csv").exit_code == 0
+    before = everything(tmp_path)
+    for name in ("q.parquet", "q"):
+        words = ("convert", data, "--out", tmp_path / name, "--overwrite")
+        refused(*words, because="q.csv, which is not replaced")
+    assert everything(tmp_path) == before
+    words = ("convert", data, "--out", tmp_path / "q.csv", "--overwrite")
+    assert run(*words).exit_code == 0
+    assert len(read_images(tmp_path / "q.csv").labels) == len(Y)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "/"])
+def test_outputs_have_names(data, name, monkeypatch, tmp_path):
+    (tmp_path / "in").mkdir()
+    monkeypatch.chdir(tmp_path / "in")
+    refused("balance", data, "--out", name, because="is no name of a file")
+    refused("convert", data, "--out", name, "--overwrite", because="is no name of")
+    refused("train", data, "--model", name, because="is no name of a file or folder")
+
+
+def test_a_link_to_nothing_is_refused_before(data, tmp_path):
+    (tmp_path / "o.npz").symlink_to(tmp_path / "nowhere")
+    words = ("balance", data, "--out", tmp_path / "o.npz", "--overwrite")
+    refused(*words, because="is a link to nothing")
+
+
+@pytest.mark.parametrize("name", ["bag.jpg", "bag.NPZ", "bag.tfrecords"])
+def test_suffixes_that_nobody_knows_are_refused(data, model, tmp_path, name):
+    words = ("generate", model, "--class", "0", "--out", tmp_path / name)
+    refused(*words, because="or a folder, whose name has no suffix")
+    words = ("inspect", data, "--picture", tmp_path / name)
+    refused(*words, because="A picture is a .png file")
+    assert list(tmp_path.iterdir()) == [data]
+
+
+@pytest.mark.parametrize("size", ["²", "99999999x99999999", "0", "3x", "-3", "4.5"])
+def test_sizes_are_whole_numbers_of_pixels(photos, tmp_path, size):
+    words = ("convert", photos, "--out", tmp_path / "c.npz", f"--size={size}")
+    refused(*words, because="is no size such as")
+
+
+@pytest.mark.parametrize(
+    "option", [("--minutes", "1e308"), ("--steps", "1" + "0" * 20)]
+)
+def test_training_has_an_end(data, option):
+    refused("balance", data, "--dry-run", *option, because="is not in the range")
+
+
+@pytest.mark.usefixtures("one_step_a_call")
+def test_a_dry_run_ends_with_the_steps_or_the_minutes(data):
+    def steps(*options):
+        words = ("--dry-run", "--json", "--quiet", *AS_THEY_COME)
+        return json.loads(run("balance", data, *words, *options).stdout)["steps"]
+
+    assert steps("--steps", 7, "--minutes", 100) == 7
+    assert steps("--steps", 10**9, "--minutes", 0.001) < 10**6
+
+
+def test_a_card_does_not_outlive_what_it_describes(data, tmp_path):
+    out, card = tmp_path / "o.npz", tmp_path / "o.card.md"
+    assert run("balance", data, "--out", out, *QUICK).exit_code == 0
+    assert card.exists()
+    out.unlink()
+    refused("convert", data, "--out", out, because="o.card.md exists already")
+    assert run("convert", data, "--out", out, "--overwrite").exit_code == 0
+    assert not card.exists()
+
+
+def test_a_comparison_says_what_was_left_out(photos):
+    (photos / "c0" / "empty.png").touch()
+    words = ("--arms", "none", "--classifier", "linear", "--classifier-steps", 1)
+    words += ("--folds", 2, "--seeds", 1, "--on-error", "skip", "--json")
+    done = run("evaluate", photos, *words)
+    assert "left out 1 unusable files" in done.stderr
+    json.loads(done.stdout)
+
+
+def test_a_model_keeps_its_range(data, model, tmp_path):
+    words = ("balance", data, "--out", tmp_path / "o.npz", "--model", model)
+    words += (*AS_THEY_COME, "--value-range", 0)
+    refused(*words, 1000, because="white at 255. Received: --value-range 0 1000")
+    assert run(*words, 255).exit_code == 0
+
+
+def test_the_card_says_how_images_are_made_again(data, model, tmp_path):
+    words = ("--model", model, *AS_THEY_COME, "--truncation", 0.5)
+    assert run("balance", data, "--out", tmp_path / "o.npz", *words).exit_code == 0
+    card = (tmp_path / "o.card.md").read_text()
+    assert "--index NUMBER --truncation 0.5`" in card
+    made = load_npz(tmp_path / "o.npz")
+    row = np.flatnonzero(made["is_synthetic"])[2]
+    words = ("generate", model, "--class", made["y_train"][row])
+    words += ("--index", made["synthetic_number"][row], "--out", tmp_path / "i.npz")
+    assert run(*words, "--truncation", 0.5).exit_code == 0
+    again = load_npz(tmp_path / "i.npz")
+    np.testing.assert_array_equal(again["X"][0], made["x_train"][row])
+    assert again["synthetic_model"] == made["synthetic_model"]
+
+
+def test_a_table_of_quality_names_its_classes(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    names = ["eosinophil", "basophil, pale"]
+    shares = dict.fromkeys(("accepted", "agreement", "real_agreement"), 0.5)
+    counts = {"gan": 120, "recombined": 50, "interpolated": 3, "copied": 1234}
+    rows = [{"class": n, **counts, **shares, "other_class": 0.5} for n in names]
+    Display(quiet=False).show_quality(rows, str)
+    shown = capsys.readouterr().err
+    for text in (
+        "eosinophil",
+        "basophil,",
+        "pale",
+        "recombined",
+        "1234",
+        "other class",
+    ):
+        assert text in shown
