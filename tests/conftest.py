@@ -41,3 +41,37 @@ def one_step_a_call(monkeypatch):
     """Return to Python after every step: a few then do for what happens in between."""
     for module in ("gan.conditional_gan", "cli.estimate"):
         monkeypatch.setattr(f"balancegan.{module}.STEPS_PER_CALL", 1)
+
+
+@pytest.fixture
+def data(tmp_path):
+    """An .npz file of 12 bags and 6 boots, 8x8."""
+    path = tmp_path / "data.npz"
+    y = np.repeat([0, 1], [12, 6])
+    names = np.array(["bag", "boot"])
+    np.savez(path, x_train=make_images(18), y_train=y, class_names=names)
+    return path
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """The same as files, a folder for each of two classes."""
+    from balancegan.pictures import write_png
+
+    for row, image in enumerate(make_images(18)):
+        label, n = (0, row) if row < 12 else (1, row - 12)
+        path = tmp_path / "photos" / f"c{label}" / f"{n}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_png(path, image[..., None])
+    return tmp_path / "photos"
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory):
+    """A saved model of these images, trained for a step; do not change it."""
+    from balancegan import ConditionalGANAugmenter
+
+    path = tmp_path_factory.mktemp("models") / "model"
+    augmenter = ConditionalGANAugmenter(steps=1, random_state=0, verbose=0)
+    augmenter.fit(make_images(18), np.repeat([0, 1], [12, 6])).save(path)
+    return path

@@ -13,38 +13,12 @@ from balancegan.cli import tasks
 from balancegan.downstream import amounts
 from balancegan.gan import conditional_gan, monitor
 from balancegan.gan.checkpoint import CheckpointFolder
-from balancegan.pictures import write_png
 
 from .conftest import load_npz, make_images
 from .test_checkpoint import killed_after
 from .test_cli import QUICK, run
 
-X, Y = make_images(18), np.repeat([0, 1], [12, 6])
-
-
-@pytest.fixture
-def data(tmp_path):
-    path = tmp_path / "data.npz"
-    np.savez(path, x_train=X, y_train=Y, class_names=np.array(["bag", "boot"]))
-    return path
-
-
-@pytest.fixture
-def photos(tmp_path):
-    """A folder for each of two classes."""
-    folder = tmp_path / "photos"
-    for image, label in zip(X, Y, strict=True):
-        (folder / f"c{label}").mkdir(parents=True, exist_ok=True)
-        n = len(list((folder / f"c{label}").iterdir()))
-        write_png(folder / f"c{label}" / f"{n}.png", image[..., None])
-    return folder
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    path = tmp_path_factory.mktemp("models") / "model"
-    ConditionalGANAugmenter(steps=1, random_state=0, verbose=0).fit(X, Y).save(path)
-    return path
+X, Y = make_images(18), np.repeat([0, 1], [12, 6])  # of `data`
 
 
 def refused(*words, because):

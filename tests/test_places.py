@@ -6,12 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from balancegan import ConditionalGANAugmenter
 from balancegan.cli.display import Display
 from balancegan.data.reading import read_images
 from balancegan.gan import conditional_gan, monitor
 from balancegan.gan.checkpoint import CheckpointFolder
-from balancegan.pictures import write_png
 
 from .conftest import load_npz, make_images
 from .test_checkpoint import killed_after
@@ -20,29 +18,6 @@ from .test_outputs import everything, refused
 
 X, Y = make_images(18), np.repeat([0, 1], [12, 6])
 AS_THEY_COME = ["--gan-only", "--no-reject"]
-
-
-@pytest.fixture
-def data(tmp_path):
-    path = tmp_path / "data.npz"
-    np.savez(path, x_train=X, y_train=Y, class_names=np.array(["bag", "boot"]))
-    return path
-
-
-@pytest.fixture
-def photos(tmp_path):
-    for row, (image, label) in enumerate(zip(X, Y, strict=True)):
-        path = tmp_path / "photos" / f"c{label}" / f"{row}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_png(path, image[..., None])
-    return tmp_path / "photos"
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    path = tmp_path_factory.mktemp("models") / "model"
-    ConditionalGANAugmenter(steps=1, random_state=0, verbose=0).fit(X, Y).save(path)
-    return path
 
 
 @pytest.fixture
