@@ -10,7 +10,7 @@ from balancegan.gan.builders import describe_builder
 
 
 def build(shape, width=8):
-    return [width + n for n in shape if n in {3, 5, 7}]
+    return [width + len(n) for n in shape if n in {"a", "b", "c", "d"}]
 
 
 def closing_over(width):
@@ -54,7 +54,13 @@ def test_builders_that_differ_are_described_apart():
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: partial(build, width=16), lambda: closing_over(2), Builder]
+    "make",
+    [
+        lambda: partial(build, width=16),
+        lambda: partial(build, Builder()),  # which lies elsewhere
+        lambda: closing_over(2),
+        Builder,
+    ],
 )
 def test_the_same_builder_is_described_alike(make):
     assert describe_builder(make()) == describe_builder(make())
