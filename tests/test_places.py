@@ -189,6 +189,13 @@ def test_a_model_keeps_its_range(data, model, tmp_path):
     words += (*AS_THEY_COME, "--value-range", 0)
     refused(*words, 1000, because="white at 255. Received: --value-range 0 1000")
     assert run(*words, 255).exit_code == 0
+    floats = tmp_path / "floats.npz"
+    np.savez(floats, X=(X / 256 - 0.1).astype("float32"), y=Y)
+    ends = ("--value-range", "-0.1", "0.9")  # which float32 has not
+    own = tmp_path / "own"
+    assert run("train", floats, "--model", own, *ends, *QUICK).exit_code == 0
+    words = ("balance", floats, "--out", tmp_path / "f.npz", "--model", own)
+    assert run(*words, *AS_THEY_COME, *ends).exit_code == 0
 
 
 def test_the_card_says_how_images_are_made_again(data, model, tmp_path):

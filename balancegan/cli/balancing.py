@@ -25,6 +25,7 @@ from balancegan.errors import DataError
 from balancegan.files import explaining
 from balancegan.gan.fingerprint import fingerprint
 from balancegan.gan.persistence import check_destination
+from balancegan.images import find_format
 from balancegan.pictures import compare_real_and_synthetic, write_png
 
 # In pictures
@@ -136,13 +137,15 @@ def _loaded(task: Task) -> ConditionalGANAugmenter | None:
     if task.model is None:
         return None
     augmenter = ConditionalGANAugmenter.load(task.model)
-    known, asked = augmenter.model_.image_format, task.settings["value_range"]
-    if asked not in (None, (known.low, known.high)):
-        raise DataError(
-            f"The model makes images with black at {known.low:g} and white at "
-            f"{known.high:g}. Received: --value-range {asked[0]:g} {asked[1]:g}. Leave "
-            "it out, or train another model."
-        )
+    known, value_range = augmenter.model_.image_format, task.settings["value_range"]
+    if value_range is not None:
+        asked = find_format(task.labelled.images, value_range=value_range)
+        if (asked.low, asked.high) != (known.low, known.high):
+            raise DataError(
+                f"The model makes images with black at {known.low:g} and white at "
+                f"{known.high:g}. Received: --value-range {asked.low:g} "
+                f"{asked.high:g}. Leave it out, or train another model."
+            )
     own = (*SCREENING_PARAMETERS, "max_ratio", "verbose", "balance_on")
     return augmenter.set_params(**{name: task.settings[name] for name in own})
 

@@ -120,7 +120,7 @@ def write_images(
         sub-folder a class, and a metadata.csv). None: by the name of `out`.
     card : str or None, default=None
         A text about the images: README.md in a folder, NAME.card.md beside a file.
-        None: there is none.
+        None: there is none, and one that was there before is removed.
 
     Raises
     ------
