@@ -4,6 +4,7 @@ Differences are paired over (draw, seed), with 95 % intervals, the wider of two:
 the pairs, and over the means of draws, since seeds of a draw share its images. The bar
 is the best of the arms without a generator, by mean balanced accuracy; it is chosen by
 the same runs, so that upper bounds are moved up by as much as the choice may deceive.
+Pairs spread by one test image of the rarest class at least.
 """
 
 import json
@@ -34,6 +35,14 @@ from tables import (
 from balancegan.evaluation.metrics import Difference, paired_difference
 
 BY_THE_OTHER = "by_the_digit"  # of dominoes, where the digit is not the class
+TESTED = {  # test images of each class
+    "mnist_lt": (980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009),
+    "fashion_lt": (1000,) * 10,
+    "dominoes": (500,) * 10,
+    "dominoes_995": (500,) * 10,
+    "blood": (69, 805, 71),
+    "chest": (234, 390),
+}
 GENERATOR = "cgan"  # what the names of arms that use one begin with
 COLORS = {True: "C0", False: "C1"}  # with the GAN's images, and what is beside them
 
@@ -105,13 +114,20 @@ class Runs:
         if figure not in self.frame:
             return paired_difference([], [])
         sides = (self.of(name)[figure] for name in (arm, other))
-        return paired_over_draws(*sides, **settings)
+        tested = TESTED[self.name]
+        of_an_image = 1 / (len(tested) * min(tested))
+        return paired_over_draws(*sides, resolution=of_an_image, **settings)
 
     def difference_of_class(self, arm, other, cls, **settings) -> Difference:
         """Return that of a class's recall, over pairs: three draws tell nothing."""
         sides = (self.of(name)["recall"].str[cls] for name in (arm, other))
         values, others = next(sides).align(next(sides), join="inner")
-        return paired_difference(values.astype(float), others.astype(float), **settings)
+        return paired_difference(
+            values.astype(float),
+            others.astype(float),
+            resolution=1 / TESTED[self.name][cls],
+            **settings,
+        )
 
     def to_bar(self, arm):
         return self.to_best_of(self.rivals, arm, JUDGED_BY)

@@ -22,6 +22,15 @@ def page(monkeypatch):
         sys.modules.pop(name, None)
 
 
+@pytest.fixture
+def many_tested(page, monkeypatch):
+    """So many test images that one more makes no difference."""
+    import arms_tables
+
+    tested = dict.fromkeys(arms_tables.TESTED, (10**9,) * 10)
+    monkeypatch.setattr(arms_tables, "TESTED", tested)
+
+
 def run(arm, seed, accuracy, recall=(0.5, 0.7)):
     return {
         "draw": 0,
@@ -202,6 +211,7 @@ def test_seeds_of_a_draw_are_no_draws(page, results):
     assert (found.n_pairs, found.verdict) == (9, "no evidence")
 
 
+@pytest.mark.usefixtures("many_tested")
 def test_arms_far_behind_do_not_widen_the_interval_to_the_bar(page, results):
     (runs,) = results
     bar = runs.frame.query("arm == 'oversample+augment'")["balanced_accuracy"]
@@ -216,6 +226,7 @@ def test_arms_far_behind_do_not_widen_the_interval_to_the_bar(page, results):
     assert high(0.80) > high(0.3)
 
 
+@pytest.mark.usefixtures("many_tested")
 def test_few_shot_recall_is_compared_with_the_best_of_it(page, results):
     (runs,) = results
     few = {"none": 0.1, "oversample": 0.6, "oversample+augment": 0.5}
@@ -230,6 +241,7 @@ def test_few_shot_recall_is_compared_with_the_best_of_it(page, results):
     assert "-10.0 (-10.0 to -10.0)" in cells["| **`oversample+augment`**"]
 
 
+@pytest.mark.usefixtures("many_tested")
 def test_a_quick_gan_is_paired_with_the_default(page, results):
     (runs,) = results
     quick = [run("cgan-2min+augment", k, 0.84 + 0.01 * k) for k in range(3)]
@@ -287,6 +299,7 @@ def test_every_class_has_a_row(page, results):
     ]
 
 
+@pytest.mark.usefixtures("many_tested")
 def test_a_class_is_compared_with_each_arm_without_a_gan(page, tmp_path):
     arms = {"none": 0.5, "oversample": 0.6, "oversample+augment": 0.8}
     recalls = {
@@ -452,3 +465,18 @@ def test_what_images_are_worth_alone_is_no_filling(page, tmp_path):
         "| Fashion-MNIST-LT | 4,000 |  | 65.0 (60.0, 70.0) |  |",
     ]
     assert len(page.fillings_table(tmp_path).splitlines()) == 3
+
+
+def test_pairs_spread_by_an_image_of_the_rarest_class(page, results):
+    (runs,) = results
+    an_image = 1 / (3 * 69)
+    same = runs.difference("oversample", "none", "balanced_accuracy")
+    assert same.mean == pytest.approx(0.1)
+    assert same.high - same.mean == pytest.approx(4.303 * an_image / 3**0.5, rel=1e-3)
+    of_class = runs.difference_of_class("oversample", "none", 0)
+    assert (of_class.low, of_class.high) == (0, 0)  # no pair differs at all
+    for row in runs.frame.index[runs.frame["arm"] == "oversample"]:
+        runs.frame.at[row, "recall"] = [0.5 + 2 / 69, 0.7]
+    fresh = replace(runs, frame=runs.frame.copy())
+    of_class = fresh.difference_of_class("oversample", "none", 0)
+    assert of_class.low == pytest.approx((2 - 4.303 / 3**0.5) / 69, abs=1e-4)
