@@ -444,7 +444,7 @@ def test_bad_requests_are_refused(trained, small_set):
         trained.resample("auto", X[:, 1:], y)
     without = y != "boot"
     for count in (-5, 2.7):
-        with pytest.raises(DataError, match=f"whole numbers.*boot.*{count}"):
+        with pytest.raises(DataError, match=f"whole numbers.*{count} for 'boot'"):
             trained.resample({"boot": count}, X[without], y[without])
     with pytest.raises(DataError, match="sock"):
         trained.resample("auto", X, np.where(y == "bag", "sock", y))
