@@ -21,8 +21,14 @@ def closing_over(width):
 
 
 class Builder:
+    def __init__(self, width=1):
+        self.width = width
+
     def __call__(self, shape):
         return shape
+
+    def build(self, shape):
+        return shape * self.width
 
 
 class Other(Builder):
@@ -43,6 +49,9 @@ DIFFERENT = [
     lambda shape: shape.tanh(),
     lambda shape, width=3: shape + 1,
     Builder(),
+    Builder(2),
+    Builder(3).build,
+    Builder(4).build,
     Other(),
     dict,
     None,

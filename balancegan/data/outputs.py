@@ -66,7 +66,8 @@ def check_output(
     format : str or None, default=None
         See :func:`find_format`.
     with_card : bool, default=False
-        Whether a card is written, too; see :func:`write_images`.
+        Whether a card is written, too; see
+        :func:`balancegan.data.writing.write_images`.
     """
     out = Path(out)
     kind = find_format(out, format)

@@ -42,7 +42,9 @@ def check_discriminator(discriminator: Any, image_shape: ImageShape) -> keras.Mo
 
 
 def describe_builder(builder: Any) -> str | None:
-    """Return what tells a builder from others: its name, code and arguments.
+    """Return what tells a builder from others: its name, code, arguments and state.
+
+    What it calls is told by its name alone.
 
     Examples
     --------
@@ -62,7 +64,8 @@ def describe_builder(builder: Any) -> str | None:
     if not isinstance(function, FunctionType):
         return str(name)
     cells = [cell.cell_contents for cell in function.__closure__ or ()]
-    values = [function.__defaults__, function.__kwdefaults__, *cells]
+    state = getattr(getattr(builder, "__self__", builder), "__dict__", {})
+    values = [function.__defaults__, function.__kwdefaults__, *cells, *state.items()]
     does = f"{_describe_code(function.__code__)} {_describe_values(values)}"
     return f"{name}:{hashlib.sha256(does.encode()).hexdigest()[:12]}"
 
