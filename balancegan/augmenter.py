@@ -24,12 +24,14 @@ from balancegan.gan.history import History
 from balancegan.gan.model import TrainedModel
 from balancegan.gan.persistence import load_model, save_model
 from balancegan.gan.precision import BFLOAT16, FLOAT32
-from balancegan.gan.presets import PRESETS
+from balancegan.gan.presets import MOST_STEPS, PRESETS
 from balancegan.gan.training import TrainingRun, begin
 from balancegan.gan.workers import DistributionStrategy, Together, gather
 from balancegan.images import find_format
-from balancegan.model_sampler import ABOVE_ZERO, COUNT, ModelSampler
+from balancegan.model_sampler import ABOVE_ZERO, ModelSampler
 from balancegan.recipe import choose_recipe
+
+STEP_COUNT = Interval(Integral, 1, MOST_STEPS, closed="both")
 
 
 class ConditionalGANAugmenter(ModelSampler):
@@ -212,7 +214,7 @@ class ConditionalGANAugmenter(ModelSampler):
         "image_shape": [tuple, list, None],
         "value_range": [tuple, list, None],
         "preset": [StrOptions(set(PRESETS))],
-        "steps": [COUNT, StrOptions({"auto"}), None],
+        "steps": [STEP_COUNT, StrOptions({"auto"}), None],
         "max_minutes": [ABOVE_ZERO, None],
         "batch_size": [Interval(Integral, 2, None, closed="left"), None],
         "learning_rate": [ABOVE_ZERO, None],
