@@ -382,7 +382,7 @@ def test_a_fitted_augmenter_survives_pickling(trained):
     [
         ({"preset": "none"}, "preset"),
         ({"steps": 0}, "steps"),
-        ({"steps": 10**9 + 1}, "steps"),
+        ({"steps": 10**9 + 1, "value_range": (0, 1)}, "steps"),
         ({"steps": "some"}, "steps"),
         ({"max_minutes": 0}, "max_minutes"),
         ({"log_dir": "no/such/folder"}, "no folder"),
