@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from balancegan.cli import option_types
 from balancegan.cli.display import Display
 from balancegan.data.reading import read_images
-from balancegan.gan import conditional_gan, monitor
+from balancegan.gan import conditional_gan, monitor, presets
 from balancegan.gan.checkpoint import CheckpointFolder
 
 from .conftest import load_npz, make_images
@@ -153,6 +154,10 @@ def test_sizes_are_whole_numbers_of_pixels(photos, tmp_path, size):
 )
 def test_training_has_an_end(data, option):
     refused("balance", data, "--dry-run", *option, because="is not in the range")
+
+
+def test_training_ends_where_that_of_python_does():
+    assert option_types.MOST_STEPS == presets.MOST_STEPS
 
 
 @pytest.mark.usefixtures("one_step_a_call")

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 SIDE = "[1-9][0-9]{0,3}"  # of an image, in pixels
+MOST_STEPS = 10**9  # that of `gan.presets`, whose imports would slow down --help
 
 
 class StepsType(click.ParamType):
@@ -22,7 +23,7 @@ class StepsType(click.ParamType):
         """Return the number, or "auto"."""
         if value == "auto":
             return "auto"
-        return click.IntRange(1, 1_000_000_000).convert(value, param, ctx)
+        return click.IntRange(1, MOST_STEPS).convert(value, param, ctx)
 
 
 class NumberType(click.FloatRange):

@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 
 from balancegan.balance import plain
 
-MOST_STEPS = 10**9  # fit TensorFlow's counters of 32 bits
+MOST_STEPS = 10**9  # four months at 100 a second; Python's counting ends at 2^63
 UNBOUNDED_STEPS = 10**7
 AUTO_STEPS = 20_000  # at most, where training ends by itself
 BRIEF_SHARE = 0.1  # of the steps, where other images than the GAN's are given out
