@@ -221,3 +221,17 @@ def _raise_to_share(y: np.ndarray, counts: dict[Any, int], share: float) -> Plan
 def plain(label: Hashable) -> Hashable:
     """Return a label of numpy's as the Python value that equals it."""
     return label.item() if isinstance(label, np.generic) else label
+
+
+def class_text(name: Hashable) -> str:
+    """Return what to call a class in a sentence: one without letters is quoted.
+
+    "0: 178" reads as a count, "class '0': 178" does not.
+
+    Examples
+    --------
+    >>> class_text("shirt"), class_text(0), class_text("10-20")
+    ('shirt', "class '0'", "class '10-20'")
+    """
+    text = str(name)
+    return text if any(sign.isalpha() for sign in text) else f"class '{text}'"
