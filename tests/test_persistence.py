@@ -360,7 +360,9 @@ def test_what_is_of_the_model_is_not_refused(networks, shape, tmp_path):
 def test_weights_that_cannot_be_of_the_model_are_refused_before_it_is_built(
     copy, monkeypatch
 ):
-    monkeypatch.setattr("balancegan.gan.persistence.GENERATORS", None)
+    monkeypatch.setattr(
+        "balancegan.gan.persistence.GENERATORS", dict.fromkeys(GENERATORS)
+    )
     (copy / GENERATOR_FILE).write_bytes(b"short")
     with pytest.raises(SavedModelError, match="5 bytes, which do not fit"):
         ConditionalGANAugmenter.load(copy)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from balancegan import DataError, memory, read_images
 from balancegan.cli.commands import main
-from balancegan.data import shards
+from balancegan.data import samples, shards
 from balancegan.data.reading import find_kind
 
 KINDS = ("tar", "tfrecord", "parquet")
@@ -302,3 +302,19 @@ def test_shards_are_balanced_like_any_set(tmp_path, kind):
         names = arrays["class_names"][arrays["y_train"]]
         assert names[real].tolist() == Y.tolist()
         assert (names == "boot").sum() == 12
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("error", [TypeError, ValueError, KeyError, RuntimeError])
+def test_an_error_of_our_own_is_not_called_damage_of_the_shard(
+    tmp_path, monkeypatch, kind, error
+):
+    path = write(tmp_path / f"a.{kind}", rows_of(X, Y))
+
+    def fail(*_):
+        raise error("ours")
+
+    monkeypatch.setattr(samples, "_plain", fail)
+    with pytest.raises(error, match="ours") as raised:
+        read_images(path)
+    assert not isinstance(raised.value, DataError)

@@ -47,26 +47,36 @@ def load_arrays(path: Path) -> dict[str, np.ndarray]:
     if path.is_dir():
         raise DataError(f"{path} is a folder. Expected: an .npz file.")
     arrays: dict[str, np.ndarray] = {}
-    key = "?"
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-            _check_unpacked_size(path, sum(member.file_size for member in members))
-            for member in members:
-                if not member.filename.endswith(SUFFIX):
-                    continue
+    with _open(path) as archive:
+        members = archive.infolist()
+        _check_unpacked_size(path, sum(member.file_size for member in members))
+        for member in members:
+            if member.filename.endswith(SUFFIX):
                 key = member.filename.removesuffix(SUFFIX)
-                with archive.open(member) as file:
-                    arrays[key] = np.lib.format.read_array(file, allow_pickle=False)
-    except zipfile.BadZipFile as error:
-        if key != "?":
-            raise _damaged(path, key, error) from error
+                arrays[key] = _read(path, archive, member, key)
+    return arrays
+
+
+def _open(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except DAMAGES as error:
         raise DataError(
             f"{path} is not an .npz file, or is cut short: its table of contents "
             f"cannot be read ({error})."
         ) from error
+
+
+def _read(
+    path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, key: str
+) -> np.ndarray:
+    try:
+        with archive.open(member) as file:
+            return np.lib.format.read_array(file, allow_pickle=False)
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+        raise _unreadable(path, error) from error
     except DAMAGES as error:
         if "pickle" in str(error).lower():
             raise DataError(
@@ -75,8 +85,8 @@ def load_arrays(path: Path) -> dict[str, np.ndarray]:
                 "read. Bring the images to one shape, and save plain arrays: texts by "
                 "np.asarray(y, dtype=str)."
             ) from error
-        raise _damaged(path, key, error) from error
-    return arrays
+        reason = str(error) or type(error).__name__
+        raise DataError(f"The array {key!r} in {path} is damaged: {reason}") from error
 
 
 def _check_unpacked_size(path: Path, n_bytes: int) -> None:
@@ -97,9 +107,8 @@ def _check_unpacked_size(path: Path, n_bytes: int) -> None:
         )
 
 
-def _damaged(path: Path, key: str, error: Exception) -> DataError:
-    reason = str(error) or type(error).__name__
-    return DataError(f"The array {key!r} in {path} is damaged: {reason}")
+def _unreadable(path: Path, error: OSError) -> DataError:
+    return DataError(f"{path} cannot be read: {error.strerror or error}.")
 
 
 def write_arrays(

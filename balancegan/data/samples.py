@@ -12,6 +12,7 @@ import re
 import struct
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,18 +114,39 @@ def iterate_samples(
     kind = shard_format(file)
     if kind is None:
         raise ValueError(f"No shard is called so: {file}")
-    found = READERS[kind](file, images_key, labels_key)
+    yield from READERS[kind](file, images_key, labels_key)
+
+
+@contextmanager
+def _reading(file: Path, *errors: type[Exception]) -> Iterator[None]:
+    """Report what a library raises in the block as damage of the shard.
+
+    Only calls of libraries belong in it: an error of our own is not the file's.
+    """
+    known: tuple[type[Exception], ...] = (OSError, *DAMAGES, *errors)
+    try:
+        yield
+    except known as error:
+        # Those of TensorFlow have what was said apart
+        reason = " ".join((getattr(error, "message", None) or str(error)).split())
+        raise _not_whole(file, reason or type(error).__name__) from error
+
+
+def _each(file: Path, items: Iterable[Any], *errors: type[Exception]) -> Iterator[Any]:
+    """Yield what a library reads from a shard."""
+    end = object()
+    with _reading(file, *errors):
+        found = iter(items)
     while True:
-        try:
-            sample = next(found)
-        except StopIteration:
+        with _reading(file, *errors):
+            item = next(found, end)
+        if item is end:
             return
-        except DataError:
-            raise
-        except (OSError, tarfile.TarError, *DAMAGES) as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise DataError(f"{file} is no whole .{kind} file: {reason}") from error
-        yield sample
+        yield item
+
+
+def _not_whole(file: Path, reason: str) -> DataError:
+    return DataError(f"{file} is no whole .{shard_format(file)} file: {reason}")
 
 
 def _read_tar(
@@ -138,7 +160,7 @@ def _read_tar(
         facts = _plain(_load_object(members.get(".json", b"{}"), f"{file}: {name}"))
         label = facts.pop(labels_key or "label", None)
         if label is None:
-            label = _read_class(members.get(f".{labels_key or 'cls'}"))
+            label = _read_class(file, members.get(f".{labels_key or 'cls'}"))
         where = f"{file.name}: {name}{pixels}"
         if label is None:
             raise _lacking("label", where, [*members, *facts], "--labels-key")
@@ -147,17 +169,21 @@ def _read_tar(
 
 def _group_members(file: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
     """Yield what files of one name have, by their suffixes."""
-    with tarfile.open(file, "r|*") as tar:
-        members = (each for each in tar if each.isreg())
+    with ExitStack() as stack:
+        with _reading(file, tarfile.TarError):
+            tar = stack.enter_context(tarfile.open(file, "r|*"))
+        every = _each(file, tar, tarfile.TarError)
+        members = (each for each in every if each.isreg())
         for name, group in itertools.groupby(members, key=lambda m: _cut(m.name)[0]):
             found, n_bytes = {}, 0
             for member in group:
                 n_bytes += member.size
                 if n_bytes > MOST_BYTES:
-                    raise ValueError(f"{name} has more than {MOST_BYTES:,} bytes")
-                content = tar.extractfile(member)
-                if content is not None:
-                    found[_cut(member.name)[1].lower()] = content.read()
+                    reason = f"{name} has more than {MOST_BYTES:,} bytes"
+                    raise _not_whole(file, reason)
+                with _reading(file, tarfile.TarError):
+                    content = tar.extractfile(member)
+                    found[_cut(member.name)[1].lower()] = content.read()  # type: ignore[union-attr]
             yield name, found
 
 
@@ -182,9 +208,10 @@ def _load_object(content: bytes, where: str) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _read_class(content: bytes | None) -> str | int | None:
+def _read_class(file: Path, content: bytes | None) -> str | int | None:
     """Return the class that a .cls file names, by a number or a text."""
-    text = (content or b"").decode().strip()
+    with _reading(file):
+        text = (content or b"").decode().strip()
     return int(text) if re.fullmatch(r"-?\d{1,18}", text, re.ASCII) else text or None
 
 
@@ -196,17 +223,15 @@ def _read_tfrecord(
 
     _check_lengths(file)
     batches = tf.data.TFRecordDataset(str(file)).batch(READ_AT_ONCE)
-    numbers = itertools.count()
-    try:
-        for records in batches.as_numpy_iterator():
-            for record, number in zip(records.tolist(), numbers, strict=False):
-                example = tf.train.Example.FromString(record)
-                features = example.features.feature.items()
-                values = {name: _value(feature) for name, feature in features}
-                where = f"{file.name}: record {number}"
-                yield _make_sample(where, values, images_key, labels_key)
-    except (tf.errors.OpError, DecodeError) as error:
-        raise ValueError(getattr(error, "message", None) or str(error)) from error
+    found = _each(file, batches.as_numpy_iterator(), tf.errors.OpError)
+    records = (record for batch in found for record in batch.tolist())
+    for number, record in enumerate(records):
+        with _reading(file, DecodeError):
+            example = tf.train.Example.FromString(record)
+        features = example.features.feature.items()
+        values = {name: _value(feature) for name, feature in features}
+        where = f"{file.name}: record {number}"
+        yield _make_sample(file, where, values, images_key, labels_key)
 
 
 def _check_lengths(file: Path) -> None:
@@ -214,11 +239,13 @@ def _check_lengths(file: Path) -> None:
     end = file.stat().st_size
     with open(file, "rb") as stream:
         while (place := stream.tell()) < end:
-            (length,) = FRAME.unpack(stream.read(FRAME.size))
+            with _reading(file):
+                (length,) = FRAME.unpack(stream.read(FRAME.size))
+            record = f"the record at byte {place:,}"
             if place + FRAME.size + length + FOOTER > end:
-                raise ValueError(f"the record at byte {place:,} does not end in it")
+                raise _not_whole(file, f"{record} does not end in it")
             if length > MOST_BYTES:
-                raise ValueError(f"the record at byte {place:,} has {length:,} bytes")
+                raise _not_whole(file, f"{record} has {length:,} bytes")
             stream.seek(length + FOOTER, os.SEEK_CUR)
 
 
@@ -234,15 +261,16 @@ def _read_parquet(
 ) -> Iterator[Sample]:
     from pyarrow.parquet import ParquetFile
 
-    with ParquetFile(file) as table:
+    with _reading(file):
+        opened = ParquetFile(file)
+    with opened as table:
         names = _find_class_names(table.schema_arrow.metadata or {})
-        number = 0
-        for batch in table.iter_batches(READ_AT_ONCE):
-            for row in batch.to_pylist():
-                where = f"{file.name}: row {number}"
-                sample = _make_sample(where, row, images_key, labels_key)
-                yield _name_label(sample, names, labels_key or "label")
-                number += 1
+        lists = (batch.to_pylist() for batch in table.iter_batches(READ_AT_ONCE))
+        rows = itertools.chain.from_iterable(_each(file, lists))
+        for number, row in enumerate(rows):
+            where = f"{file.name}: row {number}"
+            sample = _make_sample(file, where, row, images_key, labels_key)
+            yield _name_label(sample, names, labels_key or "label")
 
 
 def _is_bytes(kind: Any) -> bool:
@@ -257,14 +285,18 @@ def _is_bytes(kind: Any) -> bool:
 def _find_class_names(metadata: Mapping[bytes, bytes]) -> Mapping[str, Sequence[str]]:
     """Return what Hugging Face's datasets call the classes 0, 1, ... of a column."""
     try:
-        features = json.loads(metadata[b"huggingface"])["info"]["features"]
-        return {
-            name: list(map(str, feature["names"]))
-            for name, feature in features.items()
-            if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
-        }
-    except (LookupError, TypeError, ValueError, AttributeError, RecursionError):
+        found = json.loads(metadata.get(b"huggingface", b"{}"))
+    except (ValueError, RecursionError):
         return {}
+    for key in ("info", "features"):
+        found = found.get(key) if isinstance(found, dict) else None
+    return {
+        name: list(map(str, feature["names"]))
+        for name, feature in (found if isinstance(found, dict) else {}).items()
+        if isinstance(feature, dict)
+        and feature.get("_type") == "ClassLabel"
+        and isinstance(feature.get("names"), list)
+    }
 
 
 def _name_label(
@@ -277,6 +309,7 @@ def _name_label(
 
 
 def _make_sample(
+    file: Path,
     where: str,
     values: Mapping[str, Any],
     images_key: str | None,
@@ -291,7 +324,7 @@ def _make_sample(
     if not isinstance(pixels, bytes) or not pixels:
         raise _lacking("encoded image", where, values, "--images-key")
     if len(pixels) > MOST_BYTES:
-        raise ValueError(f"{where} has an image of {len(pixels):,} bytes")
+        raise _not_whole(file, f"{where} has an image of {len(pixels):,} bytes")
     facts = _plain(values)
     keys = (*LABEL_KEYS, NUMBERED_LABEL) if labels_key is None else (labels_key,)
     found = (facts.pop(key, None) for key in keys)

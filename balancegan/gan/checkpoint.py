@@ -87,12 +87,8 @@ class CheckpointFolder:
             path = self._path(step)
             try:
                 return _read(path)
-            except (OSError, *DAMAGES) as error:
-                warnings.warn(
-                    f"The checkpoint {path} is damaged ({error}): passed over.",
-                    CheckpointWarning,
-                    stacklevel=2,
-                )
+            except SavedModelError as error:
+                warnings.warn(str(error), CheckpointWarning, stacklevel=2)
         if steps:
             raise SavedModelError(
                 f"All checkpoints in {self.folder} are damaged. Remove them, and train "
@@ -138,12 +134,22 @@ class CheckpointFolder:
 
 
 def _read(path: Path) -> State:
-    with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
-    facts = json.loads(arrays.pop(FACTS).tobytes())
+    """Return a checkpoint; raise SavedModelError if it is damaged."""
+    try:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        facts = json.loads(arrays.pop(FACTS).tobytes())
+    except (OSError, *DAMAGES) as error:
+        raise _damaged(path, error) from error
     if not isinstance(facts, dict) or not isinstance(facts.get("run"), dict):
-        raise ValueError("it does not say of what run it is")
+        raise _damaged(path, "it does not say of what run it is")
     return State(facts, arrays)
+
+
+def _damaged(path: Path, reason: object) -> SavedModelError:
+    return SavedModelError(
+        f"The checkpoint {path} is damaged ({reason}), and is ignored."
+    )
 
 
 def describe_run(

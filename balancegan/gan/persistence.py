@@ -166,45 +166,51 @@ def load_model(
             else f"The generator in {path} was built by balancegan. "
             f"Received: generator={generator!r}. Leave it out."
         )
+    known, parameters = _take_facts(Path(path), facts, is_ours=generator is None)
+    _check_whole(Path(path), facts)
+    preset, image_format = known["preset"], known["image_format"]
+    attributes = known["attributes"]
+    build_generator = generator or naming_anew()(GENERATORS[preset.networks])
+    network = build_generator(
+        image_format.image_shape,
+        attributes.sizes if generator is None else attributes.n_classes,
+        preset.latent_dim,
+        known["seed"],
+    )
+    model = TrainedModel(
+        generator=check_generator(network, image_format.image_shape, preset.latent_dim),
+        own_generator=generator is not None,
+        **known,
+    )
+    _load_weights(Path(path), model)
+    return model, parameters
+
+
+def _take_facts(
+    path: Path, facts: Mapping[str, Any], *, is_ours: bool
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what the file says of a model, and the augmenter's parameters."""
     try:
         attributes = _attributes_from_json(facts["attributes"])
         preset = take_as(Preset, facts["preset"])
+        if preset.networks not in GENERATORS:
+            raise ValueError(f"networks are {preset.networks!r}")
         image_format = take_image_format(facts["image_format"])
+        if is_ours:
+            _check_sizes(path, preset, image_format.image_shape)
         known = {
+            "attributes": attributes,
+            "preset": preset,
+            "image_format": image_format,
             **take_numbers(facts, NUMBERS),
             "class_names": take_class_names(facts["class_names"], attributes),
             "counts": take_counts(facts["counts"], attributes),
         }
-        if generator is None:
-            _check_sizes(Path(path), preset, image_format.image_shape)
-        _check_whole(Path(path), facts)
-        build_generator = generator or naming_anew()(GENERATORS[preset.networks])
-        model = TrainedModel(
-            generator=check_generator(
-                build_generator(
-                    image_format.image_shape,
-                    attributes.sizes if generator is None else attributes.n_classes,
-                    preset.latent_dim,
-                    known["seed"],
-                ),
-                image_format.image_shape,
-                preset.latent_dim,
-            ),
-            own_generator=generator is not None,
-            preset=preset,
-            image_format=image_format,
-            attributes=attributes,
-            **known,
-        )
-        parameters = _parameters_from_json(facts["parameters"])
+        return known, _parameters_from_json(facts["parameters"])
     except SavedModelError:
         raise
     except DAMAGES as error:
-        raise SavedModelError(
-            f"{Path(path) / FACTS_FILE} is damaged: {error!r}"
-        ) from error
-    _load_weights(Path(path), model)
-    return model, parameters
+        raise SavedModelError(f"{path / FACTS_FILE} is damaged: {error!r}") from error
 
 
 def _attributes_to_json(attributes: Attributes) -> list[dict[str, Any]]:
