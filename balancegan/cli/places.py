@@ -90,12 +90,14 @@ def check_picture(
 
 def refuse_sources(labelled: "LabelledImages", outputs: Iterable[Path | None]) -> None:
     """Refuse outputs that are among the files that were read."""
+    from balancegan.data.arrayfiles import array_files
+
     there = [path for path in outputs if path is not None and path.exists()]
     if not there:
         return
     files = {file for part in labelled.parts.values() for file in part.files or ()}
-    if labelled.path.suffix == ".npy":
-        files.update(labelled.path.parent.glob("*.npy"))
+    if labelled.stored is not None and labelled.path.is_file():
+        files.update(array_files(labelled.path))
     read = {file.resolve() for file in files}
     for path in there:
         if path.resolve() in read:

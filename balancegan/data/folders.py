@@ -14,8 +14,8 @@ import pandas as pd
 
 from balancegan.data.decoding import SUFFIXES
 from balancegan.data.imagefiles import BadFile, readable
-from balancegan.data.labelled import TEST, TRAIN, VALIDATION
-from balancegan.data.manifests import SPLIT_NAMES, read_table
+from balancegan.data.labelled import SPLIT_NAMES, TEST, TRAIN, VALIDATION
+from balancegan.data.manifests import read_table
 from balancegan.errors import DataError
 
 TABLES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")

@@ -19,6 +19,16 @@ from balancegan.errors import DataError
 
 TRAIN, TEST, VALIDATION = "train", "test", "val"
 SPLITS = (TEST, VALIDATION)  # besides the training part
+SPLIT_NAMES = {
+    "train": TRAIN,
+    "training": TRAIN,
+    "test": TEST,
+    "testing": TEST,
+    "val": VALIDATION,
+    "valid": VALIDATION,
+    "validation": VALIDATION,
+    "dev": VALIDATION,
+}
 
 
 @dataclass(frozen=True)

@@ -14,21 +14,11 @@ import pandas as pd
 
 from balancegan.data.arrays import LINEAGE_KEYS, MASK_KEY, marked_rows, refuse_synthetic
 from balancegan.data.columns import as_written, keep_whole
-from balancegan.data.labelled import TEST, TRAIN, VALIDATION
+from balancegan.data.labelled import SPLIT_NAMES, TRAIN
 from balancegan.errors import DataError
 
 FILE_KEYS = ("file_name", "path")
 LABEL_KEY, SPLIT_KEY = "label", "split"
-SPLIT_NAMES = {
-    "train": TRAIN,
-    "training": TRAIN,
-    "test": TEST,
-    "testing": TEST,
-    "val": VALIDATION,
-    "valid": VALIDATION,
-    "validation": VALIDATION,
-    "dev": VALIDATION,
-}
 QUOTE_TEXTS: Literal[2] = 2  # csv.QUOTE_NONNUMERIC
 SUFFIXES = (".csv", ".jsonl", ".parquet")
 # What spreadsheets take for a formula, which may do anything (OWASP, CSV Injection),

@@ -7,22 +7,18 @@ unpickled, and nothing outside the folder that was named is read.
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from balancegan.data.archives import load_arrays
+from balancegan.data.arrayfiles import load_named, npy_files
 from balancegan.data.arrays import from_arrays
 from balancegan.data.decoding import FITS, Fit
 from balancegan.data.folders import list_folder
-from balancegan.data.idx import find_idx_files, read_idx
+from balancegan.data.idx import has_idx_set, parse_name
 from balancegan.data.imagefiles import BadFile, OnError, read_image_files
 from balancegan.data.labelled import TRAIN, LabelledImages
 from balancegan.data.manifests import SUFFIXES as MANIFESTS
 from balancegan.data.manifests import read_table
 from balancegan.data.shards import is_sharded, read_shards
 from balancegan.errors import DataError
-from balancegan.files import DAMAGES
 
 ARRAY_KINDS = ("npz", "npy", "idx")
 
@@ -45,8 +41,9 @@ def read_images(
         or with a metadata.csv or .jsonl, as Hugging Face's imagefolder has it; a .csv,
         .jsonl or .parquet manifest of image files; an .npz file; a .npy file of images
         with one of labels beside it, or a folder of such, which are mapped, not
-        loaded; a folder of MNIST's idx files, gzipped or not; or a shard of encoded
-        images (.tar, .tfrecord, .parquet), or a folder of such.
+        loaded; a folder of MNIST's idx files, gzipped or not, or one file of a set
+        where the folder has several; or a shard of encoded images (.tar, .tfrecord,
+        .parquet), or a folder of such.
     images_key, labels_key : str, default=None
         Names of the two arrays, of the manifest's columns, or within the shards. None:
         the usual ones, see :func:`balancegan.data.arrays.from_arrays`,
@@ -80,10 +77,11 @@ def read_images(
                 f"{path} holds arrays, whose images have one size already. Received: "
                 f"size={size}, fit={fit}, which are for image files."
             )
-        arrays, images_key = _load(path, kind, images_key)
-        found = from_arrays(path, arrays, images_key, labels_key)
-        # Whatever else lies beside a .npy file nobody has named
-        return replace(found, notes=[]) if path.suffix == ".npy" else found
+        arrays, *keys, notes = load_named(path, kind, images_key, labels_key)
+        found = from_arrays(path, arrays, *keys)
+        # Nobody has named what lies next to an .npy file
+        more = [] if kind == "npy" and path.is_file() else found.notes
+        return replace(found, notes=[*more, *notes])
     bad: list[BadFile] = []
     notes: list[str] = []
     if fit is not None and fit not in FITS:
@@ -126,40 +124,11 @@ def find_kind(path: Path) -> str:
     if is_sharded(path):
         return "shards"
     if path.is_dir():
-        if {"x_train", "y_train"} <= find_idx_files(path).keys():
+        if has_idx_set(path):
             return "idx"
-        return "npy" if _npy_files(path) else "folder"
-    if path.suffix == ".npy":
+        return "npy" if npy_files(path) else "folder"
+    if path.suffix.lower() == ".npy":
         return "npy"
+    if parse_name(path.name) is not None:
+        return "idx"
     return "manifest" if path.suffix.lower() in MANIFESTS else "npz"
-
-
-def _load(
-    path: Path, kind: str, images_key: str | None
-) -> tuple[dict[str, np.ndarray], str | None]:
-    """Return named arrays, and the name of the images where the path says it."""
-    if kind == "npz":
-        return load_arrays(path), images_key
-    folder = path
-    if path.is_file():
-        folder, images_key = path.parent, path.stem
-    arrays: dict[str, Any] = {
-        name: _map(file) for name, file in _npy_files(folder).items()
-    }
-    if kind == "idx":
-        for name, file in find_idx_files(folder).items():
-            arrays[name] = read_idx(file)
-    return arrays, images_key
-
-
-def _npy_files(folder: Path) -> dict[str, Path]:
-    return {file.stem: file for file in sorted(folder.glob("*.npy"))}
-
-
-def _map(file: Path) -> np.ndarray:
-    """Return an array that is read as it is needed."""
-    try:
-        return np.load(file, mmap_mode="r", allow_pickle=False)
-    except (OSError, *DAMAGES) as error:
-        reason = " ".join(str(error).split())
-        raise DataError(f"{file} is no .npy file of plain values: {reason}") from error

@@ -36,8 +36,7 @@ from balancegan.data.imagefiles import (
     note_sizes,
     nothing_left,
 )
-from balancegan.data.labelled import TRAIN, LabelledImages, Part
-from balancegan.data.manifests import SPLIT_NAMES
+from balancegan.data.labelled import SPLIT_NAMES, TRAIN, LabelledImages, Part
 from balancegan.data.samples import (
     PARQUET,
     Plain,

@@ -129,14 +129,14 @@ def write_images(
     """
     out = Path(out)
     kind = find_format(out, format)
-    is_npz = labelled.stored is not None and labelled.path.is_file()
+    is_copy = labelled.stored is not None and zipfile.is_zipfile(labelled.path)
     if kind in FOLDER_WRITERS:
         with whole_folder(out) as folder:
             FOLDER_WRITERS[kind](folder, labelled, synthetic)
             if card is not None:
                 (folder / FOLDER_CARD).write_text(card, encoding="utf-8")
         return
-    if kind == "npz" and is_npz and labelled.path.suffix != ".npy":
+    if kind == "npz" and is_copy:
         _write_copy(out, labelled, synthetic)
     elif kind == "npz":
         write_arrays(out, to_arrays(labelled, synthetic))
