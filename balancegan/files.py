@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 PARTIAL, ASIDE = ".partial", ".aside"  # not whole yet; whole, but to be replaced
-LONGEST_NAME = 100  # of a path, as part of such a name
+LONGEST_NAME = 100  # bytes of a path's name, as part of such a name
 MOST_SYNCED = 100  # files of a folder, one by one
 # What numpy and zipfile raise for files that are not as they should be, beside OSError
 DAMAGES = (
@@ -149,51 +149,84 @@ def clear_leftovers(path: Path) -> None:
 
     A process that was killed leaves what was not whole yet, under another name. Where
     it was killed while the new one took the place of the old, the old one is put back.
+    What has not been replaced is never removed.
     """
     beginning = glob.escape(_beginning(path))
     for entry in path.absolute().parent.glob(f"{beginning}*"):
         if not _is_left_over(entry.name.removeprefix(_beginning(path))):
             continue
-        if entry.suffix == ASIDE and not path.exists():
-            with suppress(OSError):
-                os.rename(entry / path.name, path)
-        if entry.suffix in (PARTIAL, ASIDE):
-            if entry.is_dir() and not entry.is_symlink():
-                shutil.rmtree(entry, ignore_errors=True)
-            else:
-                entry.unlink(missing_ok=True)
+        with suppress(OSError):  # another process clears it, or it is another user's
+            if entry.suffix == ASIDE:
+                _put_back(entry, path)
+            elif entry.suffix == PARTIAL and entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            elif entry.suffix == PARTIAL:
+                entry.unlink()
 
 
 def _replace_folder(path: Path, partial: str) -> None:
-    """Put a folder in the place of another, which is whole as long as it is needed."""
+    """Put a folder in the place of another, which is removed once it is replaced."""
     aside = Path(tempfile.mkdtemp(**_beside(path, ASIDE)))
-    os.rename(path, aside / path.name)
     try:
+        os.rename(path, aside / path.name)
         os.rename(partial, path)
-    except BaseException:
-        os.rename(aside / path.name, path)
+    except BaseException as error:
+        if os.path.exists(partial) and not _put_back(aside, path):
+            raise OSError(
+                f"{path} was made by another program while it was to be replaced. What "
+                f"was there before is kept in {aside / path.name}"
+            ) from error
         raise
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    # From here on it may be removed, also by the next process
+    replaced = aside.with_suffix(PARTIAL)
+    with suppress(OSError):
+        os.rename(aside, replaced)
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _put_back(aside: Path, path: Path) -> bool:
+    """Return whether what was put aside, if anything, could take its place again."""
+    before = aside / path.name
+    if os.path.lexists(before):
+        try:
+            os.rename(before, path)
+        except OSError:
+            return False
+    aside.rmdir()
+    return True
 
 
 def _beginning(path: Path) -> str:
-    return f".{path.name[:LONGEST_NAME]}."
+    name = os.fsencode(path.name)[:LONGEST_NAME].decode(errors="ignore")
+    return f".{name}."
 
 
 def _beside(path: Path, suffix: str) -> dict[str, Any]:
     """Return how what is not whole is called: in whose place, and by which process."""
     return {
         "dir": path.absolute().parent,
-        "prefix": f"{_beginning(path)}{os.getpid()}@{platform.node()}.",
+        "prefix": f"{_beginning(path)}{os.getpid()}@{_machine()}.",
         "suffix": suffix,
     }
+
+
+def _machine() -> str:
+    """Return where a process has its number: on which machine, in which container.
+
+    Containers on one machine may have its name and a folder in common, and count their
+    processes each from 1.
+    """
+    try:
+        processes = os.stat("/proc/self/ns/pid").st_ino
+    except OSError:  # not on Linux
+        return platform.node()
+    return f"{platform.node()}-{processes}"
 
 
 def _is_left_over(name: str) -> bool:
     """Return whether the process of this machine that a name has in it is no more."""
     process, _, rest = name.partition("@")
-    here = rest.startswith(f"{platform.node()}.")
+    here = rest.startswith(f"{_machine()}.")
     if os.name != "posix" or not here or not process.isdecimal():
         return False
     try:

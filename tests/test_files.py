@@ -60,8 +60,8 @@ def gone():
     return process.pid
 
 
-def leave(path, suffix, process, folder):
-    name = f".{path.name}.{process}@{platform.node()}.abc{suffix}"
+def leave(path, suffix, process, folder, machine=None):
+    name = f".{path.name}.{process}@{machine or files._machine()}.abc{suffix}"
     left = path.parent / name
     if folder:
         (left / "a").mkdir(parents=True)
@@ -79,6 +79,8 @@ def test_leftovers_of_killed_processes_are_removed(tmp_path, whole):
         leave(path, ".partial", os.getpid(), True),
         leave(other, ".partial", gone(), True),
         leave(path, ".txt", gone(), False),
+        leave(path, ".partial", gone(), False, machine="another"),
+        leave(path, ".partial", gone(), True, machine=f"{platform.node()}-1"),
         tmp_path / f".{path.name}.notes.partial",
     ]
     kept[-1].touch()
@@ -91,7 +93,7 @@ def test_leftovers_of_killed_processes_are_removed(tmp_path, whole):
 def test_killed_while_one_folder_took_the_place_of_another(tmp_path):
     path = tmp_path / "folder"
     aside = leave(path, ".aside", gone(), True)
-    (aside / path.name).mkdir()
+    (aside / "a").rename(aside / path.name)
     (aside / path.name / "old").touch()
     clear_leftovers(path)
     assert [entry.name for entry in path.iterdir()] == ["old"]
@@ -116,10 +118,82 @@ def test_a_folder_is_whole_when_another_cannot_take_its_place(tmp_path, monkeypa
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_long_names(tmp_path):
-    with whole_file(tmp_path / ("x" * 240)) as file:
+def contents(folder):
+    """Return the names of all files below a folder, with their texts."""
+    return {file.name: file.read_text() for file in folder.rglob("*") if file.is_file()}
+
+
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_a_folder_that_could_not_be_replaced_is_kept_and_named(
+    tmp_path, monkeypatch, kind
+):
+    path = tmp_path / "folder"
+    path.mkdir()
+    (path / "old").write_text("the only copy")
+    rename = os.rename
+
+    def rename_after_another_program(source, target):
+        if str(source).endswith(".partial"):
+            path.mkdir() if kind == "folder" else path.write_text("theirs")
+            if kind == "folder":
+                (path / "theirs").write_text("theirs")
+        rename(source, target)
+
+    monkeypatch.setattr(files.os, "rename", rename_after_another_program)
+    refused = pytest.raises(OSError, match="by another program")
+    with refused as raised, whole_folder(path) as folder:
+        (folder / "new").write_text("new")
+    kept = Path(str(raised.value).rpartition("is kept in ")[2])
+    assert contents(kept) == {"old": "the only copy"}
+    assert "theirs" in (contents(path) if path.is_dir() else path.read_text())
+    monkeypatch.undo()
+
+    # Nor does a later process remove it while it has not been replaced
+    process = kept.parent.name.split("@")[0].rpartition(".")[2]
+    later = kept.parent.with_name(kept.parent.name.replace(process, str(gone())))
+    kept.parent.rename(later)
+    clear_leftovers(path)
+    assert contents(later) == {"old": "the only copy"}
+
+
+def test_what_is_aside_for_another_folder_is_not_removed(tmp_path):
+    long = "x" * 120
+    aside = leave(tmp_path / long[: files.LONGEST_NAME], ".aside", gone(), True)
+    (aside / f"{long}-other").mkdir()
+    (aside / f"{long}-other" / "old").write_text("the only copy")
+    clear_leftovers(tmp_path / f"{long}-this")
+    assert contents(aside) == {"old": "the only copy"}
+
+
+@pytest.mark.parametrize("stage", range(3))
+def test_an_interrupted_replacement_leaves_the_old_folder_or_the_new_one(
+    tmp_path, monkeypatch, stage
+):
+    path = tmp_path / "folder"
+    path.mkdir()
+    (path / "old").write_text("old")
+    rename, done = os.rename, []
+
+    def rename_and_stop(source, target):
+        rename(source, target)
+        done.append(target)
+        if len(done) == stage + 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(files.os, "rename", rename_and_stop)
+    with pytest.raises(KeyboardInterrupt), whole_folder(path) as folder:
+        (folder / "new").write_text("new")
+    assert list(contents(path)) == ["old" if stage == 0 else "new"]
+
+
+@pytest.mark.parametrize("name", ["x" * 240, "狗" * 80])
+def test_long_names(tmp_path, name):
+    with whole_file(tmp_path / name) as file:
         file.write(b"whole")
     assert len(list(tmp_path.iterdir())) == 1
+    with whole_folder(tmp_path / f"{name}y"):
+        pass
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 @pytest.mark.parametrize("n", [3, 300])

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 
 from balancegan import ConditionalGANAugmenter
 from balancegan.errors import TrainingFailed, TrainingWarning
-from balancegan.gan import conditional_gan, monitor
+from balancegan.gan import conditional_gan, monitor, runlog
 from balancegan.gan.budget import Budget
 from balancegan.gan.conditional_gan import ConditionalGAN
 from balancegan.gan.history import History
@@ -287,6 +288,13 @@ def test_a_run_writes_lines_grids_and_event_files(small_set, looking_early, tmp_
             "step_000003.png",
         ]
         assert list(run_folder.glob("events.out.tfevents.*"))
+
+
+def test_runs_that_begin_at_once_have_folders_of_their_own(tmp_path, monkeypatch):
+    (tmp_path / "run-1").mkdir()
+    # As it looks to a run whose number another one takes just then
+    monkeypatch.setattr(Path, "exists", lambda _: False)
+    assert runlog._make_run_folder(tmp_path).name == "run-2"
 
 
 def test_progress_names_the_few_shot_classes(small_set, looking_early, capsys):

@@ -201,6 +201,16 @@ def test_what_image_files_cannot_hold_is_said(tmp_path):
     assert_same(read_images(write(tmp_path, made, "npy")), made)
 
 
+def test_a_card_is_removed_only_with_the_output_it_is_of(tmp_path):
+    card, source, out = (tmp_path / n for n in ("a.card.md", "b.npz", "a.npz"))
+    np.savez(source, X=np.zeros((4, 6, 5), np.uint8), y=np.repeat([0, 1], 2))
+    card.write_text("mine")
+    write_images(out, read_images(source))
+    assert card.read_text() == "mine"
+    write_images(out, read_images(source))
+    assert not card.exists()
+
+
 def test_no_folder_is_left_without_its_table(tmp_path, monkeypatch):
     def fail(*arguments):
         raise DataError("needs pyarrow")

@@ -70,7 +70,7 @@ def written_down(path: Path, *, anew: bool) -> Iterator[Path]:
         steps = CheckpointFolder(folder).steps if folder.is_dir() else []
         if not steps:
             _remove(folder)
-            if before.is_dir():
+            if before.is_dir() and not folder.exists():
                 before.rename(folder)
             raise
         if isinstance(error, (KeyboardInterrupt, OSError, MemoryError)):

@@ -130,6 +130,7 @@ def write_images(
     out = Path(out)
     kind = find_format(out, format)
     is_copy = labelled.stored is not None and zipfile.is_zipfile(labelled.path)
+    is_replaced = out.exists()
     if kind in FOLDER_WRITERS:
         with whole_folder(out) as folder:
             FOLDER_WRITERS[kind](folder, labelled, synthetic)
@@ -142,11 +143,11 @@ def write_images(
         write_arrays(out, to_arrays(labelled, synthetic))
     else:
         _write_manifest(out, labelled, synthetic)
-    if card is None:
+    if card is not None:
+        with whole_file(card_beside(out)) as file:
+            file.write(card.encode())
+    elif is_replaced:
         card_beside(out).unlink(missing_ok=True)  # of what was there before
-        return
-    with whole_file(card_beside(out)) as file:
-        file.write(card.encode())
 
 
 def _write_manifest(

@@ -8,6 +8,7 @@ is learned.
 import json
 import math
 import os
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,7 @@ def _make_run_folder(parent: Path) -> Path:
         parent.mkdir(exist_ok=True)
         for number in count(1):
             folder = parent / f"run-{number}"
-            if not folder.exists():
+            with suppress(FileExistsError):  # also of a run that begins just now
                 folder.mkdir()
                 break
     except OSError as error:
