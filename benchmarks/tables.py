@@ -11,8 +11,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 from filling import AGREED, ALONE, GAN_OF_ALL, REAL
+from sets import TEST_SHARES
 
 from balancegan.evaluation.metrics import paired_difference
+from balancegan.evaluation.verdicts import format_interval
 
 TITLES = {
     "mnist_lt": "MNIST-LT",
@@ -129,7 +131,8 @@ def validated_table(folder):
                 [float(np.mean(run.get(side, 0.0))) for run in runs]
                 for side in ("validated", "none")
             )
-            gained = describe(paired_difference(*sides))
+            share = TEST_SHARES.get(name, 0.0)
+            gained = describe(paired_difference(*sides, test_share=share))
         minutes = re.findall(r"minutes ([0-9.]+)", result["command"])
         rows.append(
             {
@@ -163,8 +166,11 @@ def paired_over_draws(values, others, **settings):
     over_draws = paired_difference(*means, **settings)
     if over_draws.n_pairs < 2:  # a set that is drawn once: over seeds alone
         return over_pairs
-    low = min(over_pairs.low, over_draws.low)
-    return replace(over_pairs, low=low, high=max(over_pairs.high, over_draws.high))
+    return replace(  # NaN, which cannot be measured, is the widest
+        over_pairs,
+        low=float(np.minimum(over_pairs.low, over_draws.low)),
+        high=float(np.maximum(over_pairs.high, over_draws.high)),
+    )
 
 
 def mean_and_each(values):
@@ -182,7 +188,7 @@ def describe(difference):
     mean = f"{100 * difference.mean:+.1f}"
     if difference.n_pairs == 1:
         return f"{mean} (one pair)"
-    return f"{mean} ({100 * difference.low:+.1f} to {100 * difference.high:+.1f})"
+    return f"{mean} ({format_interval(difference.low, difference.high)})"
 
 
 def describe_mean(difference):

@@ -23,7 +23,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
-from sets import SETS
+from sets import SETS, TEST_SHARES
 
 from balancegan import ConditionalGANAugmenter
 from balancegan.downstream.classifiers import TrainingRows, train_network
@@ -114,7 +114,9 @@ def write(name, runs, options):
         side: [float(np.mean(run.get(side, 0.0))) for run in runs]
         for side in ("validated", "none")
     }
-    difference = paired_difference(means["validated"], means["none"])
+    difference = paired_difference(
+        means["validated"], means["none"], test_share=TEST_SHARES.get(name, 0.0)
+    )
     result = {
         "command": f"python benchmarks/validated.py --data DATA --only {name}"
         f" --seeds {len(runs)} --minutes {options.minutes:g}"
@@ -124,7 +126,7 @@ def write(name, runs, options):
         "difference": {
             key: round(value, 4) if isinstance(value, float) else value
             for key, value in difference.as_dict().items()
-            if value == value and value not in (float("inf"), float("-inf"))
+            if value is not None
         },
         "runs": runs,
     }

@@ -88,11 +88,54 @@ def test_of_several_arms_those_count_that_may_be_the_best(n_ours, behind, lower,
     expected = paired_difference(
         figures[verdict.arm],
         figures[verdict.best_rival],
+        splits=figures.index.get_level_values("split"),
         n_chosen_from=upper,
         n_tried=lower,
     )
     bounds = found.mean, found.low, found.high
     assert bounds == pytest.approx((expected.mean, expected.low, expected.high))
+
+
+def test_seeds_of_a_fold_are_no_pairs_of_their_own():
+    rng = np.random.default_rng(0)
+    result = simulate(rng, n_seeds=4, n_draws=5)
+    result.settings["n_splits"] = 5
+    verdict = result.verdict()
+    means = result.runs_frame.groupby(["arm", "split"])["balanced_accuracy"].mean()
+    expected = paired_difference(
+        means["ours"], means["none"], test_share=1 / 4, resolution=1 / 1000
+    )
+    assert verdict.against_none.n_pairs == expected.n_pairs == 5
+    assert verdict.against_none.low == pytest.approx(expected.low)
+    of_class = verdict.classes["bag"]["against_none"]
+    assert (of_class.n_pairs, of_class.mean) == (5, pytest.approx(expected.mean))
+    assert "5 folds)" in verdict.sentence
+
+
+def test_one_seed_has_a_verdict_on_folds_alone():
+    rng = np.random.default_rng(0)
+    on_folds = simulate(rng, effect=0.2, n_seeds=1, n_draws=5)
+    on_folds.settings["n_splits"] = 5
+    assert on_folds.verdict().overall == "helps"
+    on_a_test_part = simulate(rng, effect=0.2, n_seeds=1, n_draws=1)
+    assert on_a_test_part.verdict().overall == "not enough runs"
+
+
+def test_the_best_rival_is_no_reason_to_say_anything_of_a_class():
+    rng, wrong = np.random.default_rng(0), 0
+    for _ in range(500):
+        result = simulate(rng, n_draws=1)
+        result.settings["classes"] = ["bag", "boot"]
+        for run in result.runs:
+            other = run["classes"][0] | {"class": "boot"}
+            other["recall"] = rng.normal(0.8, 0.01)
+            run["classes"].append(other)
+            mean = np.mean([row["recall"] for row in run["classes"]])
+            run["figures"] = {"balanced_accuracy": mean}
+        said = set(result.verdict().class_verdicts().values())
+        wrong += not said <= {"no evidence"}
+    # 5 % at most; three standard errors of 500 draws are 3 %
+    assert wrong <= 40
 
 
 def test_the_plot_shows_what_the_frame_says():

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -128,10 +129,15 @@ def test_verdicts():
         paired_difference(better, worse[:2])
 
 
-def test_one_pair_has_no_interval():
-    difference = paired_difference([0.9], [0.1])
-    assert (difference.low, difference.high) == (-np.inf, np.inf)
-    assert difference.as_dict()["n_pairs"] == 1
+@pytest.mark.parametrize("pairs", [([0.9], [0.1]), ([0.9, 0.1], [0.1, 0.2])])
+def test_what_cannot_be_measured_has_no_interval(pairs):
+    difference = paired_difference(*pairs, n_verdicts=10)
+    assert np.isnan([difference.low, difference.high]).all()
+    assert difference == paired_difference(*pairs, n_verdicts=10)
+    assert difference.verdict in ("not enough runs", "no evidence")
+    facts = difference.as_dict()
+    assert (facts["low"], facts["high"]) == (None, None)
+    assert (facts["mean"], facts["n_pairs"]) == (difference.mean, len(pairs[0]))
 
 
 @given(
@@ -146,8 +152,13 @@ def test_corrections_only_widen_and_sides_mirror(pairs, chosen, tried, n_verdict
     settings = {"n_chosen_from": chosen, "n_tried": tried, "n_verdicts": n_verdicts}
     wider = paired_difference(first, second, **settings)
     mirrored = paired_difference(second, first)
-    assert wider.low <= plain.low <= plain.mean <= plain.high <= wider.high
-    assert (mirrored.low, mirrored.high) == pytest.approx((-plain.high, -plain.low))
+    assert mirrored.mean == pytest.approx(-plain.mean)
+    words = {"helps": "harms", "harms": "helps"}
+    assert mirrored.verdict == words.get(plain.verdict, plain.verdict)
+    if np.isfinite(wider.low):
+        assert wider.low <= plain.low <= plain.mean <= plain.high <= wider.high
+        base = second.mean()
+        assert -1e-9 <= base + wider.low <= base + wider.high <= 1 + 1e-9
 
 
 @pytest.mark.parametrize("n_runs", [3, 9])
@@ -217,6 +228,105 @@ def test_folds_widen_the_interval():
 
 
 def test_an_interval_ends_where_figures_do():
-    few = paired_difference([0.9, 0.1], [0.1, 0.2], n_verdicts=10)
-    assert (few.low, few.high) == (-1, 1)
+    few = paired_difference([0.99, 0.9], [0.9, 0.9])
+    assert few.low > -0.9
+    assert few.high == pytest.approx(0.1)  # no figure is above 1
     assert few.verdict == "no evidence"
+
+
+def test_seeds_of_a_split_count_once():
+    values, others = np.random.default_rng(0).random((2, 6))
+    splits = [0, 0, 0, 4, 4, 7]
+    of_splits = paired_difference(values, others, splits=splits)
+    means = [[side[:3].mean(), side[3:5].mean(), side[5]] for side in (values, others)]
+    expected = paired_difference(*means)
+    assert (of_splits.n_pairs, of_splits.mean) == (3, pytest.approx(expected.mean))
+    assert of_splits.verdict == expected.verdict
+    values[3:5] = np.nan  # a split without a known pair is left out
+    assert paired_difference(values, others, splits=splits).n_pairs == 2
+    values[5] = np.nan  # and the seeds of the only one left are no pairs
+    assert paired_difference(values, others, splits=splits).n_pairs == 1
+
+
+def test_of_one_split_each_seed_counts():
+    values, others = np.random.default_rng(0).normal(0.5, 0.01, (2, 6))
+    one_split = paired_difference(values, others, splits=[3] * 6)
+    assert one_split == paired_difference(values, others)
+
+
+N_SIMULATED = 1_000
+# 5 % at most; three standard errors of 1,000 draws are 2 %
+MOST_WRONG = 0.07
+
+
+def simulate_folds(n_folds, n_seeds, ratio, correlation, effect=0.0):
+    """Return verdicts on differences that vary between folds and between seeds.
+
+    `ratio` is the standard deviation between folds over that between seeds,
+    `correlation` that of folds, which overlapping training parts bring. The effect is
+    in standard deviations of a fold's mean.
+    """
+    rng = np.random.default_rng([n_folds, n_seeds])
+    shared, of_folds = (
+        rng.normal(size=(N_SIMULATED, n, 1)) * np.sqrt(share)
+        for n, share in ((1, correlation), (n_folds, 1 - correlation))
+    )
+    of_seeds = rng.normal(size=(N_SIMULATED, n_folds, n_seeds))
+    spread = np.sqrt(ratio**2 + 1 / n_seeds)
+    differences = ratio * (shared + of_folds) + of_seeds + effect * spread
+    runs = 0.5 + 0.01 * differences.reshape(N_SIMULATED, -1)
+    others = np.full(runs.shape[1], 0.5)
+    splits = np.repeat(np.arange(n_folds), n_seeds)
+    share = 1 / (n_folds - 1)
+    found = [
+        paired_difference(values, others, splits=splits, test_share=share).verdict
+        for values in runs
+    ]
+    return pd.Series(found).value_counts(normalize=True)
+
+
+@pytest.mark.parametrize("ratio", [0.3, 1, 3])
+@pytest.mark.parametrize(
+    ("n_folds", "n_seeds"), [(5, 1), (5, 3), (5, 10), (3, 3), (10, 2)]
+)
+def test_folds_without_an_effect_are_seldom_taken_for_one(n_folds, n_seeds, ratio):
+    for correlation in (0, 1 / n_folds):
+        found = simulate_folds(n_folds, n_seeds, ratio, correlation)
+        assert found.drop("no evidence").sum() <= MOST_WRONG
+
+
+# Of an effect of three standard deviations of a fold's mean
+@pytest.mark.parametrize(
+    ("n_folds", "n_seeds", "power"), [(5, 1, 0.9), (5, 3, 0.9), (3, 3, 0.4)]
+)
+def test_a_true_effect_is_found_on_folds(n_folds, n_seeds, power):
+    for ratio in (0.3, 3):
+        found = simulate_folds(n_folds, n_seeds, ratio, 1 / n_folds, effect=3)
+        assert found["helps"] > power
+        assert "harms" not in found
+
+
+@pytest.mark.parametrize(("n_folds", "n_seeds"), [(1, 3), (1, 10), (5, 3)])
+@pytest.mark.parametrize("n_test", [5, 30])
+def test_classes_of_few_test_images_are_seldom_taken_for_better(
+    n_folds, n_seeds, n_test
+):
+    rng, n_classes, wrong = np.random.default_rng(n_test), 4, 0
+    splits = np.repeat(np.arange(n_folds), n_seeds)
+    for _ in range(500):
+        # How likely each image is classified correctly, whichever arm it is
+        easy = rng.beta(4, 1, size=(n_folds, n_classes, n_test))
+        right = rng.random((2, n_seeds, *easy.shape)) < easy
+        recalls = right.mean(axis=-1).swapaxes(1, 2).reshape(2, -1, n_classes)
+        wrong += any(
+            paired_difference(
+                *recalls[..., k],
+                splits=splits,
+                n_verdicts=n_classes,
+                test_share=1 / (n_folds - 1) if n_folds > 1 else 0,
+                resolution=1 / n_test,
+            ).verdict
+            != "no evidence"
+            for k in range(n_classes)
+        )
+    assert wrong / 500 <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 500)

@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from balancegan.cli.display import Display
 from balancegan.errors import DataError
 from balancegan.evaluation.report import gather_facts, render_report, write_report
 from balancegan.evaluation.result import EvaluationResult
@@ -175,3 +176,49 @@ def test_a_class_that_one_fold_lacks_keeps_its_verdict():
         result.verdict().classes[result.settings["classes"][1]]["against_none"].n_pairs
         == 3
     )
+
+
+def renderings(result, capsys):
+    """The texts that show a comparison: terminal, HTML report, Markdown."""
+    Display(quiet=False).show_comparison(result)
+    return [
+        capsys.readouterr().err,
+        read_html(result).text,
+        render_report(result, "md"),
+    ]
+
+
+@pytest.mark.parametrize("counts", [(900, 40), (90, 40)])
+def test_the_recall_of_few_shot_classes_is_shown_if_there_are_others(counts, capsys):
+    result = make_result()
+    for run in result.runs:
+        for row, n_train in zip(run["classes"], counts, strict=True):
+            row["n_train"] = n_train
+    assert ("few_shot" in result.summary()) == (counts[0] == 900)
+    for text in renderings(result, capsys):
+        assert ("few-shot recall" in text) == (counts[0] == 900)
+    lines = table_lines(render_report(result, "md"))[:4]
+    assert len({line.count("|") for line in lines}) == 1
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 4])
+def test_intervals_are_finite_and_possible_or_called_not_measurable(seeds, capsys):
+    result = make_result(accuracy=0.97, seeds=seeds, n_test=30)
+    for text in renderings(result, capsys):
+        assert seeds > 1 or "not measurable" in text
+        assert not re.search(r"\b(nan|inf)\b|∞|-100\.0 to \+100\.0", text)
+        bounds = re.findall(r"([-+]\d+\.\d) to ([-+]\d+\.\d)", text)
+        assert bounds or seeds == 1
+        # "none" is right about two in three
+        assert all(-100 < float(x) < 50 for pair in bounds for x in pair)
+
+
+@pytest.mark.parametrize(("n_splits", "said"), [(1, "over seeds"), (4, "over 4 folds")])
+def test_what_intervals_are_about_is_said(n_splits, said, capsys):
+    result = make_result()
+    result.settings["n_splits"] = n_splits
+    for run in result.runs:
+        run["split"] = run["seed"] if n_splits > 1 else 0
+    for text in renderings(result, capsys):
+        assert said in " ".join(text.split())
+        assert ("4 folds)" if n_splits > 1 else "4 seeds)") in " ".join(text.split())

@@ -14,8 +14,13 @@ from rich.text import Text
 from balancegan.data.findings import Finding
 from balancegan.data.inspection import Inspection
 from balancegan.evaluation.checks import run_checks
-from balancegan.evaluation.report import format_percent
+from balancegan.evaluation.report import format_percent, format_points
 from balancegan.evaluation.result import EvaluationResult
+from balancegan.evaluation.verdicts import (
+    BASELINE,
+    describe_intervals,
+    format_interval,
+)
 from balancegan.images import ImageFormat
 from balancegan.progress import format_seconds
 from balancegan.synthesis.faults import FAULTS, GAN, REASONS
@@ -202,20 +207,24 @@ class Display:
         """Show a row for each arm, the verdicts, and what the checks found."""
         table = Table(box=None, pad_edge=False)
         table.add_column("arm", overflow="fold")
-        few_shot = "combinations" if result.has_combinations else "recall"
-        for column in (result.figure_name, "against none", f"few-shot {few_shot}"):
+        of = "combinations" if result.has_combinations else "recall"
+        few_shot = [name for name in result.shots if name == "few_shot"]
+        titles = [f"few-shot {of}" for _ in few_shot]
+        for column in (result.figure_name, "against none", *titles):
             table.add_column(column, justify="right")
         for arm, row in result.summary().iterrows():
+            points = format_points(row["difference"])
+            interval = format_interval(row["low"], row["high"])
             table.add_row(
                 str(arm),
                 f"{100 * row[result.figure]:.1f} %",
-                f"{100 * row['difference']:+.1f} ({100 * row['low']:+.1f} to "
-                f"{100 * row['high']:+.1f})",
-                format_percent(row["few_shot"]),
+                "–" if arm == BASELINE else f"{points} ({interval})",
+                *(format_percent(row[name]) for name in few_shot),
             )
         self.console.print(table)
         for verdict in result.verdicts():
             self.say(verdict.sentence)
+        self.say(describe_intervals(result.settings["n_splits"]))
         for check in run_checks(result):
             if check.outcome in ("issue", "tip"):
                 about = f"{check.arm}: " if check.arm else ""

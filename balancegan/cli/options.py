@@ -247,13 +247,15 @@ comparison_options = add_options(
         type=click.IntRange(1),
         default=3,
         show_default=True,
-        help="Runs of each arm. With one there is no verdict.",
+        help="Runs of each arm, on each fold if there are folds. With one and no "
+        "folds there is no verdict.",
     ),
     click.option(
         "--folds",
         type=click.IntRange(2),
-        help="Compare on folds of the training part.  [default: on the test part, or "
-        "on 5 folds where there is none]",
+        help="Compare on folds of the training part. The seeds of a fold are averaged "
+        "and count once.  [default: on the test part, or on 5 folds where there is "
+        "none]",
     ),
     click.option(
         "--group-key",

@@ -83,10 +83,12 @@ def compare(
         Optimiser steps of 128 images, for networks. None: 1,000. Fewer are quicker and
         favour arms that show the classifier rare classes early.
     seeds : int or sequence of int, default=3
-        The seeds, or how many. The more, the narrower the intervals; with one there is
-        no verdict.
+        The seeds, or how many. On one test part intervals are over seeds: more seeds
+        narrow them, and with one there is no verdict. On folds the seeds of a fold are
+        averaged, and one is enough.
     cv : int or None, default=None
-        Number of stratified folds. None: five, where there is no test part.
+        Number of stratified folds, which intervals are over then. None: five, where
+        there is no test part.
     groups : array-like of shape (n,), default=None
         The photo, sign or patient that each training image shows: those of one group
         are never on both sides of a fold.

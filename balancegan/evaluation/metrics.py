@@ -20,6 +20,7 @@ from balancegan.balance import FEW_SHOT, MANY_SHOT
 Verdict = Literal["helps", "no evidence", "harms", "not enough runs"]
 
 CALIBRATION_BINS = 15
+SHOTS = ("few_shot", "medium_shot", "many_shot")
 ERROR_RATE = 0.05  # of a verdict other than "no evidence" where there is no difference
 
 
@@ -95,7 +96,7 @@ def overall_figures(
     )
     means = {
         name: _mean(recall[np.intersect1d(labels[group], present)])
-        for name, group in _shots(counts).items()
+        for name, group in group_by_shots(counts).items()
     }
     return {
         "balanced_accuracy": _mean(recall[present]),
@@ -162,14 +163,14 @@ def combination_figures(
         "worst_combination": float(accuracy.min()),
         **{
             name: _mean(accuracy[group[n_test > 0]])
-            for name, group in _shots(train_counts).items()
+            for name, group in group_by_shots(train_counts).items()
         },
     }
     return figures, table
 
 
-def _shots(counts: np.ndarray) -> dict[str, np.ndarray]:
-    """Return masks of classes with many, some and few training images."""
+def group_by_shots(counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Return masks of classes with many, some and few training images, by SHOTS."""
     return {
         "many_shot": counts > MANY_SHOT,
         "medium_shot": (counts > FEW_SHOT) & (counts <= MANY_SHOT),
@@ -226,15 +227,16 @@ def count_confusions(
 
 @dataclass(frozen=True)
 class Difference:
-    """How much better one arm is than another, over runs that form pairs.
+    """How much better one arm is than another, over pairs of runs.
 
     Attributes
     ----------
     mean, low, high : float
-        Mean of the differences and the bounds of its interval; NaN without runs, the
-        bounds infinite with one.
+        Mean of the differences and the bounds of its interval. NaN without pairs; the
+        bounds are NaN too where they cannot be measured: with one pair, and where the
+        interval would leave out no possible difference.
     n_pairs : int
-        Runs of both arms on the same split with the same seed.
+        Independent pairs: splits where there are several, else seeds.
     """
 
     mean: float
@@ -252,11 +254,10 @@ class Difference:
         return "harms" if self.high < 0 else "no evidence"
 
     def as_dict(self) -> dict[str, Any]:
-        """Return numbers and verdict."""
+        """Return numbers and verdict; None for what cannot be measured."""
+        bounds = {"mean": self.mean, "low": self.low, "high": self.high}
         return {
-            "mean": self.mean,
-            "low": self.low,
-            "high": self.high,
+            **{name: None if np.isnan(x) else x for name, x in bounds.items()},
             "n_pairs": self.n_pairs,
             "verdict": self.verdict,
         }
@@ -266,6 +267,7 @@ def paired_difference(
     values: Sequence[float] | np.ndarray,
     others: Sequence[float] | np.ndarray,
     *,
+    splits: Sequence[int] | np.ndarray | None = None,
     n_chosen_from: int = 1,
     n_tried: int = 1,
     n_verdicts: int = 1,
@@ -281,6 +283,11 @@ def paired_difference(
     values, others : sequence of float, of the same length
         A figure in 0..1 of two arms, run for run on the same split with the same seed.
         Pairs with a NaN are left out.
+    splits : sequence of int, of the same length, or None, default=None
+        The split of each pair. Pairs of one split share its images, so more seeds say
+        nothing about other images: where there are several splits, the pairs of each
+        are averaged and count as one. None, or one split: each pair counts, and the
+        interval is about training again on these images, judged by this test part.
     n_chosen_from : int, default=1
         `others` was chosen as the best of so many arms *by these very runs*. The best
         of several looks better than it is, so that an arm as good as all of them would
@@ -305,7 +312,8 @@ def paired_difference(
     Returns
     -------
     difference : Difference
-        Positive: `values` are higher.
+        Positive: `values` are higher. The bounds end where the figure would leave
+        0..1 if `others` were measured exactly.
 
     Raises
     ------
@@ -316,6 +324,10 @@ def paired_difference(
     --------
     >>> paired_difference([0.84, 0.86, 0.85], [0.81, 0.82, 0.81]).verdict
     'helps'
+    >>> paired_difference([0.84, 0.86], [0.81, 0.82], splits=[0, 0]).n_pairs
+    2
+    >>> paired_difference([0.84, 0.86, 0.85], [0.81] * 3, splits=[0, 0, 1]).n_pairs
+    2
     >>> paired_difference([0.84], [0.81]).verdict
     'not enough runs'
     """
@@ -325,19 +337,30 @@ def paired_difference(
             "Pairs need two sequences of the same length. Received: shapes "
             f"{values.shape} and {others.shape}."
         )
-    differences = (values - others)[~np.isnan(values - others)]
+    known = ~np.isnan(values - others)
+    differences, base = (values - others)[known], others[known]
+    if splits is not None and len(set(splits)) > 1:
+        differences = _average_by(np.asarray(splits)[known], differences)
     n = len(differences)
+    # np.nan is one object, so differences without bounds are equal if their means are
     if n == 0:
-        return Difference(float("nan"), float("nan"), float("nan"), 0)
+        return Difference(np.nan, np.nan, np.nan, 0)
     mean = float(differences.mean())
     if n == 1:
-        return Difference(mean, -np.inf, np.inf, 1)
+        return Difference(mean, np.nan, np.nan, 1)
     spread = max(differences.std(ddof=1), resolution if differences.any() else 0.0)
     error = float(spread * np.sqrt(1 / n + test_share))
     tail = ERROR_RATE / 2 / n_verdicts
-    below = student.isf(tail / n_tried, n - 1) * error
-    above = student.isf(tail / n_chosen_from, n - 1) * error
-    # No difference of two figures in 0..1 is larger than 1
-    return Difference(
-        mean, max(mean - float(below), -1.0), min(mean + float(above), 1.0), n
-    )
+    low = mean - float(student.isf(tail / n_tried, n - 1)) * error
+    high = mean + float(student.isf(tail / n_chosen_from, n - 1)) * error
+    least, most = min(-base.mean(), mean), max(1 - base.mean(), mean)
+    if low <= least < most <= high:
+        return Difference(mean, np.nan, np.nan, n)
+    return Difference(mean, float(max(low, least)), float(min(high, most)), n)
+
+
+def _average_by(groups: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the mean of the values of each group."""
+    _, inverse, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    means: np.ndarray = np.bincount(inverse, values) / counts
+    return means

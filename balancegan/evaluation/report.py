@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from balancegan.errors import DataError
 from balancegan.evaluation.checks import run_checks
 from balancegan.evaluation.result import EvaluationResult
+from balancegan.evaluation.verdicts import describe_intervals, format_interval
 from balancegan.files import whole_file
 
 SUFFIXES = (".html", ".md", ".json")
@@ -98,6 +99,7 @@ def render_report(result: EvaluationResult, kind: str) -> str:
         "seconds": format_plain_seconds,
         "cell": escape_markdown,
     }
+    environment.globals["interval"] = format_interval
     return environment.get_template(f"report.{kind}").render(gather_facts(result))
 
 
@@ -119,6 +121,7 @@ def gather_facts(result: EvaluationResult) -> dict[str, Any]:
         "verdict": _gather_verdict(result, on_trial),
         "figure": {"key": result.figure, "name": result.figure_name},
         "arms": _gather_arms(result),
+        "shots": result.shots,
         "shown_arms": shown,
         "classes": classes,
         "has_differences": any(row["differences"] for row in classes),
@@ -127,6 +130,7 @@ def gather_facts(result: EvaluationResult) -> dict[str, Any]:
         "images": _gather_image_figures(result, on_trial),
         "galleries": _gather_galleries(result, on_trial),
         "confusions": [_gather_confusion(result, arm) for arm in shown],
+        "interval_note": describe_intervals(result.settings["n_splits"]),
         "n_runs": len(result.runs),
         "settings": {k: v for k, v in result.settings.items() if k not in hidden},
     }
@@ -280,14 +284,10 @@ def format_points(share: float | None) -> str:
 
     Examples
     --------
-    >>> format_points(0.0123), format_points(float("inf"))
-    ('+1.2', '+∞')
+    >>> format_points(0.0123), format_points(float("nan"))
+    ('+1.2', '–')
     """
-    if share is None or np.isnan(share):
-        return "–"
-    if np.isinf(share):
-        return "+∞" if share > 0 else "-∞"
-    return f"{100 * share:+.1f}"
+    return "–" if share is None or np.isnan(share) else f"{100 * share:+.1f}"
 
 
 def format_figure(value: float | None) -> str:

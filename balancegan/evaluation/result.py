@@ -12,7 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from balancegan.evaluation.metrics import Difference, paired_difference
+from balancegan.evaluation.frames import (
+    count_least_tested,
+    find_shots,
+    frame_rows,
+    frame_runs,
+)
+from balancegan.evaluation.metrics import SHOTS, Difference, paired_difference
 from balancegan.evaluation.plots import draw_recalls
 from balancegan.evaluation.verdicts import BASELINE, ArmVerdict, distinct_pairs
 from balancegan.files import whole_file
@@ -21,6 +27,7 @@ FIGURE_NAMES = {
     "balanced_accuracy": "balanced accuracy",
     "combination_accuracy": "accuracy of combinations",
 }
+AGAINST = ("against_none", "against_best_rival")
 PARTS = ("fit", "resample", "classify")
 OVERALL_FIGURES = (
     "balanced_accuracy",
@@ -97,11 +104,7 @@ class EvaluationResult:
         (see :class:`balancegan.evaluation.fidelity.FidelityMeter`), NaN where there are
         none.
         """
-        frame = pd.DataFrame(
-            {"arm": run["arm"], "split": run["split"], "seed": run["seed"], **row}
-            for run in self.runs
-            for row in run["classes"]
-        )
+        frame = frame_rows(self.runs, "classes")
         return frame.astype(dict.fromkeys(frame.columns[7:], float))
 
     @property
@@ -112,26 +115,13 @@ class EvaluationResult:
         (how often its class was predicted; NaN without test images), "n_train",
         "n_added". Empty where there is one label an image.
         """
-        frame = pd.DataFrame(
-            {"arm": run["arm"], "split": run["split"], "seed": run["seed"], **row}
-            for run in self.runs
-            for row in run["combinations"]
-        )
+        frame = frame_rows(self.runs, "combinations")
         return frame.astype({"accuracy": float}) if len(frame) else frame
 
     @property
     def runs_frame(self) -> pd.DataFrame:
         """A row per arm, split and seed: overall figures, and seconds of each part."""
-        return pd.DataFrame(
-            {
-                "arm": run["arm"],
-                "split": run["split"],
-                "seed": run["seed"],
-                **{n: np.nan if v is None else v for n, v in run["figures"].items()},
-                **{f"seconds_{part}": s for part, s in run["seconds"].items()},
-            }
-            for run in self.runs
-        )
+        return frame_runs(self.runs)
 
     def summary(self) -> pd.DataFrame:
         """Return a row per arm: means, differences from none, seconds.
@@ -140,7 +130,8 @@ class EvaluationResult:
         -------
         table : DataFrame
             Index: the arm. Columns: the mean of each overall figure (of several
-            attributes those of few-shot combinations instead of classes), "spread" (the
+            attributes those of few-shot combinations instead of classes; without those
+            of a group that is empty or has all of them), "spread" (the
             standard deviation of `figure` over the runs), "difference", "low" and
             "high" (of `figure` against "none", 95 % for each by itself),
             "seconds_fit" (training the sampler, as far as it says), "seconds_resample"
@@ -149,7 +140,9 @@ class EvaluationResult:
         runs = self.runs_frame
         by_arm = runs.groupby("arm", sort=False)
         figures = OVERALL_FIGURES + COMBINATION_FIGURES * self.has_combinations
-        table = by_arm[list(figures)].mean().reindex(self.arms)
+        repeated = set(SHOTS).difference(self.shots)
+        shown = [name for name in figures if name not in repeated]
+        table = by_arm[shown].mean().reindex(self.arms)
         table["spread"] = by_arm[self.figure].std()
         for arm in self.arms:
             difference = self._overall_difference(arm, BASELINE)
@@ -160,6 +153,18 @@ class EvaluationResult:
             )
         seconds = by_arm[[f"seconds_{part}" for part in PARTS]].mean()
         return table.join(seconds)
+
+    @property
+    def shots(self) -> list[str]:
+        """The groups, "few_shot" and so on, that have some and not all tested classes.
+
+        Of combinations instead of classes where there are several attributes.
+        """
+        return find_shots(self.runs, self._own)
+
+    @property
+    def _own(self) -> str:
+        return "combinations" if self.has_combinations else "classes"
 
     @property
     def best_rival(self) -> str:
@@ -201,16 +206,23 @@ class EvaluationResult:
         best, means = self.best_rival, self._means
         n_chosen_from = self._count_contenders(self.rivals)
         n_tried = self._count_contenders(on_trial or [arm])
+        others = [
+            (BASELINE, {"n_tried": n_tried}),
+            (best, {"n_tried": n_tried, "n_chosen_from": n_chosen_from}),
+        ]
+        against_none, against_best_rival = (
+            self._overall_difference(arm, other, **corrections)
+            for other, corrections in others
+        )
         return ArmVerdict(
             arm=arm,
             best_rival=best,
-            against_none=self._overall_difference(arm, BASELINE, n_tried=n_tried),
-            against_best_rival=self._overall_difference(
-                arm, best, n_chosen_from=n_chosen_from, n_tried=n_tried
-            ),
-            classes=self._class_differences(arm, best),
+            against_none=against_none,
+            against_best_rival=against_best_rival,
+            classes=self._class_differences(arm, others),
             means={name: float(means[name]) for name in (arm, BASELINE, best)},
             figure=self.figure_name,
+            pairs_are="folds" if self.settings["n_splits"] > 1 else "seeds",
         )
 
     def _count_contenders(self, arms: list[str]) -> int:
@@ -220,10 +232,10 @@ class EvaluationResult:
         return len(arms) - verdicts.count("harms")
 
     def _class_differences(
-        self, arm: str, best: str
+        self, arm: str, others: list[tuple[str, dict[str, int]]]
     ) -> dict[str, dict[str, Difference]]:
         """Compare the recall of each class: as many verdicts as classes."""
-        n_test, n_moving = self._n_test, self._n_moving
+        n_test, n_moving = count_least_tested(self.runs), self._n_moving
         return {
             label: {
                 name: self._difference(
@@ -232,11 +244,9 @@ class EvaluationResult:
                     lambda run, k=k: run["classes"][k][self.class_figure],
                     resolution=1 / n_moving[k],
                     n_verdicts=int((n_test > 0).sum()),
+                    **corrections,
                 )
-                for name, other in (
-                    ("against_none", BASELINE),
-                    ("against_best_rival", best),
-                )
+                for name, (other, corrections) in zip(AGAINST, others, strict=True)
             }
             for k, label in enumerate(self.settings["classes"])
             if n_test[k]
@@ -245,10 +255,8 @@ class EvaluationResult:
     def _overall_difference(
         self, arm: str, other: str, **corrections: int
     ) -> Difference:
-        own = "combinations" if self.has_combinations else "classes"
-        n_test = np.array(
-            [row["n_test"] for run in self.runs for row in run[own] if row["n_test"]]
-        )
+        rows = (row for run in self.runs for row in run[self._own])
+        n_test = np.array([row["n_test"] for row in rows if row["n_test"]])
         return self._difference(
             arm,
             other,
@@ -263,17 +271,11 @@ class EvaluationResult:
         pairs = distinct_pairs(self.runs, arm, other)
         values = [[figure(run) for run in pair] for pair in pairs]
         return paired_difference(
-            *np.array(values, dtype=float).T, test_share=self._test_share, **corrections
+            *np.array(values, dtype=float).T,
+            splits=[run["split"] for run, _ in pairs],
+            test_share=self._test_share,
+            **corrections,
         )
-
-    @property
-    def _n_test(self) -> np.ndarray:
-        """Test images of each class, in the smallest test part that has any; or 0."""
-        n_test = np.array(
-            [[row["n_test"] for row in run["classes"]] for run in self.runs], float
-        )
-        least = np.where(n_test > 0, n_test, np.inf).min(axis=0)
-        return np.where(np.isfinite(least), least, 0)
 
     @property
     def _n_moving(self) -> np.ndarray:
@@ -282,7 +284,7 @@ class EvaluationResult:
         With combinations, whose mean that is, the image of the rarest one.
         """
         if not self.has_combinations:
-            return self._n_test
+            return count_least_tested(self.runs)
         rows = self.combinations_frame
         tested = rows[rows["n_test"] > 0].groupby(["class", "combination"])["n_test"]
         of_class = tested.min().groupby("class")

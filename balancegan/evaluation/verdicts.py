@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from balancegan.evaluation.metrics import Difference, Verdict
 
 BASELINE = "none"
@@ -19,7 +21,7 @@ class ArmVerdict:
     arm, best_rival : str
         Names. The best rival is the one with the highest mean figure.
     against_none, against_best_rival : Difference
-        Of the figure, over pairs of runs with the same split and seed.
+        Of the figure, over folds or, on one test part, over seeds.
     classes : dict of str to dict
         For each class "against_none" and "against_best_rival", differences of recall.
         Their intervals are wide enough for all of them to be right together.
@@ -27,6 +29,8 @@ class ArmVerdict:
         Mean figure of the arm, of "none" and of the best rival.
     figure : str
         What the figure is called: "balanced accuracy" or "accuracy of combinations".
+    pairs_are : str
+        What the pairs are, over which differences vary: "folds" or "seeds".
     """
 
     arm: str
@@ -36,6 +40,7 @@ class ArmVerdict:
     classes: dict[str, dict[str, Difference]]
     means: dict[str, float]
     figure: str
+    pairs_are: str
 
     @property
     def overall(self) -> Verdict:
@@ -66,10 +71,40 @@ class ArmVerdict:
         )
         if best.n_pairs < 2:
             return f"{text} (one run each, or no run that depends on the seed)."
+        interval = format_interval(best.low, best.high)
         return (
-            f"{text} (difference {100 * best.mean:+.1f} points, interval "
-            f"{100 * best.low:+.1f} to {100 * best.high:+.1f}, {best.n_pairs} pairs)."
+            f"{text} (difference {100 * best.mean:+.1f} points, 95 % interval "
+            f"{interval}, {best.n_pairs} {self.pairs_are})."
         )
+
+
+def format_interval(low: float, high: float) -> str:
+    """Return an interval in points.
+
+    Examples
+    --------
+    >>> format_interval(-0.012, 0.3), format_interval(float("nan"), float("nan"))
+    ('-1.2 to +30.0', 'not measurable')
+    """
+    if np.isnan(low) or np.isnan(high):
+        return "not measurable"
+    return f"{100 * low:+.1f} to {100 * high:+.1f}"
+
+
+def describe_intervals(n_splits: int) -> str:
+    """Return what the intervals of a comparison are over, and what they do not say.
+
+    Examples
+    --------
+    >>> describe_intervals(5)
+    'Intervals are over 5 folds; the seeds of a fold are averaged.'
+    """
+    if n_splits > 1:
+        return f"Intervals are over {n_splits} folds; the seeds of a fold are averaged."
+    return (
+        "Intervals are over seeds: they say what training again on these images "
+        "would give on this test part, not what other test images would give."
+    )
 
 
 def join_verdicts(*differences: Difference) -> Verdict:
@@ -95,7 +130,7 @@ def distinct_pairs(
     """Pair the runs of two arms, of the same split and seed.
 
     Where all pairs of a split are the same in everything, one is kept: neither arm
-    depends on the seed, so that more seeds are no more evidence.
+    depends on the seed, so more seeds are no more evidence.
     """
     by_name = {(run["arm"], run["split"], run["seed"]): run for run in runs}
     of_splits: dict[int, list[tuple[dict[str, Any], dict[str, Any]]]] = {}
