@@ -202,7 +202,9 @@ class ModelSampler(ImageOverSampler):
         if np.isin(made.quality.get("method", []), GENERATED).any():
             model.warn_if_brief(stacklevel=5)
         called = [model.describe(name_values(label, names)) for label in made.classes]
-        exceptions = describe_exceptions(made.summary, called)
+        exceptions = describe_exceptions(
+            made.summary, called, model.describe_shortness()
+        )
         if exceptions:
             warnings.warn(exceptions, SimplerMethodWarning, stacklevel=4)
         return Synthesis(made.portions, model.attributes, show=bool(self.verbose))

@@ -222,16 +222,16 @@ def test_a_table_of_quality_names_its_classes(monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "80")
     names = ["eosinophil", "basophil, pale"]
     shares = dict.fromkeys(("accepted", "agreement", "real_agreement"), 0.5)
+    shares |= {"reason": "other_class", "reason_share": 0.5}
     counts = {"gan": 120, "recombined": 50, "interpolated": 3, "copied": 1234}
-    rows = [{"class": n, **counts, **shares, "other_class": 0.5} for n in names]
+    rows = [{"class": n, **counts, **shares} for n in names]
     Display(quiet=False).show_quality(rows, str)
     shown = capsys.readouterr().err
     for text in (
         "eosinophil",
         "basophil,",
         "pale",
-        "recombined",
         "1234",
-        "other class",
+        "50 %",
     ):
         assert text in shown

@@ -1,16 +1,31 @@
 """Planted faults are caught and named, and good generators are not accused."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.datasets import load_digits
 
+from balancegan.cli.display import Display
+from balancegan.evaluation.checks import run_checks
+from balancegan.evaluation.resampling import read_quality
 from balancegan.gan.selection import Selection
 from balancegan.images import find_format
 from balancegan.synthesis import crossfit, rejection
+from balancegan.synthesis.faults import FAULTS, REASONS, SHORT, describe_reason
 from balancegan.synthesis.reference import Reference
 from balancegan.synthesis.rejection import Limits, Screen, set_limits
-from balancegan.synthesis.summary import name_fault
+from balancegan.synthesis.summary import (
+    Made,
+    describe_exceptions,
+    find_reason,
+    is_fault,
+    summarize,
+)
+from balancegan.synthesis.synthesis import Portion
+
+from .test_checks import make_result
 
 N_LOOKED_AT = 96
 CLASSES = (0, 3, 8)
@@ -104,9 +119,10 @@ PLANTED = {
 def test_planted_faults_are_named_for_what_they_are(reference, planted, index):
     fault, draw = PLANTED[planted]
     screened = Screen(Planted(draw), reference).screen(Selection.of_class(index), 20)
-    found, share = name_fault(screened)
+    found, share = find_reason(screened)
     assert found == fault
-    assert share > 0.3
+    assert is_fault(found, screened)
+    assert share > 0.5
     kept = screened.figures["rejected"].eq("").mean()
     assert kept < 0.25
 
@@ -114,12 +130,53 @@ def test_planted_faults_are_named_for_what_they_are(reference, planted, index):
 @pytest.mark.parametrize("index", range(10))
 def test_a_good_generator_is_not_accused(reference, index):
     screened = Screen(Planted(unseen), reference).screen(Selection.of_class(index), 20)
-    assert name_fault(screened) == (None, 0.0)
+    assert not is_fault(find_reason(screened)[0], screened)
     assert not screened.is_given_up
     # Networks that learned from 60 images a class reject more of the real ones
     least = 0.6 if reference.judge.is_network else 0.7
     assert screened.figures["rejected"].eq("").mean() > least
     assert len(screened.numbers) == 20
+
+
+@pytest.mark.parametrize("planted", [*PLANTED, "nothing"])
+def test_a_class_has_one_reason_with_one_share(reference, planted, capsys):
+    """In its row, in the table, in the warning and as a finding."""
+    _, draw = PLANTED.get(planted, ("", unseen))
+    screened = Screen(Planted(draw), reference).screen(Selection.of_class(3), 20)
+    none = np.empty(0, dtype=int)
+    portion = Portion("gan", none, none, np.empty(0), lambda numbers: iter([]))
+    copies = Portion("copied", *[np.arange(20)] * 2, np.ones(20), lambda _: iter([]))
+    row = summarize(3, 60, [Made(portion, screened), Made(copies, instead=20)])
+
+    shares = {reason: row[reason] for reason in REASONS}
+    assert shares[row["reason"]] == row["reason_share"] == max(shares.values())
+    assert sum(shares.values()) + row["accepted"] == pytest.approx(1)
+    assert row["fault"] in (None, row["reason"])
+    assert (row["fault"] is None) == (planted == "nothing")
+    assert row["fault_share"] == (row["reason_share"] if row["fault"] else 0)
+
+    share = f"{100 * row['reason_share']:.0f} %"
+    warning = describe_exceptions(pd.DataFrame([row]), ["three"])
+    assert describe_reason(row) in warning
+    Display(quiet=False).show_quality([row], str)
+    (line,) = [
+        line for line in capsys.readouterr().err.splitlines() if line[:2] == "3 "
+    ]
+    assert f"{SHORT[row['reason']]} {share}" in line
+    for reason, (code, what) in FAULTS.items():
+        is_named = reason == row["reason"]
+        assert (what in warning) == is_named
+        assert (SHORT[reason] in line) == is_named
+        if row["fault"]:
+            found = {
+                c.code: c for c in run_checks(make_result(judged=[as_judged(row)]))
+            }
+            assert (found[code].outcome != "passed") == is_named
+
+
+def as_judged(row):
+    (judged,) = read_quality(SimpleNamespace(quality_summary_=pd.DataFrame([row])))
+    return judged | {"class": "shirt"}
 
 
 def half_bad(index, k):

@@ -23,16 +23,23 @@ from balancegan.evaluation.verdicts import (
 )
 from balancegan.images import ImageFormat
 from balancegan.progress import format_seconds
-from balancegan.synthesis.faults import FAULTS, GAN, REASONS
+from balancegan.synthesis.faults import GAN, SHORT
 
 BAR_WIDTH = 30
 SHOWN_VALUES = 50  # of a column
-METHOD_COLUMNS = {
-    "gan": "GAN",
-    "recombined": "recombined",
+METHOD_COLUMNS = {  # broken: the table is to fit into 80 columns
+    "gan": "gener-\nated",
+    "recombined": "recom-\nbined",
     "interpolated": "between",
-    "copied": "copies",
+    "copied": "copied",
 }
+FIGURES = ("accepted", "agreement", "real_agreement", "diversity")
+QUALITY_COLUMNS = ("accep-\nted", "recog-\nnised", "real", "variety")
+QUALITY_LEGEND = (
+    "accepted: of the generated images that were checked; recognised: of the accepted "
+    "ones, classified correctly (real: of real images); variety: compared with real "
+    "images"
+)
 
 
 class Display:
@@ -43,7 +50,9 @@ class Display:
 
     def say(self, text: str) -> None:
         """Write a line."""
-        self.console.print(text, markup=False, soft_wrap=True)
+        # Not broken in a file or a pipe, where a line is a message
+        wraps = not self.console.is_terminal
+        self.console.print(text, markup=False, soft_wrap=wraps)
 
     def say_notes(self, notes: list[str]) -> None:
         """Say what was decided or left out while reading."""
@@ -147,33 +156,24 @@ class Display:
             if method == GAN or any(row[method] for row in rows)
         }
         # Narrow enough for names, which are folded where all is too wide
-        names = Column("class", overflow="fold")
+        names = Column("class", overflow="fold", min_width=8)
         table = Table(names, box=None, pad_edge=False, padding=(0, 1, 0, 0))
-        for column in (*methods.values(), "accepted", "agree", "real", "varied"):
+        is_checked = any(row.get("accepted") is not None for row in rows)
+        figures = QUALITY_COLUMNS if is_checked else ()
+        for column in (*methods.values(), *figures):
             table.add_column(column, justify="right", no_wrap=True)
-        table.add_column("rejected as", no_wrap=True)
+        table.add_column("mostly\nrejected as" if is_checked else "", overflow="fold")
         for row in rows:
-            shares = {reason: row.get(reason) or 0.0 for reason in REASONS}
-            worst = max(shares, key=shares.__getitem__)
+            reason = row.get("reason")
             table.add_row(
                 Text(name(row["class"])),
                 *(str(row[method]) for method in methods),
-                _percent(row.get("accepted")),
-                _percent(row.get("agreement")),
-                _percent(row.get("real_agreement")),
-                _percent(row.get("diversity")),
-                worst.replace("_", " ") if shares[worst] else "",
+                *(_percent(row.get(figure)) for figure in FIGURES if is_checked),
+                f"{SHORT[reason]} {_percent(row['reason_share'])}" if reason else "",
             )
         self.console.print(table)
-        for row in rows:
-            fault = row.get("fault")
-            if fault is not None:
-                code, what = FAULTS[fault]
-                self.say(
-                    f"issue {code}, {name(row['class'])}: the GAN makes {what} "
-                    f"({_percent(row['fault_share'])} beyond real ones); they were "
-                    "rejected"
-                )
+        if is_checked:
+            self.say(QUALITY_LEGEND)
 
     def say_estimate(self, facts: Mapping[str, Any], n_images: int) -> None:
         """Say what a run would cost."""

@@ -17,7 +17,7 @@ from scipy.special import ndtr, ndtri
 
 from balancegan.attributes import Attributes, join
 from balancegan.errors import BriefTrainingWarning, DataError
-from balancegan.gan.presets import Preset
+from balancegan.gan.presets import Preset, default_steps
 from balancegan.gan.selection import Selection, count_images, select
 from balancegan.images import ImageFormat
 
@@ -88,6 +88,13 @@ class TrainedModel:
     def count_images(self, label: Any) -> int:
         """Return how many training images have what a label names."""
         return count_images(self.counts, self.attributes.find(label))
+
+    def describe_shortness(self) -> str:
+        """Return in a sentence that training was shorter than usual, "" if not."""
+        usual = default_steps(self.preset, int(self.counts.sum()))
+        if self.n_steps >= usual:
+            return ""
+        return f"Training was short: {self.n_steps:,} of the default {usual:,} steps."
 
     def warn_if_brief(self, stacklevel: int = 3) -> None:
         """Warn whoever hands out images of a GAN that was trained for none to be."""

@@ -185,6 +185,18 @@ PRESETS: dict[str, Preset] = {
 }
 
 
+def default_steps(preset: Preset, n_images: int) -> int:
+    """Return how many steps a preset has by default, before any setting of the user.
+
+    Examples
+    --------
+    >>> default_steps(choose_preset("default", steps=10), n_images=500)
+    3000
+    """
+    named = next(p for p in PRESETS.values() if p.networks == preset.networks)
+    return named.n_steps(n_images)
+
+
 def choose_preset(
     name: str,
     *,

@@ -6,7 +6,7 @@ that which images are accepted does not depend on how many are wanted.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,7 @@ LEAST_ACCEPTED = 0.2  # of them; a class with fewer is not made by the GAN
 FAR = 0.99  # quantile of real images beyond which an image is unlike them
 COPY = 0.5  # of the way from the real image to its own nearest
 REPEATED = 0.25  # of the usual distance of real images
+MOSTLY = 0.5  # of the first images
 SHRINKAGE = 10  # real images of the other classes that few of a class are joined by
 
 
@@ -43,24 +44,37 @@ class Limits:
     real_agreement : float
         The share of real images of the class that a judge which has not seen them puts
         into it.
+    is_mostly_unlike : bool, default=False
+        Whether most of the first images are unlike the class. Noise is taken for some
+        class, and images of another class are far from this one: of an image that is
+        both, the majority says which reason is meant.
     """
 
     least_probability: float
     most_distance: float
     most_pixel_distance: float
     real_agreement: float
+    is_mostly_unlike: bool = False
+
+    def are_far(self, figures: pd.DataFrame) -> pd.Series:
+        """Return which images are farther from the class than real ones are."""
+        return (figures["distance"] > self.most_distance) | (
+            figures["pixel_distance"] > self.most_pixel_distance
+        )
 
     def reasons(self, figures: pd.DataFrame) -> np.ndarray:
         """Return why each image is rejected, "" where it is accepted.
 
-        Of several reasons the graver: a copy, a repetition, another class, unlike
-        the class.
+        Of several reasons the graver: a copy, a repetition, another class or unlike
+        the class, whichever `is_mostly_unlike` says.
         """
         why = np.full(len(figures), "", dtype=object)
-        far = figures["distance"] > self.most_distance
-        far |= figures["pixel_distance"] > self.most_pixel_distance
-        why[far] = "unlike"
-        why[figures["probability"] < self.least_probability] = "other_class"
+        found = {
+            "unlike": self.are_far(figures),
+            "other_class": figures["probability"] < self.least_probability,
+        }
+        for reason in sorted(found, reverse=not self.is_mostly_unlike):
+            why[found[reason]] = reason
         why[figures["repetition"] < REPEATED] = "repeated"
         why[figures["copy_ratio"] < COPY] = "copy"
         return why
@@ -93,12 +107,14 @@ def set_limits(
     agreement = _shrunk_mean(real["agrees"], everything["agrees"])
     distance = _quantile(real["distance"], everything["distance"])
     pixels = _quantile(real["pixel_distance"], pd.Series(others, dtype=float))
-    return Limits(
+    limits = Limits(
         _least_probability(figures, agreement),
         distance,
         pixels,
         agreement,
     )
+    mostly = bool(limits.are_far(figures).mean() > MOSTLY)
+    return replace(limits, is_mostly_unlike=mostly)
 
 
 def _least_probability(figures: pd.DataFrame, agreement: float) -> float:

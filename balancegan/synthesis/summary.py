@@ -1,6 +1,7 @@
 """What was found of the images of each class, in a row; what is wrong, by its name.
 
-Faults are named by the images as the GAN makes them, before any is rejected.
+The main reason for rejection is found here and nowhere else: tables, warnings and
+findings repeat it, with its share.
 """
 
 import itertools
@@ -11,21 +12,18 @@ import pandas as pd
 
 from balancegan.synthesis.faults import (
     COPIED,
-    FAULTS,
     GAN,
     INTERPOLATED,
     METHODS,
     REASONS,
+    describe_reason,
 )
-from balancegan.synthesis.rejection import COPY, N_TRIAL, REPEATED, Screened
+from balancegan.synthesis.rejection import COPY, N_TRIAL, Screened
 from balancegan.synthesis.synthesis import Portion
 
-# Shares of the images of a class, beyond what real images would show: worth a hint, or
-# a fault of the generator
-SOME, MANY = 0.1, 0.5
+MANY = 0.5  # of the images of a class: beyond, a fault of the generator
 MOST_NAMED = 10  # classes in a warning
-LEAST_DIVERSITY = 0.5  # as a ratio to real images
-LESS_AGREEMENT, LEAST_AGREEMENT = 0.1, 0.3  # how far below real images
+LEAST_AGREEMENT = 0.3  # how far below real images: beyond, a fault of the generator
 
 
 class Made(NamedTuple):
@@ -63,11 +61,13 @@ def summarize(label: Any, n_real: int, made: Sequence[Made]) -> dict[str, Any]:
         although they were rejected, since there is nothing else; of the first
         images that were looked at (the GAN's, if it was tried) "looked_at", how many,
         the share "accepted", and the shares rejected as "copy", "repeated", "unlike"
-        and "other_class"; "agreement", the share that a judge puts into the class, with
-        "agreement_before" any was rejected and "real_agreement" of real images that it
-        has not seen; "diversity", as a ratio to real images, and "diversity_before";
-        "fault" and "fault_share" of the GAN, see :func:`name_fault`. None where
-        unknown.
+        and "other_class"; "reason" and "reason_share", the largest of these shares;
+        "fault" and "fault_share", the same if it is a fault of the GAN (see
+        :func:`is_fault`), else None and 0; "agreement", the share that a judge puts
+        into the class, with "agreement_before" any was rejected and "real_agreement" of
+        real images that it has not seen; "diversity", as a ratio to real images, and
+        "diversity_before".
+        None where unknown.
     """
     numbers = dict.fromkeys(METHODS, 0)
     for one in made:
@@ -89,58 +89,68 @@ def summarize(label: Any, n_real: int, made: Sequence[Made]) -> dict[str, Any]:
     shares = {
         reason: float((figures["rejected"] == reason).mean()) for reason in REASONS
     }
-    fault, share = name_fault(screened) if is_gan else (None, 0.0)
+    reason, share = find_reason(screened)
+    is_bad = is_gan and is_fault(reason, screened)
     return {
         **row,
         "looked_at": len(figures),
         "accepted": float(accepted.mean()),
         **shares,
+        "reason": reason,
+        "reason_share": share,
+        "fault": reason if is_bad else None,
+        "fault_share": share if is_bad else 0.0,
         "agreement_before": float(figures["agrees"].mean()),
         "agreement": float(figures["agrees"][accepted].mean()),
         "real_agreement": screened.limits.real_agreement,
         "diversity_before": screened.diversity[0],
         "diversity": screened.diversity[1],
         "is_gan_tried": is_gan,
-        "fault": fault,
-        "fault_share": share,
     }
 
 
-def name_fault(screened: Screened) -> tuple[str | None, float]:
-    """Return the gravest fault of a generator's images of a class, None without one.
+def find_reason(screened: Screened) -> tuple[str | None, float]:
+    """Return the main reason for rejection, and the share rejected for it.
 
     Returns
     -------
-    fault : str or None
+    reason : str or None
         "copy": copies of training images, also if shifted by a pixel or with a little
-        noise. "repeated": all alike. "unlike": unlike any real image, noise say.
-        "other_class": of other classes than asked for.
+        noise. "repeated": near-identical images. "unlike": unlike any real image,
+        noise for example. "other_class": of other classes than asked for. None:
+        nothing was rejected.
     share : float
-        Of the first images that have it, beyond what real images show.
+        Of all images that were looked at.
+    """
+    counts = screened.figures["rejected"].value_counts()
+    counts = counts.reindex(REASONS, fill_value=0)
+    if not counts.any():
+        return None, 0.0
+    return str(counts.idxmax()), float(counts.max() / len(screened.figures))
+
+
+def is_fault(reason: str | None, screened: Screened) -> bool:
+    """Return whether a main reason for rejection is a fault of the generator.
+
+    It is one if the first images show it far more often than real images do.
     """
     trial = screened.figures.iloc[:N_TRIAL]
     limits, real = screened.limits, screened.real
-    unlike = trial["distance"] > limits.most_distance
-    unlike |= trial["pixel_distance"] > limits.most_pixel_distance
-    real_copies = (real["copy_ratio"] < COPY).mean() if len(real) else 0.0
-    shares = {
-        "copy": float((trial["copy_ratio"] < COPY).mean() - real_copies),
-        "repeated": float((trial["repetition"] < REPEATED).mean()),
-        "unlike": float(unlike.mean()),
-        "other_class": limits.real_agreement - float(trial["agrees"].mean()),
-    }
-    for fault in ("copy", "repeated", "unlike"):
-        if shares[fault] > MANY:
-            return fault, shares[fault]
-    if shares["other_class"] > LEAST_AGREEMENT:
-        return "other_class", shares["other_class"]
-    if screened.diversity[0] < LEAST_DIVERSITY:
-        return "repeated", 1 - screened.diversity[0]
-    return None, 0.0
+    if reason is None:
+        return False
+    if reason == "other_class":
+        lost = limits.real_agreement - float(trial["agrees"].mean())
+        return lost > LEAST_AGREEMENT
+    share = float((trial["rejected"] == reason).mean())
+    if reason == "copy" and len(real):
+        share -= float((real["copy_ratio"] < COPY).mean())
+    return share > MANY
 
 
-def describe_exceptions(summary: pd.DataFrame, called: Sequence[str]) -> str:
-    """Return in words which classes are not made well by the GAN, "" where all are.
+def describe_exceptions(
+    summary: pd.DataFrame, called: Sequence[str], training: str = ""
+) -> str:
+    """Return in words which classes lack generated images and why, "" where none do.
 
     Parameters
     ----------
@@ -148,6 +158,8 @@ def describe_exceptions(summary: pd.DataFrame, called: Sequence[str]) -> str:
         Rows of :func:`summarize`.
     called : sequence of str
         What people call their classes.
+    training : str, default=""
+        A sentence on how the model was trained, if that explains rejected images.
     """
     rows = summary.to_dict(orient="records")
     why = [f"{name} ({_why(row)})" for name, row in zip(called, rows, strict=True)]
@@ -162,27 +174,31 @@ def describe_exceptions(summary: pd.DataFrame, called: Sequence[str]) -> str:
     between = named(row[INTERPOLATED] > 0 for row in rows)
     copied = named(row["instead"] > row[INTERPOLATED] for row in rows)
     forced = named(row["forced"] > 0 for row in rows)
-    simpler = [
-        f"{METHODS[method]}: {names}"
+    said = [
+        f"{METHODS[method].capitalize()} replace generated images that could not be "
+        f"used: {names}."
         for method, names in ((INTERPOLATED, between), (COPIED, copied))
         if names
     ]
-    said = []
-    if simpler:
-        said.append(f"Made in a simpler way than others: {'; '.join(simpler)}.")
     if forced:
         n_forced = sum(row["forced"] for row in rows)
         said.append(
-            f"Rejected, and taken all the same ({n_forced:,} images), as gan_only "
-            f"says, or as there is no real image: {forced}."
+            f"{n_forced:,} rejected images are used all the same, because gan_only is "
+            f"set or there is no real image to copy: {forced}."
         )
+    if said and training and any(map(_is_judged, rows)):
+        said.insert(0, training)
     return " ".join(said)
 
 
 def _why(row: Mapping[Any, Any]) -> str:
-    accepted = row.get("accepted")
-    if accepted is None or pd.isna(accepted) or not row["is_gan_tried"]:
+    if not _is_judged(row):
         return f"{row['real']} real images"
-    fault = row["fault"]
-    what = "" if fault is None or pd.isna(fault) else f": {FAULTS[fault][1]}"
-    return f"{100 * accepted:.0f} % of the GAN's images accepted{what}"
+    parts = (f"{100 * row['accepted']:.0f} % accepted", describe_reason(row))
+    return ", ".join(filter(None, parts))
+
+
+def _is_judged(row: Mapping[Any, Any]) -> bool:
+    """Return whether generated images of the class were looked at."""
+    accepted = row.get("accepted")
+    return not (accepted is None or pd.isna(accepted)) and bool(row["is_gan_tried"])
