@@ -83,6 +83,9 @@ ONE_DOOR = {
 }
 # Parts that know none of their neighbours
 ALONE = [
+    "data.contents",
+    "data.depth",
+    "data.fitting",
     "data.values",
     "gan.presets",
     "gan.losses",
@@ -123,7 +126,7 @@ ONLY_IN = {
         "cli.option_types",
         "cli.options",
     },
-    "PIL": {"data.decoding", "pictures"},
+    "PIL": {"data.decoding", "data.fitting", "data.opening", "pictures"},
     "rich": {"cli.display", "progress"},
 }
 

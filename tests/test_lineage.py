@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from balancegan.data.decoding import FITS
 from balancegan.data.filewriting import encode_image
+from balancegan.data.fitting import FITS
 from balancegan.data.lineage import Lineage, read_lineage
 from balancegan.errors import DataError
 from balancegan.pictures import read_texts

@@ -16,6 +16,7 @@ from balancegan import DataError, memory, read_images
 from balancegan.cli.commands import main
 from balancegan.data import samples, shards
 from balancegan.data.reading import find_kind
+from fuzz.encoders import deep_png
 
 KINDS = ("tar", "tfrecord", "parquet")
 RNG = np.random.default_rng(0)
@@ -103,16 +104,58 @@ def test_a_shard_is_its_images_with_labels_and_columns(tmp_path, kind):
 @pytest.mark.parametrize(("bits", "white"), [(12, 4095), (16, 65535)])
 @pytest.mark.parametrize("kind", KINDS)
 def test_deep_images_keep_their_shades(tmp_path, kind, bits, white):
-    deep = RNG.integers(0, 2**8, (6, 9, 7)).astype(np.uint16)
-    deep[-1] += white - 2**8 + 1  # only the test part is as bright as the camera goes
-    deep[-1, 0, 0] = white
-    write(tmp_path / f"train-0.{kind}", rows_of(deep[:5], Y[:5]))
-    write(tmp_path / f"test-0.{kind}", rows_of(deep[5:], Y[:1]))
+    deep = RNG.integers(0, white + 1, (6, 9, 7, 3)).astype(np.uint16)
+    deep[4, 0, 0] = white  # only the last training image is as bright as that
+    rows = [
+        {"image": deep_png(image), "label": label, "age": 0}
+        for image, label in zip(deep, Y, strict=False)
+    ]
+    write(tmp_path / f"train-0.{kind}", rows[:5])
+    write(tmp_path / f"test-0.{kind}", rows[5:])
     data = read_images(tmp_path)
-    shades = np.rint(deep[..., None] / white * 255)
+    shades = np.rint(deep / white * 255)
     np.testing.assert_array_equal(data.images, shades[:5])
     np.testing.assert_array_equal(data.test_part[0], shades[5:])
-    assert data.notes == [f"images of 16 bits: 0 to {white:,} became 0 to 255"]
+    assert data.file_range == (0, white)
+    assert data.notes == [
+        f"6 images of more than 8 bits: 0 to {white:,} became 0 to 255 (--value-range)"
+    ]
+    half = read_images(tmp_path, value_range=(white / 2, white))
+    expected = np.rint((deep / white * 2 - 1).clip(0) * 255)
+    assert np.abs(half.images - expected[:5]).max() <= 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_image_on_another_scale_is_named(tmp_path, kind):
+    deep = RNG.integers(0, 4096, (5, 9, 7, 1)).astype(np.uint16)
+    deep[3] *= 16
+    path = tmp_path / f"a.{kind}"
+    write(path, [{"image": deep_png(image), "label": "a"} for image in deep])
+    with pytest.raises(DataError, match="1 images .*its values go from"):
+        read_images(path)
+    assert len(read_images(path, on_error="skip").labels) == 4
+
+
+def test_a_deep_image_after_the_first_thousand_needs_a_range(tmp_path, monkeypatch):
+    monkeypatch.setattr(shards, "N_LOOKED_AT", 2)
+    rows = rows_of(X[:3], Y[:3])
+    rows.append({"image": deep_png(np.full((*X.shape[1:], 1), 4095)), "label": "bag"})
+    path = write(tmp_path / "a.tar", rows)
+    with pytest.raises(DataError, match="of more than 8 bits: name its --value-range"):
+        read_images(path)
+    data = read_images(path, value_range=(0, 4095))
+    assert (data.images[3] == 255).all()
+    np.testing.assert_array_equal(data.images[:3, ..., 0], X[:3])
+
+
+def test_an_animation_in_a_shard_is_its_first_image(tmp_path):
+    file = io.BytesIO()
+    first, *others = (Image.fromarray(image) for image in X[:3])
+    first.save(file, "PNG", save_all=True, append_images=others)
+    rows = [*rows_of(X[:1], Y[:1]), {"image": file.getvalue(), "label": "bag"}]
+    data = read_images(write(tmp_path / "a.parquet", rows))
+    np.testing.assert_array_equal(data.images[1], data.images[0])
+    assert "1 images hold several images" in data.notes[0]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -147,6 +147,7 @@ def balance(
     report, folders = comparing["report"], (options["log_dir"], comparing["cache"])
     output = _check_output(data, out, format, overwrite, report, folders, **writing)
     labelled, image_format = read_data(data, options["value_range"], **reading)
+    options["value_range"] = labelled.pixel_range(options["value_range"])
     refuse_sources(labelled, [report, writing["picture"]])
     display.say_notes(labelled.notes)
     options["verbose"] = int(not quiet)

@@ -98,6 +98,7 @@ def train(
     begun = writes and find_begun(model, display.say, resume=resume, anew=overwrite)
     how = take(options, READING_PARAMETERS)
     labelled, _ = read_data(data, options["value_range"], **how)
+    options["value_range"] = labelled.pixel_range(options["value_range"])
     display.say_notes(labelled.notes)
     labelled = labelled.with_attributes(attributes)
     start_tensorflow(joins_others=options["strategy"] == MULTI_WORKER)

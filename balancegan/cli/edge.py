@@ -167,7 +167,8 @@ def read_data(
     from balancegan.data.reading import read_images
     from balancegan.images import find_format
 
-    labelled = read_images(path, **how)
+    labelled = read_images(path, value_range=value_range, **how)
+    value_range = labelled.pixel_range(value_range)
     return labelled, find_format(labelled.images, value_range=value_range)
 
 

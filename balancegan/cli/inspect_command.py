@@ -76,13 +76,14 @@ def inspect(
 
     if picture is not None:
         check_picture(picture, data, overwrite=overwrite)
-    labelled = read_images(data, **how)
+    labelled = read_images(data, value_range=value_range, **how)
     refuse_sources(labelled, [picture])
     values = {name: count_values(labelled.column(name)) for name in attributes}
     against, notes = _choose_part(labelled, against)
     train, test = (_audited(labelled, split, group_key) for split in ("train", against))
     if train is None:
         raise ValueError("Labelled images always have a training part.")
+    value_range = labelled.pixel_range(value_range)
     inspection = inspect_images(
         train, test, value_range=value_range, name=labelled.name
     )

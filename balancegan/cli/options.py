@@ -225,7 +225,8 @@ data_options = add_options(
         nargs=2,
         type=float,
         metavar="BLACK WHITE",
-        help="Values of black and white.  [default: found out]",
+        help="Values of black and white; in image files of more than 8 bits, those "
+        "that become 0 and 255.  [default: inferred]",
     ),
 )
 

@@ -22,7 +22,7 @@ from balancegan.data.arrays import (
     WEIGHT_KEY,
 )
 from balancegan.data.columns import keep_whole, rename_apart
-from balancegan.data.decoding import unfit_image
+from balancegan.data.fitting import unfit_image
 from balancegan.data.labelled import TRAIN, LabelledImages, Part, SyntheticImages
 from balancegan.data.lineage import Lineage, safe_name
 from balancegan.data.rows import PART

@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from balancegan.data.decoding import SUFFIXES
 from balancegan.data.imagefiles import BadFile, readable
 from balancegan.data.labelled import SPLIT_NAMES, TEST, TRAIN, VALIDATION
 from balancegan.data.manifests import read_table
+from balancegan.data.opening import SUFFIXES
 from balancegan.errors import DataError
 
 TABLES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")

@@ -13,18 +13,17 @@ import numpy as np
 import pandas as pd
 
 from balancegan.balance import class_counts
-from balancegan.data.decoding import (
+from balancegan.data.decoding import decode, find_scale, read_header
+from balancegan.data.depth import Scale
+from balancegan.data.fitting import (
     Fit,
     Header,
-    UnusableImage,
     choose_channels,
     choose_fit,
     choose_size,
-    decode,
-    find_white,
-    read_header,
 )
 from balancegan.data.labelled import TRAIN, LabelledImages, Part
+from balancegan.data.opening import UnusableImage
 from balancegan.errors import DataError
 from balancegan.memory import allocate
 
@@ -41,6 +40,37 @@ class BadFile:
     reason: str
 
 
+@dataclass
+class Kinds:
+    """Counts images of more than 8 bits, and files that hold several images."""
+
+    n: int = 0
+    n_deep: int = 0
+    n_several: int = 0
+    example: str = ""
+
+    def add(self, name: str, header: Header) -> None:
+        """Take note of an image."""
+        self.n += 1
+        self.n_deep += header.is_deep
+        self.n_several += header.has_more
+        if header.has_more:
+            self.example = self.example or name
+
+    def describe(self, scale: Scale | None, what: str) -> list[str]:
+        """Return what to tell people of them; `what` they are, such as "files"."""
+        notes = []
+        if scale is not None and self.n_deep:
+            notes.append(scale.describe(self.n_deep, self.n - self.n_deep, what))
+        if self.n_several:
+            notes.append(
+                f"{self.n_several:,} {what} hold several images (an animation, pages "
+                "or a preview), of which the first is used, such as "
+                f"{readable(self.example)}"
+            )
+        return notes
+
+
 def read_image_files(
     path: Path,
     root: Path,
@@ -50,6 +80,7 @@ def read_image_files(
     size: tuple[int, int] | None = None,
     fit: Fit | None = None,
     on_error: OnError = "fail",
+    value_range: tuple[float, float] | None = None,
 ) -> LabelledImages:
     """Decode the files of a table to images of one size.
 
@@ -64,13 +95,16 @@ def read_image_files(
     bad : list of BadFile
         Files that were found unusable before.
     size : tuple of int or None, default=None
-        Height and width. None: see :func:`balancegan.data.decoding.choose_size`.
+        Height and width. None: see :func:`balancegan.data.fitting.choose_size`.
     fit : str or None, default=None
         See :func:`balancegan.data.decoding.decode`. None: see
-        :func:`balancegan.data.decoding.choose_fit`.
+        :func:`balancegan.data.fitting.choose_fit`.
     on_error : str, default="fail"
         "fail" refuses a set with unusable files and names them; "skip" leaves them
         out, and names them in the notes.
+    value_range : tuple of float or None, default=None
+        Black and white of files of more than 8 bits. None: see
+        :func:`balancegan.data.depth.choose_scale`; training files decide.
 
     Returns
     -------
@@ -84,6 +118,7 @@ def read_image_files(
     bad = list(bad)
     files = _find_files(root, table["file_name"], bad)
     headers = _read_headers(files, bad)
+    scale = _choose_scale(table, files, headers, value_range, bad)
     if not headers:
         raise nothing_left(path, bad)
     known = list(headers.values())
@@ -91,8 +126,6 @@ def read_image_files(
     fit = fit or choose_fit(known, size)
     table = table[table["file_name"].isin(headers)]
     channels = choose_channels(known)
-    deep = [files[name] for name, header in headers.items() if header.is_deep]
-    white = find_white(deep)
     images = allocate((len(table), *size, channels))
     parts: dict[str, Part] = {}
     stop = 0
@@ -101,7 +134,7 @@ def read_image_files(
         good = np.zeros(len(rows), dtype=bool)
         for row, name in enumerate(rows["file_name"]):
             try:
-                images[stop], _ = decode(files[name], channels, size, fit, white)
+                images[stop], _ = decode(files[name], channels, size, fit, scale)
             except UnusableImage as error:
                 bad.append(BadFile(name, str(error)))
             else:
@@ -110,9 +143,32 @@ def read_image_files(
         parts[split] = _make_part(images[start:stop], rows[good], files, headers)
     check_usable(path, parts, bad, on_error)
     notes = _describe(table, parts, size, fit, bad)
-    if deep:
-        notes.append(f"{len(deep)} files of 16 bits: 0 to {white:,} became 0 to 255")
-    return LabelledImages(path, parts, notes=notes, fit=fit)
+    kinds = Kinds()
+    for name, header in headers.items():
+        kinds.add(name, header)
+    notes += kinds.describe(scale, "files")
+    file_range = None if scale is None else (scale.low, scale.high)
+    return LabelledImages(path, parts, notes=notes, fit=fit, file_range=file_range)
+
+
+def _choose_scale(
+    table: pd.DataFrame,
+    files: dict[str, Path],
+    headers: dict[str, Header],
+    value_range: tuple[float, float] | None,
+    bad: list[BadFile],
+) -> Scale | None:
+    """Return one scale for all deep files, and take those on another from `headers`."""
+    deep = {name for name, header in headers.items() if header.is_deep}
+    if not deep:
+        return None
+    training = table["file_name"][table["split"] == TRAIN].unique()
+    chosen = ((name, files[name]) for name in training if name in deep)
+    scale, others = find_scale(chosen, value_range)
+    bad += [BadFile(name, reason) for name, reason in others.items()]
+    for name in others:
+        del headers[name]
+    return scale
 
 
 def _find_files(root: Path, names: pd.Series, bad: list[BadFile]) -> dict[str, Path]:

@@ -125,6 +125,9 @@ class LabelledImages:
         What was decided or left out while reading, for people.
     fit : "pad", "crop", "stretch" or None
         How image files were brought to one size. None: they are not files.
+    file_range : tuple of float or None
+        The values of image files of more than 8 bits that became 0 and 255. None:
+        there are no such files.
     attributes : tuple of str
         Columns that the GAN is told beside the label.
     label_name : str
@@ -137,6 +140,7 @@ class LabelledImages:
     stored: StoredArrays | None = None
     notes: list[str] = field(default_factory=list)
     fit: Literal["pad", "crop", "stretch"] | None = None
+    file_range: tuple[float, float] | None = None
     attributes: tuple[str, ...] = ()
     label_name: str = ONE_LABEL
 
@@ -154,6 +158,15 @@ class LabelledImages:
     def labels(self) -> np.ndarray:
         """The training labels, of shape (n,)."""
         return self.train.labels
+
+    def pixel_range(
+        self, value_range: tuple[float, float] | None
+    ) -> tuple[float, float] | None:
+        """Return black and white of `images`, given those of the data.
+
+        Of files of more than 8 bits these have become 0 and 255: None.
+        """
+        return value_range if self.file_range is None else None
 
     @property
     def column_names(self) -> list[str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from balancegan.data.decoding import FITS, Fit
+from balancegan.data.fitting import FITS, Fit
 from balancegan.errors import DataError
 from balancegan.pictures import read_texts
 

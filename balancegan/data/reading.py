@@ -10,7 +10,7 @@ from pathlib import Path
 
 from balancegan.data.arrayfiles import load_named, npy_files
 from balancegan.data.arrays import from_arrays
-from balancegan.data.decoding import FITS, Fit
+from balancegan.data.fitting import FITS, Fit
 from balancegan.data.folders import list_folder
 from balancegan.data.idx import has_idx_set, parse_name
 from balancegan.data.imagefiles import BadFile, OnError, read_image_files
@@ -31,6 +31,7 @@ def read_images(
     size: tuple[int, int] | None = None,
     fit: Fit | None = None,
     on_error: OnError = "fail",
+    value_range: tuple[float, float] | None = None,
 ) -> LabelledImages:
     """Read labelled images.
 
@@ -59,6 +60,10 @@ def read_images(
     on_error : str, default="fail"
         What to do about encoded images that cannot be used: "fail" names them in an
         error, "skip" leaves them out and names them in the notes.
+    value_range : tuple of float or None, default=None
+        The values of encoded images of more than 8 bits that become 0 and 255; other
+        images keep their values. None: see
+        :func:`balancegan.data.depth.choose_scale`; the training images decide.
 
     Returns
     -------
@@ -94,6 +99,7 @@ def read_images(
             size=size,
             fit=fit,
             on_error=on_error,
+            value_range=value_range,
         )
     if kind == "folder":
         root = path
@@ -104,7 +110,14 @@ def read_images(
         if "split" not in table:
             table.insert(2, "split", TRAIN)
     labelled = read_image_files(
-        path, root, table, bad, size=size, fit=fit, on_error=on_error
+        path,
+        root,
+        table,
+        bad,
+        size=size,
+        fit=fit,
+        on_error=on_error,
+        value_range=value_range,
     )
     return replace(labelled, notes=[*labelled.notes, *notes])
 

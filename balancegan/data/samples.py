@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from balancegan.data.decoding import SUFFIXES
+from balancegan.data.opening import SUFFIXES
 from balancegan.errors import DataError
 from balancegan.files import DAMAGES
 

@@ -1,8 +1,9 @@
 """From shards, files that each hold many encoded images, to labelled images.
 
 Every shard is read once, from its beginning to its end, and decoded to 8 bits as it is
-read (where images have 16 bits twice: how bright they get is looked at first); a set
-larger than memory goes to a temporary file. What is in a shard is `samples`'s business.
+read (where images have more bits twice: how far their values go is measured first); a
+set larger than memory goes to a temporary file. What is in a shard is `samples`'s
+business.
 """
 
 import re
@@ -16,20 +17,18 @@ import pandas as pd
 
 from balancegan.data.arrays import LINEAGE_KEYS, MASK_KEY, marked_rows, refuse_synthetic
 from balancegan.data.columns import keep_whole
-from balancegan.data.decoding import (
-    BRIGHTEST,
+from balancegan.data.decoding import decode, find_scale, read_header
+from balancegan.data.depth import Scale
+from balancegan.data.fitting import (
     Fit,
-    UnusableImage,
     choose_channels,
     choose_fit,
     choose_size,
-    decode,
-    find_white,
-    read_header,
 )
 from balancegan.data.folders import TABLES
 from balancegan.data.imagefiles import (
     BadFile,
+    Kinds,
     OnError,
     check_usable,
     list_bad,
@@ -37,6 +36,7 @@ from balancegan.data.imagefiles import (
     nothing_left,
 )
 from balancegan.data.labelled import SPLIT_NAMES, TRAIN, LabelledImages, Part
+from balancegan.data.opening import UnusableImage
 from balancegan.data.samples import (
     PARQUET,
     Plain,
@@ -72,6 +72,7 @@ def read_shards(
     size: tuple[int, int] | None = None,
     fit: Fit | None = None,
     on_error: OnError = "fail",
+    value_range: tuple[float, float] | None = None,
 ) -> LabelledImages:
     """Decode the images of shards to one size.
 
@@ -84,12 +85,15 @@ def read_shards(
         See :func:`balancegan.data.samples.iterate_samples`.
     size : tuple of int or None, default=None
         Height and width. None: what the first thousand training images would get, see
-        :func:`balancegan.data.decoding.choose_size`.
+        :func:`balancegan.data.fitting.choose_size`.
     fit : str or None, default=None
         See :func:`balancegan.data.decoding.decode`. None: chosen by them as well.
     on_error : str, default="fail"
         "fail" refuses a set with unusable images and names them; "skip" leaves them
         out, and names them in the notes.
+    value_range : tuple of float or None, default=None
+        Black and white of images of more than 8 bits. None: all training images
+        decide, see :func:`balancegan.data.depth.choose_scale`.
 
     Returns
     -------
@@ -106,23 +110,27 @@ def read_shards(
     for file in files:
         by_split.setdefault(_find_split(file), []).append(file)
     bad: list[BadFile] = []
-    rule, parts, notes = None, {}, []
+    rule, parts, notes, kinds = None, {}, [], Kinds()
     for split in sorted(by_split, key=lambda s: (s != TRAIN, s)):
         samples = _iterate(by_split[split], keys)
         if rule is None:
             first = list(islice(samples, N_LOOKED_AT))
             rule, is_deep = _choose_rule(path, first, size, fit)
             samples = chain(first, samples)
-            if is_deep:
-                deep = filter(_is_deep, (s.image for s in _iterate(files, keys)))
-                rule = replace(rule, white=find_white(deep))
-                notes.append(f"images of 16 bits: 0 to {rule.white:,} became 0 to 255")
-        parts[split], sides = _gather(path, samples, rule, bad)
+            if is_deep or value_range is not None:
+                training = _iterate(by_split.get(TRAIN, []), keys)
+                deep = ((s.name, s.image) for s in training if _is_deep(s.image))
+                scale, others = find_scale(deep, value_range)
+                rule = replace(rule, scale=scale, others=others)
+        parts[split], sides = _gather(path, samples, rule, bad, kinds)
         notes += note_sizes(sides, rule.size, rule.fit, f"images ({split})")
     check_usable(path, parts, bad, on_error)
     if bad:
         notes.append(f"left out {len(bad)} unusable images: {list_bad(bad)}")
-    return LabelledImages(path, parts, notes=notes)
+    scale = None if rule is None else rule.scale
+    notes += kinds.describe(scale, "images")
+    file_range = (scale.low, scale.high) if scale is not None and kinds.n_deep else None
+    return LabelledImages(path, parts, notes=notes, file_range=file_range)
 
 
 @dataclass(frozen=True)
@@ -132,7 +140,8 @@ class _Rule:
     size: tuple[int, int]
     fit: Fit
     channels: int
-    white: int = BRIGHTEST  # of images of 16 bits
+    scale: Scale | None = None  # of images of more than 8 bits
+    others: dict[str, str] = field(default_factory=dict)  # on another scale
 
 
 def _iterate(
@@ -187,7 +196,7 @@ def _find_split(file: Path) -> str:
 def _choose_rule(
     path: Path, samples: list[Sample], size: tuple[int, int] | None, fit: Fit | None
 ) -> tuple[_Rule, bool]:
-    """Return what images are decoded to, and whether there are some of 16 bits."""
+    """Return what images are decoded to, and whether there are some of more bits."""
     headers, bad = [], []
     for sample in samples:
         try:
@@ -202,12 +211,16 @@ def _choose_rule(
 
 
 def _gather(
-    path: Path, samples: Iterable[Sample], rule: _Rule, bad: list[BadFile]
+    path: Path,
+    samples: Iterable[Sample],
+    rule: _Rule,
+    bad: list[BadFile],
+    kinds: Kinds,
 ) -> tuple[Part, np.ndarray]:
     """Return a part, and the least and largest height and width before decoding."""
     known, sides = _Known(), _Sides()
     with GrowingArray() as images:
-        for pixels in _decode(samples, rule, bad, known, sides):
+        for pixels in _decode(samples, rule, bad, known, sides, kinds):
             images.append(pixels)
         empty = np.empty((0, *rule.size, rule.channels), np.uint8)
         gathered = images.take() if len(images) else empty
@@ -224,6 +237,7 @@ def _decode(
     bad: list[BadFile],
     known: "_Known",
     sides: "_Sides",
+    kinds: Kinds,
 ) -> Iterator[np.ndarray]:
     """Yield the pixels of some images at a time, and note what is said of them."""
     samples = iter(samples)
@@ -232,8 +246,10 @@ def _decode(
         n = 0
         for sample in some:
             try:
+                if sample.name in rule.others:
+                    raise UnusableImage(rule.others[sample.name])
                 block[n], header = decode(
-                    sample.image, rule.channels, rule.size, rule.fit, rule.white
+                    sample.image, rule.channels, rule.size, rule.fit, rule.scale
                 )
             except UnusableImage as error:
                 bad.append(BadFile(sample.name, str(error)))
@@ -241,6 +257,7 @@ def _decode(
             n += 1
             known.add(sample.label, sample.columns)
             sides.add(header.height, header.width)
+            kinds.add(sample.name, header)
         if n:
             yield block[:n]
 

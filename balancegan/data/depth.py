@@ -1,0 +1,229 @@
+"""Images of more than 8 bits: which of their values becomes 0, and which 255.
+
+One scale holds for a whole set. It follows from the training images alone: a few
+pixels that stick out do not decide, and neither does a file on another scale. How
+files are opened is not known here.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# The ranges that cameras and programs use; a narrower set of values gets its own
+WHITES = tuple(2.0**bits - 1 for bits in (8, 10, 12, 14, 16))
+FLOAT_RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))
+LEAST_USED = 4  # a usual range is taken where the values fill a fourth of it
+STICKING_OUT = 200  # of a file's pixels, one in so many may do
+ENOUGH_PIXELS = 100  # of a file, for any to stick out
+# A file whose values go so many times as far as those of most others has another scale:
+# 16 bits next to 12
+OTHER_SCALE = 15
+MOST_CLIPPED = 0.5  # of an image's pixels; more would be no image any more
+KINDS = ("floats", "integers")
+LARGEST = 1e30  # greater floats mark missing values
+
+
+@dataclass(frozen=True)
+class DeepImage:
+    """The values of an image of more than 8 bits.
+
+    Parameters
+    ----------
+    values : ndarray of shape (height, width, 1 or 3)
+        Integers or floats, as the file has them.
+    alpha : ndarray of shape (height, width), uint16 or bool; or None
+        How opaque each pixel is. None: all are.
+    zero_is_white : bool, default=False
+        Whether the least value is the brightest.
+    """
+
+    values: np.ndarray
+    alpha: np.ndarray | None = None
+    zero_is_white: bool = False
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How far the values of an image go, without those that stick out."""
+
+    is_float: bool
+    low: float
+    high: float
+    opaque: int = 0
+
+
+@dataclass
+class Scale:
+    """From values of more than 8 bits to 0..255; counts what lies outside.
+
+    Parameters
+    ----------
+    low, high : float
+        What becomes 0 and 255. Values beyond become 0 and 255, too.
+    opaque : int, default=65535
+        The value of transparency that lets nothing through.
+    is_given : bool, default=False
+        Whether somebody asked for this range.
+    """
+
+    low: float
+    high: float
+    opaque: int = 65535
+    is_given: bool = False
+    n_pixels: int = 0
+    n_clipped: int = 0
+
+    def to_bytes(self, image: DeepImage) -> np.ndarray | None:
+        """Return an image of shape (height, width, 1, 3 or 4), uint8.
+
+        None where most pixels lie outside a range that others have chosen.
+
+        Examples
+        --------
+        >>> grey = DeepImage(np.array([[[0], [2000], [4095]]], dtype=np.uint16))
+        >>> Scale(0, 4095).to_bytes(grey)[..., 0].tolist()
+        [[0, 125, 255]]
+        """
+        values = image.values.astype(float)
+        outside = ((values < self.low) | (values > self.high)).any(axis=-1)
+        if outside.mean() > MOST_CLIPPED and not self.is_given:
+            return None
+        self.n_pixels += outside.size
+        self.n_clipped += int(outside.sum())
+        shades = (values - self.low) / (self.high - self.low)
+        if image.zero_is_white:
+            shades = 1 - shades
+        if image.alpha is not None:
+            most = 1 if image.alpha.dtype == bool else self.opaque
+            colours = np.broadcast_to(shades, (*shades.shape[:2], 3))
+            shades = np.dstack([colours, image.alpha / most])
+        return np.rint(255 * shades.clip(0, 1)).astype(np.uint8)
+
+    def ends(self) -> str:
+        """Return what becomes 0 and 255, in words."""
+        return f"{_say(self.low)} to {_say(self.high)}"
+
+    def describe(self, n_deep: int, n_others: int, what: str) -> str:
+        """Return what to tell people: `n_deep` of `what` are deep, others are not."""
+        text = (
+            f"{n_deep:,} {what} of more than 8 bits: {self.ends()} became 0 to 255 "
+            "(--value-range)"
+        )
+        if self.n_clipped:
+            text += (
+                f"; {self.n_clipped:,} of their {self.n_pixels:,} pixels lie outside "
+                "and were clipped"
+            )
+        if n_others:
+            text += f"; the remaining {n_others:,} have 8 bits and are unchanged"
+        return text
+
+
+def measure(image: DeepImage) -> Spread:
+    """Return how far the values of an image go.
+
+    Up to 0.5 % of its pixels are left out at either end where they stick out farther
+    than all others reach.
+
+    Examples
+    --------
+    >>> values = np.arange(400).reshape(20, 20, 1)
+    >>> values[0, 0] = 65535
+    >>> measure(DeepImage(values)).high
+    399.0
+    """
+    lows = image.values.min(axis=-1).ravel().astype(float)
+    highs = image.values.max(axis=-1).ravel().astype(float)
+    n = 0
+    if len(lows) >= ENOUGH_PIXELS:
+        n = max(1, len(lows) // STICKING_OUT)
+    low, high = np.partition(lows, n)[n], np.partition(highs, -1 - n)[-1 - n]
+    span = max(high - low, 0)
+    alpha = image.alpha
+    return Spread(
+        image.values.dtype.kind == "f",
+        float(lows[lows >= low - span].min()),
+        float(highs[highs <= high + span].max()),
+        0 if alpha is None or alpha.dtype == bool else int(alpha.max()),
+    )
+
+
+def choose_scale(spreads: dict[str, Spread]) -> tuple[Scale, dict[str, str]]:
+    """Choose one scale for the images of a set.
+
+    Black is 0 where no value is negative, and white is that of 8, 10, 12, 14 or 16
+    bits, of which the smallest is taken that holds the values: a camera of 12 bits
+    knows 4,096 shades, of which 16 would be left if white were that of 16 bits. Floats
+    from 0 to 1, -1 to 1 or 0 to 255 keep these ends. Where values fill less than a
+    fourth of that, or are others, the least and the greatest are black and white.
+    Few pixels that stick out are left out of this, see :func:`measure`.
+
+    Parameters
+    ----------
+    spreads : dict of str to Spread
+        Of each image by its name; at least one.
+
+    Returns
+    -------
+    scale : Scale
+    others : dict of str to str
+        Images on another scale by their names, and what is so.
+
+    Examples
+    --------
+    >>> cameras = dict.fromkeys("abc", Spread(False, 5, 4000))
+    >>> scale, others = choose_scale({**cameras, "d": Spread(False, 0, 65000)})
+    >>> scale.high, list(others)
+    (4095.0, ['d'])
+    """
+    others = _find_others(spreads)
+    kept = [spread for name, spread in spreads.items() if name not in others]
+    low, high = min(s.low for s in kept), max(s.high for s in kept)
+    low, high = _usual_range(low, high, kept[0].is_float)
+    opaque = max(s.opaque for s in kept)
+    return Scale(low, high, int(_white(opaque))), others
+
+
+def _find_others(spreads: dict[str, Spread]) -> dict[str, str]:
+    n_floats = sum(spread.is_float for spread in spreads.values())
+    are_floats = 2 * n_floats > len(spreads)
+    same = [s for s in spreads.values() if s.is_float == are_floats]
+    varied = [s for s in same if s.high > s.low] or same
+    low, high = _middle([s.low for s in varied]), _middle([s.high for s in varied])
+    far = OTHER_SCALE * (high - low) or np.inf
+    others = {}
+    for name, spread in spreads.items():
+        if spread.is_float != are_floats:
+            own, usual = KINDS if spread.is_float else KINDS[::-1]
+            others[name] = f"its values are {own}, those of most others {usual}"
+        elif spread.high - low > far or high - spread.low > far:
+            others[name] = (
+                f"its values go from {_say(spread.low)} to {_say(spread.high)}, and in "
+                f"most images of more than 8 bits from {_say(low)} to {_say(high)}: "
+                "bring all to one scale, or say black and white by --value-range"
+            )
+    return others
+
+
+def _middle(values: list[float]) -> float:
+    """Return the median, of two in the middle the lower."""
+    return sorted(values)[(len(values) - 1) // 2]
+
+
+def _usual_range(low: float, high: float, is_float: bool) -> tuple[float, float]:
+    """Return black and white of values from `low` to `high`."""
+    usual = FLOAT_RANGES if is_float else tuple((0.0, white) for white in WHITES)
+    for black, white in usual:
+        if black <= low and high <= white:
+            if (high - low) * LEAST_USED >= white - black or high == low:
+                return black, white
+            break
+    return low, high if high > low else low + 1
+
+
+def _white(value: float) -> float:
+    return next((white for white in WHITES if value <= white), WHITES[-1])
+
+
+def _say(value: float) -> str:
+    return f"{value:,.0f}" if value == round(value) else f"{value:.4g}"

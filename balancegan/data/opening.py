@@ -1,0 +1,224 @@
+"""Opening encoded images without decoding them: which kinds, and which limits.
+
+Content decides what a file is, whatever its name says. Of several images in a file the
+first is taken that is no thumbnail. Why a file cannot be used is said in words.
+"""
+
+import io
+import os
+import re
+import stat
+import struct
+import warnings
+from contextlib import ExitStack
+from functools import cache
+from pathlib import Path
+from typing import IO
+
+from PIL import Image, UnidentifiedImageError
+
+from balancegan.data.contents import N_BYTES, describe_content
+
+FORMATS = {
+    "PNG": (".png", ".apng"),
+    "JPEG": (".jpg", ".jpeg", ".jfif", ".jpe"),
+    "BMP": (".bmp",),
+    "GIF": (".gif",),
+    "TIFF": (".tif", ".tiff"),
+    "WEBP": (".webp",),
+    "PPM": (".pgm", ".ppm", ".pbm", ".pnm"),
+    "JPEG2000": (".jp2", ".j2k"),
+    "AVIF": (".avif",),  # Pillow from 11.3 on
+}
+SUFFIXES = tuple(suffix for suffixes in FORMATS.values() for suffix in suffixes)
+MOST_PIXELS = 50_000_000  # of a file; more is taken for a decompression bomb
+MOST_PAGES = 100  # that are searched for a page that is no thumbnail
+SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
+
+# Tags of TIFF
+SUBFILE, OLD_SUBFILE, WIDTH, HEIGHT, BITS = 254, 255, 256, 257, 258
+PHOTOMETRIC, PLANAR, SAMPLE_FORMAT = 262, 284, 339
+REDUCED_OR_MASK = 0b101  # bits of a subfile's type
+OLD_REDUCED = 2
+SIGNED = 2  # the format of a sample
+
+FACTORS = {"L;2": 85, "L;4": 17}  # from 2 or 4 bits to 8
+# What Pillow calls colours of 16 bits that are decoded rightly
+DEEP_COLOUR = re.compile(r"LA;16B|(RGB|RGBA|RGBX);16[BLN]")
+
+# What Pillow raises for files that are not as they should be
+DAMAGED = (
+    ArithmeticError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+
+
+class UnusableImage(Exception):
+    """Why a file cannot be used, in words."""
+
+
+class opened:
+    """Opens an image file, or the bytes of one, without decoding it; closes it.
+
+    Gives the image, and whether the file holds more of them.
+    """
+
+    def __init__(self, source: Path | bytes) -> None:
+        self.source = source
+
+    def __enter__(self) -> tuple[Image.Image, bool]:
+        with ExitStack() as stack:
+            try:
+                file = stack.enter_context(_open_file(self.source))
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    image = Image.open(file, formats=_known_formats())
+                    stack.enter_context(image)
+                    has_more = _seek_first(image)
+                _mend_transparency(image)
+                _check(image, file)
+            except UnidentifiedImageError:
+                file.seek(0)
+                raise UnusableImage(describe_content(file.read(N_BYTES))) from None
+            except Image.DecompressionBombError:
+                raise UnusableImage(_too_large("more than 100,000,000")) from None
+            except DAMAGED as error:
+                reason = getattr(error, "strerror", None) or f"damaged: {error}"
+                raise UnusableImage(reason) from error
+            self.open = stack.pop_all()
+        return image, has_more
+
+    def __exit__(self, *_: object) -> None:
+        self.open.close()
+
+
+def _open_file(source: Path | bytes) -> IO[bytes]:
+    if isinstance(source, bytes):
+        return io.BytesIO(source)
+    if not stat.S_ISREG(os.stat(source).st_mode):
+        raise UnusableImage("no file")  # a pipe, say, never ends
+    # Of a path Pillow maps the file, and takes TIFF's rows for columns
+    return open(source, "rb")
+
+
+@cache
+def _known_formats() -> list[str]:
+    """Return the formats that this Pillow knows: it fails to be asked for others."""
+    Image.init()
+    return [name for name in FORMATS if name in Image.OPEN]
+
+
+def _seek_first(image: Image.Image) -> bool:
+    """Go to the first page that is no thumbnail; return whether there are more."""
+    if not getattr(image, "is_animated", False):
+        return False
+    if image.format != "TIFF":
+        return True
+    pages: list[int] = []
+    for page in range(MOST_PAGES):
+        try:
+            image.seek(page)
+        except DAMAGED:  # or there are no more
+            break
+        kind, old_kind = tag_of(image, SUBFILE, 0), tag_of(image, OLD_SUBFILE, 0)
+        if not kind & REDUCED_OR_MASK and old_kind != OLD_REDUCED:
+            pages.append(page)
+        if len(pages) > 1:
+            break
+    image.seek(pages[0] if pages else 0)
+    return len(pages) > 1
+
+
+def _mend_transparency(image: Image.Image) -> None:
+    """Bring the transparent shade of 2 or 4 bits to 8 bits, which pixels have."""
+    shade, factor = image.info.get("transparency"), FACTORS.get(rawmode_of(image), 1)
+    if image.format == "PNG" and isinstance(shade, int):
+        image.info["transparency"] = shade * factor
+
+
+def tag_of(image: Image.Image, tag: int, default: int) -> int:
+    """Return the first value of a tag of a TIFF file."""
+    value = getattr(image, "tag_v2", {}).get(tag, default)
+    value = value[0] if isinstance(value, tuple) and value else value
+    return value if isinstance(value, int) else default
+
+
+def _check(image: Image.Image, file: IO[bytes]) -> None:
+    """Refuse what is too large, and what Pillow would decode to wrong values."""
+    n_pixels = image.width * image.height
+    if n_pixels > MOST_PIXELS:
+        raise UnusableImage(_too_large(f"{n_pixels:,}"))
+    kind = f"a {image.format} image of more than 8 bits"
+    if image.format == "JPEG2000":
+        depths = _find_j2k_depths(file)
+        if any(depth > 0x7F for depth in depths):
+            raise UnusableImage("a JPEG 2000 image of signed values: convert it to PNG")
+        if image.mode not in SIXTEEN_BITS and any(depth > 7 for depth in depths):
+            raise UnusableImage(f"{kind} in colour: convert it to 16-bit PNG")
+    elif image.format == "PPM" and image.mode == "RGB" and _largest_ppm(image) > 255:
+        raise UnusableImage(f"{kind} in colour: convert it to 16-bit PNG")
+    elif is_deep(image) and tag_of(image, PLANAR, 1) != 1:
+        raise UnusableImage(f"{kind} in planes: convert it to 16-bit PNG")
+    elif is_deep_colour(image) and not DEEP_COLOUR.fullmatch(rawmode_of(image)):
+        raise UnusableImage(
+            f"{kind} in CMYK, or whose colours are multiplied by its transparency: "
+            "convert it to 16-bit PNG"
+        )
+
+
+def _too_large(n_pixels: str) -> str:
+    return f"{n_pixels} pixels, and more than {MOST_PIXELS:,} are not decoded"
+
+
+def _find_j2k_depths(file: IO[bytes]) -> list[int]:
+    """Return bits less one of each channel of JPEG 2000, plus 128 if it is signed."""
+    place = file.tell()
+    file.seek(0)
+    found = file.read(1_000_000)
+    file.seek(place)
+    _, mark, header = found.partition(b"\xff\x4f\xff\x51")
+    if not mark or len(header) < 38:
+        raise UnusableImage("damaged: no header of its codes")
+    n_channels = int.from_bytes(header[36:38], "big")
+    return list(header[38 : 38 + 3 * n_channels : 3])
+
+
+def _largest_ppm(image: Image.Image) -> int:
+    arguments = image.tile[0][3]  # type: ignore[attr-defined]
+    return arguments[-1] if isinstance(arguments, tuple) else 255
+
+
+def rawmode_of(image: Image.Image) -> str:
+    """Return what Pillow calls the pixels as they are stored."""
+    tiles = getattr(image, "tile", None) or [(None, None, None, "")]
+    arguments = tiles[0][3]
+    first = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
+    return first if isinstance(first, str) else ""
+
+
+def is_deep_colour(image: Image.Image) -> bool:
+    """Return whether an image has several channels of more than 8 bits."""
+    if image.mode in SIXTEEN_BITS:
+        return False
+    if image.format == "TIFF":
+        return tag_of(image, BITS, 1) > 8
+    return image.format == "PNG" and ";16" in rawmode_of(image)
+
+
+def is_signed_byte(image: Image.Image) -> bool:
+    """Return whether grey values go from -128 to 127, which Pillow does not heed."""
+    return image.mode == "L" and tag_of(image, SAMPLE_FORMAT, 1) == SIGNED
+
+
+def is_deep(image: Image.Image) -> bool:
+    """Return whether values are others than whole numbers from 0 to 255."""
+    in_grey = image.mode in SIXTEEN_BITS or is_signed_byte(image)
+    return in_grey or is_deep_colour(image)
