@@ -25,6 +25,7 @@ from sklearn.datasets import load_digits
 
 from balancegan.gan.persistence import FACTS_FILE, GENERATOR_FILE
 from balancegan.gan.weightsfile import CHECKSUM, seal
+from fuzz.encoders import deep_png, tiff
 
 Files = dict[str, bytes]  # by their names below the input
 TEXTS = (
@@ -183,7 +184,27 @@ class Corpus:
             more = {"exif": exif} if kind in ("PNG", "JPEG", "WEBP", "TIFF") else {}
             image.save(file, kind, **more)
             found[f"{'ab'[row // 6]}/{row}.{kind.lower()}"] = file.getvalue()
-        return found
+        return found | self._deep_images()
+
+    def _deep_images(self) -> Files:
+        """Return images of more than 8 bits, and of kinds that fewer people have."""
+        deep = self.images[:4, ..., None].astype(np.uint16) * 16
+        pages = [Image.fromarray(image) for image in self.images[:3]]
+        files = {kind: io.BytesIO() for kind in ("PPM", "JPEG2000", "TIFF", "PNG")}
+        for kind, file in files.items():
+            several = kind in ("TIFF", "PNG")
+            more = {"save_all": True, "append_images": pages[1:]} if several else {}
+            pages[0].save(file, kind, **more)
+        return {
+            "a/12.png": deep_png(deep[0].repeat(3, axis=2)),
+            "a/13.png": deep_png(deep[1].repeat(2, axis=2)),
+            "a/14.tif": tiff(deep[2].astype(np.int32), deflated=True),
+            "a/15.tif": tiff(deep[3].repeat(3, axis=2), ">"),
+            "b/16.pgm": files["PPM"].getvalue(),
+            "b/17.jp2": files["JPEG2000"].getvalue(),
+            "b/18.tif": files["TIFF"].getvalue(),
+            "b/19.png": files["PNG"].getvalue(),
+        }
 
     def _npz(self, rng: random.Random) -> Case:
         members = dict(self.inner["arrays"])
