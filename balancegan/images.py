@@ -12,6 +12,7 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+from scipy.spatial.distance import cdist
 
 from balancegan.errors import DataError
 from balancegan.memory import release
@@ -19,6 +20,8 @@ from balancegan.memory import release
 MIN_SIDE = 4  # pixels
 # Images looked at per turn when a set is searched for bad values: bounds memory
 CHUNK = 4096
+MOST_IN_SAMPLE = 256  # images of each side whose distances are measured
+MOST_VALUES_IN_SAMPLE = 2**24
 
 
 @dataclass(frozen=True)
@@ -266,3 +269,40 @@ def _detect_range(dtype: np.dtype, low: float, high: float) -> tuple[float, floa
     if low == high:
         return low, max(low + 1, float(np.nextafter(low, np.inf)))
     return low, high
+
+
+def typical_distance(images: np.ndarray, others: np.ndarray) -> float:
+    """Return how far images of two sets usually are from each other.
+
+    The median Euclidean distance over all values, without pairs of equal images. Copies
+    and near copies do not shrink it, unlike distances to the nearest image, unless
+    most of the set shows one image.
+
+    Parameters
+    ----------
+    images, others : ndarray of shape (n, ...)
+        Images of one shape. Of large sets a sample is measured: rows evenly spread.
+
+    Returns
+    -------
+    distance : float
+        0 where all images are equal, or one side has none.
+
+    Examples
+    --------
+    >>> typical_distance(np.array([[0.0], [0.0], [4.0]]), np.array([[0.0], [2.0]]))
+    2.0
+    """
+    if not len(images) or not len(others):
+        return 0.0
+    size = images[:1].size
+    n = max(2, min(MOST_IN_SAMPLE, MOST_VALUES_IN_SAMPLE // size))
+    rows, other_rows = (
+        side[np.unique(np.linspace(0, len(side) - 1, n, dtype=int))]
+        .reshape(-1, size)
+        .astype(np.float64)
+        for side in (images, others)
+    )
+    distances = cdist(rows, other_rows)
+    unequal = distances[distances > 0]
+    return float(np.median(unequal)) if len(unequal) else 0.0

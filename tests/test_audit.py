@@ -186,6 +186,13 @@ def test_constant_images_are_named_once(train, test):
     assert "3 training images (row 2, row 40, row 41)" in findings["BG102"].message
 
 
+def test_traces_of_jpeg_are_constant_though_most_images_are_empty(train):
+    n = len(train.images) * 2 // 3
+    train.images[:n] = 255
+    train.images[3, 3, 3] = 253
+    assert audit(train)["BG102"].rows == tuple(range(n))
+
+
 def test_one_colour_is_constant_though_its_channels_differ():
     images = make_images(N, (8, 8, 3))
     images[5] = [10, 200, 30]

@@ -127,3 +127,14 @@ def test_distances_do_not_depend_on_storage():
     whole = measure_distances(images, rows, images, others)
     share = measure_distances(images / 255, rows, images / 255, others)
     np.testing.assert_allclose(whole, 255 * share)
+
+
+@pytest.mark.parametrize("n_copies", [3, 12, 30])
+def test_near_copies_are_found_though_most_images_have_many(n_copies, rng):
+    images = rng.random((20, 8, 8))
+    varied = np.repeat(images, n_copies, axis=0)
+    varied += rng.normal(0, 0.003, varied.shape)
+    found = NearSearch(varied, np.arange(len(varied))).find_within()
+    rows = {row for pair in found.pairs for row in pair}
+    assert rows == set(range(len(varied)))
+    assert all(a // n_copies == b // n_copies for a, b in found.pairs)

@@ -89,3 +89,16 @@ def test_only_earlier_images_count(rng):
         before = np.concatenate([earlier, images[:k]])
         assert found[k] == pytest.approx(np.linalg.norm(before - image, axis=1).min())
     assert nearest_earlier(images[:1], earlier[:0]).tolist() == [np.inf]
+
+
+@pytest.mark.parametrize("share", [0.4, 0.55, 0.65])
+def test_near_copies_in_the_real_images_hide_no_copy(share, rng):
+    images = rng.random((200, 8, 8, 1), "float32")
+    usual = RealNeighbours(images).usual
+    n = int(share * len(images))
+    images[:n] = images[-1] + rng.normal(0, 0.002, (n, 8, 8, 1))
+    neighbours = RealNeighbours(images)
+    assert 0.1 * usual < neighbours.usual < 1.5 * usual
+    copies = images[:9] + rng.normal(0, 0.002, (9, 8, 8, 1)).astype("float32")
+    distances, rows = neighbours.find(copies)
+    assert (distances < neighbours.spacing[rows]).all() or share < 0.5

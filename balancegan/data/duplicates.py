@@ -13,6 +13,7 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from balancegan.data.values import pieces
+from balancegan.images import typical_distance
 
 # Nearly equal: as a share of the distance to the image's own tenth-nearest one, so that
 # a plain class (the digit 1), where all are near each other, raises no alarm
@@ -20,10 +21,14 @@ NEAR = 0.25
 NTH = 10
 # or of the median of those distances, for images with more than ten copies
 NEAR_ANYWHERE = 0.05
+# which is at least so much of the typical distance: where most images have more than
+# ten near copies, the median is theirs
+LEAST_USUAL = 0.6
 LEAST_IMAGES = 5  # different ones; with fewer nothing is usual
 # Beyond these a sample is looked at: some ten seconds of two cores, and 200 MB
 MOST_PAIRS = 600_000_000
 MOST_COMPARED = 100_000
+MOST_SPREAD = 256  # images that the typical distance is measured by
 THUMBNAIL_SIDE = 16
 THUMBNAIL_VALUES = 512
 
@@ -91,7 +96,8 @@ class NearSearch:
 
     An image counts as nearly equal to its nearest training image if the distance
     between them is below a quarter of that to its tenth-nearest one, or below a
-    twentieth of the median of the distances to the tenth-nearest. That finds images
+    twentieth of the median of the distances to the tenth-nearest, which is taken to be
+    0.6 of the typical distance between images at least. That finds images
     that were saved anew, compressed, scaled and scaled back or given a little noise;
     it does not find them when shifted, mirrored or much lighter.
 
@@ -122,6 +128,10 @@ class NearSearch:
         self.rows = self._sample(rows, MOST_COMPARED)
         self.thumbnails = make_thumbnails(images, self.rows)
         self.neighbours = NearestNeighbors(algorithm="brute").fit(self.thumbnails)
+        spread = self.rows[np.linspace(0, len(self.rows) - 1, MOST_SPREAD, dtype=int)]
+        sample = images[np.unique(spread)]
+        of_values = np.sqrt(max(1, images[:1].size))
+        self.least_usual = LEAST_USUAL * typical_distance(sample, sample) / of_values
 
     def find_within(self) -> NearPairs:
         """Return training images that are nearly equal to another.
@@ -171,7 +181,8 @@ class NearSearch:
             measure_distances(images, sought, self.images, self.rows[column])
             for column in (found[:, 0], found[:, -1])
         )
-        return (nearest < NEAR * tenth) | (nearest < NEAR_ANYWHERE * np.median(tenth))
+        usual = max(float(np.median(tenth)), self.least_usual)
+        return (nearest < NEAR * tenth) | (nearest < NEAR_ANYWHERE * usual)
 
     def _sample(self, rows: np.ndarray, most: int) -> np.ndarray:
         if len(rows) <= most:

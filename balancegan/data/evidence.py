@@ -19,7 +19,8 @@ from balancegan.data.values import (
     is_fractional,
 )
 
-# Less contrast, as a share of the median, is none: JPEG leaves traces in an empty image
+# Less contrast, as a share of the median of images that have any, is none: JPEG leaves
+# traces in an empty image
 NO_CONTRAST = 0.02
 
 
@@ -108,8 +109,8 @@ class Evidence:
         self.expected_range = value_range or find_usual_range(
             values, train.images.dtype
         )
-        finite = values.contrast[values.finite]
-        self._no_contrast = NO_CONTRAST * float(np.median(finite)) if len(finite) else 0
+        some = values.contrast[values.finite & (values.contrast > 0)]
+        self._no_contrast = NO_CONTRAST * float(np.median(some)) if len(some) else 0
         self.train = self._examine(train, "", values)
         self.test = None
         if test is not None and len(test.images):

@@ -122,8 +122,9 @@ def share_of_near_copies(
 ) -> float:
     """Return the share of synthetic images that lie unusually near a training image.
 
-    Unusually near: nearer than 95 % of the held-out images do. A generator that has
-    learned the class by heart has far more of them than 0.05.
+    Unusually near: nearer than 95 % of the held-out images do, those left out that
+    are in the training part. A generator that has learned the class by heart has far
+    more of them than 0.05.
 
     Parameters
     ----------
@@ -133,6 +134,7 @@ def share_of_near_copies(
     Returns
     -------
     share : float
+        NaN where all held-out images are in the training part.
 
     Examples
     --------
@@ -142,6 +144,9 @@ def share_of_near_copies(
     1.0
     """
     usual = nearest_distances(held_out, training)[0]
+    usual = usual[usual > 0]
+    if not len(usual):
+        return float("nan")
     limit = np.quantile(usual, NEAR_COPY_QUANTILE)
     return float(np.mean(nearest_distances(synthetic, training)[0] < limit))
 

@@ -300,7 +300,9 @@ class TrialRunner:
         figures: list[dict[str, Any]] = [{} for _ in range(n_classes)]
         # Test images that the training part has say nothing of what a sampler has seen
         leaks = self.splits[trial.split_number].leaks
-        kept_apart = np.delete(test[0], list(leaks.rows), axis=0)
+        kept_apart, kept_classes = (
+            np.delete(side, list(leaks.rows), axis=0) for side in test
+        )
         counts = {
             "n": len(images),
             "n_equal_train": int(are_equal(images, train[0]).sum()),
@@ -312,7 +314,7 @@ class TrialRunner:
         if len(images) and not all(arm.rival for arm in trial.arms):
             measured = _spread_out(of_class, n_classes, MOST_MEASURED)
             images, of_class = images[measured], of_class[measured]
-            meter = self._new_meter(train, test, trial.seed)
+            meter = self._new_meter(train, (kept_apart, kept_classes), trial.seed)
             for index in range(n_classes):
                 of_this = images[of_class == index]
                 figures[index] = meter.measure(of_this, index) or {}
