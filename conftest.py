@@ -40,4 +40,9 @@ def pytest_runtest_setup(item):
     """
     import tensorflow as tf
 
-    tf.config.run_functions_eagerly(not item.get_closest_marker("compiled"))
+    from balancegan.gan.settings import OF_THE_PROCESS
+
+    eagerly = item.get_closest_marker("compiled") is None
+    tf.config.run_functions_eagerly(eagerly)
+    read, write, _ = OF_THE_PROCESS["run_functions_eagerly"]
+    OF_THE_PROCESS["run_functions_eagerly"] = (read, write, eagerly)

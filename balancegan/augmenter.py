@@ -122,11 +122,11 @@ class ConditionalGANAugmenter(ModelSampler):
     generator, discriminator : callable, default=None
         Builders of networks of your own, called as
         :func:`balancegan.gan.networks.build_projection_generator` and
-        :func:`balancegan.gan.networks.build_projection_discriminator` are. Of several
-        attributes they are told the number of all combinations, whose index the
-        networks get. They are not saved: `load` asks for the generator's again. Name
-        their layers, or the same `random_state` may give other bits, since Keras's own
-        names go by what else was built. None: the preset's networks.
+        :func:`balancegan.gan.networks.build_projection_discriminator` are, with Keras's
+        default settings (float32, channels last). Of several attributes they get the
+        number of all combinations, and the networks their index. They are not saved:
+        `load` asks for the generator's again. Name their layers: Keras's own names
+        depend on what else was built, and bits on them. None: the preset's networks.
     log_dir : path-like, default=None
         Every `fit` makes a folder `run-1`, `run-2`, ... in it and writes there, as
         training goes on, `history.jsonl` and grids of images. None: nothing is written.

@@ -114,6 +114,7 @@ ONLY_IN = {
         "gan.penalties",
         "gan.precision",
         "gan.replicas",
+        "gan.settings",
         "gan.workers",
     },
     "click": {

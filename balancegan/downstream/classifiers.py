@@ -14,6 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 from keras import layers
+from keras.src.random import seed_generator
 
 from balancegan.allocator import keeping_freed_memory
 from balancegan.downstream.transformations import Transformation, mix_up
@@ -23,6 +24,7 @@ from balancegan.gan.feeding import to_dataset
 from balancegan.gan.layers import FusedBatchNormalization
 from balancegan.gan.naming import naming_anew
 from balancegan.gan.optimizers import AdamW
+from balancegan.gan.settings import standard_settings
 
 N_STEPS = 1_000
 BATCH_SIZE = 128
@@ -129,6 +131,7 @@ class AugmentedBatches:
 
 
 @keeping_freed_memory()
+@standard_settings()
 def train_network(
     build: ClassifierBuilder | None,
     rows: TrainingRows,
@@ -147,7 +150,8 @@ def train_network(
     ----------
     build : callable or None
         (image_shape, n_classes) to a Keras model of images in [-1, 1] that returns
-        logits or probabilities of shape (n, n_classes). None: the default network.
+        logits or probabilities of shape (n, n_classes). It is called with Keras's
+        default settings (float32, channels last). None: the default network.
     rows : TrainingRows
         What it learns from.
     test_images : ndarray of shape (n, ...)
@@ -229,6 +233,7 @@ CLASSIFIERS: dict[str, ClassifierBuilder | None] = {
 }
 
 
+@standard_settings()
 def check_network(
     build: ClassifierBuilder, image_shape: tuple[int, int, int], n_classes: int
 ) -> None:
@@ -281,10 +286,10 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
 
 @contextmanager
 def _default_seeds_from(seed: int) -> Iterator[None]:
-    """Let Keras's default seeds, which it draws by `random`, follow from a seed."""
-    state = random.getstate()
-    random.seed(seed)
+    """Let Keras draw its default seeds by a generator of their own, not by `random`."""
+    before = seed_generator.python_random
+    seed_generator.python_random = random.Random(seed)
     try:
         yield
     finally:
-        random.setstate(state)
+        seed_generator.python_random = before

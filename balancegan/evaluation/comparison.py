@@ -77,8 +77,8 @@ def compare(
         may be others. None: `cv` folds of the training part take turns.
     classifier : estimator, callable or None, default=None
         A scikit-learn classifier, which gets flattened images in [-1, 1]; or a function
-        (image_shape, n_classes) to a Keras model of logits or probabilities. None: a
-        small convolutional network.
+        (image_shape, n_classes) to a Keras model of logits or probabilities, called
+        with Keras's default settings. None: a small convolutional network.
     classifier_steps : int or None, default=None
         Optimiser steps of 128 images, for networks. None: 1,000. Fewer are quicker and
         favour arms that show the classifier rare classes early.

@@ -17,6 +17,7 @@ from balancegan.gan.feeding import to_dataset
 from balancegan.gan.model import BATCH, TrainedModel, draw_latents
 from balancegan.gan.naming import naming_anew
 from balancegan.gan.optimizers import Adam
+from balancegan.gan.settings import standard_settings
 
 MOST_IMAGES = BATCH  # whose latents are found together
 N_STEPS = 150
@@ -35,6 +36,7 @@ class LatentFinder:
         Its generator.
     """
 
+    @standard_settings()
     @naming_anew()
     def __init__(self, model: TrainedModel) -> None:
         self.model = model
@@ -56,6 +58,7 @@ class LatentFinder:
         )
         self.fresh = [variable.numpy() for variable in optimizer.variables]
 
+    @standard_settings()
     def find(self, images: np.ndarray, class_indices: np.ndarray) -> np.ndarray:
         """Return latents whose images are like the given ones.
 

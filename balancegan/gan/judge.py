@@ -19,6 +19,7 @@ from balancegan.gan.batches import BalancedBatches
 from balancegan.gan.feeding import to_dataset
 from balancegan.gan.naming import naming_anew
 from balancegan.gan.optimizers import Adam
+from balancegan.gan.settings import standard_settings
 from balancegan.state import State
 
 JUDGE_STEPS = 1_200
@@ -46,6 +47,7 @@ class Judge:
         Seed of weights and batches.
     """
 
+    @standard_settings()
     def __init__(
         self,
         image_shape: tuple[int, int, int],
@@ -58,6 +60,7 @@ class Judge:
         self.to_model_range, self.seed = to_model_range, seed
 
     @keeping_freed_memory()
+    @standard_settings()
     @naming_anew()
     def train(
         self,
@@ -112,6 +115,7 @@ class Judge:
         weights = self.network.get_weights()
         return State({}, {f"judge/{i}": each for i, each in enumerate(weights)})
 
+    @standard_settings()
     def restore(self, state: State) -> None:
         """Know what was learned before."""
         n = len(self.network.weights)
@@ -158,6 +162,7 @@ class Judge:
             self.network.input, self.network.output[:-1], name="judge_features"
         )
 
+    @standard_settings()
     def look_at(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return what the judge sees in images.
 

@@ -19,6 +19,7 @@ from balancegan.attributes import Attributes, join
 from balancegan.errors import BriefTrainingWarning, DataError
 from balancegan.gan.presets import Preset, default_steps
 from balancegan.gan.selection import Selection, count_images, select
+from balancegan.gan.settings import standard_settings
 from balancegan.images import ImageFormat
 
 BATCH = 64
@@ -245,6 +246,7 @@ class TrainedModel:
             rows = wanted - start
             yield self.make_batch(classes, start, rows), classes[rows]
 
+    @standard_settings()
     def make_batch(
         self, class_indices: np.ndarray, start: int, rows: np.ndarray
     ) -> np.ndarray:

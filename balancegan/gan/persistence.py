@@ -33,6 +33,7 @@ from balancegan.gan.model import TrainedModel
 from balancegan.gan.naming import naming_anew
 from balancegan.gan.networks import GENERATORS
 from balancegan.gan.presets import Preset
+from balancegan.gan.settings import standard_settings
 from balancegan.gan.weightsfile import CHECKSUM, check_plain, seal
 
 FORMAT_VERSION = 6
@@ -50,6 +51,7 @@ LEAST_WIDTH = 64  # channels of the smallest maps; weights of a channel of the i
 LIBRARIES = ("balancegan", "tensorflow", "keras", "numpy", "scikit-learn")
 
 
+@standard_settings()
 def save_model(
     path: str | os.PathLike[str],
     model: TrainedModel,
@@ -133,6 +135,7 @@ def check_destination(path: str | os.PathLike[str], *, overwrite: bool) -> None:
         )
 
 
+@standard_settings()
 def load_model(
     path: str | os.PathLike[str], generator: GeneratorBuilder | None = None
 ) -> tuple[TrainedModel, dict[str, Any]]:

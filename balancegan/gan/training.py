@@ -43,6 +43,7 @@ from balancegan.gan.presets import Preset
 from balancegan.gan.quality import QualityMeter
 from balancegan.gan.runlog import RunLog
 from balancegan.gan.schedule import LinearDecay
+from balancegan.gan.settings import standard_settings
 from balancegan.gan.workers import Workers
 from balancegan.images import ImageFormat
 from balancegan.memory import check_available
@@ -85,6 +86,7 @@ class TrainingRun:
         If the user's own networks cannot be used, or the batch cannot be dealt out.
     """
 
+    @standard_settings()
     def __init__(
         self,
         images: np.ndarray,
@@ -185,6 +187,7 @@ class TrainingRun:
         self.judge, self.own_judge = judges
         return sampler
 
+    @standard_settings()
     def fit(
         self,
         *,
@@ -342,6 +345,7 @@ class TrainingRun:
         """Whether a step of training was taken."""
         return self.gan.steps_done > 0
 
+    @standard_settings()
     def result(self) -> TrainedModel:
         """Return the model in the best state so far, or the last as the preset says."""
         last_step = self.gan.steps_done
