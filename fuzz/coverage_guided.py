@@ -17,7 +17,7 @@ with atheris.instrument_imports(include=["balancegan"]):
     from balancegan.balance import parse_strategy
     from balancegan.data.idx import read_idx
     from balancegan.data.lineage import read_lineage
-    from balancegan.data.manifests import read_table
+    from balancegan.data.manifests import read_manifest
     from balancegan.data.reading import read_images
     from balancegan.errors import DataError
 
@@ -42,10 +42,10 @@ def read_file(content: bytes, name: str) -> None:
     read_lineage(path) if name.endswith(".png") else read_images(path)
 
 
-def read_manifest(content: bytes, name: str) -> None:
+def read_table(content: bytes, name: str) -> None:
     path = FOLDER / name
     path.write_bytes(content)
-    read_table(path)
+    read_manifest(path)
 
 
 def read_packed(content: bytes, name: str) -> None:
@@ -60,7 +60,7 @@ def read_targets(content: bytes, _: str) -> None:
 
 TARGETS = (
     *((read_file, name) for name in ("data.npz", "x_train.npy", "lineage.png")),
-    *((read_manifest, f"table.{kind}") for kind in ("csv", "jsonl", "parquet")),
+    *((read_table, f"table.{kind}") for kind in ("csv", "jsonl", "parquet")),
     *((read_folder, f"a/0.{k}") for k in ("png", "jpg", "bmp", "gif", "tif", "webp")),
     *((read_file, f"shard.{kind}") for kind in ("tar", "tfrecord")),
     *((read_packed, f"train-images-idx3-ubyte{end}") for end in ("", ".gz")),

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from balancegan.data import manifests
+from balancegan.data import tables
 from balancegan.data.labelled import LabelledImages, Part, SyntheticImages
 from balancegan.data.outputs import FORMATS
 from balancegan.data.reading import read_images
@@ -162,7 +162,7 @@ def test_no_cell_of_a_table_is_a_formula(tmp_path):
 
 @given(st.text(st.sampled_from("'=+-@\t 1a"), max_size=5))
 def test_every_guarded_text_reads_as_it_was(text):
-    assert manifests._bare(manifests._guarded(text)) == text
+    assert tables._bare(tables.guarded(text)) == text
 
 
 def test_the_lineage_is_in_the_file(tmp_path):

@@ -69,6 +69,23 @@ class SizeType(click.ParamType):
         return int(sides[0]), int(sides[-1])
 
 
+class ShapeType(click.ParamType):
+    """Height and width of an image, and channels where there are several."""
+
+    name = "H,W[,C]"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """Return the sides."""
+        if isinstance(value, tuple):
+            return value
+        sides = str(value).lower().replace("x", ",").split(",")
+        if len(sides) not in (2, 3) or not all(re.fullmatch(SIDE, s) for s in sides):
+            self.fail(f"{value!r} is no shape such as 28,28 or 32,32,3.", param, ctx)
+        return tuple(map(int, sides))
+
+
 class NamesType(click.ParamType):
     """Names with commas between."""
 

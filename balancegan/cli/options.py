@@ -6,7 +6,13 @@ from typing import Any
 
 import click
 
-from balancegan.cli.option_types import NamesType, NumberType, SizeType, StepsType
+from balancegan.cli.option_types import (
+    NamesType,
+    NumberType,
+    ShapeType,
+    SizeType,
+    StepsType,
+)
 
 RECIPE_PARAMETERS = (
     "preset",
@@ -35,7 +41,15 @@ SCREENING_PARAMETERS = (
 )
 VALIDATING_PARAMETERS = ("validation_minutes",)
 
-READING_PARAMETERS = ("images_key", "labels_key", "size", "fit", "on_error")
+READING_PARAMETERS = (
+    "images_key",
+    "labels_key",
+    "images_root",
+    "image_shape",
+    "size",
+    "fit",
+    "on_error",
+)
 
 COMPARISON_PARAMETERS = (
     "report",
@@ -200,6 +214,17 @@ data_options = add_options(
     ),
     click.option(
         "--labels-key", metavar="KEY", help="Array or column of DATA with labels."
+    ),
+    click.option(
+        "--images-root",
+        type=click.Path(path_type=Path),
+        help="Folder that the file names of a table start from.  [default: that of the "
+        "table]",
+    ),
+    click.option(
+        "--image-shape",
+        type=ShapeType(),
+        help="Shape of flat images (a row of values each), such as 28,28 or 32,32,3.",
     ),
     click.option(
         "--size",

@@ -96,7 +96,7 @@ def refuse_sources(labelled: "LabelledImages", outputs: Iterable[Path | None]) -
     if not there:
         return
     files = {file for part in labelled.parts.values() for file in part.files or ()}
-    if labelled.stored is not None and labelled.path.is_file():
+    if labelled.path.is_file():
         files.update(array_files(labelled.path))
     read = {file.resolve() for file in files}
     for path in there:

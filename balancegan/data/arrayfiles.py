@@ -87,6 +87,8 @@ def npy_files(folder: Path) -> dict[str, Path]:
 
 def array_files(path: Path) -> list[Path]:
     """Return the files that are read with a single .npy or idx file."""
+    if path.suffix.lower() != ".npy" and parse_name(path.name) is None:
+        return []
     idx = find_idx_files(path.parent)
     files = [file for keys in idx.values() for found in keys.values() for file in found]
     return [*npy_files(path.parent).values(), *files]

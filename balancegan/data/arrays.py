@@ -5,13 +5,15 @@ what the arrays are called that labelled images are written as. How named arrays
 disk (.npz, a folder of .npy, idx) is not known here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from balancegan.data.columns import find_columns, keep_whole, rename_apart, to_array
+from balancegan.data.flat import OPTION, shape_flat
 from balancegan.data.labelled import (
     SPLITS,
     TEST,
@@ -55,6 +57,7 @@ def from_arrays(
     arrays: Mapping[str, np.ndarray],
     images_key: str | None = None,
     labels_key: str | None = None,
+    image_shape: Sequence[int] | None = None,
 ) -> LabelledImages:
     """Find labelled images among named arrays.
 
@@ -69,6 +72,9 @@ def from_arrays(
         called alike, with "test" or "val" ("valid", "validation") for "train".
     images_key, labels_key : str, default=None
         Names of the two arrays. None: found as above.
+    image_shape : sequence of int, default=None
+        Height and width, and channels where there are several, of images that are
+        stored flat, a row of values each. None: they have a shape.
 
     Returns
     -------
@@ -112,11 +118,15 @@ def from_arrays(
     class_names = check_class_names(names, labels, elsewhere)
     for split, part in parts.items():
         check_lengths(split, part)
+    is_flat = images.ndim == 2
+    parts = {s: _shape(path, part, image_shape) for s, part in parts.items()}
     return LabelledImages(
         path=path,
         parts=parts,
         class_names=class_names,
-        stored=StoredArrays(
+        stored=None
+        if is_flat  # they are written in their shape, and not as a copy
+        else StoredArrays(
             images_key,
             labels_key,
             stored,
@@ -127,8 +137,23 @@ def from_arrays(
                 if arrays[key].shape[:1] == images.shape[:1]
             ),
         ),
-        notes=_note_unused([key for key in arrays if key not in known | used]),
+        notes=_note_unused(
+            [key for key in arrays if key not in known | used], is_kept=not is_flat
+        ),
     )
+
+
+def _shape(path: Path, part: Part, image_shape: Sequence[int] | None) -> Part:
+    """Return a part whose images have a shape."""
+    images = part.images
+    if images.ndim == 2:
+        return replace(part, images=shape_flat(path, images, image_shape))
+    if image_shape is not None and images.shape[1:] != tuple(image_shape):
+        raise DataError(
+            f"{OPTION} is for flat images, a row of values each. Received: images of "
+            f"shape {images.shape[1:]} in {path}. Leave it out."
+        )
+    return part
 
 
 def to_arrays(
@@ -280,12 +305,12 @@ def _other_parts(
     return found
 
 
-def _note_unused(keys: list[str]) -> list[str]:
+def _note_unused(keys: list[str], *, is_kept: bool) -> list[str]:
     if not keys:
         return []
+    kept = ", and kept in a copy from .npz to .npz only" if is_kept else ""
     return [
-        "arrays that are neither images, labels nor columns, and kept in a copy from "
-        f".npz to .npz only: {', '.join(keys)}"
+        f"arrays that are neither images, labels nor columns{kept}: {', '.join(keys)}"
     ]
 
 

@@ -168,8 +168,7 @@ class _Namer:
     def __init__(self, labelled: LabelledImages) -> None:
         self.labelled = labelled
         self.has_splits = len(labelled.parts) > 1
-        files = labelled.train.files
-        self.root = None if files is None else _root_of(labelled)
+        self.root = labelled.root
         self.folders: dict[str, str] = {}
         self.taken: set[str] = set()
         self.originals = {
@@ -217,7 +216,3 @@ class _Namer:
             self.folders[class_name] = name
         name = self.folders[class_name]
         return f"{split}/{name}" if self.has_splits else name
-
-
-def _root_of(labelled: LabelledImages) -> Path:
-    return labelled.path if labelled.path.is_dir() else labelled.path.parent

@@ -14,7 +14,7 @@ import pandas as pd
 
 from balancegan.data.imagefiles import BadFile, readable
 from balancegan.data.labelled import SPLIT_NAMES, TEST, TRAIN, VALIDATION
-from balancegan.data.manifests import read_table
+from balancegan.data.manifests import Manifest, read_manifest
 from balancegan.data.opening import SUFFIXES
 from balancegan.errors import DataError
 
@@ -68,22 +68,24 @@ def list_folder(
     DataError
         If there is no class in it.
     """
-    columns = {"label_column": label_column, "file_column": file_column}
-    tables = [_list_table(folder, ".", columns)]
+    columns = file_column, label_column
+    tables = [_list_table(folder, ".", *columns)]
     split_folders = {
         entry.name: SPLIT_NAMES[entry.name.lower()]
         for entry in _entries(folder)
         if entry.is_dir(follow_symlinks=False) and entry.name.lower() in SPLIT_NAMES
     }
-    tables += [_list_table(folder, name, columns) for name in split_folders]
+    tables += [_list_table(folder, name, *columns) for name in split_folders]
     found = [table for table in tables if table is not None]
     if found:
-        for name, table in zip([TRAIN, *split_folders.values()], tables, strict=True):
-            if table is not None and "split" not in table:
-                table.insert(2, "split", name)
-        together = pd.concat(found, ignore_index=True)
-        names = together["file_name"]
-        return Listing(together, [], _note_unused(folder, names, "no table names"))
+        for name, each in zip([TRAIN, *split_folders.values()], tables, strict=True):
+            if each is not None and "split" not in each.table:
+                each.table.insert(2, "split", name)
+        together = pd.concat([each.table for each in found], ignore_index=True)
+        unused = _note_unused(folder, together["file_name"], "no table names")
+        said = [note for each in found for note in each.notes]
+        unclear = [file for each in found for file in each.bad]
+        return Listing(together, unclear, [*said, *unused])
     rows: list[tuple[str, str, str]] = []
     bad: list[BadFile] = []
     notes: list[str] = []
@@ -106,16 +108,18 @@ def list_folder(
 
 
 def _list_table(
-    folder: Path, sub_folder: str, columns: dict[str, str | None]
-) -> pd.DataFrame | None:
+    folder: Path, sub_folder: str, file_column: str | None, label_column: str | None
+) -> Manifest | None:
     """Return the table that names the files of a folder, or None without one."""
     for name in TABLES:
         path = folder / sub_folder / name
         if path.is_file():
-            table = read_table(path, **columns)
+            found = read_manifest(
+                path, file_column=file_column, label_column=label_column
+            )
             if sub_folder != ".":
-                table["file_name"] = f"{sub_folder}/" + table["file_name"]
-            return table
+                found.table["file_name"] = f"{sub_folder}/" + found.table["file_name"]
+            return found
     return None
 
 

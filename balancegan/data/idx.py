@@ -129,8 +129,8 @@ def read_idx_set(folder: Path, chosen: Sequence[str] = ()) -> dict[str, np.ndarr
         file = next(iter(sets[min(wanted)].values()))[0]
         raise DataError(
             f"The idx files of one set are read together. Received: {len(wanted)} sets "
-            f"in {folder}: {called}. Name a file of one set instead of the folder, such "
-            f"as {file}, or name it by --images-key."
+            f"in {folder}: {called}. Name a file of one set instead of the folder, "
+            f"such as {file}, or name it by --images-key."
         )
     by_key = sets[wanted.pop()]
     return {key: _read_once(files) for key, files in by_key.items()}

@@ -148,7 +148,9 @@ def read_image_files(
         kinds.add(name, header)
     notes += kinds.describe(scale, "files")
     file_range = None if scale is None else (scale.low, scale.high)
-    return LabelledImages(path, parts, notes=notes, fit=fit, file_range=file_range)
+    return LabelledImages(
+        path, parts, notes=notes, fit=fit, file_range=file_range, root=root
+    )
 
 
 def _choose_scale(

@@ -128,6 +128,8 @@ class LabelledImages:
     file_range : tuple of float or None
         The values of image files of more than 8 bits that became 0 and 255. None:
         there are no such files.
+    root : Path or None
+        The folder that names of image files start from. None: they are not files.
     attributes : tuple of str
         Columns that the GAN is told beside the label.
     label_name : str
@@ -141,6 +143,7 @@ class LabelledImages:
     notes: list[str] = field(default_factory=list)
     fit: Literal["pad", "crop", "stretch"] | None = None
     file_range: tuple[float, float] | None = None
+    root: Path | None = None
     attributes: tuple[str, ...] = ()
     label_name: str = ONE_LABEL
 

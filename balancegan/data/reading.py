@@ -5,19 +5,22 @@ unpickled, and nothing outside the folder that was named is read.
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from balancegan.data.arrayfiles import load_named, npy_files
 from balancegan.data.arrays import from_arrays
 from balancegan.data.fitting import FITS, Fit
-from balancegan.data.folders import list_folder
+from balancegan.data.flat import OPTION
+from balancegan.data.folders import Listing, list_folder
 from balancegan.data.idx import has_idx_set, parse_name
-from balancegan.data.imagefiles import BadFile, OnError, read_image_files
-from balancegan.data.labelled import TRAIN, LabelledImages
-from balancegan.data.manifests import SUFFIXES as MANIFESTS
-from balancegan.data.manifests import read_table
+from balancegan.data.imagefiles import OnError, read_image_files
+from balancegan.data.labelled import LabelledImages
+from balancegan.data.manifests import Manifest
 from balancegan.data.shards import is_sharded, read_shards
+from balancegan.data.tablereading import read_any_table
+from balancegan.data.tables import SUFFIXES as MANIFESTS
 from balancegan.errors import DataError
 
 ARRAY_KINDS = ("npz", "npy", "idx")
@@ -32,6 +35,8 @@ def read_images(
     fit: Fit | None = None,
     on_error: OnError = "fail",
     value_range: tuple[float, float] | None = None,
+    images_root: str | os.PathLike[str] | None = None,
+    image_shape: Sequence[int] | None = None,
 ) -> LabelledImages:
     """Read labelled images.
 
@@ -40,7 +45,8 @@ def read_images(
     path : path-like
         A folder with a sub-folder for each class (in `train` and `test`, or without),
         or with a metadata.csv or .jsonl, as Hugging Face's imagefolder has it; a .csv,
-        .jsonl or .parquet manifest of image files; an .npz file; a .npy file of images
+        .tsv, .txt, .jsonl or .parquet table that names image files, or has their
+        pixels; an .npz file; a .npy file of images
         with one of labels beside it, or a folder of such, which are mapped, not
         loaded; a folder of MNIST's idx files, gzipped or not, or one file of a set
         where the folder has several; or a shard of encoded images (.tar, .tfrecord,
@@ -48,7 +54,7 @@ def read_images(
     images_key, labels_key : str, default=None
         Names of the two arrays, of the manifest's columns, or within the shards. None:
         the usual ones, see :func:`balancegan.data.arrays.from_arrays`,
-        :func:`balancegan.data.manifests.read_table` and
+        :func:`balancegan.data.tablecolumns.find_table_columns` and
         :func:`balancegan.data.samples.iterate_samples`.
     size : tuple of int or None, default=None
         Height and width that image files are brought to. None: their own where all
@@ -64,6 +70,12 @@ def read_images(
         The values of encoded images of more than 8 bits that become 0 and 255; other
         images keep their values. None: see
         :func:`balancegan.data.depth.choose_scale`; the training images decide.
+    images_root : path-like or None, default=None
+        The folder that the file names of a table start from. None: that of the table.
+    image_shape : sequence of int or None, default=None
+        Height and width, and channels where there are several, of images that are
+        stored flat: as rows of an array, or in a table of pixels. None: their own;
+        those of a table are square.
 
     Returns
     -------
@@ -76,21 +88,15 @@ def read_images(
     """
     path = Path(path)
     kind = find_kind(path)
+    _check_settings(path, kind, size, fit, image_shape, images_root)
     if kind in ARRAY_KINDS:
-        if size is not None or fit is not None:
-            raise DataError(
-                f"{path} holds arrays, whose images have one size already. Received: "
-                f"size={size}, fit={fit}, which are for image files."
-            )
-        arrays, *keys, notes = load_named(path, kind, images_key, labels_key)
-        found = from_arrays(path, arrays, *keys)
+        named = load_named(path, kind, images_key, labels_key)
+        labelled = from_arrays(
+            path, named.arrays, named.images_key, named.labels_key, image_shape
+        )
         # Nobody has named what lies next to an .npy file
-        more = [] if kind == "npy" and path.is_file() else found.notes
-        return replace(found, notes=[*more, *notes])
-    bad: list[BadFile] = []
-    notes: list[str] = []
-    if fit is not None and fit not in FITS:
-        raise DataError(f"A fit is one of {', '.join(FITS)}. Received: {fit!r}.")
+        more = [] if kind == "npy" and path.is_file() else labelled.notes
+        return replace(labelled, notes=[*more, *named.notes])
     if kind == "shards":
         return read_shards(
             path,
@@ -101,14 +107,17 @@ def read_images(
             on_error=on_error,
             value_range=value_range,
         )
-    if kind == "folder":
-        root = path
-        table, bad, notes = list_folder(path, labels_key, images_key)
+    found: Manifest | Listing
+    if kind == "manifest":
+        root = path.parent if images_root is None else Path(images_root)
+        read = read_any_table(path, root, images_key, labels_key, image_shape, on_error)
+        if isinstance(read, LabelledImages):
+            _check_settings(path, "npz", size, fit, image_shape, images_root=None)
+            return read
+        found = read
     else:
-        root = path.parent
-        table = read_table(path, file_column=images_key, label_column=labels_key)
-        if "split" not in table:
-            table.insert(2, "split", TRAIN)
+        root, found = path, list_folder(path, labels_key, images_key)
+    table, bad, notes = found
     labelled = read_image_files(
         path,
         root,
@@ -120,6 +129,37 @@ def read_images(
         value_range=value_range,
     )
     return replace(labelled, notes=[*labelled.notes, *notes])
+
+
+def _check_settings(
+    path: Path,
+    kind: str,
+    size: tuple[int, int] | None,
+    fit: Fit | None,
+    image_shape: Sequence[int] | None,
+    images_root: str | os.PathLike[str] | None,
+) -> None:
+    """Raise DataError if a setting has no effect on data of this kind."""
+    if kind in ARRAY_KINDS and (size is not None or fit is not None):
+        raise DataError(
+            f"{path} holds arrays, whose images have one size already. Received: "
+            f"size={size}, fit={fit}, which are for image files."
+        )
+    if fit is not None and fit not in FITS:
+        raise DataError(f"A fit is one of {', '.join(FITS)}. Received: {fit!r}.")
+    if image_shape is not None and kind not in (*ARRAY_KINDS, "manifest"):
+        raise DataError(
+            f"{OPTION} is for arrays and tables of pixels. Received: {path}, which has "
+            "image files. Use --size to bring them to one size."
+        )
+    if images_root is None:
+        return
+    if kind != "manifest":
+        raise DataError(
+            f"--images-root is for a table that names image files. Received: {path}."
+        )
+    if not Path(images_root).is_dir():
+        raise DataError(f"There is no folder {os.fspath(images_root)} (--images-root).")
 
 
 def find_kind(path: Path) -> str:

@@ -1,0 +1,284 @@
+"""Which columns of a table name image files, labels and splits.
+
+By their usual names; where several are called so, by their values. How a table is
+stored is not known here.
+"""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from balancegan.data.filefinder import FileFinder
+from balancegan.data.labelled import SPLIT_NAMES, TEST, TRAIN, VALIDATION
+from balancegan.data.opening import SUFFIXES
+from balancegan.errors import DataError
+
+# The names that we write first; see `_plain_name` for the others
+FILE_KEYS, LABEL_KEY, SPLIT_KEY = ("file_name", "path"), "label", "split"
+FILE_NAMES = (
+    *("file_name", "filename", "file", "filepath", "filepaths", "file_path", "path"),
+    *("paths", "image", "image_name", "image_path", "image_file", "image_id", "img"),
+    *("image_index", "img_name", "img_path", "img_id", "images", "id", "id_code"),
+    *("isic_id", "name", "filenames", "files", "photo", "picture"),
+)
+LABEL_NAMES = (
+    *("label", "labels", "class", "classes", "class_name", "class_id", "classid"),
+    *("class_index", "label_name", "category", "target", "y", "dx", "diagnosis"),
+    *("species", "breed", "emotion", "finding", "level", "ground_truth"),
+)
+SPLIT_KEYS = ("split", "data_set", "dataset", "usage", "subset", "partition", "phase")
+OTHER_SPLITS = {"publictest": VALIDATION, "privatetest": TEST}  # FER-2013
+VALUES_LOOKED_AT = 50
+BINARY = ("0", "1", "0.0", "1.0", "False", "True", "false", "true")
+TRUE = ("1", "1.0", "True", "true")
+WHOLE = r"-?\d+(?:\.0*)?"
+
+
+class Columns(NamedTuple):
+    """What the columns of a table are.
+
+    Attributes
+    ----------
+    file, label : str
+        The columns of file names and labels.
+    table : DataFrame
+        The table, which has the label column now if it was one-hot.
+    notes : list of str
+        What was decided, for people.
+    """
+
+    file: str
+    label: str
+    table: pd.DataFrame
+    notes: list[str]
+
+
+def find_table_columns(
+    path: Path,
+    table: pd.DataFrame,
+    finder: FileFinder,
+    file_column: str | None = None,
+    label_column: str | None = None,
+) -> Columns:
+    """Return which columns name image files and labels.
+
+    Parameters
+    ----------
+    path : Path
+        The file of the table, for messages.
+    table : DataFrame
+        All of it.
+    finder : FileFinder
+        Finds the files that are named.
+    file_column, label_column : str or None, default=None
+        The columns where people name them. None: found, by usual names and by which
+        column names files.
+
+    Raises
+    ------
+    DataError
+        If there is no such column, or several may be meant.
+    """
+    notes: list[str] = []
+    file = _given(path, table, file_column, "--images-key")
+    if file is None:
+        file = _find_file_column(path, table, finder, label_column)
+    label = _given(path, table, label_column, "--labels-key")
+    if label is None:
+        table, label, notes = find_label_column(path, table, file)
+    usual = file in FILE_KEYS and label == LABEL_KEY
+    if file_column is None and label_column is None and not usual and not notes:
+        notes = [f"files are named by the column {file!r}, labels by {label!r}"]
+    return Columns(file, label, table, notes)
+
+
+def find_label_column(
+    path: Path, table: pd.DataFrame, file: str | None
+) -> tuple[pd.DataFrame, str, list[str]]:
+    """Return a table, its column of labels, and what to say of it.
+
+    Raises
+    ------
+    DataError
+        If there is no such column, or several may be meant.
+    """
+    if LABEL_KEY in table and file != LABEL_KEY:
+        return table, LABEL_KEY, []
+    others = [str(name) for name in table if name != file]
+    candidates = _called(LABEL_NAMES, others)
+    if candidates:
+        codes = [pd.factorize(table[name])[0].tolist() for name in candidates]
+        if any(each != codes[0] for each in codes):
+            raise _unclear(path, "labels", candidates, "--labels-key")
+        return table, _most_telling(table, candidates), []
+    classes = [name for name in others if table[name].astype(str).isin(BINARY).all()]
+    hot = table[classes].astype(str).isin(TRUE)
+    if len(classes) > 1 and len(table) and (hot.sum(axis=1) == 1).all():
+        labels = hot.idxmax(axis=1)
+        table = table.drop(columns=[n for n in (LABEL_KEY,) if n in table])
+        note = f"the label is which of the columns {', '.join(classes)} has a 1"
+        return table.assign(**{LABEL_KEY: labels}), LABEL_KEY, [note]
+    if len(others) == 1:
+        return table, others[0], []
+    message = (
+        f"{path} needs a column of labels, called label, class, category or the like. "
+        f"Received: {', '.join(others) or 'none besides the file names'}. Name one by "
+        "--labels-key."
+    )
+    if len(classes) > 1:
+        message += (
+            f" The columns {', '.join(classes)} hold 0 and 1, but not one 1 in each "
+            "row; an image has one label here."
+        )
+    raise DataError(message)
+
+
+def find_split_column(path: Path, table: pd.DataFrame) -> tuple[str | None, list[str]]:
+    """Return the column that says the split of each row, and what to say of it.
+
+    One that is not called split is taken where it names splits and nothing else.
+    """
+    if SPLIT_KEY in table:
+        return SPLIT_KEY, []
+    for name in _called(SPLIT_KEYS, [str(name) for name in table]):
+        values = set(table[name].dropna().astype(str).str.strip().str.lower())
+        if values and values <= {*SPLIT_NAMES, *OTHER_SPLITS}:
+            return name, [f"the column {name!r} of {path.name} says the split"]
+    return None, []
+
+
+def read_splits(path: Path, column: pd.Series) -> pd.Series:
+    """Return the split of each row; a blank one is of the training part.
+
+    Raises
+    ------
+    DataError
+        If a value is no split.
+    """
+    known = {**SPLIT_NAMES, **OTHER_SPLITS}
+    texts = column.fillna("").astype(str).str.strip().str.lower().replace("", TRAIN)
+    unknown = sorted(set(texts) - set(known))
+    if unknown:
+        raise DataError(
+            f"A split is one of {', '.join(SPLIT_NAMES)}. Received in {path}: "
+            f"{', '.join(map(repr, unknown))}."
+        )
+    return texts.map(known)
+
+
+def tidy_labels(labels: pd.Series) -> tuple[pd.Series, list[str]]:
+    """Return labels without blanks around them, whole numbers without a decimal point.
+
+    Examples
+    --------
+    >>> tidy_labels(pd.Series(["1.0", "2", "02"]))[0].tolist()
+    ['1', '2', '02']
+    >>> tidy_labels(pd.Series(["cat", "cat "]))[1]
+    ['labels that differ in blanks around them are one: cat']
+    """
+    notes = []
+    tidy = labels.str.strip()
+    if tidy.nunique() < labels.nunique():
+        forms = labels.groupby(tidy).nunique()
+        names = ", ".join(map(str, forms.index[forms > 1]))
+        notes.append(f"labels that differ in blanks around them are one: {names}")
+    if tidy.str.fullmatch(WHOLE).all() and tidy.str.contains(".", regex=False).any():
+        tidy = tidy.str.replace(r"\.0*$", "", regex=True)
+        notes.append("labels such as 1.0 are read as whole numbers, such as 1")
+    return tidy, notes
+
+
+def is_usual(name: str) -> bool:
+    """Return whether columns of tables of images are often called so."""
+    return _plain_name(name) in {*FILE_NAMES, *LABEL_NAMES, *SPLIT_KEYS}
+
+
+def _plain_name(name: str) -> str:
+    """Return a name of a column in small letters, with underscores between words.
+
+    Examples
+    --------
+    >>> _plain_name("Image Index"), _plain_name(" ClassId")
+    ('image_index', 'classid')
+    """
+    return re.sub(r"[^a-z0-9]+", "_", str(name).lower()).strip("_")
+
+
+def _called(usual: tuple[str, ...], names: list[str]) -> list[str]:
+    """Return the columns with usual names, the most usual first."""
+    found = [name for name in names if _plain_name(name) in usual]
+    return sorted(found, key=lambda name: usual.index(_plain_name(name)))
+
+
+def _given(
+    path: Path, table: pd.DataFrame, name: str | None, option: str
+) -> str | None:
+    if name is None or name in table:
+        return name
+    raise DataError(
+        f"{path} needs a column {name} ({option}). Received: "
+        f"{', '.join(map(str, table.columns))}."
+    )
+
+
+def _find_file_column(
+    path: Path, table: pd.DataFrame, finder: FileFinder, label: str | None
+) -> str:
+    names = [str(name) for name in table if name != label]
+    candidates = (
+        [name for name in FILE_KEYS if name in names]
+        or _called(FILE_NAMES, names)
+        or [name for name in names if _looks_named(table[name])]
+    )
+    if len(candidates) == 1:
+        return candidates[0]
+    found = {name: _found_share(table[name], finder) for name in candidates or names}
+    best = max(found.values(), default=0)
+    if candidates and not best:
+        likely = (name for name in candidates if _looks_named(table[name]))
+        return next(likely, candidates[0])
+    named = [name for name, share in found.items() if share == best and best > 0]
+    files = [_first_files(table[name], finder) for name in named]
+    if named and all(each == files[0] for each in files):
+        return named[0]
+    if named:
+        raise _unclear(path, "file names", named, "--images-key")
+    raise DataError(
+        f"{path} needs a column of file names, called file_name, path, image or the "
+        f"like. Received: {', '.join(map(str, names))}. Name one by --images-key."
+    )
+
+
+def _some(column: pd.Series) -> list[str]:
+    values = column.dropna().astype(str).unique()
+    return list(values[:: max(1, len(values) // VALUES_LOOKED_AT)])
+
+
+def _first_files(column: pd.Series, finder: FileFinder) -> list[str | None]:
+    names = column.head(VALUES_LOOKED_AT).astype(str)
+    places = finder.find(names).places
+    return [places.get(name) for name in names]
+
+
+def _found_share(column: pd.Series, finder: FileFinder) -> float:
+    values = _some(column)
+    return len(finder.find(values).places) / len(values) if values else 0
+
+
+def _looks_named(column: pd.Series) -> bool:
+    return any(value.strip().lower().endswith(SUFFIXES) for value in _some(column))
+
+
+def _most_telling(table: pd.DataFrame, names: list[str]) -> str:
+    """Return the first column of texts; the first one where all are numbers."""
+    texts = (n for n in names if pd.to_numeric(table[n], errors="coerce").isna().any())
+    return next(texts, names[0])
+
+
+def _unclear(path: Path, what: str, names: list[str], option: str) -> DataError:
+    return DataError(
+        f"Which column of {path} has the {what}? Received: {', '.join(names)}. Name "
+        f"one by {option}."
+    )
