@@ -87,9 +87,9 @@ class ConditionalGANAugmenter(ModelSampler):
     validation_minutes : float, default=10
         With "validated", trying amounts ends then. Little time tries few, or adds none.
     image_shape : tuple of int, default=None
-        (height, width[, channels]) of flat images. None: they are not flat.
+        (height, width[, channels]) of flat or channels-first images. None: as in `X`.
     value_range : tuple of float, default=None
-        Black and white. None: see :func:`balancegan.images.find_format`.
+        Black and white. None: by dtype, see :func:`balancegan.images.find_format`.
     preset : {"default", "tutorial"}, default="default"
         Networks and recipe. "default" is for small imbalanced sets. "tutorial" is
         the conditional GAN of the MNIST tutorials: slower, and poor at rare classes.

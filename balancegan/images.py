@@ -6,22 +6,23 @@ any dtype and range. Model space is float32 of shape (n, height, width, channels
 else in the package divides by 127.5 or adds an axis.
 """
 
-from dataclasses import dataclass
-from math import prod
-from numbers import Integral
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial.distance import cdist
 
 from balancegan.errors import DataError
+from balancegan.layouts import find_image_shape
 from balancegan.memory import release
 
-MIN_SIDE = 4  # pixels
 # Images looked at per turn when a set is searched for bad values: bounds memory
 CHUNK = 4096
 MOST_IN_SAMPLE = 256  # images of each side whose distances are measured
 MOST_VALUES_IN_SAMPLE = 2**24
+WHITES = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 16))  # of cameras and scanners
+# Between the darkest and the brightest value, as a share of black to white: a network
+# learns next to nothing of less (16 shades of 255)
+LEAST_CONTRAST = 1 / 15
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class ImageFormat:
     ----------
     row_shape : tuple of int
         Shape of one image as the user holds it: (height * width * channels,),
-        (height, width) or (height, width, channels).
+        (height, width), (height, width, channels) or (channels, height, width).
     image_shape : tuple of int
         (height, width, channels).
     dtype : str
@@ -57,9 +58,29 @@ class ImageFormat:
     low: float
     high: float
 
+    @property
+    def is_channels_first(self) -> bool:
+        """Whether rows have shape (channels, height, width)."""
+        height, width, channels = self.image_shape
+        own = self.row_shape
+        return own == (channels, height, width) and own != self.image_shape
+
+    def to_channels_last(self, images: np.ndarray) -> np.ndarray:
+        """Return rows as the user holds them as NHWC, their values unchanged."""
+        images = np.asarray(images)
+        if self.is_channels_first:
+            return np.moveaxis(images, 1, -1)
+        return images.reshape(-1, *self.image_shape)
+
+    def from_channels_last(self, images: np.ndarray) -> np.ndarray:
+        """Return NHWC images as rows as the user holds them, their values unchanged."""
+        if self.is_channels_first:
+            return np.ascontiguousarray(np.moveaxis(images, -1, 1))
+        return images.reshape(-1, *self.row_shape)
+
     def to_model_range(self, images: np.ndarray) -> np.ndarray:
         """Convert rows as the user holds them to float32 NHWC in [-1, 1]."""
-        images = np.asarray(images).reshape(-1, *self.image_shape)
+        images = self.to_channels_last(images)
         scale = np.float32(2 / (self.high - self.low))
         if images.dtype.itemsize > 2 and images.dtype != np.float32:
             # Before it is taken off, a large black leaves no bits for the image
@@ -78,34 +99,95 @@ class ImageFormat:
             most = np.iinfo(self.dtype).max  # of 64 bits none that a float can be
             last = float(most) if float(most) <= most else np.nextafter(float(most), 0)
             values = np.clip(values, np.iinfo(self.dtype).min, last)
-        return values.astype(self.dtype).reshape(-1, *self.row_shape)
+        return self.from_channels_last(values.astype(self.dtype))
 
-    def to_uint8(self, images: np.ndarray) -> np.ndarray:
-        """Convert rows as the user holds them to uint8 NHWC, for pictures."""
+    def to_shown(self, images: np.ndarray) -> np.ndarray:
+        """Convert rows as the user holds them to uint8 NHWC, to be looked at.
+
+        Black becomes 0 and white 255, so that also masks of 0 and 1 can be seen. For
+        files that are read again see `to_pixels`.
+        """
         share = (self.to_model_range(images) + 1) / 2
         return np.rint(np.clip(share, 0, 1) * 255).astype(np.uint8)
+
+    def to_pixels(self, images: np.ndarray) -> np.ndarray:
+        """Convert rows as the user holds them to uint8 NHWC, the pixels of files.
+
+        The one rule for all image files, real or synthetic. Values of dtype uint8 are
+        pixels already and stay what they are, whatever black and white are. Of every
+        other dtype black becomes 0 and white 255, with values between them rounded to
+        the nearest of these 256 shades.
+
+        Examples
+        --------
+        >>> dark = np.resize(np.arange(60, dtype="uint8"), (2, 4, 4))
+        >>> int(find_format(dark, value_range=(0, 60)).to_pixels(dark).max())
+        31
+        >>> find_format(dark / 100).to_pixels(dark / 100).max()
+        np.uint8(79)
+        """
+        if self.holds_pixels:
+            return self.to_channels_last(images)
+        return self.to_shown(images)
+
+    @property
+    def holds_pixels(self) -> bool:
+        """Whether the user's values are the pixels of image files."""
+        return np.dtype(self.dtype) == np.uint8
+
+    def like(self, images: np.ndarray) -> "ImageFormat":
+        """Return this format for images of another part, whose rows may differ.
+
+        Raises
+        ------
+        DataError
+            If those are no images.
+        """
+        if images.shape[1:] == self.row_shape:
+            return self
+        return replace(
+            self,
+            row_shape=images.shape[1:],
+            image_shape=find_image_shape(images.shape[1:]),
+        )
 
 
 def find_format(
     images: np.ndarray,
     image_shape: tuple[int, ...] | None = None,
     value_range: tuple[float, float] | None = None,
+    *,
+    may_be_dim: bool = False,
 ) -> ImageFormat:
     """Check images and find out their layout and range.
 
     Parameters
     ----------
     images : ndarray
-        Shape (n, height, width), (n, height, width, channels), or, with
-        `image_shape`, flat (n, height * width * channels). Integers, booleans or
-        finite floats.
+        Shape (n, height, width) or (n, height, width, channels); with `image_shape`
+        also flat (n, height * width * channels), read row by row, channels last, or
+        (n, channels, height, width). Integers, booleans or finite floats.
     image_shape : tuple of int, default=None
-        (height, width) or (height, width, channels) of flat images. None: read off
-        `images`.
+        (height, width) or (height, width, channels), in this order whatever the order
+        of `images` is: (16, 16, 13) says of rows of shape (13, 16, 16) that their
+        channels come first. None: read off `images`, which must be neither flat nor
+        look like channels first.
     value_range : tuple of float, default=None
-        The values of black and white. None: for floats 0 to 1 or -1 to 1 where that
-        holds all values; 0 to 255 where the values lie within it and exceed 127;
-        else the least and the greatest value that occur.
+        The values of black and white. None: what the dtype says.
+
+        - Booleans: 0 to 1.
+        - Integers of 8 bits: all that they can be, 0 to 255 or -128 to 127, however
+          dark the images are.
+        - Wider integers without negative values: 0 to 255, 1,023, 4,095, 16,383 or
+          65,535, the first that the brightest value does not exceed.
+        - Floats: 0 to 1 or -1 to 1, the first that holds all values; 0 to 255 where
+          they lie within it and exceed 127.
+        - All others, and integers and floats of which less than a fifteenth of such a
+          range is used: the least and the greatest value that occur.
+    may_be_dim : bool, default=False
+        Whether integers of 8 bits may use less than a fifteenth of their range, as a
+        mask of 0 and 1 does. False: they are refused without a `value_range`, since a
+        GAN would learn images that are all black.
 
     Returns
     -------
@@ -114,8 +196,8 @@ def find_format(
     Raises
     ------
     DataError
-        If the array is no set of images, is empty, holds NaN or infinity, or leaves
-        `value_range`.
+        If the array is no set of images, is empty, holds NaN or infinity, leaves
+        `value_range`, or does not say whether its channels come first.
     """
     if images.dtype.kind not in "iufb":
         raise DataError(
@@ -123,7 +205,7 @@ def find_format(
             f"Received: images of dtype {images.dtype}."
         )
     row_shape = images.shape[1:]
-    shape = _image_shape(row_shape, image_shape)
+    shape = find_image_shape(row_shape, image_shape)
     if not len(images):
         raise DataError(
             "There must be at least one image. "
@@ -132,6 +214,8 @@ def find_format(
     low, high = _extremes(images)
     if value_range is None:
         black, white = _detect_range(images.dtype, low, high)
+        if images.dtype.itemsize == 1 and not may_be_dim:
+            _check_contrast(images.dtype, (low, high), (black, white))
     else:
         black, white = _check_range(value_range, images.dtype)
         if low < black or high > white:
@@ -141,6 +225,22 @@ def find_format(
                 "range of the data, or leave value_range out to have it detected."
             )
     return ImageFormat(row_shape, shape, str(images.dtype), black, white)
+
+
+def _check_contrast(
+    dtype: np.dtype, extremes: tuple[float, float], detected: tuple[float, float]
+) -> None:
+    """Raise DataError if images use a small part of their range, unless constant."""
+    (low, high), (black, white) = extremes, detected
+    if _is_dim(extremes, detected):
+        raise DataError(
+            f"Images of dtype {dtype} are expected to make use of the values from "
+            f"{black:g} (black) to {white:g} (white). Received: values from {low:g} to "
+            f"{high:g} only, which look almost constant to a network. If these are "
+            f"black and white, give value_range=({low:g}, {high:g}) (--value-range "
+            f"{low:g} {high:g}); if the images are that dark, "
+            f"value_range=({black:g}, {white:g})."
+        )
 
 
 def _check_range(
@@ -203,41 +303,10 @@ def check_format(
         raise DataError(
             f"The images leave the range of {of}. "
             f"Expected: values in [{expected.low:g}, {expected.high:g}]. Received: "
-            f"values from {low:g} to {high:g}."
+            f"values from {low:g} to {high:g}. Bring them to that range, or give a "
+            "value_range (--value-range) that holds all images before training."
         )
     return images
-
-
-def _image_shape(
-    row_shape: tuple[int, ...], declared: tuple[int, ...] | None
-) -> tuple[int, int, int]:
-    """Return (height, width, channels) of rows of `row_shape`, checked."""
-    shape: tuple[Any, ...] = row_shape if declared is None else tuple(declared)
-    if len(shape) == 2:
-        shape = (*shape, 1)
-    if len(shape) != 3 or not all(isinstance(side, Integral) for side in shape):
-        raise DataError(
-            "Images must have shape (n, height, width) or (n, height, width, "
-            f"channels). Received: rows of shape {row_shape}, image_shape={declared}. "
-            "For flat rows of (n, height * width * channels) give image_shape, for "
-            "instance image_shape=(28, 28)."
-        )
-    if prod(shape) != prod(row_shape):
-        raise DataError(
-            f"image_shape={declared} needs {prod(shape)} values an image. "
-            f"Received: rows of shape {row_shape}, {prod(row_shape)} values."
-        )
-    height, width, channels = (int(side) for side in shape)
-    if min(height, width) < MIN_SIDE or channels < 1:
-        hint = ""
-        if declared is None and height in (1, 3) and channels >= MIN_SIDE:
-            hint = " If the channels come first, move them last: np.moveaxis(X, 1, -1)."
-        raise DataError(
-            f"Height and width must be at least {MIN_SIDE} pixels, with at least one "
-            f"channel. Received: height={height}, width={width}, channels={channels}."
-            + hint
-        )
-    return height, width, channels
 
 
 def _extremes(images: np.ndarray) -> tuple[float, float]:
@@ -258,14 +327,22 @@ def _extremes(images: np.ndarray) -> tuple[float, float]:
 
 
 def _detect_range(dtype: np.dtype, low: float, high: float) -> tuple[float, float]:
+    """Return black and white, see :func:`find_format`."""
     if dtype.kind == "b":
         return 0.0, 1.0
+    if dtype.kind in "iu" and dtype.itemsize == 1:
+        return float(np.iinfo(dtype).min), float(np.iinfo(dtype).max)
+    guesses: list[tuple[float, float]] = []
     if dtype.kind == "f":
-        for black, white in ((0.0, 1.0), (-1.0, 1.0)):
-            if black <= low and high <= white:
-                return black, white
-    if low >= 0 and 127 < high <= 255:
-        return 0.0, 255.0
+        bright = high > WHITES[0] // 2
+        guesses = [(0.0, 1.0), (-1.0, 1.0), *([(0.0, 255.0)] if bright else [])]
+    elif high > low:
+        guesses = [(0.0, float(white)) for white in WHITES]
+    for black, white in guesses:
+        if black <= low and high <= white:
+            if _is_dim((low, high), (black, white)):
+                break
+            return black, white
     if low == high:
         return low, max(low + 1, float(np.nextafter(low, np.inf)))
     return low, high
@@ -306,3 +383,9 @@ def typical_distance(images: np.ndarray, others: np.ndarray) -> float:
     distances = cdist(rows, other_rows)
     unequal = distances[distances > 0]
     return float(np.median(unequal)) if len(unequal) else 0.0
+
+
+def _is_dim(extremes: tuple[float, float], ends: tuple[float, float]) -> bool:
+    """Return whether values fill too little of a range to be learned from."""
+    (low, high), (black, white) = extremes, ends
+    return 0 < high - low < LEAST_CONTRAST * (white - black)

@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
@@ -216,6 +217,47 @@ def encode_png(image: np.ndarray, texts: Mapping[str, str] | None = None) -> byt
     buffer = io.BytesIO()
     Image.fromarray(shown).save(buffer, format="PNG", pnginfo=info)
     return buffer.getvalue()
+
+
+# Of Pillow's modes those whose values mean brightness, or colour, as they are
+PLAIN_MODES = ("1", "L", "RGB", "RGBA", "F", "I", "I;16", "I;16L", "I;16B", "I;16N")
+
+
+def is_picture(value: Any) -> bool:
+    """Return whether a value is an image of Pillow."""
+    return isinstance(value, Image.Image)
+
+
+def read_pixels(picture: Image.Image, name: str) -> np.ndarray:
+    """Return the values of an image of Pillow.
+
+    Parameters
+    ----------
+    picture : PIL.Image.Image
+        The image.
+    name : str
+        What it is called, for the error.
+
+    Returns
+    -------
+    pixels : ndarray of shape (height, width) or (height, width, channels)
+
+    Raises
+    ------
+    DataError
+        If its values are no brightness: of a palette, say.
+
+    Examples
+    --------
+    >>> read_pixels(Image.new("RGB", (5, 4)), "image 0").shape
+    (4, 5, 3)
+    """
+    if picture.mode not in PLAIN_MODES:
+        raise DataError(
+            f"Pillow images must be of a mode such as L, RGB or RGBA. Received: {name} "
+            f"of mode {picture.mode}. Convert it: image.convert('RGB')."
+        )
+    return np.asarray(picture)
 
 
 def read_texts(path: str | os.PathLike[str]) -> dict[str, str]:

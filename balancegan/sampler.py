@@ -24,6 +24,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from balancegan.attributes import ONE_LABEL, Labels
 from balancegan.balance import Strategy
+from balancegan.containers import stack_images, unstack_images
 from balancegan.datasets import is_dataset
 from balancegan.errors import DataError, refusals_as_data_errors
 from balancegan.targets import (
@@ -102,9 +103,10 @@ class ImageOverSampler(BaseOverSampler):
         Parameters
         ----------
         X : array-like of shape (n, height, width[, channels]) or (n, n_values)
-            Real images. They are referred to, not copied, for a later `resample`. Or a
-            tf.data.Dataset of images with labels, batched or not, which is read once:
-            see :func:`~balancegan.read_dataset`.
+            Real images. They are referred to, not copied, for a later `resample`. A
+            list of images (arrays, Pillow images), or a column of a DataFrame with an
+            array in each row, is stacked. Or a tf.data.Dataset of images with labels,
+            batched or not, which is read once: see :func:`~balancegan.read_dataset`.
         y : array-like of shape (n,) or (n, n_attributes), or DataFrame, default=None
             Their labels: one for each image, or a column for each attribute. In a
             DataFrame the columns name the attributes; a DataFrame is never taken for
@@ -139,7 +141,7 @@ class ImageOverSampler(BaseOverSampler):
         self._validate_params()
         X, y = read_labelled(X, y)
         with self._keeping_data_of_the_model(X, y):
-            images, labels, _ = self._check_X_y(X, y)
+            images, labels, _ = self._check_X_y(stack_images(X), y)
             self._train_timed(images, labels, checkpoint_dir)
         return self
 
@@ -165,11 +167,12 @@ class ImageOverSampler(BaseOverSampler):
         Returns
         -------
         X_resampled : of the type, dtype and range of `X`
-            Originals first, unchanged and in their order, which for a dataset is that
-            of its reading. `is_synthetic_` marks the others, `method_` says how they
-            are made. Image k of those of a class that are made one way is the same
-            whatever the counts (unless the best of several are taken, or all classes
-            get copies, as many of which are moved in each).
+            For a list a list of arrays, for a column one of arrays. Originals first,
+            unchanged and in their order, which for a dataset is that of its reading.
+            `is_synthetic_` marks the others, `method_` says how they are made. Image k
+            of those of a class that are made one way is the same whatever the counts
+            (unless the best of several are taken, or all classes get copies, as many of
+            which are moved in each).
         y_resampled : of the type of `y`
             With all of its columns. Attributes that are not balanced on are drawn as
             often as the training images have their values.
@@ -179,11 +182,10 @@ class ImageOverSampler(BaseOverSampler):
         DataError
             If the targets or the data cannot be used.
         """
-        images, labels, synthetic, (arrays, to_given) = self._prepare(
+        images, labels, synthetic, to_types_given = self._prepare(
             sampling_strategy, X, y
         )
-        images, labels = self._extend(images, labels, synthetic)
-        return give_back(arrays, images, to_given(labels))
+        return to_types_given(*self._extend(images, labels, synthetic))
 
     def synthesize(
         self,
@@ -220,11 +222,13 @@ class ImageOverSampler(BaseOverSampler):
         """
         self._validate_params()
         X, y = read_labelled(X, y)
-        arrays = ArraysTransformer(X, y)
         with self._keeping_data_of_the_model(X, y):
-            images, labels, to_given = self._check_X_y(X, y)
+            stacked = stack_images(X)
+            arrays = ArraysTransformer(stacked, y)
+            images, labels, to_given = self._check_X_y(stacked, y)
             images, labels = self._fit_resample(images, labels)
-        return give_back(arrays, images, to_given(labels))
+        X_given, y_given = give_back(arrays, images, to_given(labels))
+        return unstack_images(X_given, X), y_given
 
     def __sklearn_tags__(self) -> Any:
         """Return scikit-learn's tags: images, dense ones; labels in columns, too."""
@@ -282,7 +286,7 @@ class ImageOverSampler(BaseOverSampler):
 
     def _prepare(
         self, strategy: Strategy | None, X: Any, y: Any
-    ) -> tuple[np.ndarray, Labels, SyntheticRows, tuple[Any, Any]]:
+    ) -> tuple[np.ndarray, Labels, SyntheticRows, Callable[..., tuple[Any, Any]]]:
         """Return checked arrays, what is missing in them, and what brings them back."""
         check_is_fitted(self, "model_")
         self._validate_params()  # they may have been set since
@@ -303,14 +307,20 @@ class ImageOverSampler(BaseOverSampler):
         if X is None or (y is None and not is_dataset(X)):
             raise DataError("Expected: both X and y, or neither.")
         X, y = read_labelled(X, y)
-        if hasattr(X, "shape"):
-            self._check_shape(X.shape[1:])
+        stacked = stack_images(X)
+        if hasattr(stacked, "shape"):
+            self._check_shape(tuple(stacked.shape[1:]))
         if strategy is None:
             strategy = self.sampling_strategy
-        arrays = ArraysTransformer(X, y)
-        images, labels, to_given = self._check_X_y(X, y, reset=False)
+        arrays = ArraysTransformer(stacked, y)
+        images, labels, to_given = self._check_X_y(stacked, y, reset=False)
         synthetic = self._plan(images, labels, strategy)
-        return images, labels, synthetic, (arrays, to_given)
+
+        def to_types_given(images: np.ndarray, labels: Labels) -> tuple[Any, Any]:
+            X_given, y_given = give_back(arrays, images, to_given(labels))
+            return unstack_images(X_given, X), y_given
+
+        return images, labels, synthetic, to_types_given
 
     def _extend(
         self, images: np.ndarray, labels: Labels, synthetic: SyntheticRows

@@ -416,7 +416,7 @@ def bad_sets():
     yield "length", X, y[:5], "inconsistent"
     yield "one class", X, np.zeros(6, int), "more than 1 class"
     yield "regression", X, np.linspace(0, 1, 6), "continuous"
-    yield "shapes", [*X[:5], X[5, :5]], y, "inhomogeneous"
+    yield "shapes", [*X[:5], X[5, :5]], y, "one shape"
     yield "labels", X, np.array([0, 0, 0, 1, 1, np.nan]), "NaN"
     texts = ["a", "a", "a", "b", "b", None]
     yield "missing", X, texts, "1 missing"

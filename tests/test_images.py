@@ -10,14 +10,48 @@ from balancegan.images import check_format, find_format
 SHAPES = st.one_of(
     st.tuples(st.integers(1, 5), st.integers(4, 9), st.integers(4, 9)),
     st.tuples(
-        st.integers(1, 5), st.integers(4, 9), st.integers(4, 9), st.integers(1, 5)
+        st.integers(1, 5), st.integers(4, 9), st.integers(4, 9), st.integers(1, 4)
     ),
 )
+DTYPES = ("uint8", "int8", "bool", "uint16", "int16", "int64", "float32", "float64")
+# Black and white that people have
+RANGES = [(0, 1), (-1, 1), (0, 60), (0, 255), (0, 4095), (-1000, 3000), (-2.1, 2.6)]
+
+
+@st.composite
+def image_sets(draw):
+    """Images of any dtype, range and layout, each value of it likely."""
+    dtype = np.dtype(draw(st.sampled_from(DTYPES)))
+    low, high = draw(st.sampled_from(RANGES))
+    if dtype.kind in "iub":
+        info = None if dtype.kind == "b" else np.iinfo(dtype)
+        least, most = (0, 1) if info is None else (info.min, info.max)
+        low, high = max(low, least), min(high, most)
+    height, width = draw(st.tuples(st.integers(4, 9), st.integers(4, 9)))
+    shape = draw(
+        st.sampled_from(
+            [
+                (height, width),
+                (height, width, 1),
+                (height, width, 3),
+                (3, height, width),
+                (4, height, width),
+            ]
+        )
+    )
+    channels_first = len(shape) == 3 and shape[1:] == (height, width)
+    rng = np.random.default_rng(draw(st.integers(0, 2**16)))
+    values = rng.uniform(low, high, size=(draw(st.integers(2, 5)), *shape))
+    values[0].flat[:2] = low, high
+    if dtype.kind in "iub":
+        values = np.rint(values)
+    declared = (height, width, shape[0]) if channels_first else None
+    return values.astype(dtype), declared
 
 
 @given(hnp.arrays(np.uint8, SHAPES))
 def test_uint8_survives_the_round_trip_bit_for_bit(images):
-    image_format = find_format(images)
+    image_format = find_format(images, may_be_dim=True)
     model_space = image_format.to_model_range(images)
     assert model_space.dtype == np.float32
     assert model_space.ndim == 4
@@ -77,13 +111,25 @@ def test_floats_survive_the_round_trip(rng, dtype, low, high):
     [
         ([0, 255], "uint8", (0, 255)),
         ([3, 130], "uint8", (0, 255)),
-        ([0, 1], "uint8", (0, 1)),
+        ([0, 60], "uint8", (0, 255)),
+        ([0, 0], "uint8", (0, 255)),
+        ([0, 60], "int8", (-128, 127)),
         ([0, 16], "float64", (0, 16)),
-        ([0, 4000], "uint16", (0, 4000)),
+        ([0, 16], "int64", (0, 16)),
+        ([0, 60], "int64", (0, 255)),
+        ([0, 60], "uint16", (0, 255)),
+        ([0, 300], "uint16", (0, 1023)),
+        ([0, 4000], "uint16", (0, 4095)),
+        ([1000, 1010], "uint16", (1000, 1010)),
+        ([0, 65535], "int32", (0, 65535)),
+        ([0, 65536], "int32", (0, 65536)),
+        ([-1000, 3000], "int16", (-1000, 3000)),
         ([0, 255], "int64", (0, 255)),
-        ([0.0, 0.7], "float32", (0, 1)),
+        ([0.0, 0.4], "float32", (0, 1)),
+        ([0.0, 0.04], "float64", (0, 0.04)),
         ([-0.2, 0.7], "float32", (-1, 1)),
         ([0.0, 200.5], "float32", (0, 255)),
+        ([-2.5, 3.0], "float64", (-2.5, 3.0)),
         ([7, 7], "int32", (7, 8)),
         ([0, 1], "bool", (0, 1)),
     ],
@@ -92,6 +138,66 @@ def test_detected_range(values, dtype, expected):
     images = np.resize(np.array(values, dtype=dtype), (2, 4, 4))
     image_format = find_format(images)
     assert (image_format.low, image_format.high) == expected
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int64"])
+def test_brighter_images_are_of_the_same_format_as_dark_ones(dtype):
+    dark = np.arange(60, dtype=dtype).repeat(16).reshape(-1, 4, 4)
+    check_format(dark + 150, find_format(dark))
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [([0, 1], "uint8"), ([0, 16], "uint8"), ([200, 203], "uint8"), ([-1, 1], "int8")],
+)
+def test_masks_of_8_bits_need_a_value_range(values, dtype):
+    """In 0 to 255 they would look black to a network."""
+    images = np.resize(np.array(values, dtype=dtype), (2, 4, 4))
+    low, high = values
+    remedy = rf"value_range=\({low}, {high}\) \(--value-range {low} {high}\)"
+    with pytest.raises(DataError, match=remedy):
+        find_format(images)
+    assert find_format(images, may_be_dim=True).high > 100
+    image_format = find_format(images, value_range=(low, high))
+    model_space = image_format.to_model_range(images)
+    assert (model_space.min(), model_space.max()) == (-1, 1)
+    np.testing.assert_array_equal(image_format.from_model_range(model_space), images)
+
+
+@given(image_sets())
+def test_images_of_any_dtype_range_and_layout_survive_the_round_trip(made):
+    images, declared = made
+    image_format = find_format(images, declared, may_be_dim=True)
+    back = image_format.from_model_range(image_format.to_model_range(images))
+    assert (back.dtype, back.shape) == (images.dtype, images.shape)
+    width = image_format.high - image_format.low
+    np.testing.assert_allclose(
+        back.astype(float), images.astype(float), rtol=0, atol=1e-6 * width
+    )
+
+
+@given(image_sets())
+def test_pixels_of_files_say_what_the_values_are(made):
+    images, declared = made
+    image_format = find_format(images, declared, may_be_dim=True)
+    pixels = image_format.to_pixels(images)
+    shown = image_format.to_channels_last(images)
+    assert (pixels.dtype, pixels.shape) == (np.uint8, shown.shape)
+    if images.dtype == np.uint8:
+        np.testing.assert_array_equal(pixels, shown)
+    else:
+        step = (image_format.high - image_format.low) / 255
+        values = image_format.low + pixels * step
+        assert abs(values - shown.astype(float)).max() <= step * (0.5 + 1e-4)
+
+
+def test_pixels_of_uint8_do_not_depend_on_black_and_white():
+    images = np.resize(np.arange(61, dtype="uint8"), (4, 8, 8))
+    for value_range in ((0, 60), (0, 255), None):
+        image_format = find_format(images, value_range=value_range)
+        pixels = image_format.to_pixels(images)[..., 0]
+        np.testing.assert_array_equal(pixels, images)
+    assert find_format(images, value_range=(0, 60)).to_shown(images).max() == 255
 
 
 def test_black_and_white_are_the_ends_of_model_space():
@@ -145,6 +251,7 @@ def test_values_outside_are_clipped_when_going_back():
         (np.zeros((2, 16)), {"image_shape": (4, 5)}, "20 values"),
         (np.zeros((2, 3, 4)), {}, "at least 4 pixels"),
         (np.zeros((2, 3, 32, 32)), {}, "moveaxis"),
+        (np.zeros((2, 16, 16, 13)), {"image_shape": (13, 16, 16)}, "of their orders"),
         (np.zeros((2, 4, 4, 1, 1)), {}, "height, width"),
         (np.full((2, 4, 4), np.nan), {}, "image 0"),
         (np.array([np.zeros((4, 4)), np.full((4, 4), np.inf)]), {}, "image 1"),

@@ -4,6 +4,7 @@ import csv
 import itertools
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -192,11 +193,15 @@ def test_the_lineage_is_in_the_file(tmp_path):
 
 
 def test_what_image_files_cannot_hold_is_said(tmp_path):
-    floats = np.zeros((3, 4, 4))
-    part = Part(floats, np.array([0, 0, 1]), pd.DataFrame(index=range(3)))
+    bands = np.zeros((3, 4, 4, 2))
+    part = Part(bands, np.array([0, 0, 1]), pd.DataFrame(index=range(3)))
     made = LabelledImages(Path("made"), {"train": part})
-    with pytest.raises(DataError, match="hold uint8 values.*float64"):
+    with pytest.raises(DataError, match="1, 3 or 4 channels.*4, 4, 2"):
         write(tmp_path, made, "folder")
+    bright = replace(part, images=bands[..., 0] + 9)
+    parts = {"train": replace(part, images=bands[..., 0] + np.eye(4)), "test": bright}
+    with pytest.raises(DataError, match="leave the range.*test.*0, 1.*9 to 9"):
+        write(tmp_path, LabelledImages(Path("made"), parts), "folder")
     assert not list(tmp_path.iterdir())
     assert_same(read_images(write(tmp_path, made, "npy")), made)
 

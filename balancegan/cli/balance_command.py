@@ -5,6 +5,7 @@ What either would refuse is refused before any training.
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from balancegan.balance import Plan
     from balancegan.cli.display import Display
     from balancegan.cli.tasks import Output, Task
+    from balancegan.data.labelled import LabelledImages
 
 # Arguments of the augmenter that the comparison sets itself
 NAMES = ("attributes", "balance_on")
@@ -146,14 +148,12 @@ def balance(
         overwrite |= find_begun(out, display.say, resume=resume, anew=overwrite)
     report, folders = comparing["report"], (options["log_dir"], comparing["cache"])
     output = _check_output(data, out, format, overwrite, report, folders, **writing)
-    labelled, image_format = read_data(data, options["value_range"], **reading)
+    labelled, of_images = _read(data, model, output, options["value_range"], reading)
     options["value_range"] = labelled.pixel_range(options["value_range"])
     refuse_sources(labelled, [report, writing["picture"]])
     display.say_notes(labelled.notes)
     options["verbose"] = int(not quiet)
-    task = plan_task(
-        labelled, targets, options, model=model, known=_known(model), **names
-    )
+    task = plan_task(labelled, targets, options, model=model, **of_images, **names)
     check_writing(task, output, as_large_as_files=writing["synthetic_size"] == "median")
     counts, name = class_counts(task.classes.of_images), task.classes.name
     display.show_plan(counts, task.plan, name, at_most=task.is_validated)
@@ -177,7 +177,7 @@ def balance(
             "data": str(data),
             "out": None if out is None else str(out),
             "dry_run": dry_run,
-            "images": describe_format(image_format),
+            "images": describe_format(task.image_format),
         }
         click.echo(json.dumps(printed | _describe(task, plan) | facts))
     exit_if_worse(result, fail_if_worse)
@@ -223,14 +223,28 @@ def _check_output(
     return Output(out, format, picture, save_model, median, overwrite)
 
 
-def _known(model: Path | None) -> tuple[str, ...]:
-    """Return what a saved model can be asked for; nothing without one."""
-    if model is None:
-        return ()
-    start_tensorflow()
-    from balancegan.cli.balancing import attributes_of
+def _read(
+    data: Path,
+    model: Path | None,
+    output: "Output | None",
+    value_range: tuple[float, float] | None,
+    how: dict[str, Any],
+) -> "tuple[LabelledImages, dict[str, Any]]":
+    """Return labelled images, their format, and what a saved model can be asked for."""
+    from balancegan.data.filewriting import note_pixels
 
-    return attributes_of(model)
+    is_trained = model is not None
+    labelled, image_format = read_data(data, value_range, may_be_dim=is_trained, **how)
+    known: tuple[str, ...] = ()
+    if model is not None:
+        start_tensorflow()
+        from balancegan.cli.balancing import read_model
+
+        known, image_format = read_model(model)
+    if output is not None and output.is_files:
+        notes = [*labelled.notes, *note_pixels(image_format)]
+        labelled = replace(labelled, notes=notes)
+    return labelled, {"known": known, "image_format": image_format}
 
 
 def _run(

@@ -25,7 +25,7 @@ from balancegan.errors import DataError
 from balancegan.files import explaining
 from balancegan.gan.fingerprint import fingerprint
 from balancegan.gan.persistence import check_destination
-from balancegan.images import find_format
+from balancegan.images import ImageFormat, find_format
 from balancegan.pictures import compare_real_and_synthetic, write_png
 
 # In pictures
@@ -49,7 +49,7 @@ def balance_file(task: Task, out: Output, checkpoints: Path | None) -> dict[str,
         columns = {name: np.empty(0) for name in ("method", "score", "weight")}
         nothing = SyntheticImages.none(labelled.labels)
         nothing = replace(nothing, origins=pd.DataFrame(columns))
-        write_images(out.path, labelled, nothing, format=out.format)
+        _write(out, labelled, nothing, task.image_format)
         return {"plan": task.plan, "peak_memory_bytes": peak_memory_bytes()}
     if out.save_model is not None:
         check_destination(out.save_model, overwrite=out.overwrite)
@@ -86,7 +86,7 @@ def balance_file(task: Task, out: Output, checkpoints: Path | None) -> dict[str,
     )
     started = time.monotonic()
     with explaining(out.path):
-        write_images(out.path, labelled, synthetic, format=out.format, card=card)
+        _write(out, labelled, synthetic, augmenter.model_.image_format, card)
     seconds = time.monotonic() - started
     if out.picture is not None:
         _write_comparison(out.picture, augmenter, task, batches.first)
@@ -97,6 +97,23 @@ def balance_file(task: Task, out: Output, checkpoints: Path | None) -> dict[str,
         "writing_seconds": round(seconds - batches.seconds, 1),
         "peak_memory_bytes": peak_memory_bytes(),
     }
+
+
+def _write(
+    out: Output,
+    labelled: LabelledImages,
+    synthetic: SyntheticImages,
+    image_format: ImageFormat,
+    card: str | None = None,
+) -> None:
+    write_images(
+        out.path,
+        labelled,
+        synthetic,
+        format=out.format,
+        card=card,
+        image_format=image_format,
+    )
 
 
 def estimate_file(task: Task) -> dict[str, Any]:
@@ -117,9 +134,10 @@ def estimate_file(task: Task) -> dict[str, Any]:
     return {**asdict(cost), "validation_seconds": trying}
 
 
-def attributes_of(model: Path) -> tuple[str, ...]:
-    """Return what a saved model can be asked for, the label first."""
-    return ConditionalGANAugmenter.load(model).model_.attributes.names
+def read_model(model: Path) -> tuple[tuple[str, ...], ImageFormat]:
+    """Return what a saved model can be asked for, the label first, and its format."""
+    trained = ConditionalGANAugmenter.load(model).model_
+    return trained.attributes.names, trained.image_format
 
 
 def _trained(task: Task, checkpoints: Path | None) -> ConditionalGANAugmenter:
@@ -215,13 +233,13 @@ def _write_comparison(
 
     These are the first that were written; right of a class that got none is nothing.
     """
-    to_uint8 = augmenter.model_.image_format.to_uint8
+    to_shown = augmenter.model_.image_format.to_shown
     images = task.labelled.images
     names, real, synthetic = [], [], []
     for label in list(task.plan)[:SHOWN_CLASSES]:
         rows = task.classes.rows_of(label, SHOWN_PER_CLASS)
         names.append(task.classes.name(label))
-        real.append(to_uint8(images[rows]))
+        real.append(to_shown(images[rows]))
         made = np.stack(first[label]) if label in first else images[:0]
-        synthetic.append(to_uint8(made))
+        synthetic.append(to_shown(made))
     write_png(path, compare_real_and_synthetic(names, real, synthetic))

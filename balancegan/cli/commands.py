@@ -149,15 +149,18 @@ def convert(
 ) -> None:
     """Write DATA as another kind: images, labels, parts and columns."""
     from balancegan.cli.display import Display, describe_format
-    from balancegan.data.outputs import check_output
+    from balancegan.data.filewriting import note_pixels
+    from balancegan.data.outputs import IMAGE_FILES, check_output, find_format
     from balancegan.data.writing import check_format, write_images
 
     check_output(out, data, overwrite=overwrite, format=format, with_card=True)
-    labelled, image_format = read_data(data, value_range, **how)
+    labelled, image_format = read_data(data, value_range, may_be_dim=True, **how)
     display = Display(quiet=quiet)
     display.say_notes(labelled.notes)
-    check_format(out, labelled, format)
-    write_images(out, labelled, format=format)
+    if find_format(out, format) in IMAGE_FILES:
+        display.say_notes(note_pixels(image_format))
+    check_format(out, labelled, format, image_format)
+    write_images(out, labelled, format=format, image_format=image_format)
     counts = {name: len(part.labels) for name, part in labelled.parts.items()}
     numbers = ", ".join(f"{n} {name}" for name, n in counts.items())
     display.say(f"wrote {out}: {numbers} images, {describe_format(image_format)}")

@@ -161,15 +161,22 @@ def start_tensorflow(*, joins_others: bool = False) -> None:
 def read_data(
     path: Path,
     value_range: tuple[float, float] | None,
+    *,
+    may_be_dim: bool = False,
     **how: Any,
 ) -> "tuple[LabelledImages, ImageFormat]":
-    """Return labelled images, and their format; `how` is what `read_images` takes."""
+    """Return labelled images, and their format; `how` is what `read_images` takes.
+
+    For `may_be_dim` see :func:`balancegan.images.find_format`.
+    """
     from balancegan.data.reading import read_images
     from balancegan.images import find_format
 
     labelled = read_images(path, value_range=value_range, **how)
     value_range = labelled.pixel_range(value_range)
-    return labelled, find_format(labelled.images, value_range=value_range)
+    return labelled, find_format(
+        labelled.images, value_range=value_range, may_be_dim=may_be_dim
+    )
 
 
 def refuse_idle_settings() -> None:

@@ -102,7 +102,7 @@ def evaluate(
         check_apart(cache, data)
     refuse_idle_settings()
     reading = take(options, READING_PARAMETERS)
-    labelled, _ = read_data(data, value_range, **reading)
+    labelled, image_format = read_data(data, value_range, **reading)
     refuse_sources(labelled, [report])
     Display(quiet=quiet).say_notes(labelled.notes)
     settings = {
@@ -119,6 +119,7 @@ def evaluate(
         known=(),
         attributes=attributes,
         balance_on=balance_on,
+        image_format=image_format,
     )
     names = None if arms is None else [name.strip() for name in arms.split(",")]
     comparison = prepare_comparison(task, names, **options)

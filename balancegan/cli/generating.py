@@ -94,7 +94,7 @@ def _write_at_once(
     if out.suffix == ".npz":
         write_arrays(out, _name_arrays(model, images, class_indices, numbers))
         return [out]
-    pixels = model.image_format.to_uint8(images)
+    pixels = model.image_format.to_pixels(images)
     if not len(pixels):
         raise DataError(f"{out} would be a picture of no image: this shard has none.")
     if len(pixels) == 1:
@@ -135,7 +135,7 @@ def _records(
     """Make images, a batch at a time, and say of each where it comes from."""
     made_by, done = fingerprint(model), 0
     for images, classes in model.make_numbered(model.select(dict(asked)), numbers):
-        pixels = model.image_format.to_uint8(images)
+        pixels = model.image_format.to_pixels(images)
         places = np.unravel_index(classes, model.attributes.sizes)[0].tolist()
         for image, index, place in zip(pixels, classes.tolist(), places, strict=True):
             lineage = describe(model, made_by, index, int(numbers[done]))
@@ -189,7 +189,7 @@ def generate_again(model: Path, source: Path, out: Path) -> dict[str, Any]:
     texts = {trained.attributes.names[0]: lineage.class_name, **lineage.attributes}
     asked = trained.find_texts(texts)
     images, _ = make_numbered(trained, asked, np.array([lineage.number]))
-    _write_file(out, encode_image(trained.image_format.to_uint8(images)[0], lineage))
+    _write_file(out, encode_image(trained.image_format.to_pixels(images)[0], lineage))
     name = ", ".join(texts.values())
     facts = {"name": name, "asked": asked, "numbers": [lineage.number]}
     return {**facts, "files": [str(out)]}

@@ -251,7 +251,7 @@ data_options = add_options(
         type=float,
         metavar="BLACK WHITE",
         help="Values of black and white; in image files of more than 8 bits, those "
-        "that become 0 and 255.  [default: inferred]",
+        "that become 0 and 255.  [default: inferred; 0 255 of uint8]",
     ),
 )
 

@@ -15,12 +15,11 @@ from balancegan.balance import (
 )
 from balancegan.cli.classes import BalancedClasses
 from balancegan.data.labelled import LabelledImages
-from balancegan.data.outputs import find_format
+from balancegan.data.outputs import IMAGE_FILES, find_format
 from balancegan.data.room import check_room
 from balancegan.data.writing import check_format
 from balancegan.errors import DataError
-
-IMAGE_FILES = ("folder", "csv", "parquet")
+from balancegan.images import ImageFormat
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,8 @@ class Task:
         Arguments of :class:`ConditionalGANAugmenter`.
     model : Path or None
         A saved model to use. None: one is trained.
+    image_format : ImageFormat
+        Of the images: the model's, or as found.
     """
 
     labelled: LabelledImages
@@ -50,6 +51,7 @@ class Task:
     plan: Plan
     settings: Mapping[str, Any]
     model: Path | None
+    image_format: ImageFormat
 
     @property
     def is_validated(self) -> bool:
@@ -100,6 +102,7 @@ def plan_task(
     known: Sequence[str],
     attributes: Sequence[str],
     balance_on: Sequence[str] | None,
+    image_format: ImageFormat,
 ) -> Task:
     """Decide what shall be balanced.
 
@@ -119,6 +122,8 @@ def plan_task(
         Columns that the GAN is told beside the label.
     balance_on : sequence of str or None
         What makes the classes. None: the label.
+    image_format : ImageFormat
+        Of the images.
 
     Raises
     ------
@@ -141,7 +146,7 @@ def plan_task(
     )
     names = list(classes.names) if told.attributes else None
     settings = {**settings, "sampling_strategy": strategy, "balance_on": names}
-    return Task(told, classes, strategy, plan, settings, model)
+    return Task(told, classes, strategy, plan, settings, model, image_format)
 
 
 def check_writing(task: Task, out: Output | None, *, as_large_as_files: bool) -> None:
@@ -149,7 +154,7 @@ def check_writing(task: Task, out: Output | None, *, as_large_as_files: bool) ->
     if as_large_as_files:
         _check_size(task, out)
     if out is not None:
-        check_format(out.path, task.labelled, out.format)
+        check_format(out.path, task.labelled, out.format, task.image_format)
         # Which amounts are validated is not known before, and may be none
         n_synthetic = 0 if task.is_validated else sum(task.plan.values())
         check_room(out.path, task.labelled, n_synthetic, out.format)

@@ -1,12 +1,14 @@
 """Image files: what each is called, what it says of itself, and the table of all.
 
 Original files are copied byte for byte. Files of synthetic images say so in their
-names, and carry what makes them again.
+names, and carry what makes them again. Which pixels an image is written as is decided
+by :meth:`balancegan.images.ImageFormat.to_pixels`.
 """
 
 import itertools
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,30 +25,82 @@ from balancegan.data.arrays import (
 )
 from balancegan.data.columns import keep_whole, rename_apart
 from balancegan.data.fitting import unfit_image
-from balancegan.data.labelled import TRAIN, LabelledImages, Part, SyntheticImages
+from balancegan.data.labelled import TRAIN, LabelledImages, SyntheticImages
 from balancegan.data.lineage import Lineage, safe_name
 from balancegan.data.rows import PART
 from balancegan.errors import DataError
+from balancegan.images import ImageFormat, check_format, find_format
 from balancegan.memory import release
 from balancegan.pictures import encode_png
 
 PNG_CHANNELS = (1, 3, 4)
 
 
+def check_pixels(
+    labelled: LabelledImages, image_format: ImageFormat | None = None
+) -> ImageFormat:
+    """Return black and white of what is written, after checking that it can be.
+
+    Parameters
+    ----------
+    labelled : LabelledImages
+        The images.
+    image_format : ImageFormat or None, default=None
+        Of the training part. None: found out.
+
+    Raises
+    ------
+    DataError
+        If image files cannot hold an array.
+    """
+    if image_format is None:
+        image_format = find_format(labelled.images, may_be_dim=True)
+    for split, part in labelled.parts.items():
+        if part.files is not None or not len(part.images):
+            continue
+        expected = image_format.like(part.images)
+        images = part.images
+        if expected.holds_pixels:  # of any range
+            images, expected = images[:1], replace(expected, low=0, high=255)
+        check_format(images, expected, f"the images to write (looked at: {split})")
+        encode_image(expected.to_pixels(images[:1])[0])
+    return image_format
+
+
+def note_pixels(image_format: ImageFormat) -> list[str]:
+    """Return what to tell people of the pixels of image files, which may be nothing.
+
+    Examples
+    --------
+    >>> note_pixels(ImageFormat((4, 4), (4, 4, 1), "uint16", 0, 4095))
+    ['image files hold 8 bits: 0 to 4095 (uint16) is written as 0 to 255']
+    """
+    if image_format.holds_pixels:
+        return []
+    return [
+        f"image files hold 8 bits: {image_format.low:g} to {image_format.high:g} "
+        f"({image_format.dtype}) is written as 0 to 255"
+    ]
+
+
 def write_files(
-    folder: Path, labelled: LabelledImages, synthetic: SyntheticImages | None
+    folder: Path,
+    labelled: LabelledImages,
+    synthetic: SyntheticImages | None,
+    image_format: ImageFormat | None = None,
 ) -> pd.DataFrame:
     """Write images as files below a folder; return the table that names them.
 
     Original files keep their names; images of arrays become PNG files. Columns that are
     called as the table's own get a number behind their names.
     """
+    image_format = check_pixels(labelled, image_format)
     namer = _Namer(labelled)
     own = ("file_name", "label", "split", *LINEAGE_KEYS)
     called = rename_apart(labelled.column_names, own)
     tables = []
     for split, part in labelled.parts.items():
-        table = _write_real(folder, labelled, split, part, namer)
+        table = _write_real(folder, labelled, split, namer, image_format)
         table = table.join(keep_whole(part.columns).rename(columns=called))
         if synthetic is not None:
             table[MASK_KEY] = False
@@ -55,14 +109,20 @@ def write_files(
                 table[WEIGHT_KEY] = 1.0
         tables.append(table)
         if split == TRAIN and synthetic is not None:
-            table = _write_synthetic(folder, labelled, synthetic, namer)
+            table = _write_synthetic(folder, labelled, synthetic, namer, image_format)
             tables.append(table.join(synthetic.attributes.rename(columns=called)))
     return pd.concat(tables, ignore_index=True)
 
 
 def _write_real(
-    folder: Path, labelled: LabelledImages, split: str, part: Part, namer: "_Namer"
+    folder: Path,
+    labelled: LabelledImages,
+    split: str,
+    namer: "_Namer",
+    image_format: ImageFormat,
 ) -> pd.DataFrame:
+    part = labelled.parts[split]
+    image_format = image_format.like(part.images)
     class_names = [labelled.name(label) for label in part.labels]
     names = []
     for row, class_name in enumerate(class_names):
@@ -70,7 +130,8 @@ def _write_real(
         target = folder / names[-1]
         target.parent.mkdir(parents=True, exist_ok=True)
         if part.files is None:
-            target.write_bytes(encode_image(part.images[row]))
+            (pixels,) = image_format.to_pixels(part.images[row : row + 1])
+            target.write_bytes(encode_image(pixels))
             if row % PART == 0:
                 release(part.images)
         else:
@@ -79,10 +140,15 @@ def _write_real(
 
 
 def _write_synthetic(
-    folder: Path, labelled: LabelledImages, synthetic: SyntheticImages, namer: "_Namer"
+    folder: Path,
+    labelled: LabelledImages,
+    synthetic: SyntheticImages,
+    namer: "_Namer",
+    image_format: ImageFormat,
 ) -> pd.DataFrame:
     names = []
-    images = itertools.chain.from_iterable(synthetic.batches)
+    batches = map(image_format.to_pixels, synthetic.batches)
+    images = itertools.chain.from_iterable(batches)
     lineages = _lineages(labelled, synthetic)
     for image, lineage in zip(images, lineages, strict=True):
         names.append(namer.synthetic(lineage))
@@ -152,8 +218,8 @@ def encode_image(image: np.ndarray, lineage: Lineage | None = None) -> bytes:
     shown = image if image.ndim == 3 else image[..., None]
     if image.dtype != np.uint8 or shown.ndim != 3 or shown.shape[2] not in PNG_CHANNELS:
         raise DataError(
-            "Image files hold uint8 values, in 1, 3 or 4 channels. Received: images of "
-            f"shape {image.shape}, {image.dtype}. Choose .npz, or the format npy."
+            "Image files have 1, 3 or 4 channels of uint8. Received: images of shape "
+            f"{image.shape}, {image.dtype}. Choose .npz, or the format npy."
         )
     if lineage is None:
         return encode_png(shown)

@@ -128,4 +128,4 @@ def _find_format_of_good(
     bad = next(finding.rows for finding in findings if finding.code == "BG101")
     if 0 < len(bad) < len(images):
         images = np.delete(images, bad, axis=0)
-    return find_format(images, value_range=value_range)
+    return find_format(images, value_range=value_range, may_be_dim=True)

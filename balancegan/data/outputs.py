@@ -11,6 +11,7 @@ from balancegan.files import check_folder, check_kind
 
 FORMATS = ("npz", "npy", "idx", "csv", "parquet", "folder")
 FOLDERS = ("npy", "idx", "folder")  # of them
+IMAGE_FILES = ("csv", "parquet", "folder")  # a file for each image
 FOLDER_CARD, FOLDER_TABLE = "README.md", "metadata.csv"
 TABLE_SUFFIXES = (".csv", ".parquet")
 LEFT_BY_SYSTEMS = (".ds_store", "thumbs.db", "desktop.ini")

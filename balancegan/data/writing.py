@@ -21,7 +21,7 @@ from balancegan.data.arrays import (
     lineage_arrays,
     to_arrays,
 )
-from balancegan.data.filewriting import encode_image, write_files
+from balancegan.data.filewriting import check_pixels, write_files
 from balancegan.data.idx import write_idx
 from balancegan.data.labelled import LabelledImages, SyntheticImages
 from balancegan.data.lineage import safe_name
@@ -29,6 +29,8 @@ from balancegan.data.manifests import encode_table
 from balancegan.data.outputs import (
     FOLDER_CARD,
     FOLDER_TABLE,
+    FOLDERS,
+    IMAGE_FILES,
     card_beside,
     find_format,
     find_places,
@@ -37,6 +39,7 @@ from balancegan.data.outputs import (
 from balancegan.data.rows import Rows, as_rows
 from balancegan.errors import DataError
 from balancegan.files import whole_file, whole_folder
+from balancegan.images import ImageFormat
 
 IDX_NAMES = {
     "x_train": "train-images-idx{}-ubyte",
@@ -47,7 +50,10 @@ IDX_NAMES = {
 
 
 def check_format(
-    out: str | os.PathLike[str], labelled: LabelledImages, format: str | None = None
+    out: str | os.PathLike[str],
+    labelled: LabelledImages,
+    format: str | None = None,
+    image_format: ImageFormat | None = None,
 ) -> None:
     """Raise DataError where a format cannot hold images, before any are made.
 
@@ -59,6 +65,8 @@ def check_format(
         What was read.
     format : str or None, default=None
         See :func:`balancegan.data.outputs.find_format`.
+    image_format : ImageFormat or None, default=None
+        See :func:`write_images`.
 
     Raises
     ------
@@ -71,8 +79,8 @@ def check_format(
     places = [place for place, is_folder in find_places(out, kind).items() if is_folder]
     for part in labelled.parts.values():
         _check_files_apart(part.files or (), places)
-    if kind in ("folder", "csv", "parquet"):
-        encode_image(labelled.images[0])
+    if kind in IMAGE_FILES:
+        check_pixels(labelled, image_format)
     if kind == "parquet":
         encode_table(out, pd.DataFrame())
     if kind in ("npy", "idx"):
@@ -101,6 +109,7 @@ def write_images(
     *,
     format: str | None = None,
     card: str | None = None,
+    image_format: ImageFormat | None = None,
 ) -> None:
     """Write labelled images, with synthetic ones behind the training part.
 
@@ -121,6 +130,11 @@ def write_images(
     card : str or None, default=None
         A text about the images: README.md in a folder, NAME.card.md beside a file.
         None: there is none, and one that was there before is removed.
+    image_format : ImageFormat or None, default=None
+        Layout, black and white of the training images, by which arrays become image
+        files ("csv", "parquet" and "folder"), see
+        :meth:`balancegan.images.ImageFormat.to_pixels`; arrays keep their values in
+        all other formats. None: found out, see :func:`balancegan.images.find_format`.
 
     Raises
     ------
@@ -131,9 +145,12 @@ def write_images(
     kind = find_format(out, format)
     is_copy = labelled.stored is not None and zipfile.is_zipfile(labelled.path)
     is_replaced = out.exists()
-    if kind in FOLDER_WRITERS:
+    if kind in FOLDERS:
         with whole_folder(out) as folder:
-            FOLDER_WRITERS[kind](folder, labelled, synthetic)
+            if kind in IMAGE_FILES:
+                _write_folder(folder, labelled, synthetic, image_format)
+            else:
+                ARRAY_WRITERS[kind](folder, labelled, synthetic)
             if card is not None:
                 (folder / FOLDER_CARD).write_text(card, encoding="utf-8")
         return
@@ -142,7 +159,7 @@ def write_images(
     elif kind == "npz":
         write_arrays(out, to_arrays(labelled, synthetic))
     else:
-        _write_manifest(out, labelled, synthetic)
+        _write_manifest(out, labelled, synthetic, image_format)
     if card is not None:
         with whole_file(card_beside(out)) as file:
             file.write(card.encode())
@@ -151,11 +168,14 @@ def write_images(
 
 
 def _write_manifest(
-    out: Path, labelled: LabelledImages, synthetic: SyntheticImages | None
+    out: Path,
+    labelled: LabelledImages,
+    synthetic: SyntheticImages | None,
+    image_format: ImageFormat | None,
 ) -> None:
     images = images_folder(out)
     with whole_folder(images) as folder:
-        table = write_files(folder, labelled, synthetic)
+        table = write_files(folder, labelled, synthetic, image_format)
         table["file_name"] = images.name + "/" + table["file_name"]
         # Here, so that no folder is left where the table cannot be written
         content = encode_table(out, table)
@@ -192,9 +212,12 @@ def _write_copy(
 
 
 def _write_folder(
-    folder: Path, labelled: LabelledImages, synthetic: SyntheticImages | None
+    folder: Path,
+    labelled: LabelledImages,
+    synthetic: SyntheticImages | None,
+    image_format: ImageFormat | None,
 ) -> None:
-    table = write_files(folder, labelled, synthetic)
+    table = write_files(folder, labelled, synthetic, image_format)
     path = folder / FOLDER_TABLE
     path.write_bytes(encode_table(path, table))
 
@@ -249,8 +272,7 @@ def _file_name(array: str) -> str:
 
 
 Writer = Callable[[Path, LabelledImages, SyntheticImages | None], None]
-FOLDER_WRITERS: dict[str, Writer] = {
-    "folder": _write_folder,
+ARRAY_WRITERS: dict[str, Writer] = {
     "npy": _write_npy,
     "idx": _write_idx,
 }

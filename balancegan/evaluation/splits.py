@@ -14,6 +14,7 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from balancegan.balance import class_counts
+from balancegan.containers import stack_images
 from balancegan.errors import DataError, refusals_as_data_errors
 from balancegan.evaluation.labelling import Labelling, learn_labels
 from balancegan.evaluation.leakage import Leaks, find_leaks
@@ -103,7 +104,7 @@ def find_splits(
     >>> [len(split.test()[1]) for split in splits]
     [2, 2, 2]
     """
-    images = np.asarray(X_train)
+    images = np.asarray(stack_images(X_train))
     image_format = find_format(images, image_shape, value_range)
     labelling, class_indices = learn_labels(y_train, len(images), class_attribute)
     if len(labelling.classes) < 2:
@@ -123,7 +124,7 @@ def find_splits(
             "Folds take the place of a test part. Received: X_test, and cv or groups. "
             "Leave one of them out."
         )
-    test_images = np.asarray(X_test)
+    test_images = np.asarray(stack_images(X_test))
     if not len(test_images):
         raise DataError("A test part needs images. Received: X_test without any.")
     check_format(test_images, image_format, "the training part (or give value_range)")

@@ -73,12 +73,12 @@ class MovedCopies:
         for start in range(0, len(numbers), BATCH):
             wanted = numbers[start : start + BATCH].tolist()
             real = take_rows(self.images, np.array([self._row(k) for k in wanted]))
-            originals = real.reshape(-1, *self.image_format.image_shape)
+            originals = self.image_format.to_channels_last(real)
             copies = [
                 move(image, self._rng(k), self.moved)
                 for image, k in zip(originals, wanted, strict=True)
             ]
-            yield np.stack(copies).reshape(-1, *self.image_format.row_shape)
+            yield self.image_format.from_channels_last(np.stack(copies))
 
     def _row(self, number: int) -> int:
         """Return which image copy `number` is of: each in turn, in mixed order."""

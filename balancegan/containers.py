@@ -1,0 +1,132 @@
+"""What users hand in as X, and what they get back of it: images one by one, or stacked.
+
+An array goes its way untouched. Of a list, a column of a table or an array of objects,
+each entry is an image; they are stacked for learning, and what comes back is of the
+same kind.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from balancegan.errors import DataError
+from balancegan.pictures import is_picture, read_pixels
+
+
+def stack_images(X: Any) -> Any:
+    """Return images that were handed in one by one as one array.
+
+    Parameters
+    ----------
+    X : object
+        A list or tuple of images, a pandas Series or a DataFrame of one column with an
+        image in each row, or a numpy array of such objects. An image is an array, a
+        tensor that numpy can read, a Pillow image, or nested lists of numbers.
+
+    Returns
+    -------
+    X : ndarray of shape (n, ...), or what was given
+        In the dtype of the images. What is no such container comes back as it is.
+
+    Raises
+    ------
+    DataError
+        If an entry is no image, or they differ in shape or dtype.
+
+    Examples
+    --------
+    >>> stack_images([np.zeros((4, 4), "uint8"), np.ones((4, 4), "uint8")]).shape
+    (2, 4, 4)
+    """
+    entries = _entries_of(X)
+    if not entries:
+        return X
+    images = [_as_image(entry, k) for k, entry in enumerate(entries)]
+    for k, image in enumerate(images):
+        if image.shape != images[0].shape:
+            raise DataError(
+                "All images must have one shape. Received: image 0 of shape "
+                f"{images[0].shape}, image {k} of shape {image.shape}. Bring them to "
+                "one height, width and number of channels first."
+            )
+        is_plain = isinstance(entries[k], list | tuple)
+        if image.dtype != images[0].dtype and not is_plain:
+            raise DataError(
+                "All images must have one dtype, for it says what their values mean. "
+                f"Received: image 0 of {images[0].dtype}, image {k} of {image.dtype}. "
+                "Bring them to one range and dtype first."
+            )
+    return np.stack(images)
+
+
+def unstack_images(images: Any, like: Any) -> Any:
+    """Return an array of images in a container of the kind that others came in.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, ...)
+        The images.
+    like : object
+        What was handed to `stack_images`.
+
+    Returns
+    -------
+    images : list, Series, DataFrame or ndarray
+        Of arrays, for a list, a column or an array of objects; else as it was.
+
+    Examples
+    --------
+    >>> unstack_images(np.zeros((2, 4, 4)), like=[])[1].shape
+    (4, 4)
+    """
+    if isinstance(like, list):
+        return list(images)
+    if isinstance(like, tuple) or not _entries_of(like):
+        return images
+    objects = np.empty(len(images), dtype=object)
+    for k, image in enumerate(images):
+        objects[k] = image
+    if isinstance(like, pd.Series):
+        return pd.Series(objects, name=like.name)
+    objects = objects.reshape(-1, *like.shape[1:])
+    if isinstance(like, pd.DataFrame):
+        return pd.DataFrame(objects, columns=like.columns)
+    return objects
+
+
+def _entries_of(X: Any) -> list[Any]:
+    """Return the images of a container of single images; none of anything else."""
+    if isinstance(X, list | tuple):
+        return list(X)
+    if isinstance(X, pd.DataFrame) and X.shape[1] == 1:
+        entries = _entries_of(X.iloc[:, 0])
+    elif isinstance(X, pd.Series) and not pd.api.types.is_numeric_dtype(X.dtype):
+        entries = X.tolist()
+    elif isinstance(X, np.ndarray) and X.dtype == object and X.size == len(X):
+        entries = X.reshape(-1).tolist()
+    else:
+        return []
+    return entries
+
+
+def _as_image(entry: Any, number: int) -> np.ndarray:
+    """Return an entry as an array of numbers."""
+    if is_picture(entry):
+        return read_pixels(entry, f"image {number}")
+    try:
+        # Tables read from Parquet hold arrays of arrays
+        is_nested = isinstance(entry, np.ndarray) and entry.dtype == object
+        image = np.asarray(entry.tolist() if is_nested else entry)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise DataError(
+            f"Entry {number} of X cannot be read as an image: {error} Received: an "
+            f"entry of type {type(entry).__name__}."
+        ) from error
+    if not image.ndim or image.dtype.kind not in "iufb":
+        raise DataError(
+            "Each entry of X must be an image: an array, a Pillow image, or nested "
+            f"lists of numbers. Received: entry {number} of type "
+            f"{type(entry).__name__}. Image files are read by balancegan.read_images."
+        )
+    return image
