@@ -60,8 +60,8 @@ def test_images_of_no_part_are_named(folder, tmp_path):
     data = read_images(root)
     assert len(data.labels) == 6
     assert data.notes == [
-        "passed over 4 images that are in none of train: cover.PNG, masks/a/0.png, "
-        "masks/a/1.png and 1 more"
+        "ignored 4 images in no class folder: cover.PNG, masks/a/0.png, masks/a/1.png "
+        "and 1 more"
     ]
 
 
@@ -70,8 +70,8 @@ def test_images_that_no_table_names_are_named(folder):
     table = pd.DataFrame({"file_name": names, "label": ["b", "a"]})
     table.to_csv(folder / "metadata.csv", index=False)
     assert read_images(folder).notes == [
-        "passed over 4 images that no table names: cat/1.png, cat/2.png, dog/0.png and "
-        "1 more"
+        "ignored 4 images that no table names: cat/1.png, cat/2.png, dog/0.png and 1 "
+        "more"
     ]
 
 
@@ -192,16 +192,15 @@ def test_what_a_folder_needs_is_said(tmp_path):
 BAD = {
     "cat/truncated.jpg": "damaged: ",
     "cat/empty.png": "empty",
-    "cat/notes.txt": "no image by its name",
     "cat/text.png": "no image",
     "cat/bomb.png": "100,000,000 pixels, and more than 50,000,000 are not decoded",
     "cat/floats.tif": "its values are floats, those of most others integers",
     "cat/pointer.jpg": "a Git LFS pointer, not the image: run git lfs pull",
-    "cat/outside.png": "leads outside the folder",
-    "cat/nowhere.png": "there is no such file",
+    "cat/outside.png": "a link that leads outside the folder: --follow-links",
+    "cat/nowhere.png": "a link to nothing",
     "cat/pipe.png": "no file",
     "stray.png": "belongs to no class",
-    "linked": "a link to a folder",
+    "linked": "a link to a folder: --follow-links",
 }
 
 

@@ -49,6 +49,7 @@ READING_PARAMETERS = (
     "size",
     "fit",
     "on_error",
+    "follow_links",
 )
 
 COMPARISON_PARAMETERS = (
@@ -244,6 +245,11 @@ data_options = add_options(
         default="fail",
         show_default=True,
         help="What to do about image files that cannot be used.",
+    ),
+    click.option(
+        "--follow-links",
+        is_flag=True,
+        help="Follow links to folders, and links that lead out of DATA.",
     ),
     click.option(
         "--value-range",

@@ -1,29 +1,25 @@
 """Which files a folder of images has, and what they show: a table of them.
 
-One sub-folder per class, under `train`, `test` and `val` where these exist; or a file
+One sub-folder per class, below split folders or not (see `layout`); or a file
 metadata.csv, .jsonl or .parquet that names them, as Hugging Face's imagefolder has it.
-Nothing is opened here but that table.
 """
 
 import os
-from collections.abc import Collection
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import pandas as pd
 
-from balancegan.data.imagefiles import BadFile, readable
-from balancegan.data.labelled import SPLIT_NAMES, TEST, TRAIN, VALIDATION
+from balancegan.data.foldertree import Folder, Scan
+from balancegan.data.labelled import TEST, TRAIN, VALIDATION
+from balancegan.data.layout import find_layout, unwrap
+from balancegan.data.links import BadFile, counted, list_some, refuse_links
 from balancegan.data.manifests import Manifest, read_manifest
+from balancegan.data.masks import leave_out_masks
 from balancegan.data.opening import SUFFIXES
+from balancegan.data.splitnames import split_of
 from balancegan.errors import DataError
-
-TABLES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
-# What other programs leave in folders, and what we write beside images
-PASSED_OVER = ("thumbs.db", "desktop.ini", "readme.md", "license", "license.txt")
-
-
-SHOWN_NAMES = 3
 
 
 class Listing(NamedTuple):
@@ -34,9 +30,9 @@ class Listing(NamedTuple):
     table : DataFrame
         "file_name" relative to the folder, "label", "split", and further columns.
     bad : list of BadFile
-        Files that are no images, or belong to no class.
+        Files that cannot be used, or belong to no class.
     notes : list of str
-        What there is besides, for people.
+        What was decided, and what there is besides, for people.
     """
 
     table: pd.DataFrame
@@ -48,6 +44,8 @@ def list_folder(
     folder: Path,
     label_column: str | None = None,
     file_column: str | None = None,
+    *,
+    follow_links: bool = False,
 ) -> Listing:
     """Return a table of the images of a folder, and what there is of no use.
 
@@ -58,6 +56,8 @@ def list_folder(
     label_column, file_column : str or None, default=None
         Where a table names the images: the columns of labels and files. None: the
         usual ones.
+    follow_links : bool, default=False
+        Whether links to folders, and to outside the folder, are followed.
 
     Returns
     -------
@@ -66,142 +66,163 @@ def list_folder(
     Raises
     ------
     DataError
-        If there is no class in it.
+        If there is no class in it, or the folders can be understood in several ways.
     """
+    scan = Scan(folder, follow_links)
+    top = unwrap(scan.tree)
     columns = file_column, label_column
-    tables = [_list_table(folder, ".", *columns)]
-    split_folders = {
-        entry.name: SPLIT_NAMES[entry.name.lower()]
-        for entry in _entries(folder)
-        if entry.is_dir(follow_symlinks=False) and entry.name.lower() in SPLIT_NAMES
-    }
-    tables += [_list_table(folder, name, *columns) for name in split_folders]
-    found = [table for table in tables if table is not None]
-    if found:
-        for name, each in zip([TRAIN, *split_folders.values()], tables, strict=True):
-            if each is not None and "split" not in each.table:
-                each.table.insert(2, "split", name)
-        together = pd.concat([each.table for each in found], ignore_index=True)
-        unused = _note_unused(folder, together["file_name"], "no table names")
-        said = [note for each in found for note in each.notes]
-        unclear = [file for each in found for file in each.bad]
-        return Listing(together, unclear, [*said, *unused])
-    rows: list[tuple[str, str, str]] = []
-    bad: list[BadFile] = []
-    notes: list[str] = []
-    if TRAIN in split_folders.values():
-        for name, split in split_folders.items():
-            rows += _list_classes(folder, name, split, bad)
-        files = {file for file, _, _ in rows} | {file.name for file in bad}
-        parts = ", ".join(split_folders)
-        notes = _note_unused(folder, files, f"are in none of {parts}")
-    else:
-        rows += _list_classes(folder, "", TRAIN, bad)
+    splits = {f.path: split for f in top.filled if (split := split_of(f.name))}
+    places = [
+        f for f in (top, *top.filled) if f.table and (f is top or f.path in splits)
+    ]
+    tables = {place.path: _read_table(scan, place, *columns) for place in places}
+    if any("label" in found.table for found in tables.values()):
+        return _list_named(scan, top, tables, splits)
+    try:
+        return _list_classes(scan, tables)
+    except DataError:
+        is_flat = parts == top.filled and not any(part.filled for part in parts)
+        if not tables or not (top.images or is_flat):
+            raise
+    # Without class folders: one of the columns is that of the labels
+    tables = {place.path: _read_table(scan, place, *columns, True) for place in places}
+    return _list_named(scan, top, tables, splits)
+
+
+def _list_classes(scan: Scan, tables: dict[str, Manifest]) -> Listing:
+    """Return the images of class folders, with what tables say of them."""
+    notes = leave_out_masks(scan)
+    top = unwrap(scan.tree)
+    layout = find_layout(top)
+    bad = [*layout.bad, *(b for place in layout.placed for b in place.folder.all_bad())]
+    rows = [
+        (image, place.label, place.split)
+        for place in layout.placed
+        for image in place.folder.all_images()
+    ]
     if not rows:
-        raise DataError(
-            f"{folder} has no images. Expected: a sub-folder for each class with "
-            f"{', '.join(SUFFIXES)} files, in the folder itself or in {TRAIN}, {TEST} "
-            f"and {VALIDATION}; or a metadata.csv with columns file_name and label."
-        )
+        raise _no_images(scan.root, bad)
+    of_classes = [place.folder for place in layout.placed if place.folder.table]
+    found = [*tables.values(), *(_read_table(scan, place) for place in of_classes)]
     table = pd.DataFrame(rows, columns=["file_name", "label", "split"])
+    table, more = _join(scan.root, table, found)
+    used = [*table["file_name"], *(file.name for file in bad)]
+    unused = _note_unused(scan.tree, used, "in no class folder")
+    if top is not scan.tree:
+        notes = [f"read from {top.path}, the only folder with images", *notes]
+    notes += [*layout.notes, *more, *unused, *scan.notes()]
     return Listing(table, bad, notes)
 
 
-def _list_table(
-    folder: Path, sub_folder: str, file_column: str | None, label_column: str | None
-) -> Manifest | None:
-    """Return the table that names the files of a folder, or None without one."""
-    for name in TABLES:
-        path = folder / sub_folder / name
-        if path.is_file():
-            found = read_manifest(
-                path, file_column=file_column, label_column=label_column
-            )
-            if sub_folder != ".":
-                found.table["file_name"] = f"{sub_folder}/" + found.table["file_name"]
-            return found
-    return None
-
-
-def _note_unused(folder: Path, used: Collection[str], why: str) -> list[str]:
-    """Say which images of a folder nobody asked for; nothing where there are none."""
-    known = {Path(os.path.normpath(name)) for name in used}
-    files = {
-        Path(top, name).relative_to(folder)
-        for top, _, names in os.walk(folder)
-        for name in names
-        if name.lower().endswith(SUFFIXES)
-    }
-    images = sorted(
-        str(file)
-        for file in files - known
-        if not any(part.startswith(".") for part in file.parts)
+def _list_named(
+    scan: Scan, top: Folder, tables: dict[str, Manifest], splits: dict[str, str]
+) -> Listing:
+    """Return the images that tables name."""
+    notes = []
+    labelled = {p: found for p, found in tables.items() if "label" in found.table}
+    for path, (table, _, _) in labelled.items():
+        if "split" in table:
+            continue
+        first = [_first_folder(name, top.path) for name in table["file_name"]]
+        named = [split_of(name) for name in first]
+        if path == top.path and TRAIN in named and None not in named:
+            table.insert(2, "split", named)
+            if len(set(named)) > 1:
+                notes.append("splits are those of the folders that the table names")
+        else:
+            table.insert(2, "split", splits.get(path, TRAIN))
+    together = pd.concat(
+        [found.table for found in labelled.values()], ignore_index=True
     )
+    notes += [note for found in labelled.values() for note in found.notes]
+    notes += _note_unused(scan.tree, together["file_name"], "that no table names")
+    bad = [file for found in labelled.values() for file in found.bad]
+    return Listing(together, bad, notes)
+
+
+def _first_folder(name: str, top: str) -> str:
+    """Return the first folder of a name below the folder `top`."""
+    parts = PurePosixPath(os.path.relpath(os.path.normpath(name), top or ".")).parts
+    return parts[0] if len(parts) > 1 else ""
+
+
+def _read_table(
+    scan: Scan,
+    place: Folder,
+    file_column: str | None = None,
+    label_column: str | None = None,
+    needs_label: bool = False,
+) -> Manifest:
+    """Return the table of a folder, its files named from the folder that was scanned.
+
+    "label" may be missing where it is not needed.
+    """
+    path = scan.root / str(place.table)
+    if not scan.follow_links:
+        refuse_links(scan.root, [path])
+    found = read_manifest(
+        path,
+        file_column=file_column,
+        label_column=label_column,
+        needs_label=needs_label,
+    )
+    if place.path:
+        found.table["file_name"] = f"{place.path}/" + found.table["file_name"]
+    return found
+
+
+def _join(
+    folder: Path, images: pd.DataFrame, tables: Sequence[Manifest]
+) -> tuple[pd.DataFrame, list[str]]:
+    """Return images with the further columns that tables have of them, and notes.
+
+    Raises
+    ------
+    DataError
+        If a table has another label or split for an image than its folder says.
+    """
+    if not tables:
+        return images, []
+    notes = [note for found in tables for note in found.notes]
+    further = pd.concat([found.table for found in tables], ignore_index=True)
+    names = further["file_name"].map(os.path.normpath)
+    further = further.drop(columns="file_name").set_index(names)
+    others = sorted(set(further.index) - set(images["file_name"]))
+    if others:
+        number = counted(len(others), "file")
+        notes.append(f"tables name {number} in no class folder: {list_some(others)}")
+    further = further[~further.index.duplicated()].reindex(images["file_name"])
+    for column in [name for name in ("label", "split") if name in further]:
+        said = further[column].reset_index(drop=True)
+        differs = said.notna() & (said != images[column])
+        if column == "split" and set(images["split"]) == {TRAIN}:
+            images["split"] = said.fillna(TRAIN)
+        elif differs.any():
+            row = int(differs.argmax())
+            raise DataError(
+                f"The tables in {folder} and its folders differ about "
+                f"{images['file_name'][row]}. Received: {column} {said[row]!r} in a "
+                f"table, {images[column][row]!r} by the folder."
+            )
+    further = further.drop(columns=["label", "split"], errors="ignore")
+    return images.join(further.reset_index(drop=True)), notes
+
+
+def _no_images(folder: Path, bad: Sequence[BadFile]) -> DataError:
+    """Return an error that says what a folder needs, and what there is instead."""
+    named = [f"{file.name} ({file.reason})" for file in bad]
+    found = f" Received: {list_some(named)}." if bad else ""
+    return DataError(
+        f"{folder} has no images. Expected: a sub-folder for each class with "
+        f"{', '.join(SUFFIXES)} files, in the folder itself or in {TRAIN}, {TEST} "
+        f"and {VALIDATION}; or a metadata.csv with columns file_name and label.{found}"
+    )
+
+
+def _note_unused(tree: Folder, used: Iterable[str], why: str) -> list[str]:
+    """Say which images of a folder nobody asked for; nothing where there are none."""
+    known = {os.path.normpath(name) for name in used}
+    images = sorted(image for image in tree.all_images() if image not in known)
     if not images:
         return []
-    rest = len(images) - SHOWN_NAMES
-    shown = [readable(name) for name in images[:SHOWN_NAMES]]
-    more = f" and {rest} more" if rest > 0 else ""
-    return [f"passed over {len(images)} images that {why}: {', '.join(shown)}{more}"]
-
-
-def _list_classes(
-    folder: Path, sub_folder: str, split: str, bad: list[BadFile]
-) -> list[tuple[str, str, str]]:
-    """Return the files below the class folders of one split."""
-    rows: list[tuple[str, str, str]] = []
-    for entry in _entries(folder / sub_folder):
-        name = os.path.join(sub_folder, entry.name)
-        if entry.is_symlink() and not entry.is_file():
-            bad.append(BadFile(name, "a link to a folder"))
-        elif entry.is_dir(follow_symlinks=False):
-            for file in _walk(folder, name, bad):
-                if not file.lower().endswith(SUFFIXES):
-                    bad.append(BadFile(file, "no image by its name"))
-                elif not _is_text(file):
-                    bad.append(BadFile(file, "its name is not UTF-8"))
-                else:
-                    rows.append((file, entry.name, split))
-        elif entry.name.lower().endswith(SUFFIXES):
-            bad.append(BadFile(name, "belongs to no class"))
-    return rows
-
-
-def _walk(folder: Path, sub_folder: str, bad: list[BadFile]) -> list[str]:
-    """Return all files below a folder, their names relative to the first one."""
-    files: list[str] = []
-    for entry in _entries(folder / sub_folder):
-        name = os.path.join(sub_folder, entry.name)
-        if entry.is_dir(follow_symlinks=False):
-            files += _walk(folder, name, bad)
-        elif entry.is_symlink() and entry.is_dir():
-            bad.append(BadFile(name, "a link to a folder"))
-        else:
-            files.append(name)
-    return files
-
-
-def _is_text(name: str) -> bool:
-    """Return whether a file name can be written to a table."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _entries(folder: Path) -> list["os.DirEntry[str]"]:
-    """Return what a folder holds, in order, without what is hidden or known."""
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(
-                (
-                    entry
-                    for entry in entries
-                    if not entry.name.startswith(".")
-                    and (entry.is_dir() or entry.name.lower() not in PASSED_OVER)
-                ),
-                key=lambda entry: entry.name,
-            )
-    except OSError as error:
-        raise DataError(f"{folder} cannot be read: {error.strerror}.") from error
+    return [f"ignored {counted(len(images), 'image')} {why}: {list_some(images)}"]

@@ -5,7 +5,6 @@ and further columns. Where it comes from (class folders, a manifest) is not know
 Files are decoded once, to 8 bits; a set larger than memory goes to a temporary file.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +22,7 @@ from balancegan.data.fitting import (
     choose_size,
 )
 from balancegan.data.labelled import TRAIN, LabelledImages, Part
+from balancegan.data.links import BadFile, find_files, readable
 from balancegan.data.opening import UnusableImage
 from balancegan.errors import DataError
 from balancegan.memory import allocate
@@ -30,14 +30,6 @@ from balancegan.memory import allocate
 OnError = Literal["fail", "skip"]
 FILE_COLUMNS = ("file_name", "label", "split")
 MOST_NAMED = 20  # bad files in a message
-
-
-@dataclass(frozen=True)
-class BadFile:
-    """A file that cannot be used, and why."""
-
-    name: str
-    reason: str
 
 
 @dataclass
@@ -81,6 +73,7 @@ def read_image_files(
     fit: Fit | None = None,
     on_error: OnError = "fail",
     value_range: tuple[float, float] | None = None,
+    follow_links: bool = False,
 ) -> LabelledImages:
     """Decode the files of a table to images of one size.
 
@@ -105,6 +98,9 @@ def read_image_files(
     value_range : tuple of float or None, default=None
         Black and white of files of more than 8 bits. None: see
         :func:`balancegan.data.depth.choose_scale`; training files decide.
+    follow_links : bool, default=False
+        Whether links that lead outside the root are followed. What lies there is said
+        in a note.
 
     Returns
     -------
@@ -116,7 +112,7 @@ def read_image_files(
         If files are unusable, or no training image is left.
     """
     bad = list(bad)
-    files = _find_files(root, table["file_name"], bad)
+    files, link_notes = find_files(root, table["file_name"], bad, follow_links)
     headers = _read_headers(files, bad)
     scale = _choose_scale(table, files, headers, value_range, bad)
     if not headers:
@@ -149,7 +145,12 @@ def read_image_files(
     notes += kinds.describe(scale, "files")
     file_range = None if scale is None else (scale.low, scale.high)
     return LabelledImages(
-        path, parts, notes=notes, fit=fit, file_range=file_range, root=root
+        path,
+        parts,
+        notes=notes + link_notes,
+        fit=fit,
+        file_range=file_range,
+        root=root,
     )
 
 
@@ -171,25 +172,6 @@ def _choose_scale(
     for name in others:
         del headers[name]
     return scale
-
-
-def _find_files(root: Path, names: pd.Series, bad: list[BadFile]) -> dict[str, Path]:
-    """Return the files by name, without those that are missing or lead elsewhere."""
-    inside = root.resolve()
-    files: dict[str, Path] = {}
-    for name in names.unique():
-        try:
-            resolved = (root / name).resolve(strict=True)
-        except (OSError, RuntimeError, ValueError):
-            bad.append(BadFile(name, "there is no such file"))
-            continue
-        if not resolved.is_relative_to(inside):
-            bad.append(BadFile(name, "leads outside the folder"))
-        elif Path(name).is_absolute() or ".." in Path(name).parts:
-            files[name] = root / resolved.relative_to(inside)
-        else:
-            files[name] = root / name
-    return files
 
 
 def _read_headers(files: dict[str, Path], bad: list[BadFile]) -> dict[str, Header]:
@@ -279,8 +261,3 @@ def list_bad(bad: list[BadFile]) -> str:
     named = [f"{readable(f.name)} ({f.reason})" for f in bad[:MOST_NAMED]]
     rest = len(bad) - len(named)
     return "; ".join(named) + (f"; and {rest} more" if rest else "")
-
-
-def readable(name: str) -> str:
-    """Return a file name with escapes for what is no text, or moves the cursor."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)

@@ -13,10 +13,14 @@ import pandas as pd
 from balancegan.data.arrays import LINEAGE_KEYS, MASK_KEY, marked_rows, refuse_synthetic
 from balancegan.data.columns import as_written
 from balancegan.data.filefinder import FileFinder
-from balancegan.data.imagefiles import BadFile, OnError, readable
+from balancegan.data.imagefiles import OnError
+from balancegan.data.links import BadFile, readable
 from balancegan.data.tablecolumns import (
     FILE_KEYS,
+    LABEL_KEY,
     SPLIT_KEY,
+    Columns,
+    find_file_column,
     find_split_column,
     find_table_columns,
     read_splits,
@@ -54,6 +58,7 @@ def read_manifest(
     file_column: str | None = None,
     label_column: str | None = None,
     on_error: OnError = "fail",
+    needs_label: bool = True,
 ) -> Manifest:
     """Read a table of image files, and find the files.
 
@@ -69,6 +74,9 @@ def read_manifest(
     on_error : str, default="fail"
         What to do about rows without a file name or a label: "fail" refuses them,
         "skip" leaves them out and says so in a note.
+    needs_label : bool, default=True
+        Whether a column of labels is looked for. If not, only "label" is one, or the
+        one that is named, and the table may lack it.
 
     Returns
     -------
@@ -85,25 +93,29 @@ def read_manifest(
     """
     finder = FileFinder(path.parent if root is None else root)
     table, notes = read_frame(path, finder.is_named)
-    return arrange(path, table, notes, finder, file_column, label_column, on_error)
+    if not needs_label and label_column is None and LABEL_KEY not in table:
+        file = find_file_column(path, table, finder, file_column)
+        columns = Columns(file, None, table, [])
+    else:
+        columns = find_table_columns(path, table, finder, file_column, label_column)
+    return arrange(path, columns, notes, finder, on_error)
 
 
 def arrange(
     path: Path,
-    table: pd.DataFrame,
+    columns: Columns,
     notes: list[str],
     finder: FileFinder,
-    file_column: str | None,
-    label_column: str | None,
     on_error: OnError,
 ) -> Manifest:
     """Return a table with our names of columns, and the files that it names."""
-    columns = find_table_columns(path, table, finder, file_column, label_column)
-    if not len(table):
+    if not len(columns.table):
         raise DataError(f"{path} names no image.")
     split, more = find_split_column(path, columns.table)
     notes = [*notes, *columns.notes, *more]
-    names = {columns.file: "file_name", columns.label: "label"}
+    names = {columns.file: "file_name"}
+    if columns.label is not None:
+        names[columns.label] = "label"
     if split is not None and split not in names:
         names[split] = SPLIT_KEY
     table = _rename(columns.table, names)
@@ -112,8 +124,9 @@ def arrange(
     if MASK_KEY in table:
         refuse_synthetic(path, marked_rows(table[MASK_KEY]))
     table = table.drop(columns=[key for key in LINEAGE_KEYS if key in table])
-    table["label"], more = tidy_labels(table["label"])
-    notes += more
+    if "label" in table:
+        table["label"], more = tidy_labels(table["label"])
+        notes += more
     if SPLIT_KEY in table:
         table[SPLIT_KEY] = read_splits(path, table[SPLIT_KEY])
     first = [c for c in ("file_name", "label", SPLIT_KEY) if c in table]
@@ -133,7 +146,8 @@ def _drop_incomplete(
     """Refuse rows without a file name or a label, or leave them out and say so."""
     is_whole = np.ones(len(table), dtype=bool)
     lacking = []
-    for column in ("file_name", "label"):
+    needed = [name for name in ("file_name", "label") if name in table]
+    for column in needed:
         missing = table[column].isna() | (table[column].astype(str).str.strip() == "")
         if missing.any():
             row = int(np.argmax(missing)) + 1
@@ -147,7 +161,7 @@ def _drop_incomplete(
         )
     notes = [f"left out incomplete rows of {path.name}: {said}"] if lacking else []
     table = table[is_whole].reset_index(drop=True)
-    texts = {name: table[name].astype(str) for name in ("file_name", "label")}
+    texts = {name: table[name].astype(str) for name in needed}
     return table.assign(**texts), notes
 
 

@@ -17,6 +17,7 @@ from balancegan.data.folders import Listing, list_folder
 from balancegan.data.idx import has_idx_set, parse_name
 from balancegan.data.imagefiles import OnError, read_image_files
 from balancegan.data.labelled import LabelledImages
+from balancegan.data.links import refuse_links
 from balancegan.data.manifests import Manifest
 from balancegan.data.shards import is_sharded, read_shards
 from balancegan.data.tablereading import read_any_table
@@ -37,6 +38,7 @@ def read_images(
     value_range: tuple[float, float] | None = None,
     images_root: str | os.PathLike[str] | None = None,
     image_shape: Sequence[int] | None = None,
+    follow_links: bool = False,
 ) -> LabelledImages:
     """Read labelled images.
 
@@ -76,6 +78,10 @@ def read_images(
         Height and width, and channels where there are several, of images that are
         stored flat: as rows of an array, or in a table of pixels. None: their own;
         those of a table are square.
+    follow_links : bool, default=False
+        Whether links to folders, and links that lead outside the folder that was
+        named, are followed. Such links are refused otherwise. A link as `path` itself
+        always is followed.
 
     Returns
     -------
@@ -89,6 +95,8 @@ def read_images(
     path = Path(path)
     kind = find_kind(path)
     _check_settings(path, kind, size, fit, image_shape, images_root)
+    if not follow_links:
+        _refuse_links(path, kind)
     if kind in ARRAY_KINDS:
         named = load_named(path, kind, images_key, labels_key)
         labelled = from_arrays(
@@ -116,7 +124,8 @@ def read_images(
             return read
         found = read
     else:
-        root, found = path, list_folder(path, labels_key, images_key)
+        root = path
+        found = list_folder(path, labels_key, images_key, follow_links=follow_links)
     table, bad, notes = found
     labelled = read_image_files(
         path,
@@ -127,6 +136,7 @@ def read_images(
         fit=fit,
         on_error=on_error,
         value_range=value_range,
+        follow_links=follow_links,
     )
     return replace(labelled, notes=[*labelled.notes, *notes])
 
@@ -160,6 +170,17 @@ def _check_settings(
         )
     if not Path(images_root).is_dir():
         raise DataError(f"There is no folder {os.fspath(images_root)} (--images-root).")
+
+
+def _refuse_links(path: Path, kind: str) -> None:
+    """Raise DataError for links out of a folder of arrays or shards."""
+    if path.is_dir() and kind != "folder":
+        refuse_links(path, path.rglob("*"))
+    elif kind in ("npy", "idx"):
+        beside = [file for file in path.parent.iterdir() if file.name != path.name]
+        arrays = npy_files(path.parent).values()
+        files = (f for f in beside if f in arrays or parse_name(f.name) is not None)
+        refuse_links(path.parent, files)
 
 
 def find_kind(path: Path) -> str:

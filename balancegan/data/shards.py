@@ -25,9 +25,8 @@ from balancegan.data.fitting import (
     choose_fit,
     choose_size,
 )
-from balancegan.data.folders import TABLES
+from balancegan.data.foldertree import TABLES
 from balancegan.data.imagefiles import (
-    BadFile,
     Kinds,
     OnError,
     check_usable,
@@ -36,6 +35,7 @@ from balancegan.data.imagefiles import (
     nothing_left,
 )
 from balancegan.data.labelled import SPLIT_NAMES, TRAIN, LabelledImages, Part
+from balancegan.data.links import BadFile
 from balancegan.data.opening import UnusableImage
 from balancegan.data.samples import (
     PARQUET,

@@ -41,8 +41,10 @@ class Columns(NamedTuple):
 
     Attributes
     ----------
-    file, label : str
-        The columns of file names and labels.
+    file : str
+        The column of file names.
+    label : str or None
+        The column of labels. None: the table has none.
     table : DataFrame
         The table, which has the label column now if it was one-hot.
     notes : list of str
@@ -50,7 +52,7 @@ class Columns(NamedTuple):
     """
 
     file: str
-    label: str
+    label: str | None
     table: pd.DataFrame
     notes: list[str]
 
@@ -82,9 +84,7 @@ def find_table_columns(
         If there is no such column, or several may be meant.
     """
     notes: list[str] = []
-    file = _given(path, table, file_column, "--images-key")
-    if file is None:
-        file = _find_file_column(path, table, finder, label_column)
+    file = find_file_column(path, table, finder, file_column, label_column)
     label = _given(path, table, label_column, "--labels-key")
     if label is None:
         table, label, notes = find_label_column(path, table, file)
@@ -223,9 +223,16 @@ def _given(
     )
 
 
-def _find_file_column(
-    path: Path, table: pd.DataFrame, finder: FileFinder, label: str | None
+def find_file_column(
+    path: Path,
+    table: pd.DataFrame,
+    finder: FileFinder,
+    given: str | None = None,
+    label: str | None = None,
 ) -> str:
+    """Return the column of file names, see :func:`find_table_columns`."""
+    if (file := _given(path, table, given, "--images-key")) is not None:
+        return file
     names = [str(name) for name in table if name != label]
     candidates = (
         [name for name in FILE_KEYS if name in names]

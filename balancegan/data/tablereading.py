@@ -14,6 +14,7 @@ from balancegan.data.pixeltables import (
     read_pixel_cells,
     read_pixel_columns,
 )
+from balancegan.data.tablecolumns import find_table_columns
 from balancegan.data.tables import TEXT_SUFFIXES, from_text, read_frame
 from balancegan.data.texttables import open_text_table
 from balancegan.errors import DataError
@@ -69,7 +70,8 @@ def read_any_table(
             f"{OPTION} is for flat images. Received: {path}, which names files. Use "
             "--size to bring them to one size."
         )
-    found = arrange(path, table, notes, finder, images_key, labels_key, on_error)
+    columns = find_table_columns(path, table, finder, images_key, labels_key)
+    found = arrange(path, columns, notes, finder, on_error)
     if "split" not in found.table:
         found.table.insert(2, "split", TRAIN)
     return found

@@ -1,0 +1,275 @@
+"""What a folder holds: images and sub-folders, without what belongs to no image set.
+
+Files are told apart by their names, and by their content where the name says nothing.
+What the folders mean (classes, splits) is `layout`'s business.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from balancegan.data.decoding import read_header
+from balancegan.data.links import LINKED_FOLDER, BadFile, counted, list_some, real_path
+from balancegan.data.opening import SUFFIXES, UnusableImage
+from balancegan.errors import DataError
+
+TABLES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+# Images by their names, although not all can be read
+PICTURES = {
+    *SUFFIXES,
+    *(".svg", ".heic", ".heif", ".jxl", ".psd", ".dng", ".cr2", ".nef"),
+}
+OTHERS = {
+    *(".txt", ".xml", ".json", ".jsonl", ".csv", ".tsv", ".md", ".rst", ".tex", ".log"),
+    *(".pdf", ".doc", ".docx", ".rtf", ".xls", ".xlsx", ".htm", ".html", ".url"),
+    *(".yaml", ".yml", ".toml", ".ini", ".cfg", ".py", ".ipynb", ".js", ".sh", ".m"),
+    *(".zip", ".gz", ".tar", ".rar", ".7z", ".npy", ".npz", ".mat", ".h5", ".parquet"),
+    *(".pkl", ".pickle", ".pt", ".pth", ".bin", ".dat", ".db", ".tmp", ".part"),
+    *(".avi", ".mov", ".mp4", ".mp3", ".wav"),
+}
+ANNOTATIONS = (".xml", ".txt", ".json")
+# What we, and the makers of image sets, put next to images: no word of it
+SILENT = ("readme", "readme.md", "readme.txt", "license", "license.md", "license.txt")
+SYSTEM_FILES = ("thumbs.db", "ehthumbs.db", "desktop.ini", ".ds_store")
+APPLE_DOUBLE = "._"
+SYSTEM_FOLDERS = {
+    "#recycle",
+    "#snapshot",
+    "$recycle.bin",
+    ".ipynb_checkpoints",
+    ".thumbnails",
+    "@eadir",
+    "__macosx",
+    "__pycache__",
+    "lost+found",
+    "system volume information",
+    "thumbnails",
+    "thumbs",
+}
+DEEPEST = 50  # folders in each other
+
+
+@dataclass(eq=False)
+class Folder:
+    """A folder and what is below it.
+
+    Parameters
+    ----------
+    path : str
+        Relative to the folder that was scanned, "" for that itself.
+    images : list of str
+        Image files directly in it, by their paths.
+    folders : list of Folder
+        Sub-folders.
+    table : str or None
+        The path of a table that names its images.
+    bad : list of BadFile
+        What directly in it cannot be used.
+    n_others : int
+        Other files directly in it.
+    """
+
+    path: str
+    images: list[str] = field(default_factory=list)
+    folders: list["Folder"] = field(default_factory=list)
+    table: str | None = None
+    bad: list[BadFile] = field(default_factory=list)
+    n_others: int = 0
+
+    @property
+    def name(self) -> str:
+        """What it is called, without the folders above it."""
+        return os.path.basename(self.path)
+
+    def walk(self) -> Iterator["Folder"]:
+        """Yield it and all folders below it."""
+        yield self
+        for folder in self.folders:
+            yield from folder.walk()
+
+    def all_images(self) -> list[str]:
+        """Return all images in it and below it, in the order of their names."""
+        images = (image for folder in self.walk() for image in folder.images)
+        return sorted(images, key=lambda image: image.split(os.sep))
+
+    def all_bad(self) -> list[BadFile]:
+        """Return all that cannot be used in it and below it."""
+        return [file for folder in self.walk() for file in folder.bad]
+
+    @property
+    def filled(self) -> list["Folder"]:
+        """The sub-folders with images in or below them."""
+        return [f for f in self.folders if any(below.images for below in f.walk())]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no file in it or below it."""
+        return not any(f.images or f.bad or f.n_others or f.table for f in self.walk())
+
+
+@dataclass
+class Scan:
+    """Looks through a folder, and keeps what people are told of it.
+
+    Parameters
+    ----------
+    root : Path
+        The folder.
+    follow_links : bool
+        Whether links to folders, and to outside the folder, are followed.
+    """
+
+    root: Path
+    follow_links: bool
+    systems: list[str] = field(default_factory=list)
+    loops: list[str] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+    annotations: list[str] = field(default_factory=list)
+    unnamed: list[str] = field(default_factory=list)
+
+    @cached_property
+    def tree(self) -> Folder:
+        """The folder and all below it."""
+        return self._folder("", ())
+
+    def may_open(self, name: str) -> bool:
+        """Return whether a file is there, and not behind a link nobody follows."""
+        try:
+            path = real_path(self.root / name)
+        except (OSError, RuntimeError, ValueError):
+            return False
+        inside = path.is_relative_to(real_path(self.root))
+        return path.is_file() and (self.follow_links or inside)
+
+    def notes(self) -> list[str]:
+        """Return what was ignored or decided, for people."""
+        kinds = Counter(_suffix(name) or "without suffix" for name in self.others)
+        texts = counted(len(self.annotations), "annotation file")
+        found = {
+            "ignored folders of other programs": self.systems,
+            "ignored links to folders that they lie in": self.loops,
+            f"ignored {counted(len(self.others), 'file')} not of images ("
+            + ", ".join(f"{n} {kind}" for kind, n in kinds.most_common())
+            + ")": self.others,
+            f"ignored {texts} with names of images": self.annotations,
+            f"{counted(len(self.unnamed), 'image')} known by content, not by suffix": (
+                self.unnamed
+            ),
+        }
+        return [f"{what}: {list_some(names)}" for what, names in found.items() if names]
+
+    def _folder(self, path: str, above: tuple[Path, ...]) -> Folder:
+        if len(above) > DEEPEST:
+            raise DataError(
+                f"{self.root} has more than {DEEPEST} folders within each other: "
+                f"{path}. Name a folder further down."
+            )
+        found = Folder(path)
+        above = (*above, real_path(self.root / path))
+        others = []
+        for entry in _entries(self.root / path):
+            name = os.path.join(path, entry.name)
+            if _is_folder(entry):
+                self._add_folder(found, entry, name, above)
+            elif _is_picture(entry.name):
+                found.images.append(name)
+            elif entry.name in TABLES:
+                found.table = found.table or name
+            elif self._is_image(entry):
+                found.images.append(name)
+                self.unnamed.append(name)
+            elif entry.name.lower() not in SILENT:
+                others.append(name)
+        found.images, bad = _split_texts(found.images)
+        found.bad += bad
+        found.n_others = len(others)
+        self._sort_others(found, others)
+        return found
+
+    def _add_folder(
+        self,
+        found: Folder,
+        entry: "os.DirEntry[str]",
+        name: str,
+        above: tuple[Path, ...],
+    ) -> None:
+        if entry.name.lower() in SYSTEM_FOLDERS:
+            self.systems.append(name)
+        elif entry.is_symlink() and not self.follow_links:
+            found.bad.append(BadFile(name, LINKED_FOLDER))
+        elif entry.is_symlink() and real_path(self.root / name) in above:
+            self.loops.append(name)
+        else:
+            found.folders.append(self._folder(name, above))
+
+    def _is_image(self, entry: "os.DirEntry[str]") -> bool:
+        """Return whether a file whose name says nothing is an image."""
+        is_known = _suffix(entry.name) in OTHERS or entry.name.startswith(".")
+        if is_known or entry.name.lower() in (*SILENT, *SYSTEM_FILES):
+            return False
+        name = os.path.relpath(entry.path, self.root)
+        if not self.may_open(name):
+            return False
+        try:
+            read_header(Path(entry.path))
+        except UnusableImage:
+            return False
+        return True
+
+    def _sort_others(self, found: Folder, others: list[str]) -> None:
+        stems = {PurePosixPath(image).stem for image in found.images}
+        for name in others:
+            is_twin = PurePosixPath(name).stem in stems
+            if is_twin and _suffix(name) in ANNOTATIONS:
+                self.annotations.append(name)
+            else:
+                self.others.append(name)
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    """Return whether it is a folder, or a link to one."""
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, say
+        return False
+
+
+def _suffix(name: str) -> str:
+    return PurePosixPath(name).suffix.lower()
+
+
+def _is_picture(name: str) -> bool:
+    return _suffix(name) in PICTURES and not name.startswith(".")
+
+
+def _split_texts(names: list[str]) -> tuple[list[str], list[BadFile]]:
+    """Return the names that can be written to a table, and the remaining files."""
+    good, bad = [], []
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            bad.append(BadFile(name, "its name is not UTF-8"))
+        else:
+            good.append(name)
+    return good, bad
+
+
+def _entries(folder: Path) -> list["os.DirEntry[str]"]:
+    """Return what a folder holds, in order, without what is hidden."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(
+                (entry for entry in entries if not _is_hidden(entry.name)),
+                key=lambda entry: entry.name,
+            )
+    except OSError as error:
+        raise DataError(f"{folder} cannot be read: {error.strerror}.") from error
+
+
+def _is_hidden(name: str) -> bool:
+    known = name.lower() in (*SYSTEM_FOLDERS, *SYSTEM_FILES)
+    return name.startswith(".") and not known and not name.startswith(APPLE_DOUBLE)
