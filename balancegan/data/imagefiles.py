@@ -5,6 +5,7 @@ and further columns. Where it comes from (class folders, a manifest) is not know
 Files are decoded once, to 8 bits; a set larger than memory goes to a temporary file.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 

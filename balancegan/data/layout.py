@@ -364,9 +364,10 @@ def _note_names(placed: Sequence[Placed]) -> list[str]:
     for split, label, folder in placed:
         folders[split, label].add(folder.name)
         cases[label.casefold()].add(label)
+    several = {label: sorted(names) for (_, label), names in folders.items()}
     notes = [
-        f"folders of one class, {label!r}: {list_some([ascii(name) for name in sorted(names)])}"
-        for (_, label), names in folders.items()
+        f"folders of one class, {label!r}: {list_some([ascii(n) for n in names])}"
+        for label, names in several.items()
         if len(names) > 1
     ]
     return notes + [
