@@ -72,9 +72,8 @@ def list_folder(
     top = unwrap(scan.tree)
     columns = file_column, label_column
     splits = {f.path: split for f in top.filled if (split := split_of(f.name))}
-    places = [
-        f for f in (top, *top.filled) if f.table and (f is top or f.path in splits)
-    ]
+    parts = [f for f in top.filled if f.path in splits]
+    places = [place for place in (top, *parts) if place.table is not None]
     tables = {place.path: _read_table(scan, place, *columns) for place in places}
     if any("label" in found.table for found in tables.values()):
         return _list_named(scan, top, tables, splits)

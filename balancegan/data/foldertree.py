@@ -102,7 +102,12 @@ class Folder:
     @property
     def filled(self) -> list["Folder"]:
         """The sub-folders with images in or below them."""
-        return [f for f in self.folders if any(below.images for below in f.walk())]
+        return [folder for folder in self.folders if folder.has_images]
+
+    @property
+    def has_images(self) -> bool:
+        """Whether there are images in it or below it."""
+        return any(folder.images for folder in self.walk())
 
     @property
     def is_empty(self) -> bool:

@@ -72,6 +72,7 @@ def find_layout(top: Folder) -> Layout:
     if layout is None:
         layout = Layout()
         _add_classes(layout, top, TRAIN)
+    layout.notes += _note_names(layout.placed)
     _compare_classes(layout)
     return layout
 
@@ -249,7 +250,6 @@ def _find_inner_splits(top: Folder) -> Layout | None:
             )
         layout.bad += folder.bad
         layout.placed += [Placed(name, _label(folder), sub) for sub, name in subs]
-    layout.notes += _note_names(layout.placed)
     names = sorted({sub.name for f in top.filled for sub in f.filled})
     layout.notes.append(f"in each class folder, {list_some(names)} are its splits")
     return layout
@@ -268,7 +268,7 @@ def _refuse_folds(top: Folder) -> None:
 
 def _add_classes(layout: Layout, level: Folder, split: str) -> None:
     """Add a folder's sub-folders as the classes of a split."""
-    classes = [f for f in level.folders if f.all_images() or f.all_bad()]
+    classes = [f for f in level.folders if f.has_images or f.all_bad()]
     filled = level.filled
     _refuse_folds(level)
     _refuse_misplaced(filled)
@@ -279,11 +279,10 @@ def _add_classes(layout: Layout, level: Folder, split: str) -> None:
             f"There is one folder with images, {filled[0].path}, whose name is not "
             f"that of a class. Expected: a sub-folder for each class. {MEND}"
         )
-    placed = [Placed(split, _label(folder), folder) for folder in classes]
-    layout.placed += placed
+    layout.placed += [Placed(split, _label(folder), folder) for folder in classes]
     layout.bad += level.bad
     layout.bad += [BadFile(name, "belongs to no class") for name in level.images]
-    layout.notes += _note_names(placed) + _note_nested(filled)
+    layout.notes += _note_nested(filled)
     for folder in level.folders:
         if folder not in classes:
             holds = "is empty" if folder.is_empty else "holds no images"
@@ -364,11 +363,10 @@ def _note_names(placed: Sequence[Placed]) -> list[str]:
     for split, label, folder in placed:
         folders[split, label].add(folder.name)
         cases[label.casefold()].add(label)
-    several = {label: sorted(names) for (_, label), names in folders.items()}
+    several = [(k[1], sorted(names)) for k, names in folders.items() if len(names) > 1]
     notes = [
         f"folders of one class, {label!r}: {list_some([ascii(n) for n in names])}"
-        for label, names in several.items()
-        if len(names) > 1
+        for label, names in several
     ]
     return notes + [
         f"classes whose names differ in case alone: {list_some(sorted(labels))}"
@@ -381,7 +379,7 @@ def _compare_classes(layout: Layout) -> None:
     """Say which classes the splits do not share; refuse splits that share none."""
     by_split = defaultdict(set)
     for split, label, folder in layout.placed:
-        if folder.all_images():
+        if folder.has_images:
             by_split[split].add(label)
     train = by_split.pop(TRAIN, set())
     for split, labels in by_split.items():
