@@ -6,8 +6,9 @@ so that importing the package is quick and does not start TensorFlow.
 """
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
+
+from balancegan.versions import library_versions
 
 if TYPE_CHECKING:
     from balancegan.augmenter import ConditionalGANAugmenter
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from balancegan.evaluation.report import write_report
     from balancegan.evaluation.result import EvaluationResult
 
-__version__ = version("balancegan")
+__version__ = library_versions(["balancegan"])["balancegan"]
 
 __all__ = [
     "Arm",

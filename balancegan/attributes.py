@@ -91,7 +91,7 @@ def name_values(label: Any, names: Sequence[str]) -> dict[str, Any]:
     return dict(zip(names, values, strict=True))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Labels:
     """The labels of images, a column for each attribute.
 
@@ -133,7 +133,7 @@ class Labels:
         return replace(self, columns=tuple(columns))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Attributes:
     """What the attributes are called and which values each of them has.
 

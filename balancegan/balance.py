@@ -5,6 +5,7 @@ here are a ratio for several classes and a cap. The result counts images *to mak
 never totals.
 """
 
+import math
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from numbers import Integral, Real
@@ -44,12 +45,19 @@ def class_counts(y: np.ndarray) -> dict[Any, int]:
 def imbalance_ratio(counts: Mapping[Any, int]) -> float:
     """Return the size of the largest class over that of the smallest.
 
+    It is infinite where a class is empty, and NaN where no class has any image.
+
     Examples
     --------
     >>> imbalance_ratio({"bag": 10, "shirt": 40})
     4.0
+    >>> imbalance_ratio({"bag": 10, "shirt": 0}), imbalance_ratio({})
+    (inf, nan)
     """
-    return max(counts.values()) / min(counts.values())
+    most, least = max(counts.values(), default=0), min(counts.values(), default=0)
+    if least:
+        return most / least
+    return math.inf if most else math.nan
 
 
 def plan_synthesis(

@@ -37,7 +37,7 @@ from balancegan.errors import (
 )
 from balancegan.gan.model import TrainedModel
 from balancegan.images import check_format, check_row_shape
-from balancegan.sampler import ImageOverSampler
+from balancegan.sampler import ImageOverSampler, without
 from balancegan.synthesis.ladder import GENERATED, Ladder
 from balancegan.synthesis.reference import Reference
 from balancegan.synthesis.summary import describe_exceptions
@@ -84,6 +84,10 @@ class ModelSampler(ImageOverSampler):
     verbose: int
     validated_: ValidatedAmounts | None
     _judged: tuple[str, Reference | None] | None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: not the images, nor judges, which hold some."""
+        return without(super().__getstate__(), "_judged")
 
     def sample(self, label: Any, n: int, *, first: int = 0) -> np.ndarray:
         """Return synthetic images of one class, or of a combination of attributes.
@@ -195,9 +199,11 @@ class ModelSampler(ImageOverSampler):
                 self._warn_of_unseen(name_values(label, names), stacklevel=5)
         self.n_to_generate_ = plan
         class_indices = model.attributes.indices(labels)
-        ladder = self._ladder(images, class_indices)
+        key = joblib.hash((images, class_indices))
+        known = self._judged[1] if self._judged and self._judged[0] == key else None
+        ladder = self._ladder(images, class_indices, known)
         made = ladder.climb(plan, names, show=bool(self.verbose))
-        self._judged = (joblib.hash((images, class_indices)), ladder.reference)
+        self._judged = (key, ladder.reference)
         self.quality_, self.quality_summary_ = made.quality, made.summary
         if np.isin(made.quality.get("method", []), GENERATED).any():
             model.warn_if_brief(stacklevel=5)
@@ -272,7 +278,13 @@ class ModelSampler(ImageOverSampler):
         positions = attributes.positions(self.balance_on)
         return positions, [attributes.names[position] for position in positions]
 
-    def _ladder(self, images: np.ndarray, class_indices: np.ndarray) -> Ladder:
+    def _ladder(
+        self,
+        images: np.ndarray,
+        class_indices: np.ndarray,
+        reference: Reference | None = None,
+    ) -> Ladder:
+        """Return what makes images; `reference` are judges of the same images."""
         return Ladder(
             self._truncated(),
             images,
@@ -282,17 +294,8 @@ class ModelSampler(ImageOverSampler):
             gan_share=self.gan_share,
             move_copies=self.move_copies,
             best_of=self.best_of,
-            reference=self._reference_for(images, class_indices),
+            reference=reference,
         )
-
-    def _reference_for(
-        self, images: np.ndarray, class_indices: np.ndarray
-    ) -> Reference | None:
-        """Return the judges of the last resampling, where it was of the same images."""
-        if self._judged is None:
-            return None
-        judged, reference = self._judged
-        return reference if judged == joblib.hash((images, class_indices)) else None
 
     def _truncated(self) -> TrainedModel:
         return replace(self.model_, truncation=self.truncation)

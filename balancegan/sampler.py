@@ -10,6 +10,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from functools import partial
 from numbers import Real
 from typing import Any, Protocol, Self
@@ -40,6 +41,17 @@ from balancegan.targets import (
 REAL = "real"  # the method of rows that nothing made
 # Of lists imbalanced-learn says why not
 STRATEGY_TYPES = (str, Real, Mapping, list, type(None))
+
+
+def without(state: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return the state of an object with None in place of one attribute, if it has it.
+
+    Examples
+    --------
+    >>> without({"seed": 0, "images": [1, 2]}, "images")
+    {'seed': 0, 'images': None}
+    """
+    return {**state, name: None} if name in state else state
 
 
 class SyntheticRows(Protocol):
@@ -73,6 +85,23 @@ class ImageOverSampler(BaseOverSampler):
 
     _training_data: tuple[Any, Any] | None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: all but the images that `fit` was given."""
+        return without(super().__getstate__(), "_training_data")
+
+    def __copy__(self) -> Self:
+        """Return a copy that refers to the same images."""
+        copied = type(self).__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        return copied
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Return a copy of all but the images, which it refers to."""
+        copied = type(self).__new__(type(self))
+        copied.__dict__.update(deepcopy(self.__getstate__(), memo))
+        copied._training_data = self.__dict__.get("_training_data")
+        return copied
+
     @abstractmethod
     def _train(
         self,
@@ -103,9 +132,10 @@ class ImageOverSampler(BaseOverSampler):
         Parameters
         ----------
         X : array-like of shape (n, height, width[, channels]) or (n, n_values)
-            Real images. They are referred to, not copied, for a later `resample`. A
-            list of images (arrays, Pillow images), or a column of a DataFrame with an
-            array in each row, is stacked. Or a tf.data.Dataset of images with labels,
+            Real images. They are referred to for a later `resample`, neither copied nor
+            pickled with the augmenter. A list of images (arrays, Pillow images), or a
+            column of a DataFrame with an array in each row, is stacked. Or a
+            tf.data.Dataset of images with labels,
             batched or not, which is read once: see :func:`~balancegan.read_dataset`.
         y : array-like of shape (n,) or (n, n_attributes), or DataFrame, default=None
             Their labels: one for each image, or a column for each attribute. In a
@@ -299,8 +329,8 @@ class ImageOverSampler(BaseOverSampler):
         if X is None and y is None:
             if self._training_data is None:
                 raise DataError(
-                    "A loaded model does not hold the images that it was trained on. "
-                    "Received: no X and y. Give both, as in "
+                    "A model that was loaded or unpickled does not hold the images "
+                    "that it was trained on. Received: no X and y. Give both, as in "
                     "resample(sampling_strategy, X, y)."
                 )
             X, y = self._training_data

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 
 
-@dataclass
+@dataclass(eq=False)
 class State:
     """What something that changes in training is like at one moment of it.
 

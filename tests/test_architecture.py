@@ -29,9 +29,18 @@ BASICS = {
     "pictures",
     "progress",
     "state",
+    "versions",
 }
 MAY_IMPORT = {
-    "__init__": {"augmenter", "balance", "data", "datasets", "errors", "evaluation"},
+    "__init__": {
+        "augmenter",
+        "balance",
+        "data",
+        "datasets",
+        "errors",
+        "evaluation",
+        "versions",
+    },
     "__main__": {"cli"},
     "errors": set(),
     "allocator": set(),
@@ -46,6 +55,7 @@ MAY_IMPORT = {
     "progress": set(),
     "state": set(),
     "containers": {"errors", "pictures"},
+    "versions": set(),
     "data": BASICS,
     "gan": BASICS,
     "sampler": {*BASICS, "containers", "targets"},

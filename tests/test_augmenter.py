@@ -2,6 +2,7 @@ import pickle
 import random
 import subprocess
 import sys
+from copy import copy, deepcopy
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from balancegan import ConditionalGANAugmenter, DataError
+from balancegan import ConditionalGANAugmenter, DataError, model_sampler
 from balancegan.gan import judge
 from balancegan.gan.conditional_gan import ConditionalGAN
 from balancegan.gan.networks import (
@@ -375,6 +376,53 @@ def test_clone_and_fit_keep_every_parameter(small_set, tmp_path, monkeypatch):
 def test_a_fitted_augmenter_survives_pickling(trained):
     again = pickle.loads(pickle.dumps(trained))
     np.testing.assert_array_equal(again.sample("bag", 3), trained.sample("bag", 3))
+
+
+def test_a_pickle_holds_no_images(small_set):
+    X, y = np.tile(small_set[0], (30, 1, 1)), np.tile(small_set[1], 30)
+    augmenter = ConditionalGANAugmenter(
+        steps=1, gan_share=0, random_state=0, verbose=0
+    ).fit(X, y)
+    expected = augmenter.resample({"boot": len(X)})
+    pickled = pickle.dumps(augmenter)
+    assert augmenter._judged is not None
+    assert X[:20].tobytes() not in pickled
+    augmenter._training_data = None
+    assert len(pickled) < len(pickle.dumps(augmenter)) + 1_000
+    again = pickle.loads(pickled)
+    with pytest.raises(DataError, match="loaded or unpickled does not hold the images"):
+        again.resample()
+    for one, other in zip(
+        again.resample({"boot": len(X)}, X, y), expected, strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("copied", [copy, deepcopy])
+def test_a_copy_refers_to_the_same_images(trained, copied):
+    again = copied(trained)
+    assert again._training_data[0] is trained._training_data[0]
+    assert again.get_params() == trained.get_params()
+    np.testing.assert_array_equal(again.sample("bag", 3), trained.sample("bag", 3))
+    assert (again.model_ is trained.model_) == (copied is copy)
+
+
+def test_what_is_not_fitted_is_copied_too():
+    augmenter = ConditionalGANAugmenter(steps=3)
+    for again in (copy(augmenter), deepcopy(augmenter), clone(augmenter)):
+        assert again.get_params() == augmenter.get_params()
+        assert not hasattr(again, "model_")
+
+
+def test_resampling_looks_at_all_images_once_for_their_hash(trained, monkeypatch):
+    hashed = []
+    monkeypatch.setattr(
+        model_sampler.joblib, "hash", lambda rows: str(hashed.append(len(rows[0])))
+    )
+    again = copy(trained)
+    for n in (1, 2):
+        again.resample({"boot": 6})
+        assert hashed == [36] * n
 
 
 @pytest.mark.parametrize(

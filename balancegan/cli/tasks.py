@@ -22,7 +22,7 @@ from balancegan.errors import DataError
 from balancegan.images import ImageFormat
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Task:
     """What shall be balanced, and how.
 

@@ -23,7 +23,7 @@ KINDS = ("floats", "integers")
 LARGEST = 1e30  # greater floats mark missing values
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DeepImage:
     """The values of an image of more than 8 bits.
 

@@ -24,7 +24,7 @@ from balancegan.data.values import (
 NO_CONTRAST = 0.02
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Examined:
     """A part whose images were looked at one by one.
 

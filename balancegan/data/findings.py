@@ -29,7 +29,7 @@ TITLES = {
 EXAMPLES = 5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AuditedPart:
     """The training or the test images of a set, and what is known of each.
 

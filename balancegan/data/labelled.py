@@ -31,7 +31,7 @@ SPLIT_NAMES = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Part:
     """The images of one split.
 
@@ -63,7 +63,7 @@ class Part:
         return [f"{file.parent.name}/{file.name}" for file in self.files]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StoredArrays:
     """How a file of named arrays holds the training part, to write a copy of it.
 
@@ -107,7 +107,7 @@ class StoredArrays:
         return labels.astype(self.labels.dtype).reshape(shape)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LabelledImages:
     """What was read: a training part, and other parts where there are any.
 
@@ -329,7 +329,7 @@ def column_name(key: str) -> str:
     return key
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SyntheticImages:
     """Images to add to the training part, and where each comes from.
 

@@ -10,7 +10,7 @@ from balancegan.memory import release
 PART = 1024  # rows read at a time
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rows:
     """Rows of several sources one behind the other, read when they are written.
 

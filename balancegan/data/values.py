@@ -16,7 +16,7 @@ USUAL_SHARE = 0.9  # of the images lie in the range that is usual
 OVERSHOOT = 0.1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ImageValues:
     """What is known of the values of each image.
 

@@ -84,7 +84,7 @@ class Candidate:
     right: dict[int, np.ndarray] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ValidatedAmounts:
     """What was tried, and what was chosen.
 

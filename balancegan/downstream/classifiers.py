@@ -39,7 +39,7 @@ STEPS_PER_CALL = 10
 ClassifierBuilder = Callable[[tuple[int, int, int], int], keras.Model]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrainingRows:
     """What a classifier learns from.
 

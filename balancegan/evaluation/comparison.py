@@ -8,7 +8,6 @@ the training part of their split alone (`trials`).
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict
-from importlib.metadata import version
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from balancegan.evaluation.splits import find_splits
 from balancegan.evaluation.trials import Classifier, Trial, TrialRunner
 from balancegan.images import ImageFormat
 from balancegan.progress import TimeLeft, show_progress
+from balancegan.versions import library_versions
 
 
 def compare(
@@ -188,7 +188,7 @@ def compare(
         "pictures": runner.show_real(),
         "versions": {
             "python": platform.python_version(),
-            **{name: version(name) for name in PACKAGES},
+            **library_versions(PACKAGES),
         },
     }
     return EvaluationResult(settings, runs)

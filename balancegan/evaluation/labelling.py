@@ -18,7 +18,7 @@ from balancegan.errors import DataError, refusals_as_data_errors
 from balancegan.targets import as_numpy, read_attributes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Labelling:
     """The attributes of the images of a comparison, and which of them is learned.
 

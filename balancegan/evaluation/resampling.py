@@ -24,7 +24,7 @@ MARGIN = 0.5  # of the range, by which values may leave it: noise does, and is c
 JUDGED = (*METHODS, "instead", "accepted", "fault", "fault_share")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Resampled:
     """Rows that a classifier learns from.
 

@@ -9,7 +9,6 @@ import inspect
 import json
 from collections.abc import Callable
 from contextlib import suppress
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from sklearn.base import BaseEstimator
 from balancegan.errors import DataError
 from balancegan.evaluation.resampling import Resampled
 from balancegan.files import whole_file
+from balancegan.versions import library_versions
 
 PACKAGES = ("balancegan", "tensorflow", "keras", "scikit-learn", "imbalanced-learn")
 FORMAT = 9  # of the entries: those of another format are never found
@@ -58,7 +58,7 @@ class RunCache:
         """
         if self.folder is None:
             return None
-        versions = [version(package) for package in PACKAGES]
+        versions = list(library_versions(PACKAGES).values())
         try:
             return str(joblib.hash((FORMAT, versions, depends_on)))
         except Exception as error:  # whatever a foreign object raises when pickled

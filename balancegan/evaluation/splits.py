@@ -26,7 +26,7 @@ FOLDS_SEED = 0
 Part = tuple[np.ndarray, np.ndarray]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Split:
     """Images and class indices to learn from, others to be judged by.
 

@@ -13,7 +13,6 @@ import re
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from balancegan.errors import CheckpointWarning, SavedModelError
 from balancegan.files import DAMAGES, check_folder, clear_leftovers, whole_file
 from balancegan.memory import release
 from balancegan.state import State
+from balancegan.versions import library_versions
 
 LIBRARIES = ("balancegan", "tensorflow", "keras", "numpy")
 KEPT = 2  # the last ones
@@ -181,7 +181,7 @@ def describe_run(
     run = {
         "data": f"{len(images)} images, {found.hexdigest()}",
         "settings": dict(settings),
-        "versions": {name: version(name) for name in LIBRARIES},
+        "versions": library_versions(LIBRARIES),
     }
     described: dict[str, Any] = json.loads(json.dumps(run))  # as it is read again
     return described

@@ -25,7 +25,7 @@ from balancegan.images import ImageFormat
 BATCH = 64
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrainedModel:
     """A trained generator with everything needed to ask it and to save it.
 

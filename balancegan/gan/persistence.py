@@ -10,7 +10,6 @@ import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +34,7 @@ from balancegan.gan.networks import GENERATORS
 from balancegan.gan.presets import Preset
 from balancegan.gan.settings import standard_settings
 from balancegan.gan.weightsfile import CHECKSUM, check_plain, seal
+from balancegan.versions import library_versions
 
 FORMAT_VERSION = 6
 FACTS_FILE = "augmenter.json"
@@ -85,7 +85,7 @@ def save_model(
     facts = {
         "format": "balancegan",
         "format_version": FORMAT_VERSION,
-        "library_versions": {name: version(name) for name in LIBRARIES},
+        "library_versions": library_versions(LIBRARIES),
         "parameters": _parameters_to_json(parameters),
         "preset": asdict(model.preset),
         "image_format": asdict(model.image_format),

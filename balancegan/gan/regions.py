@@ -32,7 +32,7 @@ SEED_OFFSET = 5  # keeps these draws apart from those of latents and all others
 Batch = tuple[np.ndarray, np.ndarray]  # images and their combinations
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Regions:
     """The pixels of each attribute.
 

@@ -13,7 +13,7 @@ import numpy as np
 from balancegan.attributes import Wanted
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Selection:
     """The classes that fit a request, and how often each of them is drawn.
 

@@ -36,7 +36,7 @@ class ImageJudge(Protocol):
         """Return features and logits."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Opinion:
     """What one judge says of images.
 

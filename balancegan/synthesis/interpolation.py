@@ -15,7 +15,7 @@ from balancegan.gan.model import BATCH, TrainedModel
 SEED_OFFSET = 3  # keeps these draws apart from those of latents, attributes and copies
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class InterpolatingModel(TrainedModel):
     """A trained model whose image k lies between two real images of a class.
 

@@ -45,7 +45,7 @@ NOTHING = pd.DataFrame(  # of which no image is made
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Laddered:
     """How the images of a plan are made, and what was found of them.
 

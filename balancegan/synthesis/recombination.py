@@ -24,7 +24,7 @@ from balancegan.memory import take_rows
 SEED_OFFSET = 4  # keeps these draws apart from those of latents, copies and others
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class RecombiningModel(TrainedModel):
     """A trained model whose image k is put together of real images.
 

@@ -134,7 +134,7 @@ class Crowd:
             yield squared_distances(chunk, self.seen, self.squares)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ClassReference:
     """The real images of one class, and what is said of them.
 

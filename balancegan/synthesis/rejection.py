@@ -152,7 +152,7 @@ def _quantile(own: pd.Series, all_classes: pd.Series) -> float:
     return max(found, default=float("inf"))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Screened:
     """What came of looking at the images of one class.
 

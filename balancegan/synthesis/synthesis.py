@@ -16,7 +16,7 @@ from balancegan.progress import show_progress
 Maker = Callable[[np.ndarray], Iterator[np.ndarray]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Portion:
     """Images of one class that are made in one way.
 
