@@ -130,7 +130,6 @@ def test_pixels_are_the_affine_image_of_the_values(drawn, is_given):
         (ramp(-3, 3, "f4"), (-3, 3)),
         (ramp(7, 7), (0, 255)),
     ],
-    ids=str,
 )
 def test_black_and_white_follow_from_the_values(tmp_path, values, expected):
     labelled = read_images(one_each(tmp_path, [values] * 4))

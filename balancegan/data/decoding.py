@@ -229,12 +229,14 @@ def _read_colour(source: Path | bytes) -> np.ndarray:
             _set_rawmode(image, "RGBA")  # both bytes of grey, and of transparency
             halves = np.asarray(_upright(image)).astype(np.uint16)
             return halves[..., ::2] << 8 | halves[..., 1::2]
-        upper = np.asarray(_upright(image)).astype(np.uint16)
+        values = np.asarray(_upright(image)).astype(np.uint16)
     with opened(source) as (image, _):
         name, _, order = rawmode.partition(";16")
         is_little = order == "L" or (order == "N" and sys.byteorder == "little")
         _set_rawmode(image, f"{name};16{'B' if is_little else 'L'}")
-        return upper << 8 | np.asarray(_upright(image))
+        values <<= 8
+        values |= np.asarray(_upright(image))
+        return values
 
 
 def _set_rawmode(image: Image.Image, rawmode: str) -> None:

@@ -5,6 +5,8 @@ pixels that stick out do not decide, and neither does a file on another scale. H
 files are opened is not known here.
 """
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +20,7 @@ ENOUGH_PIXELS = 100  # of a file, for any to stick out
 # A file whose values go so many times as far as those of most others has another scale:
 # 16 bits next to 12
 OTHER_SCALE = 15
+PIXELS_AT_ONCE = 1_000_000
 MOST_CLIPPED = 0.5  # of an image's pixels; more would be no image any more
 KINDS = ("floats", "integers")
 LARGEST = 1e30  # greater floats mark missing values
@@ -40,6 +43,13 @@ class DeepImage:
     values: np.ndarray
     alpha: np.ndarray | None = None
     zero_is_white: bool = False
+
+    def split(self, n_parts: int) -> Iterator["DeepImage"]:
+        """Yield the image in parts, from the top down."""
+        bounds = np.linspace(0, len(self.values), n_parts + 1).astype(int).tolist()
+        for start, stop in itertools.pairwise(bounds):
+            alpha = None if self.alpha is None else self.alpha[start:stop]
+            yield DeepImage(self.values[start:stop], alpha, self.zero_is_white)
 
 
 @dataclass(frozen=True)
@@ -84,13 +94,18 @@ class Scale:
         >>> Scale(0, 4095).to_bytes(grey)[..., 0].tolist()
         [[0, 125, 255]]
         """
-        values = image.values.astype(float)
+        values = image.values
         outside = ((values < self.low) | (values > self.high)).any(axis=-1)
         if outside.mean() > MOST_CLIPPED and not self.is_given:
             return None
         self.n_pixels += outside.size
         self.n_clipped += int(outside.sum())
-        shades = (values - self.low) / (self.high - self.low)
+        # In parts: an image of 50 million pixels has floats of more than a gigabyte
+        n_parts = 1 + outside.size // PIXELS_AT_ONCE
+        return np.concatenate([self._shade(part) for part in image.split(n_parts)])
+
+    def _shade(self, image: DeepImage) -> np.ndarray:
+        shades = (image.values.astype(float) - self.low) / (self.high - self.low)
         if image.zero_is_white:
             shades = 1 - shades
         if image.alpha is not None:
@@ -132,18 +147,20 @@ def measure(image: DeepImage) -> Spread:
     >>> measure(DeepImage(values)).high
     399.0
     """
-    lows = image.values.min(axis=-1).ravel().astype(float)
-    highs = image.values.max(axis=-1).ravel().astype(float)
+    lows = image.values.min(axis=-1).ravel()
+    highs = image.values.max(axis=-1).ravel()
+    step = 1 + len(lows) // PIXELS_AT_ONCE
     n = 0
     if len(lows) >= ENOUGH_PIXELS:
-        n = max(1, len(lows) // STICKING_OUT)
-    low, high = np.partition(lows, n)[n], np.partition(highs, -1 - n)[-1 - n]
-    span = max(high - low, 0)
+        n = max(1, len(lows) // step // STICKING_OUT)
+    low = float(np.partition(lows[::step], n)[n])
+    high = float(np.partition(highs[::step], -1 - n)[-1 - n])
+    span = max(high - low, 0.0)
     alpha = image.alpha
     return Spread(
         image.values.dtype.kind == "f",
-        float(lows[lows >= low - span].min()),
-        float(highs[highs <= high + span].max()),
+        float(lows.min(where=lows >= low - span, initial=lows.max())),
+        float(highs.max(where=highs <= high + span, initial=highs.min())),
         0 if alpha is None or alpha.dtype == bool else int(alpha.max()),
     )
 
