@@ -195,7 +195,7 @@ def encode_png(image: np.ndarray, texts: Mapping[str, str] | None = None) -> byt
 
     Parameters
     ----------
-    image : ndarray of shape (height, width, channels), uint8
+    image : ndarray of shape (height, width, channels), uint8, or uint16 of one channel
         One channel is written as grey, three as colour, four as colour with
         transparency, any other number as the first channel in grey.
     texts : mapping of str to str or None, default=None

@@ -10,8 +10,12 @@ from PIL import Image
 
 from balancegan.data import decoding
 from balancegan.data.depth import DeepImage, measure
+from balancegan.data.filewriting import encode_image
+from balancegan.data.labelled import SyntheticImages
+from balancegan.data.lineage import read_lineage
 from balancegan.data.opening import UnusableImage
 from balancegan.data.reading import read_images
+from balancegan.data.writing import write_images
 from balancegan.errors import DataError
 from fuzz.encoders import deep_png, low_png, png_chunk, tiff
 
@@ -123,6 +127,7 @@ def test_pixels_are_the_affine_image_of_the_values(drawn, is_given):
         (ramp(28_000, 31_000), (28_000, 31_000)),
         (ramp(-1000, 3000, "i2"), (-1000, 3000)),
         (ramp(0, 1_000_000, "u4"), (0, 1_000_000)),
+        (ramp(0, 4_000_000_000, "u4"), (0, 4_000_000_000)),
         (ramp(0, 1, "f4"), (0, 1)),
         (ramp(0, 0.01, "f4"), (0, np.float32(0.01))),
         (ramp(-1, 1, "f4"), (-1, 1)),
@@ -186,6 +191,47 @@ def test_only_test_images_of_more_bits_need_a_range(tmp_path):
     with pytest.raises(DataError, match="of more than 8 bits: name its --value-range"):
         read_images(tmp_path)
     assert read_images(tmp_path, value_range=(0, 4095)).test_part[0].max() == 255
+
+
+def with_one_added(folder, labelled):
+    """Write a set with an image of shades 0, 1, ... added; return its file."""
+    shape = labelled.images.shape[1:]
+    pixels = (np.arange(np.prod(shape)) % 256).astype(np.uint8).reshape(1, *shape)
+    added = SyntheticImages([pixels], labelled.labels[:1], np.arange(1), "model")
+    write_images(folder, labelled, added)
+    (file,) = folder.rglob("synthetic*.png")
+    return file, pixels[0]
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 4000), (0, 65535), (28_000, 31_000)])
+def test_added_files_are_on_the_scale_of_16_bit_originals(tmp_path, low, high):
+    labelled = read_images(one_each(tmp_path / "in", [ramp(low, high)] * 4))
+    assert labelled.notes[-1].endswith("such files have 16 bits on this scale")
+    file, pixels = with_one_added(tmp_path / "out", labelled)
+    with Image.open(file) as image:
+        values = np.asarray(image)
+    black, white = labelled.file_range
+    assert values.dtype == np.uint16
+    expected = black + pixels[..., 0] / 255 * (white - black)
+    assert np.abs(values - expected).max() <= 0.5
+    scale, _ = decoding.find_scale([("a", file)], labelled.file_range)
+    again, _ = decoding.decode(file, 1, (24, 24), "pad", scale)
+    np.testing.assert_array_equal(again, pixels)
+    lineage = read_lineage(file)
+    assert encode_image(pixels, lineage) == file.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [ramp(0, 4000, channels=3), ramp(-9, 900, "i2"), ramp(0, 1, "f4")],
+    ids=["colour", "signed", "floats"],
+)
+def test_added_files_have_8_bits_where_16_do_not_fit(tmp_path, values):
+    labelled = read_images(one_each(tmp_path / "in", [values] * 4))
+    assert labelled.notes[-1].endswith("such files have 8 bits: 0 to 255")
+    file, pixels = with_one_added(tmp_path / "out", labelled)
+    with Image.open(file) as image:
+        np.testing.assert_array_equal(np.asarray(image).reshape(pixels.shape), pixels)
 
 
 def test_files_of_8_bits_keep_their_values_next_to_deep_ones(tmp_path):

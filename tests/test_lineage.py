@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -20,8 +22,16 @@ LINEAGES = st.builds(
 )
 
 
-@given(LINEAGES, st.none() | st.tuples(SIDES, st.sampled_from(FITS)))
-def test_a_file_says_where_it_comes_from(tmp_path_factory, lineage, resized):
+RANGES = st.lists(st.integers(0, 2**16 - 1), min_size=2, max_size=2, unique=True)
+
+
+@given(
+    LINEAGES,
+    st.none() | st.tuples(SIDES, st.sampled_from(FITS)),
+    st.none() | RANGES.map(sorted).map(tuple),
+)
+def test_a_file_says_where_it_comes_from(tmp_path_factory, lineage, resized, ends):
+    lineage = replace(lineage, file_range=ends)
     if resized is not None:
         size, fit = resized
         lineage = Lineage(**{**vars(lineage), "size": size, "fit": fit})
@@ -39,6 +49,9 @@ def test_a_file_says_where_it_comes_from(tmp_path_factory, lineage, resized):
         {"balancegan:model": None},
         {"balancegan:size": "1e9x3 pad"},
         {"balancegan:size": "10x10 twist"},
+        {"balancegan:range": "9 8"},
+        {"balancegan:range": "0 70000"},
+        {"balancegan:range": "0 -1"},
         {"balancegan:attributes": "{"},
         {"balancegan:attributes": "[" * 100_000},
         {"balancegan:attributes": '["shade"]'},

@@ -28,12 +28,12 @@ from balancegan.data.opening import (
     PHOTOMETRIC,
     SAMPLE_FORMAT,
     SIGNED,
-    SIXTEEN_BITS,
+    WIDE_GREY,
     WIDTH,
     UnusableImage,
-    is_deep,
     is_deep_colour,
     is_signed_byte,
+    kind_of_values,
     opened,
     rawmode_of,
     tag_of,
@@ -41,7 +41,7 @@ from balancegan.data.opening import (
 from balancegan.errors import DataError
 
 # By what Pillow calls it: how many channels an image has. All others have three
-CHANNELS = {"1": 1, "L": 1, **dict.fromkeys(SIXTEEN_BITS, 1)}
+CHANNELS = {"1": 1, "L": 1, **dict.fromkeys(WIDE_GREY, 1)}
 TRANSPARENT = ("LA", "La", "PA", "RGBA", "RGBa")
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
@@ -63,7 +63,7 @@ def read_header(source: Path | bytes) -> Header:
 
 def _header_of(image: Image.Image, has_more: bool) -> Header:
     width, height = image.size
-    deep = is_deep(image)  # reading EXIF may decode the image
+    values = kind_of_values(image)  # reading EXIF may decode the image
     if image.format == "TIFF":  # Pillow from 11 on says how it will be, turned
         width, height = tag_of(image, WIDTH, width), tag_of(image, HEIGHT, height)
     try:
@@ -72,7 +72,7 @@ def _header_of(image: Image.Image, has_more: bool) -> Header:
         raise UnusableImage(f"damaged: {error}") from error
     if turned:
         width, height = height, width
-    return Header(height, width, _count_channels(image), deep, has_more)
+    return Header(height, width, _count_channels(image), values, has_more)
 
 
 def decode(

@@ -181,6 +181,9 @@ def _lineages(
     origins = synthetic.origins
     methods = None if origins is None else origins["method"].tolist()
     scores = None if origins is None else origins["score"].tolist()
+    file_range = None
+    if labelled.has_wide_grey and labelled.file_range is not None:
+        file_range = int(labelled.file_range[0]), int(labelled.file_range[1])
     for row, number in enumerate(synthetic.numbers.tolist()):
         size, fit = None, None
         if synthetic.sizes is not None:
@@ -196,6 +199,7 @@ def _lineages(
             None if methods is None else methods[row],
             None if scores is None or np.isnan(scores[row]) else scores[row],
             synthetic.truncation,
+            file_range,
         )
 
 
@@ -207,8 +211,8 @@ def encode_image(image: np.ndarray, lineage: Lineage | None = None) -> bytes:
     image : ndarray of shape (height, width) or (height, width, channels), uint8
         One, three or four channels.
     lineage : Lineage or None, default=None
-        Where a synthetic image comes from: the file carries it, and has the size that
-        it says.
+        Where a synthetic image comes from: the file carries it, and has the size and
+        the range that it says.
 
     Raises
     ------
@@ -225,6 +229,9 @@ def encode_image(image: np.ndarray, lineage: Lineage | None = None) -> bytes:
         return encode_png(shown)
     if lineage.size is not None and lineage.fit is not None:
         shown = unfit_image(shown, lineage.size, lineage.fit)
+    if lineage.file_range is not None and shown.shape[2] == 1:
+        black, white = lineage.file_range
+        shown = np.rint(black + shown / 255 * (white - black)).astype(np.uint16)
     return encode_png(shown, lineage.texts())
 
 

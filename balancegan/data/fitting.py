@@ -27,8 +27,8 @@ class Header:
         Pixels, as the image is meant to be seen.
     channels : int
         1 grey, 3 colour, 4 colour with transparency.
-    is_deep : bool, default=False
-        Whether its values are others than whole numbers from 0 to 255.
+    values : "uint8", "uint16" or "other", default="uint8"
+        Which numbers its values are; "other": signed, of 32 bits, or floats.
     has_more : bool, default=False
         Whether the file holds further images. The first one is used.
     """
@@ -36,8 +36,13 @@ class Header:
     height: int
     width: int
     channels: int
-    is_deep: bool = False
+    values: Literal["uint8", "uint16", "other"] = "uint8"
     has_more: bool = False
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether values are others than whole numbers from 0 to 255."""
+        return self.values != "uint8"
 
 
 def fit_image(image: Image.Image, size: tuple[int, int], fit: Fit) -> Image.Image:

@@ -144,13 +144,20 @@ def read_image_files(
     for name, header in headers.items():
         kinds.add(name, header)
     notes += kinds.describe(scale, "files")
-    file_range = None if scale is None else (scale.low, scale.high)
+    file_range, is_wide = None, False
+    if scale is not None:
+        file_range = scale.low, scale.high
+        training = table["file_name"][table["split"] == TRAIN]
+        is_wide = _are_wide_grey(scale, [headers[name] for name in training])
+        bits = "16 bits on this scale" if is_wide else "8 bits: 0 to 255"
+        notes.append(f"images that are added to such files have {bits}")
     return LabelledImages(
         path,
         parts,
         notes=notes + link_notes,
         fit=fit,
         file_range=file_range,
+        has_wide_grey=is_wide,
         root=root,
     )
 
@@ -173,6 +180,14 @@ def _choose_scale(
     for name in others:
         del headers[name]
     return scale
+
+
+def _are_wide_grey(scale: Scale, headers: list[Header]) -> bool:
+    """Return whether PNG of 16 bits can hold images on the scale of all these files."""
+    ends = scale.low, scale.high
+    in_range = all(0 <= end < 2**16 and end == int(end) for end in ends)
+    are_alike = all(h.values == "uint16" and h.channels == 1 for h in headers)
+    return in_range and are_alike
 
 
 def _read_headers(files: dict[str, Path], bad: list[BadFile]) -> dict[str, Header]:

@@ -128,6 +128,9 @@ class LabelledImages:
     file_range : tuple of float or None
         The values of image files of more than 8 bits that became 0 and 255. None:
         there are no such files.
+    has_wide_grey : bool
+        Whether the training files are grey with values of 16 bits, none negative:
+        images that are added get the same.
     root : Path or None
         The folder that names of image files start from. None: they are not files.
     attributes : tuple of str
@@ -143,6 +146,7 @@ class LabelledImages:
     notes: list[str] = field(default_factory=list)
     fit: Literal["pad", "crop", "stretch"] | None = None
     file_range: tuple[float, float] | None = None
+    has_wide_grey: bool = False
     root: Path | None = None
     attributes: tuple[str, ...] = ()
     label_name: str = ONE_LABEL

@@ -16,7 +16,7 @@ from balancegan.pictures import read_texts
 
 PREFIX = "balancegan:"
 MOST_BYTES = 200  # of a text in a file name, which has 255 at most
-ATTRIBUTES = f"{PREFIX}attributes"
+ATTRIBUTES, RANGE = f"{PREFIX}attributes", f"{PREFIX}range"
 SIZE = re.compile(r"(?P<height>[1-9]\d{0,4})x(?P<width>[1-9]\d{0,4}) (?P<fit>[a-z]+)")
 
 NUMBER = re.compile(r"\d{1,9}(\.\d{1,17})?(e-\d{1,2})?")
@@ -48,6 +48,8 @@ class Lineage:
         How likely the judges find it of its class. None: it was not judged.
     truncation : float or None, default=None
         Where the latents' distribution was cut off. None: nowhere.
+    file_range : tuple of int or None, default=None
+        Black and white of the file, which is grey of 16 bits. None: it has 8 bits.
     """
 
     class_name: str
@@ -59,6 +61,7 @@ class Lineage:
     method: str | None = None
     score: float | None = None
     truncation: float | None = None
+    file_range: tuple[int, int] | None = None
 
     def texts(self) -> dict[str, str]:
         """Return what a PNG file carries.
@@ -87,6 +90,8 @@ class Lineage:
             texts[f"{PREFIX}score"] = repr(round(self.score, 6))
         if self.truncation is not None:
             texts[f"{PREFIX}truncation"] = repr(float(self.truncation))
+        if self.file_range is not None:
+            texts[RANGE] = "{} {}".format(*self.file_range)
         return texts
 
     @classmethod
@@ -101,11 +106,13 @@ class Lineage:
         number = texts.get(f"{PREFIX}number", "")
         attributes = _read_attributes(texts.get(ATTRIBUTES, "{}"))
         size = SIZE.fullmatch(texts.get(f"{PREFIX}size", "1x1 pad"))
+        ends = _read_range(texts.get(RANGE, "0 1"))
         if (
             not {f"{PREFIX}class", f"{PREFIX}model"} <= texts.keys()
             or not re.fullmatch(r"\d{1,15}", number)
             or attributes is None
             or size is None
+            or ends is None
             or size["fit"] not in FITS
             or not all(NUMBER.fullmatch(texts.get(key, "0")) for key in NUMBERS)
         ):
@@ -115,6 +122,7 @@ class Lineage:
                 f"{PREFIX}model. Received: {', '.join(sorted(texts)) or 'nothing'}."
             )
         found = f"{PREFIX}size" in texts
+        scores = [float(texts[key]) if key in texts else None for key in NUMBERS]
         return cls(
             texts[f"{PREFIX}class"],
             int(number),
@@ -123,7 +131,9 @@ class Lineage:
             (int(size["height"]), int(size["width"])) if found else None,
             next(fit for fit in FITS if fit == size["fit"]) if found else None,
             texts.get(f"{PREFIX}method"),
-            *(float(texts[key]) if key in texts else None for key in NUMBERS),
+            scores[0],
+            scores[1],
+            ends if RANGE in texts else None,
         )
 
     def stem(self, folder: str) -> str:
@@ -152,6 +162,14 @@ def _read_attributes(text: str) -> dict[str, str] | None:
         return None
     plain = isinstance(found, dict) and all(isinstance(v, str) for v in found.values())
     return found if plain else None
+
+
+def _read_range(text: str) -> tuple[int, int] | None:
+    """Return two ends of 16 bits, None where the text is something else."""
+    if not re.fullmatch(r"\d{1,5} \d{1,5}", text, re.ASCII):
+        return None
+    low, high = map(int, text.split())
+    return (low, high) if low < high < 2**16 else None
 
 
 def read_lineage(path: Path) -> Lineage:

@@ -13,7 +13,7 @@ import warnings
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 from PIL import Image, UnidentifiedImageError
 
@@ -33,7 +33,7 @@ FORMATS = {
 SUFFIXES = tuple(suffix for suffixes in FORMATS.values() for suffix in suffixes)
 MOST_PIXELS = 50_000_000  # of a file; more is taken for a decompression bomb
 MOST_PAGES = 100  # that are searched for a page that is no thumbnail
-SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
+WIDE_GREY = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
 
 # Tags of TIFF
 SUBFILE, OLD_SUBFILE, WIDTH, HEIGHT, BITS = 254, 255, 256, 257, 258
@@ -161,11 +161,11 @@ def _check(image: Image.Image, file: IO[bytes]) -> None:
         depths = _find_j2k_depths(file)
         if any(depth > 0x7F for depth in depths):
             raise UnusableImage("a JPEG 2000 image of signed values: convert it to PNG")
-        if image.mode not in SIXTEEN_BITS and any(depth > 7 for depth in depths):
+        if image.mode not in WIDE_GREY and any(depth > 7 for depth in depths):
             raise UnusableImage(f"{kind} in colour: convert it to 16-bit PNG")
     elif image.format == "PPM" and image.mode == "RGB" and _largest_ppm(image) > 255:
         raise UnusableImage(f"{kind} in colour: convert it to 16-bit PNG")
-    elif is_deep(image) and tag_of(image, PLANAR, 1) != 1:
+    elif kind_of_values(image) != "uint8" and tag_of(image, PLANAR, 1) != 1:
         raise UnusableImage(f"{kind} in planes: convert it to 16-bit PNG")
     elif is_deep_colour(image) and not DEEP_COLOUR.fullmatch(rawmode_of(image)):
         raise UnusableImage(
@@ -206,7 +206,7 @@ def rawmode_of(image: Image.Image) -> str:
 
 def is_deep_colour(image: Image.Image) -> bool:
     """Return whether an image has several channels of more than 8 bits."""
-    if image.mode in SIXTEEN_BITS:
+    if image.mode in WIDE_GREY:
         return False
     if image.format == "TIFF":
         return tag_of(image, BITS, 1) > 8
@@ -218,7 +218,10 @@ def is_signed_byte(image: Image.Image) -> bool:
     return image.mode == "L" and tag_of(image, SAMPLE_FORMAT, 1) == SIGNED
 
 
-def is_deep(image: Image.Image) -> bool:
-    """Return whether values are others than whole numbers from 0 to 255."""
-    in_grey = image.mode in SIXTEEN_BITS or is_signed_byte(image)
-    return in_grey or is_deep_colour(image)
+def kind_of_values(image: Image.Image) -> Literal["uint8", "uint16", "other"]:
+    """Return which numbers the values of an image are."""
+    is_pgm = image.mode == "I" and image.format == "PPM"
+    if image.mode.startswith("I;16") or is_pgm or is_deep_colour(image):
+        return "uint16"
+    is_other = image.mode in WIDE_GREY or is_signed_byte(image)
+    return "other" if is_other else "uint8"
