@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 
+from balancegan.data.labelled import SyntheticImages
 from balancegan.data.reading import read_images
+from balancegan.data.splitnames import split_of
+from balancegan.data.writing import write_images
 from balancegan.errors import DataError
 from balancegan.pictures import encode_png
 
@@ -70,6 +73,7 @@ def split_set(train, test):
         ("train", "holdout"),
         ("train", "hold_out"),
         ("a/b/train", "a/b/test"),
+        ("trainval", "test"),
     ],
 )
 def test_split_folders_are_no_classes(tmp_path, train, test):
@@ -140,6 +144,16 @@ LAYOUTS = {
         {"train": CLASSES},
         None,
     ),
+    "dates": (
+        many("cat/2021/01", "cat/2021/02", "dog/2021/01"),
+        {"train": {"cat": 4, "dog": 2}},
+        "class 'cat' takes images from 2 sub-folders: 01, 02",
+    ),
+    "some folders of one name in each class": (
+        many("a/SOB/x/40X", "a/SOB/y/40X", "b/SOB/z/40X"),
+        {"train": {"a": 4, "b": 2}},
+        "class 'a' takes images from 2 sub-folders: x, y",
+    ),
     "a folder of one name in each class": (
         many("cat/crops", "dog/crops"),
         {"train": CLASSES},
@@ -208,6 +222,10 @@ def test_folders_are_understood(tmp_path, layout):
 
 
 REFUSED = {
+    "a table next to images": (
+        ["images/0.png", "train.csv"],
+        "Or name the table train.csv instead of the folder",
+    ),
     "splits without classes": (many("train", "test"), "test, train: .* no class f"),
     "splits without classes, below": (many("a/train", "a/val"), "no class folders"),
     "trainA and trainB": (many("trainA", "trainB", "testA", "testB"), "no class f"),
@@ -270,6 +288,38 @@ def test_folders_of_several_meanings_are_refused(tmp_path, layout):
     names, because = REFUSED[layout]
     with pytest.raises(DataError, match=because):
         read_images(make(tmp_path, *names))
+
+
+@pytest.mark.parametrize("joint", ["", "_", "-", " ", ".", "1_"])
+@pytest.mark.parametrize("word", ["train", "Test", "VAL", "training", "holdout"])
+def test_fillers_do_not_change_the_split_that_a_name_says(word, joint):
+    split = split_of(word)
+    assert split is not None
+    for filler in ("set", "Set", "images", "data", "2"):
+        assert split_of(f"{word}{joint}{filler}") == split
+        if joint:
+            assert split_of(f"{filler}{joint}{word}") == split
+
+
+@pytest.mark.parametrize(
+    "name", ["trainer", "contest", "latest", "valley", "devil", "trains", "testament"]
+)
+def test_other_words_say_no_split(name):
+    assert split_of(name) is None
+
+
+def test_synthetic_images_lie_next_to_those_of_their_class(tmp_path):
+    names = split_set("seg_train/seg_train", "seg_test/seg_test")
+    data = read_images(make(tmp_path / "in", *names))
+    images = data.images[:1]
+    synthetic = SyntheticImages([images], np.array(["dog"]), np.array([0]), "0" * 8)
+    write_images(tmp_path / "out", data, synthetic, format="folder")
+    (made,) = (tmp_path / "out").rglob("synthetic*.png")
+    assert made.parent == tmp_path / "out" / "seg_train" / "seg_train" / "dog"
+    again = read_images(tmp_path / "in")
+    assert {split: part.labels.tolist() for split, part in again.parts.items()} == {
+        split: part.labels.tolist() for split, part in data.parts.items()
+    }
 
 
 NAMES = ["emoji 😀", "50%", "a.b", "x" * 200, "ﬁ", "'quoted'", "=1+1", "con"]

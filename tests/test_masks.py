@@ -78,14 +78,17 @@ def test_folders_of_masks_are_left_out(tmp_path, masks, images):
     for file in files:
         label = file.relative_to(tmp_path).parts[0]
         save_mask(tmp_path / label / masks / f"{file.stem}.png")
-    assert_only_photos(tmp_path, files, f"left out 3 images in cat/{masks}, a folder")
+    said = f"left out 6 images in folders with names of masks: cat/{masks}, dog/{masks}"
+    assert_only_photos(tmp_path, files, said)
 
 
 def test_a_folder_of_masks_next_to_one_of_classes(tmp_path):
     files = photos(tmp_path, folder="images/{label}")
     for file in files:
         save_mask(tmp_path / "masks" / file.parent.name / f"{file.stem}.png")
-    assert_only_photos(tmp_path, files, "left out 6 images in masks")
+    assert_only_photos(
+        tmp_path, files, "left out 6 images in folders with names of masks: masks"
+    )
 
 
 def test_the_same_picture_in_two_formats_is_read_once(tmp_path):

@@ -7,6 +7,7 @@ by :meth:`balancegan.images.ImageFormat.to_pixels`.
 
 import itertools
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -243,6 +244,7 @@ class _Namer:
         self.has_splits = len(labelled.parts) > 1
         self.root = labelled.root
         self.folders: dict[str, str] = {}
+        self.homes = {} if self.root is None else _find_homes(labelled, self.root)
         self.taken: set[str] = set()
         self.originals = {
             self._original(file)
@@ -267,6 +269,7 @@ class _Namer:
         """Return the name of a synthetic image, which says what it is."""
         folder = self._folder(TRAIN, lineage.class_name)
         stem = lineage.stem(folder.rsplit("/")[-1])
+        folder = self.homes.get(lineage.class_name, folder)
         name = self._free(f"{folder}/{stem}", ".png")
         self.taken.add(name)
         return name
@@ -289,3 +292,18 @@ class _Namer:
             self.folders[class_name] = name
         name = self.folders[class_name]
         return f"{split}/{name}" if self.has_splits else name
+
+
+def _find_homes(labelled: LabelledImages, root: Path) -> dict[str, str]:
+    """Return the folder of each class's training files, where no others are in it."""
+    owners: dict[str, Counter[tuple[str, str]]] = {}
+    for split, part in labelled.parts.items():
+        for file, label in zip(part.files or (), part.labels, strict=True):
+            folder = file.relative_to(root).parent.as_posix()
+            owners.setdefault(folder, Counter())[split, labelled.name(label)] += 1
+    homes: dict[str, tuple[int, str]] = {}
+    for folder, counts in owners.items():
+        ((split, name), n), *others = counts.items()
+        if split == TRAIN and not others and n > homes.get(name, (0, ""))[0]:
+            homes[name] = n, folder
+    return {name: folder for name, (_, folder) in homes.items()}

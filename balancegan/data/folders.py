@@ -21,6 +21,8 @@ from balancegan.data.opening import SUFFIXES
 from balancegan.data.splitnames import split_of
 from balancegan.errors import DataError
 
+TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
+
 
 class Listing(NamedTuple):
     """What a folder has.
@@ -79,10 +81,10 @@ def list_folder(
         return _list_named(scan, top, tables, splits)
     try:
         return _list_classes(scan, tables)
-    except DataError:
+    except DataError as error:
         is_flat = parts == top.filled and not any(part.filled for part in parts)
         if not tables or not (top.images or is_flat):
-            raise
+            raise _with_tables(error, scan) from error
     # Without class folders: one of the columns is that of the labels
     tables = {place.path: _read_table(scan, place, *columns, True) for place in places}
     return _list_named(scan, top, tables, splits)
@@ -205,6 +207,16 @@ def _join(
             )
     further = further.drop(columns=["label", "split"], errors="ignore")
     return images.join(further.reset_index(drop=True)), notes
+
+
+def _with_tables(error: DataError, scan: Scan) -> DataError:
+    """Return an error that also names the tables directly in a folder."""
+    tables = [n for n in scan.others if n.endswith(TABLE_SUFFIXES) and os.sep not in n]
+    if not tables:
+        return error
+    return DataError(
+        f"{error} Or name the table {list_some(tables)} instead of the folder."
+    )
 
 
 def _no_images(folder: Path, bad: Sequence[BadFile]) -> DataError:

@@ -15,16 +15,17 @@ from balancegan.data.foldertree import Folder
 from balancegan.data.labelled import SPLIT_NAMES, TEST, TRAIN
 from balancegan.data.links import BadFile, counted, list_some
 from balancegan.data.masks import is_image_folder
+from balancegan.data.nesting import (
+    MEND,
+    note_nested,
+    paths_of,
+    refuse_misplaced,
+    refuse_repeated,
+)
 from balancegan.data.splitnames import read_name, split_of
 from balancegan.errors import DataError
 
 FOLD = re.compile(r"(k[ _-]?)?(folds?|cv)[ _-]?\d+|\d+[ _-]?fold", re.IGNORECASE)
-DATE = re.compile(r"(19|20)\d\d([ ._-]?\d\d){0,2}")
-MEND = (
-    "Name the folder whose sub-folders are the classes, move the folders, or list the "
-    "images in a metadata.csv with columns file_name, label and split."
-)
-SHOWN_CLASSES = 3
 
 
 class Placed(NamedTuple):
@@ -169,8 +170,8 @@ def _refuse_vague(vague: Sequence[Folder]) -> None:
             raise DataError(
                 f"{folder.path} may be a split or a class: its name says "
                 f"{read_name(folder.name)[0]}, and it holds the folders "
-                f"{_names(level.filled)}. Call it {TRAIN} or {TEST} if it is a split. "
-                f"{MEND}"
+                f"{paths_of(level.filled)}. Call it {TRAIN} or {TEST} if it is a "
+                f"split. {MEND}"
             )
 
 
@@ -182,12 +183,12 @@ def _refuse_flat_splits(
         layout = Layout()
         _add_classes(layout, top, TRAIN)
         layout.notes.append(
-            f"{_names(named)} is taken for a class: it holds images, and lies next to "
-            f"{_names(others)}"
+            f"{paths_of(named)} is taken for a class: it holds images, and lies next "
+            f"to {paths_of(others)}"
         )
         return layout
     raise DataError(
-        f"{_names(named)}: folders with names of splits hold images, but no class "
+        f"{paths_of(named)}: folders with names of splits hold images, but no class "
         f"folders. Expected: a sub-folder for each class. {MEND}"
     )
 
@@ -200,21 +201,21 @@ def _check_splits(
         same = [f for f, split in _with_splits(named) if split == twice[0]]
         raise DataError(
             f"Several folders are of the {twice[0]} part by their names: "
-            f"{_names(same)}. Expected: one. Merge them, or move those away that are "
+            f"{paths_of(same)}. Expected: one. Merge them, or move those away that are "
             "not to be read."
         )
     direct = [f for f in others if f.images]
     if TRAIN not in splits:
-        found = f" next to {_names(others)}" if others else ""
+        found = f" next to {paths_of(others)}" if others else ""
         raise DataError(
-            f"{_names(named)}{found}: no training part. Expected: a folder {TRAIN} "
+            f"{paths_of(named)}{found}: no training part. Expected: a folder {TRAIN} "
             f"next to folders with the names of other splits. {MEND}"
         )
     if len(direct) > 1 and set(splits) == {TRAIN}:
         raise DataError(
-            f"{_names(named)} may be the training part or a class: it holds the "
-            f"folders {_names(named[0].filled)}, and lies next to {_names(direct)}, "
-            f"which hold images. {MEND}"
+            f"{paths_of(named)} may be the training part or a class: it holds the "
+            f"folders {paths_of(named[0].filled)}, and lies next to "
+            f"{paths_of(direct)}, which hold images. {MEND}"
         )
 
 
@@ -234,9 +235,9 @@ def _find_inner_splits(top: Folder) -> Layout | None:
     ]
     if rest:
         raise DataError(
-            f"{_names(split)} hold folders with names of splits "
-            f"({_names(split[0].filled)}), and {_names(rest)} do not. Expected: splits "
-            f"in every class folder, or in none. {MEND}"
+            f"{paths_of(split)} hold folders with names of splits "
+            f"({paths_of(split[0].filled)}), and {paths_of(rest)} do not. Expected: "
+            f"splits in every class folder, or in none. {MEND}"
         )
     layout = Layout(bad=list(top.bad))
     for folder in top.filled:
@@ -244,7 +245,7 @@ def _find_inner_splits(top: Folder) -> Layout | None:
         nested = [sub for sub, _ in subs if _class_level(sub) is not None]
         if nested or len({name for _, name in subs}) < len(subs):
             raise DataError(
-                f"{folder.path} holds splits of its own: {_names(folder.filled)}. It "
+                f"{folder.path} holds splits of its own: {paths_of(folder.filled)}. It "
                 "may be one of several image sets, or a class with the splits in it. "
                 f"{MEND}"
             )
@@ -259,7 +260,7 @@ def _refuse_folds(top: Folder) -> None:
     folds = [f for f in top.filled if FOLD.fullmatch(f.name)]
     if len(folds) > 1:
         raise DataError(
-            f"{_names(folds)} are folds of a cross-validation by their names, not "
+            f"{paths_of(folds)} are folds of a cross-validation by their names, not "
             "classes or splits. Move the class folders of one fold into a folder "
             f"{TEST} and those of the other folds into {TRAIN}, or list the images in "
             "a metadata.csv with columns file_name, label and split."
@@ -271,9 +272,9 @@ def _add_classes(layout: Layout, level: Folder, split: str) -> None:
     classes = [f for f in level.folders if f.has_images or f.all_bad()]
     filled = level.filled
     _refuse_folds(level)
-    _refuse_misplaced(filled)
+    refuse_misplaced(filled)
     if len(filled) > 1:
-        _refuse_repeated(filled)
+        refuse_repeated(filled)
     if len(filled) == 1 and is_image_folder(filled[0].name) and filled[0].images:
         raise DataError(
             f"There is one folder with images, {filled[0].path}, whose name is not "
@@ -282,74 +283,14 @@ def _add_classes(layout: Layout, level: Folder, split: str) -> None:
     layout.placed += [Placed(split, _label(folder), folder) for folder in classes]
     layout.bad += level.bad
     layout.bad += [BadFile(name, "belongs to no class") for name in level.images]
-    layout.notes += _note_nested(filled)
+    layout.notes += note_nested(filled)
     for folder in level.folders:
         if folder not in classes:
-            holds = "is empty" if folder.is_empty else "holds no images"
-            layout.notes.append(f"class folder {folder.path!r} {holds}")
-
-
-def _inner(folder: Folder) -> tuple[list[str], Folder]:
-    """Return the names of the sub-folders of a class that may be classes themselves.
-
-    With them the folder that has several in it, or images, is returned.
-    """
-    names = []
-    while not folder.images and len(folder.filled) == 1:
-        folder = folder.filled[0]
-        names.append(folder.name)
-    return names + [f.name for f in folder.filled], folder
-
-
-def _refuse_misplaced(classes: Sequence[Folder]) -> None:
-    names = {folder.name for folder in classes}
-    for folder in classes:
-        inside = set(_inner(folder)[0]) & names - {folder.name}
-        if inside:
-            raise DataError(
-                f"{folder.path} holds folders with the names of others next to it: "
-                f"{list_some(sorted(inside))}. It may be a copy of the set, or a "
-                f"folder that was moved by accident. {MEND}"
+            is_empty = folder.is_empty
+            said = (
+                f"folder {folder.path!r} {'is empty' if is_empty else 'has no images'}"
             )
-
-
-def _refuse_repeated(classes: Sequence[Folder]) -> None:
-    """Refuse sub-folders of one name in several classes: either may be the class."""
-    inner = [set(_inner(folder)[0]) for folder in classes]
-    if len(inner[0]) == 1 and all(names == inner[0] for names in inner):
-        return  # that would be one class
-    counts = Counter(name for names in inner for name in names)
-    repeated = sorted(
-        name
-        for name, n in counts.items()
-        if n > 1 and not DATE.fullmatch(name) and not is_image_folder(name)
-    )
-    if not repeated:
-        return
-    holders = [
-        f for f, names in zip(classes, inner, strict=True) if repeated[0] in names
-    ]
-    raise DataError(
-        f"{_names(holders)} each hold folders of the same names: "
-        f"{list_some(repeated)}. Which of both are the classes cannot be told. {MEND}"
-    )
-
-
-def _note_nested(classes: Sequence[Folder]) -> list[str]:
-    """Say which classes take images from sub-folders whose names say more."""
-    notes = []
-    for folder in classes:
-        inside, inner = _inner(folder)
-        names = [f.name for f in inner.filled] or inside[-1:]
-        names = [n for n in names if not is_image_folder(n) and n != folder.name]
-        if not names:
-            continue
-        of = "a sub-folder" if len(names) == 1 else f"{len(names)} sub-folders"
-        named = list_some(names)
-        notes.append(f"class {folder.name!r} takes images from {of}: {named}")
-    rest = len(notes) - SHOWN_CLASSES
-    more = [f"{rest} more classes take images from sub-folders"] if rest > 0 else []
-    return notes[:SHOWN_CLASSES] + more
+            layout.notes.append(f"class {said}" if is_empty else said)
 
 
 def _label(folder: Folder) -> str:
@@ -392,7 +333,3 @@ def _compare_classes(layout: Layout) -> None:
             layout.notes.append(
                 f"classes without a {split} image: {list_some(missing)}"
             )
-
-
-def _names(folders: Sequence[Folder]) -> str:
-    return list_some([folder.path for folder in folders])

@@ -50,8 +50,11 @@ def leave_out_masks(scan: Scan) -> list[str]:
         is the photo.
     """
     notes = []
-    for folder in scan.tree.walk():
-        notes += _leave_out_folders(folder)
+    masks = [f for folder in scan.tree.walk() for f in _leave_out_folders(folder)]
+    if masks:
+        images = counted(sum(len(folder.all_images()) for folder in masks), "image")
+        paths = list_some([folder.path for folder in masks])
+        notes.append(f"left out {images} in folders with names of masks: {paths}")
     named = _leave_out_named(scan.tree)
     if named:
         notes.append(
@@ -72,18 +75,14 @@ def is_image_folder(name: str) -> bool:
     return IMAGE_FOLDER.fullmatch(name) is not None
 
 
-def _leave_out_folders(folder: Folder) -> list[str]:
-    """Take folders of masks out, which lie next to the images that they belong to."""
+def _leave_out_folders(folder: Folder) -> list[Folder]:
+    """Take out and return folders of masks, next to the images that they belong to."""
     masks = [f for f in folder.filled if MASK_FOLDER.fullmatch(f.name)]
     stems = {PurePosixPath(image).stem for image in folder.images}
     is_beside = any(is_image_folder(f.name) for f in folder.filled)
     left_out = [m for m in masks if is_beside or _share_named(m, stems) >= NEARLY_ALL]
     folder.folders = [f for f in folder.folders if f not in left_out]
-    return [
-        f"left out {counted(len(mask.all_images()), 'image')} in {mask.path}, a folder "
-        "of masks by its name"
-        for mask in left_out
-    ]
+    return left_out
 
 
 def _share_named(masks: Folder, photos: set[str]) -> float:

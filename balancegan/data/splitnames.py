@@ -10,6 +10,7 @@ from balancegan.data.labelled import SPLIT_NAMES, TEST, TRAIN
 SPLIT_WORDS = {
     **SPLIT_NAMES,
     "trn": TRAIN,
+    "trainval": TRAIN,
     "tst": TEST,
     "eval": TEST,
     "evaluation": TEST,
