@@ -6,6 +6,7 @@ complete. What interrupts the making leaves what was there before.
 
 import glob
 import lzma
+import math
 import os
 import platform
 import shutil
@@ -18,6 +19,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
+
+import numpy as np
 
 PARTIAL, ASIDE = ".partial", ".aside"  # not whole yet; whole, but to be replaced
 LONGEST_NAME = 100  # bytes of a path's name, as part of such a name
@@ -264,3 +267,20 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def plain_facts(value: Any) -> Any:
+    """Return facts as JSON holds them: None for NaN and infinity, plain numbers.
+
+    Examples
+    --------
+    >>> plain_facts({"loss": float("nan"), "steps": (np.int64(3), 0.5)})
+    {'loss': None, 'steps': [3, 0.5]}
+    """
+    if isinstance(value, dict):
+        return {key: plain_facts(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain_facts(v) for v in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -23,6 +23,7 @@ from balancegan.balance import (
     Plan,
     Strategy,
     class_counts,
+    class_text,
     plan_synthesis,
 )
 from balancegan.downstream.amounts import (
@@ -243,7 +244,10 @@ class ModelSampler(ImageOverSampler):
             training,
             validation,
             synthetic,
-            [", ".join(map(str, name_values(c, names).values())) for c in classes],
+            [
+                class_text(", ".join(map(str, name_values(c, names).values())))
+                for c in classes
+            ],
             model.image_format.to_model_range,
             model.seed,
             60 * self.validation_minutes,

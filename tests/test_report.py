@@ -222,3 +222,67 @@ def test_what_intervals_are_about_is_said(n_splits, said, capsys):
     for text in renderings(result, capsys):
         assert said in " ".join(text.split())
         assert ("4 folds)" if n_splits > 1 else "4 seeds)") in " ".join(text.split())
+
+
+def test_the_title_names_the_images_and_the_day_of_the_comparison():
+    result = make_result()
+    untitled = render_report(result, "html")
+    assert "Does balancing these images help?" in untitled
+    result.settings |= {"data_name": "cells.npz", "date": "2020-02-29"}
+    text = read_html(result).text
+    assert "Does balancing cells.npz help?" in text
+    assert "cells.npz: comparison" in text
+    assert "2020-02-29" in text
+    assert "2020-02-29" in render_report(result, "md")
+    assert render_report(result, "html") == render_report(result, "html")
+
+
+def test_the_verdict_is_on_the_first_screen_of_a_phone():
+    text = render_report(make_result(), "html")
+    header = re.findall(r"<th[^>]*>([^<]*)</th>", text)
+    assert header[:2] == ["arm", "verdict"]
+    row = text[text.index('class="on-trial"') :]
+    assert re.findall(r"<td[^>]*>([^<]*)</td>", row)[:2] == ["ours", "helps"]
+
+
+def test_classes_that_are_filled_with_copies_have_pictures():
+    result = make_result()
+    result.settings["pictures"] = {"0": {"real": "AAAA"}, "1": {"real": "BBBB"}}
+    result.runs[2]["pictures"] = {
+        "0": {"copied": "CCCC"},
+        "1": {"synthetic": "DDDD", "nearest": "EEEE"},
+    }
+    (gallery,) = gather_facts(result)["galleries"]
+    assert gallery["classes"] == [
+        {"name": "bag", "strips": [("real", "AAAA"), ("copies", "CCCC")]},
+        {
+            "name": "shirt",
+            "strips": [
+                ("real", "BBBB"),
+                ("synthetic", "DDDD"),
+                ("nearest real", "EEEE"),
+            ],
+        },
+    ]
+    html = render_report(result, "html")
+    assert 'alt="bag: copies"' in html
+    assert html.index("CCCC") < html.index("DDDD") < html.index("EEEE")
+
+
+def test_classes_that_are_numbers_are_named():
+    result = rename(rename(make_result(n_test=20), "bag", '"0"'), "shirt", '"1"')
+    text = read_html(result).text
+    assert "class '0'" in text
+    assert "class '0': 20, class '1': 20" in text
+    assert not re.search(r"(?<!class ')\b[01]: \d", text)
+
+
+def test_json_is_strict():
+    result = make_result(seeds=1)
+    result.runs[0]["figures"]["g_mean"] = float("nan")
+    result.settings["leaks"][0]["limit"] = np.float32("inf")
+    text = result.to_json()
+    facts = json.loads(text, parse_constant=pytest.fail)
+    assert facts["runs"][0]["figures"]["g_mean"] is None
+    assert facts["settings"]["leaks"][0]["limit"] is None
+    assert EvaluationResult.from_json(text).to_json() == text

@@ -98,6 +98,7 @@ class Comparison:
             classifier_steps=self.classifier_steps,
             class_names=names,
             value_range=self.value_range,
+            data_name=labelled.path.name,
             **how,
         )
 

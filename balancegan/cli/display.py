@@ -226,7 +226,8 @@ class Display:
             self.say(verdict.sentence)
         self.say(describe_intervals(result.settings["n_splits"]))
         for check in run_checks(result):
-            if check.outcome in ("issue", "tip"):
+            is_said = check.code == "BG006"  # by the sentence of its verdict
+            if check.outcome in ("issue", "tip") and not is_said:
                 about = f"{check.arm}: " if check.arm else ""
                 self.say(f"{check.outcome} {check.code}, {about}{check.message}")
 

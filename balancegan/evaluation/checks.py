@@ -10,6 +10,7 @@ from typing import Literal
 
 import pandas as pd
 
+from balancegan.balance import class_text
 from balancegan.evaluation.result import EvaluationResult
 from balancegan.synthesis.faults import FAULTS
 
@@ -219,7 +220,7 @@ def _find_untested_combinations(result: EvaluationResult) -> Check:
         "BG005",
         "tip",
         f"{len(without)} of {len(n_test)} combinations have no test image, so that "
-        f"nothing is known of them: {'; '.join(without[:MOST_NAMED])}"
+        f"nothing is known of them: {'; '.join(map(class_text, without[:MOST_NAMED]))}"
         f"{', and others' if len(without) > MOST_NAMED else ''}. Collect some.",
     )
 
@@ -307,7 +308,8 @@ def _judge_classes(
         return _check(code, "not run", few, arm)
     found = values[tip]
     unknown = values.index[values.isna()].tolist()
-    left_out = f" Not measured: {', '.join(unknown)}." if unknown else ""
+    named = ", ".join(class_text(name) for name in unknown)
+    left_out = f" Not measured: {named}." if unknown else ""
     if found.empty:
         return _check(code, "passed", f"{what}: {_list(known)}.{left_out}", arm)
     return _check(
@@ -347,7 +349,10 @@ def _figure_by_class(result: EvaluationResult, arm: str, figure: str) -> pd.Seri
 
 
 def _list(values: pd.Series, form: str = "{:.2f}") -> str:
-    return ", ".join(f"{name}: {form.format(value)}" for name, value in values.items())
+    """Return classes and their values in words."""
+    return ", ".join(
+        f"{class_text(name)}: {form.format(value)}" for name, value in values.items()
+    )
 
 
 def _percent(share: float) -> str:

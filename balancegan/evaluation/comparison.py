@@ -8,6 +8,7 @@ the training part of their split alone (`trials`).
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,7 @@ def compare(
     n_jobs: int | None = None,
     cache_dir: str | Path | None = None,
     verbose: int = 1,
+    data_name: str | None = None,
 ) -> EvaluationResult:
     """Find out on real held-out images which way of dealing with imbalance is best.
 
@@ -112,6 +114,8 @@ def compare(
         kept.
     verbose : int, default=1
         Whether progress is shown on stderr.
+    data_name : str or None, default=None
+        What reports call the images. None: they do not name them.
 
     Returns
     -------
@@ -172,6 +176,8 @@ def compare(
     order = {arm.name: k for k, arm in enumerate(known)}
     runs.sort(key=lambda run: (run["split"], run["seed"], order[run["arm"]]))
     settings = {
+        "data_name": data_name,
+        "date": datetime.now().astimezone().date().isoformat(),
         "arms": _describe_arms(known),
         "classes": names,
         "attributes": list(labelling.attributes.names),

@@ -1,7 +1,7 @@
-"""Strips of images to look at beside a comparison's figures: small PNGs as text.
+"""Strips of images to look at next to a comparison's figures: small PNGs as text.
 
-Real images, synthetic ones, and below each synthetic one the real training image that
-it comes nearest to. Which ones is not chosen: the first.
+Real images, copies of them, synthetic ones, and below each synthetic one the real
+training image that it comes nearest to. Which ones is not chosen: the first.
 """
 
 from base64 import b64encode
@@ -51,24 +51,40 @@ class Gallery:
             for index in self.shown
         }
 
-    def show_synthetic(self, added: np.ndarray, class_indices: np.ndarray) -> Strips:
-        """Return strips "synthetic" and "nearest" of the classes that have new images.
+    def show_added(
+        self, added: np.ndarray, class_indices: np.ndarray, is_again: np.ndarray
+    ) -> Strips:
+        """Return strips of the classes that have new images.
 
         Parameters
         ----------
         added, class_indices : ndarray
             New images, in the user's layout and range, and their classes.
+        is_again : ndarray of bool
+            Which of them are copies of real images, shifted or not.
+
+        Returns
+        -------
+        strips : dict
+            By class "synthetic" and "nearest", "copied", or all three.
         """
         strips: Strips = {}
         for index in self.shown:
-            images = added[class_indices == index][:SHOWN]
-            if len(images):
+            of_class = class_indices == index
+            made = added[of_class & ~is_again][:SHOWN]
+            copied = added[of_class & is_again][:SHOWN]
+            shown = {}
+            if len(made):
                 real = self._real(index)
-                nearest = real[nearest_distances(images, real)[1]]
-                strips[str(index)] = {
-                    "synthetic": self._strip(images),
+                nearest = real[nearest_distances(made, real)[1]]
+                shown = {
+                    "synthetic": self._strip(made),
                     "nearest": self._strip(nearest),
                 }
+            if len(copied):
+                shown["copied"] = self._strip(copied)
+            if shown:
+                strips[str(index)] = shown
         return strips
 
     def _real(self, index: int) -> np.ndarray:

@@ -5,6 +5,8 @@ from typing import Any
 
 import pandas as pd
 
+from balancegan.balance import class_text
+
 MARKS = "oDs^v<>P*X"
 
 
@@ -47,7 +49,8 @@ def draw_recalls(
             fmt=MARKS[k % len(MARKS)],
             label=arm,
         )
-    ax.set_yticks(range(len(names)), [f"{n} ({train_counts[n]})" for n in names])
+    called = [f"{class_text(name)} ({train_counts[name]})" for name in names]
+    ax.set_yticks(range(len(names)), called)
     ax.set_xlabel("recall on held-out images")
     ax.legend(loc="best")
     return ax

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from balancegan.balance import class_text
 from balancegan.errors import DataError
 from balancegan.evaluation.checks import run_checks
 from balancegan.evaluation.result import EvaluationResult
@@ -23,6 +24,12 @@ SUFFIXES = (".html", ".md", ".json")
 MOST_CLASSES_OF_MATRIX = 20  # of more classes, the most frequent confusions are shown
 MOST_CONFUSIONS = 20
 MOST_COMBINATIONS = 40  # of more, those with the fewest training images are shown
+STRIPS = {  # what strips of images are called, in order
+    "real": "real",
+    "copied": "copies",
+    "synthetic": "synthetic",
+    "nearest": "nearest real",
+}
 IMAGE_FIGURES = (
     "n_added",
     "agreement",
@@ -98,6 +105,7 @@ def render_report(result: EvaluationResult, kind: str) -> str:
         "figure": format_figure,
         "seconds": format_plain_seconds,
         "cell": escape_markdown,
+        "called": class_text,
     }
     environment.globals["interval"] = format_interval
     return environment.get_template(f"report.{kind}").render(gather_facts(result))
@@ -116,6 +124,7 @@ def gather_facts(result: EvaluationResult) -> dict[str, Any]:
     on_trial = [arm for arm in result.arms if arm not in result.rivals]
     shown = result.chief_arms
     hidden = ("pictures", "leaks")
+    settings = {k: v for k, v in result.settings.items() if k not in hidden}
     classes = _gather_classes(result, shown, on_trial)
     return {
         "verdict": _gather_verdict(result, on_trial),
@@ -132,7 +141,8 @@ def gather_facts(result: EvaluationResult) -> dict[str, Any]:
         "confusions": [_gather_confusion(result, arm) for arm in shown],
         "interval_note": describe_intervals(result.settings["n_splits"]),
         "n_runs": len(result.runs),
-        "settings": {k: v for k, v in result.settings.items() if k not in hidden},
+        # Results of earlier versions have neither
+        "settings": {"data_name": None, "date": None} | settings,
     }
 
 
@@ -237,7 +247,14 @@ def _gather_galleries(
         {
             "arm": arm,
             "classes": [
-                {"name": names[int(k)], **real[k], **strips}
+                {
+                    "name": names[int(k)],
+                    "strips": [
+                        (called, (real[k] | strips)[kind])
+                        for kind, called in STRIPS.items()
+                        if kind in real[k] | strips
+                    ],
+                }
                 for k, strips in pictures[arm].items()
             ],
         }

@@ -21,7 +21,7 @@ from balancegan.evaluation.frames import (
 from balancegan.evaluation.metrics import SHOTS, Difference, paired_difference
 from balancegan.evaluation.plots import draw_recalls
 from balancegan.evaluation.verdicts import BASELINE, ArmVerdict, distinct_pairs
-from balancegan.files import whole_file
+from balancegan.files import plain_facts, whole_file
 
 FIGURE_NAMES = {
     "balanced_accuracy": "balanced accuracy",
@@ -370,7 +370,7 @@ class EvaluationResult:
             ],
             "runs": self.runs,
         }
-        text = json.dumps(facts, indent=1)
+        text = json.dumps(plain_facts(facts), indent=1, allow_nan=False)
         if path is not None:
             with whole_file(Path(path)) as file:
                 file.write(text.encode())

@@ -18,11 +18,11 @@ from sklearn.base import BaseEstimator
 
 from balancegan.errors import DataError
 from balancegan.evaluation.resampling import Resampled
-from balancegan.files import whole_file
+from balancegan.files import plain_facts, whole_file
 from balancegan.versions import library_versions
 
 PACKAGES = ("balancegan", "tensorflow", "keras", "scikit-learn", "imbalanced-learn")
-FORMAT = 9  # of the entries: those of another format are never found
+FORMAT = 10  # of the entries: those of another format are never found
 LONG = 10  # seconds: what a sampler made in less is rather made again than kept
 
 
@@ -80,7 +80,7 @@ class RunCache:
         path = self._path("run", name, "json")
         if path is not None:
             with whole_file(path) as file:
-                file.write(json.dumps(facts).encode())
+                file.write(json.dumps(plain_facts(facts)).encode())
 
     def resampled(self, name: str | None, make: Callable[[], Resampled]) -> Resampled:
         """Return the resampled set kept under a name, or make it.
@@ -113,7 +113,7 @@ class RunCache:
                 is_again=made.is_again,
                 fit_seconds=made.fit_seconds,
                 resample_seconds=made.resample_seconds,
-                judged=json.dumps(made.judged),
+                judged=json.dumps(plain_facts(made.judged)),
             )
         return made
 

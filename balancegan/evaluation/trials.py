@@ -30,6 +30,7 @@ from balancegan.evaluation.resampling import Resampled, resample
 from balancegan.evaluation.runcache import RunCache, find_code
 from balancegan.evaluation.splits import Part, Split
 from balancegan.evaluation.threads import count_threads, take_threads
+from balancegan.files import plain_facts
 from balancegan.gan.judge import Judge
 from balancegan.images import ImageFormat
 
@@ -213,12 +214,12 @@ class TrialRunner:
                 strict=True,
             )
         ]
-        return {
+        facts = {
             "arm": arm.name,
             "split": trial.split_number,
             "seed": trial.seed,
-            "figures": _none_for_nan(figures),
-            "classes": [_none_for_nan(row) for row in classes],
+            "figures": figures,
+            "classes": classes,
             "combinations": combinations,
             "confusion": count_confusions(true, predicted, n_classes).tolist(),
             "seconds": {
@@ -236,6 +237,7 @@ class TrialRunner:
             ],
             "pictures": added["pictures"],
         }
+        return dict(plain_facts(facts))
 
     def _describe_combinations(
         self, right: np.ndarray, train: Part, test: Part, resampled: Resampled
@@ -256,7 +258,7 @@ class TrialRunner:
             {
                 "combination": self.labelling.name(k, self.class_names),
                 "class": self.class_names[learned[k]],
-                **_none_for_nan({str(column): v for column, v in row.items()}),
+                **{str(column): v for column, v in row.items()},
             }
             for k, row in zip(
                 has_images.tolist(),
@@ -320,8 +322,12 @@ class TrialRunner:
                 figures[index] = meter.measure(of_this, index) or {}
             counts["n_measured"] = len(images)
             counts["n_near_test"] = count_near(images, kept_apart, leaks.limit)
-            if trial.is_shown:
-                pictures = self._new_gallery(train).show_synthetic(images, of_class)
+        if trial.is_shown and not all(arm.rival for arm in trial.arms):
+            pictures = self._new_gallery(train).show_added(
+                resampled.images[resampled.is_new],
+                self.labelling.learned(resampled.class_indices[resampled.is_new]),
+                resampled.is_again[resampled.is_new],
+            )
         numbers = self._count_learned(resampled.class_indices[resampled.is_new])
         classes = [
             {"n_added": int(n), **figures_of_class}
@@ -361,13 +367,3 @@ def _spread_out(class_indices: np.ndarray, n_classes: int, most: int) -> np.ndar
     return np.concatenate(
         [r[np.linspace(0, len(r) - 1, min(most, len(r)), dtype=int)] for r in rows]
     )
-
-
-def _none_for_nan(facts: dict[str, Any]) -> dict[str, Any]:
-    """Return facts as plain values that JSON holds."""
-    plain_facts = {}
-    for name, value in facts.items():
-        value = value.item() if isinstance(value, np.generic) else value
-        is_nan = isinstance(value, float) and np.isnan(value)
-        plain_facts[name] = None if is_nan else value
-    return plain_facts

@@ -6,7 +6,6 @@ is learned.
 """
 
 import json
-import math
 import os
 from contextlib import suppress
 from itertools import count
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from balancegan.errors import DataError
-from balancegan.files import check_folder
+from balancegan.files import check_folder, plain_facts
 from balancegan.gan.history import Event
 from balancegan.gan.model import TrainedModel
 from balancegan.pictures import tile_grid, write_png
@@ -58,7 +57,7 @@ class RunLog:
 
     def __call__(self, event: Event) -> None:
         """Write down one event."""
-        self.lines.write(json.dumps(_finite(event), ensure_ascii=False) + "\n")
+        self.lines.write(json.dumps(plain_facts(event), ensure_ascii=False) + "\n")
         self.lines.flush()
         if self.writer is not None:
             for name, value in _scalars(event).items():
@@ -121,14 +120,3 @@ def _scalars(event: Event) -> dict[str, float]:
         for name in ("agreement", "diversity", "distance"):
             scalars[f"{name}/{row['class']}"] = row[name]
     return scalars
-
-
-def _finite(value: Any) -> Any:
-    """Replace what JSON has no number for by null."""
-    if isinstance(value, dict):
-        return {key: _finite(v) for key, v in value.items()}
-    if isinstance(value, list):
-        return [_finite(v) for v in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
