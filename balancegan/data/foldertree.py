@@ -12,7 +12,14 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from balancegan.data.decoding import read_header
-from balancegan.data.links import LINKED_FOLDER, BadFile, counted, list_some, real_path
+from balancegan.data.links import (
+    LINKED_FOLDER,
+    BadFile,
+    counted,
+    list_some,
+    real_path,
+    why_missing,
+)
 from balancegan.data.opening import SUFFIXES, UnusableImage
 from balancegan.errors import DataError
 
@@ -186,6 +193,8 @@ class Scan:
             elif self._is_image(entry):
                 found.images.append(name)
                 self.unnamed.append(name)
+            elif self._is_closed_link(entry):
+                found.bad.append(BadFile(name, why_missing(self.root, name)))
             elif entry.name.lower() not in SILENT:
                 others.append(name)
         found.images, bad = _split_texts(found.images)
@@ -210,13 +219,16 @@ class Scan:
         else:
             found.folders.append(self._folder(name, above))
 
+    def _is_closed_link(self, entry: "os.DirEntry[str]") -> bool:
+        """Return whether it may be an image, or a folder, behind a closed link."""
+        if not entry.is_symlink() or _is_known(entry.name):
+            return False
+        return not self.may_open(os.path.relpath(entry.path, self.root))
+
     def _is_image(self, entry: "os.DirEntry[str]") -> bool:
         """Return whether a file whose name says nothing is an image."""
-        is_known = _suffix(entry.name) in OTHERS or entry.name.startswith(".")
-        if is_known or entry.name.lower() in (*SILENT, *SYSTEM_FILES):
-            return False
         name = os.path.relpath(entry.path, self.root)
-        if not self.may_open(name):
+        if _is_known(entry.name) or not self.may_open(name):
             return False
         try:
             read_header(Path(entry.path))
@@ -232,6 +244,12 @@ class Scan:
                 self.annotations.append(name)
             else:
                 self.others.append(name)
+
+
+def _is_known(name: str) -> bool:
+    """Return whether a name is that of a file that is no image."""
+    is_other = _suffix(name) in OTHERS or name.startswith(".")
+    return is_other or name.lower() in (*SILENT, *SYSTEM_FILES)
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:

@@ -99,7 +99,7 @@ def find_files(
         try:
             file = real_path(root / name)
         except (OSError, RuntimeError, ValueError):
-            bad.append(BadFile(name, _why_missing(root, name)))
+            bad.append(BadFile(name, why_missing(root, name)))
             continue
         is_plain = not Path(name).is_absolute() and ".." not in Path(name).parts
         if file.is_relative_to(inside):
@@ -127,12 +127,14 @@ def refuse_links(root: Path, files: Iterable[Path]) -> None:
             )
 
 
-def _why_missing(root: Path, name: str) -> str:
-    """Return why a name leads to no file: there is none, or a link to nothing."""
+def why_missing(root: Path, name: str) -> str:
+    """Return why a name leads to no file that is read: none is there, or a link."""
     try:
         target = os.readlink(root / name)
     except (OSError, ValueError):
         return "there is no such file"
+    if (root / name).exists():
+        return LINKED_OUTSIDE
     if ".git/annex" in target:
         return "a link to content of git-annex that is not here: git annex get"
     if f"blobs{os.sep}" in target:
