@@ -135,8 +135,8 @@ class ImageOverSampler(BaseOverSampler):
             Real images. They are referred to for a later `resample`, neither copied nor
             pickled with the augmenter. A list of images (arrays, Pillow images), or a
             column of a DataFrame with an array in each row, is stacked. Or a
-            tf.data.Dataset of images with labels,
-            batched or not, which is read once: see :func:`~balancegan.read_dataset`.
+            tf.data.Dataset of images with labels, batched or not, which is read once:
+            see :func:`~balancegan.read_dataset`.
         y : array-like of shape (n,) or (n, n_attributes), or DataFrame, default=None
             Their labels: one for each image, or a column for each attribute. In a
             DataFrame the columns name the attributes; a DataFrame is never taken for

@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from balancegan import ConditionalGANAugmenter, DataError, model_sampler
-from balancegan.gan import judge
+from balancegan.gan import judge, settings
 from balancegan.gan.conditional_gan import ConditionalGAN
 from balancegan.gan.networks import (
     build_tutorial_discriminator,
@@ -376,6 +376,17 @@ def test_clone_and_fit_keep_every_parameter(small_set, tmp_path, monkeypatch):
 def test_a_fitted_augmenter_survives_pickling(trained):
     again = pickle.loads(pickle.dumps(trained))
     np.testing.assert_array_equal(again.sample("bag", 3), trained.sample("bag", 3))
+
+
+def test_in_a_forked_process_it_is_unpickled_and_says_why_it_cannot_work(
+    trained, monkeypatch
+):
+    pickled = pickle.dumps(trained)
+    monkeypatch.setattr(settings, "_is_forked", True)
+    again = pickle.loads(pickled)  # where TensorFlow would wait forever
+    with pytest.raises(DataError, match="forked from one that has used it"):
+        again.sample("bag", 1)
+    assert again.class_counts_ == trained.class_counts_
 
 
 def test_a_pickle_holds_no_images(small_set):

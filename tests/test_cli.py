@@ -46,6 +46,7 @@ def run(*arguments):
     result = CliRunner().invoke(main, [str(a) for a in arguments])
     unexpected = result.exception and not isinstance(result.exception, SystemExit)
     assert not unexpected, result.exc_info
+    assert "Error: Unexpected" not in result.stderr, result.stderr
     return result
 
 

@@ -108,6 +108,7 @@ def run(folder, *arguments):
         timeout=60,
     )
     assert "Traceback" not in done.stderr, done.stderr
+    assert "Error: Unexpected" not in done.stderr, done.stderr
     n_bytes = int(peak.read_text()) * (1 if sys.platform == "darwin" else 1000)
     peak.unlink()
     return done, n_bytes

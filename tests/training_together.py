@@ -13,11 +13,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from balancegan.gan import settings
+
 N_DEVICES = 2
 
 
 def main(how, out, steps, checkpoint_dir=None):
-    keras.config.set_floatx("float64")
+    settings.OF_THE_PROCESS["floatx"] = (
+        keras.config.floatx,
+        keras.config.set_floatx,
+        "float64",
+    )
     strategy = {"alone": "auto", "workers": "multi-worker"}.get(how)
     if how == "devices":
         (cpu,) = tf.config.list_physical_devices("CPU")

@@ -9,6 +9,7 @@ import signal
 import sys
 import tempfile
 import threading
+import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -43,6 +44,7 @@ OURS = (
     TrainingWarning,
     UnseenCombinationWarning,
 )
+TRACEBACK = "balancegan.traceback"  # in the meta of a context
 PATH = click.Path(path_type=Path)
 OUTPUT = OutputType(path_type=Path)
 # Of TensorFlow, imported and started: resident memory, and addresses beyond that
@@ -62,28 +64,74 @@ class Terminated(KeyboardInterrupt):
     exit_code = 128 + signal.SIGTERM
 
 
+def traceback_option(*, hidden: bool) -> click.Option:
+    """Return the option that lets errors show where they come from."""
+    return click.Option(
+        ["--traceback"],
+        is_flag=True,
+        expose_value=False,
+        hidden=hidden,
+        envvar=None if hidden else "BALANCEGAN_TRACEBACK",
+        show_envvar=True,
+        callback=_note_traceback,
+        help="Show where an error comes from, not only what it says.",
+    )
+
+
+def _note_traceback(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    ctx.meta[TRACEBACK] = value or ctx.meta.get(TRACEBACK, False)
+
+
 class CommandGroup(click.Group):
-    """Turns every failure that we know of into one line and an exit code."""
+    """Turns every failure into one line and an exit code.
+
+    --traceback may stand before a command or after it.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.append(traceback_option(hidden=False))
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        """Add a command that knows the option, too."""
+        cmd.params.append(traceback_option(hidden=True))
+        super().add_command(cmd, name)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
         try:
             with warnings_as_lines(), ending_when_told():
                 return super().invoke(ctx)
-        except (DataError, SavedModelError) as error:
-            raise InputRefused(_one_line(error)) from error
-        except (TrainingFailed, OSError, MemoryError) as error:
-            reason = _one_line(error) or _out_of_memory()
-            notes = getattr(error, "__notes__", [])
-            raise click.ClickException(" ".join([reason, *notes])) from error
-        except ImportError as error:
-            if NOT_MAPPED not in str(error):
-                raise
-            raise click.ClickException(_out_of_memory()) from error
+        except (click.UsageError, click.Abort, click.exceptions.Exit):
+            raise
         except KeyboardInterrupt as error:
             notes = getattr(error, "__notes__", ["Nothing unfinished is left behind."])
             click.echo(f"\nInterrupted. {' '.join(notes)}", err=True)
             ctx.exit(error.exit_code if isinstance(error, Terminated) else 130)
+        except Exception as error:
+            if ctx.meta.get(TRACEBACK):
+                click.echo(traceback.format_exc(), err=True)
+            if isinstance(error, click.ClickException):
+                raise
+            raise _failure(error) from error
+
+
+def _failure(error: Exception) -> click.ClickException:
+    """Return what says in one line that a command failed, and how."""
+    if isinstance(error, DataError | SavedModelError):
+        return InputRefused(_one_line(error))
+    if isinstance(error, TrainingFailed | OSError | MemoryError):
+        notes = getattr(error, "__notes__", [])
+        return click.ClickException(
+            " ".join([_one_line(error) or _out_of_memory(), *notes])
+        )
+    if isinstance(error, ImportError) and NOT_MAPPED in str(error):
+        return click.ClickException(_out_of_memory())
+    reason = str(error).strip().partition("\n")[0]
+    return click.ClickException(
+        f"Unexpected {type(error).__name__}: {reason or 'no message'}. This may be a "
+        "bug in balancegan: --traceback shows where it comes from."
+    )
 
 
 @contextmanager

@@ -6,8 +6,10 @@ k % BATCH of a batch of BATCH, so that not even rounding depends on how many ima
 are asked for. The same holds for image k of a request that leaves attributes open.
 """
 
+import pickle
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,6 +72,16 @@ class TrainedModel:
     kept_step: int
     seconds: float
     truncation: float | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: the generator apart, which needs TensorFlow."""
+        return {**self.__dict__, "generator": pickle.dumps(self.generator)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Where TensorFlow cannot compute, `make_batch` says so
+        with suppress(DataError):
+            state = {**state, "generator": _unpickle(state["generator"])}
+        self.__dict__.update(state)
 
     @property
     def classes(self) -> np.ndarray:
@@ -271,6 +283,11 @@ class TrainedModel:
         dim = self.preset.latent_dim
         drawn = draw_latents(dim, self.seed, class_indices, start)
         return truncate(drawn, self.truncation)
+
+
+@standard_settings()
+def _unpickle(network: bytes) -> keras.Model:
+    return pickle.loads(network)
 
 
 def own_share(numbers: np.ndarray, i: int, n: int) -> np.ndarray:

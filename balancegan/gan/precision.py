@@ -42,6 +42,8 @@ def _has_bfloat16() -> bool:
 def computing_in(precision: Precision) -> Iterator[None]:
     """Build layers of this precision while the block runs. May decorate a function.
 
+    Float32 is what ``settings.standard_settings`` sets, which is left as it is.
+
     Examples
     --------
     >>> with computing_in("mixed_bfloat16"):
@@ -50,7 +52,8 @@ def computing_in(precision: Precision) -> Iterator[None]:
     ('bfloat16', 'float32', 'float32')
     """
     before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(precision)
+    if precision != FLOAT32:
+        keras.config.set_dtype_policy(precision)
     try:
         yield
     finally:

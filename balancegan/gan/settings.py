@@ -101,7 +101,7 @@ def standard_settings() -> Iterator[None]:
     listeners = context.context().op_callbacks  # of tf.debugging, in this thread
     listening = list(listeners)
     _shared.enter()
-    keras.config.set_dtype_policy("float32")
+    keras.config.set_dtype_policy(keras.config.floatx())
     global_state.set_global_attribute(SCOPES, [])
     listeners.clear()
     try:

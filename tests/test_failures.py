@@ -1,0 +1,76 @@
+"""Every failure of a command is one line and an exit code; --traceback shows more."""
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from balancegan.cli.commands import main
+from balancegan.cli.edge import _failure
+from balancegan.data import reading
+from balancegan.errors import DataError, SavedModelError, TrainingFailed
+
+
+@pytest.fixture
+def set_of_two(tmp_path):
+    path = tmp_path / "data.npz"
+    np.savez(path, X=np.zeros((4, 6, 5), np.uint8), y=[0, 0, 1, 1])
+    return str(path)
+
+
+def run(*words, **variables):
+    return CliRunner().invoke(main, words, env=variables)
+
+
+@pytest.mark.parametrize(
+    ("error", "exit_code", "line"),
+    [
+        (DataError("no\nimages"), 2, "no images"),
+        (SavedModelError("no model"), 2, "no model"),
+        (TrainingFailed("NaN"), 1, "NaN"),
+        (OSError("disk full"), 1, "disk full"),
+        (MemoryError(), 1, "Memory ran out"),
+        (
+            TypeError("ours\nand more"),
+            1,
+            "Unexpected TypeError: ours. This may be a bug",
+        ),
+        (KeyError("x"), 1, "Unexpected KeyError: 'x'."),
+        (ImportError(), 1, "Unexpected ImportError: no message."),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_an_error_is_a_line_and_its_traceback_is_shown_on_request(
+    set_of_two, monkeypatch, error, exit_code, line
+):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(reading, "read_images", fail)
+    result = run("inspect", set_of_two)
+    assert (result.exit_code, result.stdout) == (exit_code, "")
+    assert result.stderr.startswith(f"Error: {line}")
+    assert result.stderr.count("\n") == 1
+    for words, variables in (
+        (("--traceback", "inspect", set_of_two), {}),
+        (("inspect", "--traceback", set_of_two), {}),
+        (("inspect", set_of_two), {"BALANCEGAN_TRACEBACK": "1"}),
+    ):
+        shown = run(*words, **variables)
+        assert shown.exit_code == exit_code
+        assert shown.stderr.startswith("Traceback (most recent call last)")
+        assert "in fail\n" in shown.stderr
+        assert shown.stderr.endswith(result.stderr)
+    quiet = run("inspect", set_of_two, BALANCEGAN_TRACEBACK="0")
+    assert quiet.stderr == result.stderr
+
+
+def test_what_is_no_failure_stays_what_it_is(set_of_two):
+    assert run("--traceback", "inspect", set_of_two).exit_code == 0
+    for words in (("inspect", "--no-such-option"), ("nothing",), ("inspect",)):
+        result = run("--traceback", *words)
+        assert (result.exit_code, "Usage:" in result.stderr) == (2, True)
+        assert "Traceback" not in result.stderr
+
+
+def test_a_long_message_of_a_library_is_cut_to_its_first_line():
+    assert "more" not in _failure(RuntimeError("short\nand more")).message
