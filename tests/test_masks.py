@@ -91,6 +91,14 @@ def test_a_folder_of_masks_next_to_one_of_classes(tmp_path):
     )
 
 
+def test_masks_of_two_kinds_are_left_out(tmp_path):
+    files = photos(tmp_path)
+    for file in files:
+        save_mask(file.with_suffix(".png"))
+        save_mask(file.with_suffix(".gif"))
+    assert_only_photos(tmp_path, files, "left out 6 .png files")
+
+
 def test_the_same_picture_in_two_formats_is_read_once(tmp_path):
     files = photos(tmp_path)
     for file in files:

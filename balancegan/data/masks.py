@@ -4,6 +4,7 @@ A mask has the name of its photo and another suffix (`0.jpg`, `0.png`), or says 
 is (`0_mask.png`), or lies in a folder of masks next to one of images.
 """
 
+import itertools
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -78,7 +79,7 @@ def is_image_folder(name: str) -> bool:
 def _leave_out_folders(folder: Folder) -> list[Folder]:
     """Take out and return folders of masks, next to the images that they belong to."""
     masks = [f for f in folder.filled if MASK_FOLDER.fullmatch(f.name)]
-    stems = {PurePosixPath(image).stem for image in folder.images}
+    stems = _stems(folder.images)
     is_beside = any(is_image_folder(f.name) for f in folder.filled)
     left_out = [m for m in masks if is_beside or _share_named(m, stems) >= NEARLY_ALL]
     folder.folders = [f for f in folder.folders if f not in left_out]
@@ -99,7 +100,7 @@ def _share_named(masks: Folder, photos: set[str]) -> float:
 def _leave_out_named(tree: Folder) -> list[str]:
     left_out = []
     for folder in tree.walk():
-        stems = {PurePosixPath(image).stem for image in folder.images}
+        stems = _stems(folder.images)
         masks = []
         for image in folder.images:
             match = MASK_NAME.fullmatch(PurePosixPath(image).stem)
@@ -117,7 +118,8 @@ def _leave_out_twins(scan: Scan) -> list[str]:
     usual = [
         pair
         for folder, of_folder in by_folder
-        if len(of_folder) >= NEARLY_ALL * (len(folder.images) - len(of_folder))
+        if len(_stems(first for first, _ in of_folder))
+        >= NEARLY_ALL * len(_stems(folder.images))
         for pair in of_folder
     ]
     if len(usual) < 2:
@@ -132,23 +134,26 @@ def _leave_out_twins(scan: Scan) -> list[str]:
         _remove(folder, masks)
         left_out += masks
     (photos,) = set(kinds) - {of_masks}
-    other_pairs = [pair for pair in pairs if _kinds(pair) != kinds]
     return [
         f"left out {counted(len(left_out), f'{of_masks} file')}, masks or copies of "
         f"{photos} files with the same names: {list_some(left_out)}",
-        *_note_pairs(other_pairs),
+        *_leave_out_twins(scan),  # of photos with masks of several kinds
     ]
 
 
 def _pairs(folder: Folder) -> Iterator[Pair]:
-    """Yield two images of one name and different suffixes."""
+    """Yield each two images of one name and different suffixes."""
     by_stem = defaultdict(list)
     for image in folder.images:
         by_stem[PurePosixPath(image).stem].append(image)
     for images in by_stem.values():
-        if len(images) == 2 and len({_kind(image) for image in images}) == 2:
-            first, second = sorted(images, key=_kind)
-            yield first, second
+        for first, second in itertools.combinations(sorted(images, key=_kind), 2):
+            if _kind(first) != _kind(second):
+                yield first, second
+
+
+def _stems(images: Iterable[str]) -> set[str]:
+    return {PurePosixPath(image).stem for image in images}
 
 
 def _kind_of_masks(scan: Scan, pairs: list[Pair]) -> str:
