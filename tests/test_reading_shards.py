@@ -214,9 +214,14 @@ def test_classes_of_a_tar_may_be_in_files_of_their_own(tmp_path):
 
 
 def test_other_names_are_found_when_they_are_said(tmp_path):
-    rows = [{"picture": encode(x), "kind": str(y)} for x, y in zip(X, Y, strict=True)]
+    rows = [
+        {"picture": encode(x), "mask": encode(x), "kind": str(y)}
+        for x, y in zip(X, Y, strict=True)
+    ]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
-    with pytest.raises(DataError, match=r"no encoded image.*picture, kind.*--images"):
+    with pytest.raises(
+        DataError, match=r"no encoded image.*picture, mask, kind.*--images"
+    ):
         read_images(tmp_path / "a.parquet")
     with pytest.raises(DataError, match=r"no label in a.parquet: row 0.*--labels-key"):
         read_images(tmp_path / "a.parquet", images_key="picture")

@@ -407,3 +407,15 @@ def test_any_table_is_written_as_a_plain_one(root, tmp_path_factory, name, kind)
     assert names == ["cat", "cat", "dog"]
     np.testing.assert_array_equal(again.images, data.images)
     assert again.train.columns["hue"].tolist() == ["r", "r", "g"]
+
+
+def test_a_table_next_to_the_only_folder_is_named(tmp_path):
+    save_images(tmp_path / "train_images", ["0.png", "1.png"])
+    write_table(tmp_path, "id,label\n0.png,a\n1.png,b\n", "train.csv")
+    with pytest.raises(DataError, match="name it instead: .*train.csv"):
+        read_images(tmp_path)
+
+
+def test_a_table_next_to_folders_of_classes_is_noted(root):
+    write_table(root, "a,b\n", "more.csv")
+    assert "ignored next to the folders: more.csv" in read_images(root).notes

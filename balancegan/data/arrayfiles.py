@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from balancegan.data.archives import load_arrays
+from balancegan.data.contents import refuse_pointer
 from balancegan.data.idx import find_idx_files, parse_name, read_idx_set
 from balancegan.errors import DataError
 from balancegan.files import DAMAGES
@@ -134,6 +135,7 @@ def _note_archives(folder: Path) -> list[str]:
 
 def _map(file: Path) -> np.ndarray:
     """Return an array that is read as it is needed."""
+    refuse_pointer(file)
     try:
         return np.load(file, mmap_mode="r", allow_pickle=False)
     except (OSError, *DAMAGES) as error:

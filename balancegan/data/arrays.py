@@ -15,31 +15,17 @@ import pandas as pd
 from balancegan.data.columns import find_columns, keep_whole, rename_apart, to_array
 from balancegan.data.flat import OPTION, shape_flat
 from balancegan.data.labelled import (
-    SPLITS,
-    TEST,
     TRAIN,
-    VALIDATION,
     LabelledImages,
     Part,
     StoredArrays,
     SyntheticImages,
 )
 from balancegan.data.labels import check_class_names, check_lengths, flatten_labels
+from balancegan.data.layouts import find_keys, find_other_parts
 from balancegan.data.rows import Rows
 from balancegan.errors import DataError
 
-# (images, labels) of the training part, the most telling names first
-LAYOUTS = (
-    ("x_train", "y_train"),  # Keras
-    ("X_train", "y_train"),
-    ("train_images", "train_labels"),  # MedMNIST
-    ("images", "labels"),
-    ("X", "y"),
-    ("x", "y"),
-    ("data", "target"),  # scikit-learn
-    ("arr_0", "arr_1"),  # numpy.savez without names
-)
-SPLIT_WORDS = {TEST: ("test",), VALIDATION: ("val", "valid", "validation")}
 CLASS_NAMES_KEYS = ("class_names", "label_names")
 ATTRIBUTES_KEY, ATTRIBUTE_NAMES_KEY = "attrs", "attr_names"
 MASK_KEY = "is_synthetic"
@@ -67,9 +53,10 @@ def from_arrays(
         Where the arrays come from, for messages.
     arrays : mapping of str to ndarray
         They may be called x_train and y_train (Keras), train_images and train_labels
-        (MedMNIST), images and labels, X and y, data and target, or arr_0 and arr_1;
-        the first pair of these that is there is taken. Test and validation parts are
-        called alike, with "test" or "val" ("valid", "validation") for "train".
+        (MedMNIST), images and labels, X and y, data and target, or arr_0 and arr_1, in
+        any case; the first pair of :data:`balancegan.data.layouts.LAYOUTS` that is
+        there is taken. Test and validation parts are called alike, with "test" or
+        "val" ("valid", "validation") for "train".
     images_key, labels_key : str, default=None
         Names of the two arrays. None: found as above.
     image_shape : sequence of int, default=None
@@ -93,7 +80,7 @@ def from_arrays(
     _check_texts(path, arrays)
     given = arrays
     arrays = {key: _as_text(path, key, array) for key, array in arrays.items()}
-    images_key, labels_key = _find_keys(path, list(arrays), images_key, labels_key)
+    images_key, labels_key = find_keys(path, arrays, images_key, labels_key)
     images, stored = arrays[images_key], given[labels_key]
     if images.shape[:1] != stored.shape[:1] or not images.ndim:
         raise DataError(
@@ -109,13 +96,13 @@ def from_arrays(
     known.add(ATTRIBUTE_NAMES_KEY)
     columns, used = _columns(arrays, len(images), TRAIN, known)
     parts = {TRAIN: Part(images, labels, columns)}
-    for split, pair in _other_parts(images_key, labels_key, arrays).items():
+    for split, pair in find_other_parts(images_key, labels_key, list(arrays)).items():
         rows, others = (arrays[key] for key in pair)
         columns, more = _columns(arrays, len(rows), split, known.union(pair))
         parts[split] = Part(rows, flatten_labels(pair[1], others), columns)
         used |= more.union(pair)
     elsewhere = [part.labels for part in parts.values() if part is not parts[TRAIN]]
-    class_names = check_class_names(names, labels, elsewhere)
+    class_names, notes = check_class_names(names, labels, elsewhere)
     for split, part in parts.items():
         check_lengths(split, part)
     is_flat = images.ndim == 2
@@ -137,7 +124,8 @@ def from_arrays(
                 if arrays[key].shape[:1] == images.shape[:1]
             ),
         ),
-        notes=_note_unused(
+        notes=notes
+        + _note_unused(
             [key for key in arrays if key not in known | used], is_kept=not is_flat
         ),
     )
@@ -285,26 +273,6 @@ def refuse_synthetic(path: Path, mask: np.ndarray | None) -> None:
         )
 
 
-def _other_parts(
-    images_key: str, labels_key: str, arrays: Mapping[str, np.ndarray]
-) -> dict[str, tuple[str, str]]:
-    """Return the names of images and labels of the parts besides the training part."""
-    own = (images_key, labels_key)
-    found: dict[str, tuple[str, str]] = {}
-    for split in SPLITS:
-        candidates = [
-            (images.replace(TRAIN, name), labels.replace(TRAIN, name))
-            for name in SPLIT_WORDS[split]
-            for images, labels in (own, *LAYOUTS)
-            if TRAIN in images
-        ]
-        for pair in candidates:
-            if not set(pair) & set(own) and all(key in arrays for key in pair):
-                found[split] = pair
-                break
-    return found
-
-
 def _note_unused(keys: list[str], *, is_kept: bool) -> list[str]:
     if not keys:
         return []
@@ -341,30 +309,6 @@ def _name_values(name: str, values: np.ndarray) -> dict[str, np.ndarray]:
     if values.min(initial=0) < 0 or values.max(initial=0) >= len(meanings):
         return {name: values}
     return {short.strip(): np.array(meanings)[values.astype(int)]}
-
-
-def _find_keys(
-    path: Path, keys: list[str], images_key: str | None, labels_key: str | None
-) -> tuple[str, str]:
-    """Return the names of the images and of the labels."""
-    for option, key in (("--images-key", images_key), ("--labels-key", labels_key)):
-        if key is not None and key not in keys:
-            raise DataError(
-                f"There is no array {key!r} ({option}) in {path}. It holds: "
-                f"{', '.join(keys)}."
-            )
-    if images_key is not None and labels_key is not None:
-        return images_key, labels_key
-    for images, labels in LAYOUTS:
-        pair = images_key or images, labels_key or labels
-        agrees = images_key in (None, images) or labels_key in (None, labels)
-        if agrees and pair[0] in keys and pair[1] in keys:
-            return pair
-    pairs = ", ".join(f"{images}/{labels}" for images, labels in LAYOUTS)
-    raise DataError(
-        f"Which arrays of {path} are images and labels? It holds: {', '.join(keys)}. "
-        f"Known pairs are {pairs}; name others by --images-key and --labels-key."
-    )
 
 
 def _as_text(path: Path, key: str, array: np.ndarray) -> np.ndarray:

@@ -1,5 +1,9 @@
 """What a file holds that cannot be decoded as an image: told by its first bytes."""
 
+from pathlib import Path
+
+from balancegan.errors import DataError
+
 N_BYTES = 1_024  # that are looked at
 WEB_PAGES = (b"<!doctype html", b"<html", b"<head")
 POINTERS = {
@@ -68,3 +72,17 @@ def describe_content(beginning: bytes) -> str:
         return "nothing but zero bytes: copy or download it again"
     begins = (what for at, mark, what in BEGINNINGS if beginning.startswith(mark, at))
     return next(begins, "no image")
+
+
+def refuse_pointer(file: Path) -> None:
+    """Raise DataError if Git LFS or git-annex has left a pointer in place of a file.
+
+    Examples
+    --------
+    >>> refuse_pointer(Path(__file__))
+    """
+    with open(file, "rb") as stream:
+        beginning = stream.read(N_BYTES)
+    for mark, what in POINTERS.items():
+        if beginning.startswith(mark) or (b"annex" in mark and mark in beginning[:99]):
+            raise DataError(f"{file} is {what.replace('the image', 'the data')}.")

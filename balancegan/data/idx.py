@@ -15,6 +15,7 @@ from typing import IO
 
 import numpy as np
 
+from balancegan.data.contents import refuse_pointer
 from balancegan.data.labelled import SPLIT_NAMES, TEST, TRAIN
 from balancegan.data.rows import Rows, as_rows
 from balancegan.errors import DataError
@@ -167,6 +168,7 @@ def read_idx(path: Path) -> np.ndarray:
         If it is damaged, or says that it holds more than it can.
     """
     try:
+        refuse_pointer(path)
         with open(path, "rb") as raw:
             packed = raw.read(len(GZIP_MAGIC)) == GZIP_MAGIC
             raw.seek(0)

@@ -40,20 +40,20 @@ def check_lengths(split: str, part: Part) -> None:
 
 def check_class_names(
     names: np.ndarray | None, labels: np.ndarray, others: Sequence[np.ndarray] = ()
-) -> list[str] | None:
-    """Return the names where they belong to the training labels 0..K-1.
+) -> tuple[list[str] | None, list[str]]:
+    """Return the names where they belong to the labels 0..K-1, and what to say of them.
 
     Raises
     ------
     DataError
-        If a name is there twice, or of no image, those of `others` included.
+        If a name is there twice.
     """
     if names is None or names.ndim != 1 or names.dtype.kind != "U":
-        return None
+        return None, []
     if labels.dtype.kind not in "biuf" or (labels != np.rint(labels)).any():
-        return None
+        return None, []
     if labels.min() < 0 or labels.max() >= len(names):
-        return None
+        return None, []
     texts = names.tolist()
     twice = sorted({text for text in texts if texts.count(text) > 1})
     if twice:
@@ -62,11 +62,6 @@ def check_class_names(
             f"{', '.join(twice)}."
         )
     seen = np.unique(np.concatenate([labels, *others])).tolist()
-    missing = [text for label, text in enumerate(texts) if label not in seen]
-    if missing:
-        raise DataError(
-            "Every class needs at least one image to learn from. Received: none of "
-            f"{', '.join(missing)}. Add images, or take the name out of class_names "
-            "and number the labels anew."
-        )
-    return texts
+    unused = [text for label, text in enumerate(texts) if label not in seen]
+    notes = [f"names of classes without an image: {', '.join(unused)}"]
+    return texts, notes if unused else []

@@ -14,16 +14,18 @@ from balancegan.data.arrays import from_arrays
 from balancegan.data.fitting import FITS, Fit
 from balancegan.data.flat import OPTION
 from balancegan.data.folders import Listing, list_folder
-from balancegan.data.idx import has_idx_set, parse_name
-from balancegan.data.imagefiles import OnError, read_image_files
+from balancegan.data.foldertree import TABLES
+from balancegan.data.idx import parse_name
+from balancegan.data.imagefiles import OnError, read_image_files, readable
+from balancegan.data.kinds import find_kind
 from balancegan.data.labelled import LabelledImages
 from balancegan.data.links import refuse_links
 from balancegan.data.manifests import Manifest
-from balancegan.data.shards import is_sharded, read_shards
+from balancegan.data.shards import read_shards
 from balancegan.data.tablereading import read_any_table
-from balancegan.data.tables import SUFFIXES as MANIFESTS
 from balancegan.errors import DataError
 
+TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")  # a .txt is often a remark
 ARRAY_KINDS = ("npz", "npy", "idx")
 
 
@@ -126,6 +128,7 @@ def read_images(
     else:
         root = path
         found = list_folder(path, labels_key, images_key, follow_links=follow_links)
+        found.notes.extend(_check_tables_beside(path, found))
     table, bad, notes = found
     labelled = read_image_files(
         path,
@@ -153,7 +156,8 @@ def _check_settings(
     if kind in ARRAY_KINDS and (size is not None or fit is not None):
         raise DataError(
             f"{path} holds arrays, whose images have one size already. Received: "
-            f"size={size}, fit={fit}, which are for image files."
+            f"size={size}, fit={fit}, which are for image files. Flat images get their "
+            f"shape by {OPTION}."
         )
     if fit is not None and fit not in FITS:
         raise DataError(f"A fit is one of {', '.join(FITS)}. Received: {fit!r}.")
@@ -183,26 +187,23 @@ def _refuse_links(path: Path, kind: str) -> None:
         refuse_links(path.parent, files)
 
 
-def find_kind(path: Path) -> str:
-    """Return "npz", "npy", "idx", "shards", "manifest" or "folder".
+def _check_tables_beside(folder: Path, found: Listing) -> list[str]:
+    """Say which tables next to folders of images are ignored.
 
     Raises
     ------
     DataError
-        If there is nothing of that name.
+        If there is one folder of images only: the table must have the labels then.
     """
-    if not path.exists():
-        raise DataError(f"There is no file or folder {path}.")
-    if not (path.is_file() or path.is_dir()):
-        raise DataError(f"{path} is a pipe or device. Expected: a file or folder.")
-    if is_sharded(path):
-        return "shards"
-    if path.is_dir():
-        if has_idx_set(path):
-            return "idx"
-        return "npy" if npy_files(path) else "folder"
-    if path.suffix.lower() == ".npy":
-        return "npy"
-    if parse_name(path.name) is not None:
-        return "idx"
-    return "manifest" if path.suffix.lower() in MANIFESTS else "npz"
+    files = sorted(file for file in folder.iterdir() if file.is_file())
+    if any(file.name in TABLES for file in files):
+        return []
+    tables = [file.name for file in files if file.suffix.lower() in TABLE_SUFFIXES]
+    classes = found.table["label"].unique()
+    if tables and len(classes) == 1:
+        raise DataError(
+            f"{folder} has one folder of images, {readable(classes[0])}, and next to it "
+            f"{', '.join(tables)}. Where the table has the labels, name it instead: "
+            f"{folder / tables[0]}."
+        )
+    return [f"ignored next to the folders: {', '.join(tables)}"] if tables else []

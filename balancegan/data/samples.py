@@ -17,18 +17,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from balancegan.data.classnames import find_class_names, read_class_names
+from balancegan.data.classtars import cut_name, read_class_folders, whole_name
 from balancegan.data.opening import SUFFIXES
 from balancegan.errors import DataError
 from balancegan.files import DAMAGES
 
 TAR, TFRECORD, PARQUET = "tar", "tfrecord", "parquet"
 NAMES = {  # those of TensorFlow Datasets end in -00003-of-00016
-    TAR: re.compile(r"\.(tar|tar\.gz|tgz)$"),
-    TFRECORD: re.compile(r"\.tfrecords?(-\d+-of-\d+)?$"),
-    PARQUET: re.compile(r"\.parquet$"),
+    TAR: re.compile(r"\.(tar(\.(gz|bz2|xz))?|tgz|tbz2|txz)$", re.IGNORECASE),
+    TFRECORD: re.compile(r"\.(tfrecords?|tfrec|record)(-\d+-of-\d+)?$", re.IGNORECASE),
+    PARQUET: re.compile(r"\.parquet$", re.IGNORECASE),
 }
 # The most telling names first
-IMAGE_KEYS, LABEL_KEYS = ("image/encoded", "image"), ("image/class/text", "label")
+IMAGE_KEYS = ("image/encoded", "image")
+LABEL_KEYS = ("image/class/text", "label", "labels", "class", "target")
 NUMBERED_LABEL = "image/class/label"
 ABOUT_IMAGES = "image/"  # features of this beginning are no columns
 MOST_BYTES = 100_000_000  # of an encoded image; more is taken for damage
@@ -53,12 +56,15 @@ class Sample:
         Its class.
     columns : dict
         What else is known of it, by name.
+    split : str or None
+        What the shard says within. None: nothing.
     """
 
     name: str
     image: bytes
     label: Plain
     columns: dict[str, Plain]
+    split: str | None = None
 
 
 def shard_format(file: Path) -> str | None:
@@ -86,7 +92,17 @@ def holds_images(parquet: Path) -> bool:
         schema = read_schema(parquet)
     except (ImportError, OSError, *DAMAGES):
         return False
-    return any(_is_bytes(field.type) for field in schema)
+    return bool(_image_columns(schema))
+
+
+def _image_columns(schema: Any) -> list[str]:
+    return [field.name for field in schema if _is_bytes(field.type)]
+
+
+def _only(names: Iterable[str]) -> str | None:
+    """Return the only name; None where there are several, or none."""
+    names = list(names)
+    return names[0] if len(names) == 1 else None
 
 
 def iterate_samples(
@@ -98,13 +114,14 @@ def iterate_samples(
     ----------
     file : Path
         A .tar of WebDataset, whose files NAME.png (or another kind of image), NAME.cls
-        and NAME.json belong together; a .tfrecord of ``tf.train.Example``; or a
-        .parquet with a column of images, of bytes alone or, as Hugging Face's datasets
-        have them, of bytes and path.
+        and NAME.json belong together, or one of class folders; a .tfrecord of
+        ``tf.train.Example``; or a .parquet with a column of images, of bytes alone or,
+        as Hugging Face's datasets have them, of bytes and path.
     images_key, labels_key : str or None, default=None
         Names of features or columns, or suffixes in a tar. None: "image/encoded" or
-        "image"; "image/class/text", "label" or "image/class/label". In a tar: the
-        first image, and what NAME.json has as "label", or NAME.cls.
+        "image", or the only column of images; "image/class/text", "label" or the like,
+        or the only column of classes. In a tar: the first image, and what NAME.json
+        has as "label", or NAME.cls, or the name of the folder.
 
     Raises
     ------
@@ -153,28 +170,47 @@ def _read_tar(
     file: Path, images_key: str | None, labels_key: str | None
 ) -> Iterator[Sample]:
     wanted = SUFFIXES if images_key is None else (f".{images_key.lstrip('.')}",)
-    for name, members in _group_members(file):
-        pixels = next((suffix for suffix in wanted if suffix in members), None)
-        if pixels is None:
+    if labels_key is None:
+        with _reading(file, tarfile.TarError):
+            folders = read_class_folders(file)
+        if folders:
+            yield from _read_class_tar(file, folders)
+            return
+    for name, members in _group_members(file, cut_name):
+        suffix = next((suffix for suffix in wanted if suffix in members), None)
+        if suffix is None:
             continue  # something else that lies in the archive
         facts = _plain(_load_object(members.get(".json", b"{}"), f"{file}: {name}"))
         label = facts.pop(labels_key or "label", None)
         if label is None:
             label = _read_class(file, members.get(f".{labels_key or 'cls'}"))
-        where = f"{file.name}: {name}{pixels}"
+        where = f"{file.name}: {name}{suffix}"
         if label is None:
             raise _lacking("label", where, [*members, *facts], "--labels-key")
-        yield Sample(where, members[pixels], label, facts)
+        yield Sample(where, members[suffix], label, facts)
 
 
-def _group_members(file: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
+def _read_class_tar(
+    file: Path, folders: dict[str, tuple[str, str | None]]
+) -> Iterator[Sample]:
+    """Yield the images of a tar of class folders."""
+    for name, members in _group_members(file, whole_name):
+        if name in folders:
+            label, split = folders[name]
+            pixels = next(iter(members.values()))
+            yield Sample(f"{file.name}: {name}", pixels, label, {}, split)
+
+
+def _group_members(
+    file: Path, cut: Callable[[str], tuple[str, str]]
+) -> Iterator[tuple[str, dict[str, bytes]]]:
     """Yield what files of one name have, by their suffixes."""
     with ExitStack() as stack:
         with _reading(file, tarfile.TarError):
             tar = stack.enter_context(tarfile.open(file, "r|*"))
         every = _each(file, tar, tarfile.TarError)
         members = (each for each in every if each.isreg())
-        for name, group in itertools.groupby(members, key=lambda m: _cut(m.name)[0]):
+        for name, group in itertools.groupby(members, key=lambda m: cut(m.name)[0]):
             found, n_bytes = {}, 0
             for member in group:
                 n_bytes += member.size
@@ -183,21 +219,8 @@ def _group_members(file: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
                     raise _not_whole(file, reason)
                 with _reading(file, tarfile.TarError):
                     content = tar.extractfile(member)
-                    found[_cut(member.name)[1].lower()] = content.read()  # type: ignore[union-attr]
+                    found[cut(member.name)[1].lower()] = content.read()  # type: ignore[union-attr]
             yield name, found
-
-
-def _cut(name: str) -> tuple[str, str]:
-    """Return a name up to its first dot, and the rest.
-
-    Examples
-    --------
-    >>> _cut("a.b/c.seg.png")
-    ('a.b/c', '.seg.png')
-    """
-    folder, file = os.path.split(name)
-    stem, dot, suffix = file.partition(".")
-    return os.path.join(folder, stem), dot + suffix
 
 
 def _load_object(content: bytes, where: str) -> Mapping[str, Any]:
@@ -222,6 +245,7 @@ def _read_tfrecord(
     from google.protobuf.message import DecodeError
 
     _check_lengths(file)
+    names = read_class_names(file.parent, labels_key or "label")
     batches = tf.data.TFRecordDataset(str(file)).batch(READ_AT_ONCE)
     found = _each(file, batches.as_numpy_iterator(), tf.errors.OpError)
     records = (record for batch in found for record in batch.tolist())
@@ -231,7 +255,8 @@ def _read_tfrecord(
         features = example.features.feature.items()
         values = {name: _value(feature) for name, feature in features}
         where = f"{file.name}: record {number}"
-        yield _make_sample(file, where, values, images_key, labels_key)
+        sample = _make_sample(file, where, values, images_key, labels_key)
+        yield _name_label(sample, names, labels_key or "label")
 
 
 def _check_lengths(file: Path) -> None:
@@ -264,7 +289,11 @@ def _read_parquet(
     with _reading(file):
         opened = ParquetFile(file)
     with opened as table:
-        names = _find_class_names(table.schema_arrow.metadata or {})
+        schema = table.schema_arrow
+        names = find_class_names(schema.metadata or {})
+        images_key = images_key or _only(_image_columns(schema))
+        usual = (key for key in LABEL_KEYS if key in schema.names)
+        labels_key = labels_key or next(usual, None) or _only(names)
         lists = (batch.to_pylist() for batch in table.iter_batches(READ_AT_ONCE))
         rows = itertools.chain.from_iterable(_each(file, lists))
         for number, row in enumerate(rows):
@@ -280,23 +309,6 @@ def _is_bytes(kind: Any) -> bool:
         place = kind.get_field_index("bytes")
         return place >= 0 and _is_bytes(kind.field(place).type)
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
-
-
-def _find_class_names(metadata: Mapping[bytes, bytes]) -> Mapping[str, Sequence[str]]:
-    """Return what Hugging Face's datasets call the classes 0, 1, ... of a column."""
-    try:
-        found = json.loads(metadata.get(b"huggingface", b"{}"))
-    except (ValueError, RecursionError):
-        return {}
-    for key in ("info", "features"):
-        found = found.get(key) if isinstance(found, dict) else None
-    return {
-        name: list(map(str, feature["names"]))
-        for name, feature in (found if isinstance(found, dict) else {}).items()
-        if isinstance(feature, dict)
-        and feature.get("_type") == "ClassLabel"
-        and isinstance(feature.get("names"), list)
-    }
 
 
 def _name_label(

@@ -6,7 +6,6 @@ set larger than memory goes to a temporary file. What is in a shard is `samples`
 business.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
@@ -25,7 +24,6 @@ from balancegan.data.fitting import (
     choose_fit,
     choose_size,
 )
-from balancegan.data.foldertree import TABLES
 from balancegan.data.imagefiles import (
     Kinds,
     OnError,
@@ -34,34 +32,15 @@ from balancegan.data.imagefiles import (
     note_sizes,
     nothing_left,
 )
-from balancegan.data.labelled import SPLIT_NAMES, TRAIN, LabelledImages, Part
+from balancegan.data.labelled import TRAIN, LabelledImages, Part
 from balancegan.data.links import BadFile
 from balancegan.data.opening import UnusableImage
-from balancegan.data.samples import (
-    PARQUET,
-    Plain,
-    Sample,
-    holds_images,
-    iterate_samples,
-    shard_format,
-)
-from balancegan.errors import DataError
+from balancegan.data.samples import Plain, Sample, iterate_samples
+from balancegan.data.shardfiles import Source, find_shards
 from balancegan.memory import GrowingArray
 
 N_LOOKED_AT = 1_000  # images, by which size, fit and channels of all are chosen
 DECODED_AT_ONCE = 256
-
-
-def is_sharded(path: Path) -> bool:
-    """Return whether a path is a shard, or a folder of shards.
-
-    A folder with other folders in it, or with a table of image files, is one of files.
-    """
-    if not path.is_dir():
-        return _is_shard(path)
-    seen = [entry for entry in path.iterdir() if not entry.name.startswith(".")]
-    others = any(entry.is_dir() or entry.name in TABLES for entry in seen)
-    return not others and bool(_list_shards(path))
 
 
 def read_shards(
@@ -79,8 +58,9 @@ def read_shards(
     Parameters
     ----------
     path : Path
-        A shard, or a folder of shards of one format. A shard is of the training part
-        unless its name says another ("test-00000-of-00002.parquet").
+        A shard, or a folder of shards of one format, or with such folders. A shard is
+        of the training part unless its name, or its folder's, says another
+        ("test-00000-of-00002.parquet").
     images_key, labels_key : str or None, default=None
         See :func:`balancegan.data.samples.iterate_samples`.
     size : tuple of int or None, default=None
@@ -104,11 +84,8 @@ def read_shards(
     DataError
         If shards are damaged, images unusable, or no training image is left.
     """
-    by_split: dict[str, list[Path]] = {}
-    files = _list_shards(path) if path.is_dir() else [path]
+    by_split = find_shards(path, labels_key)
     keys = images_key, labels_key
-    for file in files:
-        by_split.setdefault(_find_split(file), []).append(file)
     bad: list[BadFile] = []
     rule, parts, notes, kinds = None, {}, [], Kinds()
     for split in sorted(by_split, key=lambda s: (s != TRAIN, s)):
@@ -145,9 +122,12 @@ class _Rule:
 
 
 def _iterate(
-    files: list[Path], keys: tuple[str | None, str | None]
+    sources: list[Source], keys: tuple[str | None, str | None]
 ) -> Iterator[Sample]:
-    return chain.from_iterable(iterate_samples(file, *keys) for file in files)
+    for file, split in sources:
+        for sample in iterate_samples(file, *keys):
+            if split is None or sample.split == split:
+                yield sample
 
 
 def _is_deep(image: bytes) -> bool:
@@ -155,42 +135,6 @@ def _is_deep(image: bytes) -> bool:
         return read_header(image).is_deep
     except UnusableImage:
         return False
-
-
-def _list_shards(folder: Path) -> list[Path]:
-    """Return the shards in a folder, sorted by name.
-
-    Raises
-    ------
-    DataError
-        If they are of several formats, which may hold the same images.
-    """
-    seen = [f for f in sorted(folder.iterdir()) if not f.name.startswith(".")]
-    files = [f for f in seen if f.is_file() and _is_shard(f)]
-    formats = sorted({str(shard_format(file)) for file in files})
-    if len(formats) > 1:
-        raise DataError(
-            f"The shards of a folder must be of one format. Received: {folder} with "
-            f"{' and '.join(formats)} files. Name a folder with those of one."
-        )
-    return files
-
-
-def _is_shard(file: Path) -> bool:
-    kind = shard_format(file)
-    return kind is not None and (kind != PARQUET or holds_images(file))
-
-
-def _find_split(file: Path) -> str:
-    """Return the split that a name has in it as a word; else it is the training part.
-
-    Examples
-    --------
-    >>> [_find_split(Path(n)) for n in ("mnist-test.tfrecord-00000-of-00001", "a.tar")]
-    ['test', 'train']
-    """
-    words = re.findall("[a-z]+", file.name.lower())
-    return next((SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES), TRAIN)
 
 
 def _choose_rule(

@@ -1,0 +1,89 @@
+"""Tar files of class folders: the class and the split of each image by its folders.
+
+Those of WebDataset, which have labels in files next to the images, are none.
+"""
+
+import os
+import tarfile
+from pathlib import Path
+
+from balancegan.data.labelled import SPLIT_NAMES
+from balancegan.data.opening import SUFFIXES
+
+LABEL_SUFFIXES = (".cls", ".json")
+
+
+def read_class_folders(file: Path) -> dict[str, tuple[str, str | None]]:
+    """Return class and split of the images in a tar by their folders.
+
+    Parameters
+    ----------
+    file : Path
+        The tar. Its table of contents is read, which takes as long as unpacking it
+        where it is compressed.
+
+    Returns
+    -------
+    folders : dict of str to (str, str or None)
+        By the name of an image: the class, and the split; None where the folders say
+        none. Empty where images have labels in other files, or lie in no folder.
+    """
+    with tarfile.open(file) as tar:
+        names = [member.name for member in tar if member.isreg()]
+    images = [os.path.normpath(name) for name in names if _is_image(name)]
+    stems = {cut_name(name)[0] for name in images}
+    others = (name for name in names if name.lower().endswith(LABEL_SUFFIXES))
+    has_labels = any(cut_name(name)[0] in stems for name in others)
+    folders = {name: os.path.dirname(name).split("/") for name in images}
+    if has_labels or [""] in folders.values():
+        return {}
+    return _name_classes(folders)
+
+
+def whole_name(name: str) -> tuple[str, str]:
+    """Return a name, and its suffix."""
+    name = os.path.normpath(name)
+    return name, os.path.splitext(name)[1]
+
+
+def cut_name(name: str) -> tuple[str, str]:
+    """Return a name up to its first dot, and the rest.
+
+    Examples
+    --------
+    >>> cut_name("a.b/c.seg.png")
+    ('a.b/c', '.seg.png')
+    """
+    folder, file = os.path.split(os.path.normpath(name))
+    stem, dot, suffix = file.partition(".")
+    return os.path.join(folder, stem), dot + suffix
+
+
+def _is_image(name: str) -> bool:
+    is_hidden = os.path.basename(name).startswith(".")
+    return name.lower().endswith(SUFFIXES) and not is_hidden
+
+
+def _name_classes(
+    folders: dict[str, list[str]],
+) -> dict[str, tuple[str, str | None]]:
+    """Return class and split by folders: what all images share says neither.
+
+    Examples
+    --------
+    >>> _name_classes({"a": ["set", "train", "cat"], "b": ["set", "test", "dog"]})
+    {'a': ('cat', 'train'), 'b': ('dog', 'test')}
+    >>> _name_classes({"a": ["set", "cat"], "b": ["set", "dog"]})
+    {'a': ('cat', None), 'b': ('dog', None)}
+    """
+    n_shared = len(os.path.commonprefix(list(folders.values())))
+    rest = {name: parts[n_shared:] for name, parts in folders.items()}
+    has_splits = all(
+        len(parts) > 1 and parts[0].lower() in SPLIT_NAMES for parts in rest.values()
+    )
+    classes = {}
+    for name, parts in rest.items():
+        own = parts[has_splits:] or folders[name][-1:]
+        split = SPLIT_NAMES[parts[0].lower()] if has_splits else None
+        classes[name] = (own[0], split)
+    return classes
