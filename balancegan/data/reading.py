@@ -202,8 +202,8 @@ def _check_tables_beside(folder: Path, found: Listing) -> list[str]:
     classes = found.table["label"].unique()
     if tables and len(classes) == 1:
         raise DataError(
-            f"{folder} has one folder of images, {readable(classes[0])}, and next to it "
-            f"{', '.join(tables)}. Where the table has the labels, name it instead: "
+            f"{folder} has one folder of images, {readable(classes[0])}, and next to "
+            f"it {', '.join(tables)}. If the table has the labels, name it instead: "
             f"{folder / tables[0]}."
         )
     return [f"ignored next to the folders: {', '.join(tables)}"] if tables else []
