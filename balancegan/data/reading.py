@@ -16,10 +16,10 @@ from balancegan.data.flat import OPTION
 from balancegan.data.folders import Listing, list_folder
 from balancegan.data.foldertree import TABLES
 from balancegan.data.idx import parse_name
-from balancegan.data.imagefiles import OnError, read_image_files, readable
+from balancegan.data.imagefiles import OnError, read_image_files
 from balancegan.data.kinds import find_kind
 from balancegan.data.labelled import LabelledImages
-from balancegan.data.links import refuse_links
+from balancegan.data.links import readable, refuse_links
 from balancegan.data.manifests import Manifest
 from balancegan.data.shards import read_shards
 from balancegan.data.tablereading import read_any_table
