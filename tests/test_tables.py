@@ -409,10 +409,11 @@ def test_any_table_is_written_as_a_plain_one(root, tmp_path_factory, name, kind)
     assert again.train.columns["hue"].tolist() == ["r", "r", "g"]
 
 
-def test_a_table_next_to_the_only_folder_is_named(tmp_path):
-    save_images(tmp_path / "train_images", ["0.png", "1.png"])
+@pytest.mark.parametrize("folder", ["train_images", "images", "photos"])
+def test_a_table_next_to_the_only_folder_is_named(tmp_path, folder):
+    save_images(tmp_path / folder, ["0.png", "1.png"])
     write_table(tmp_path, "id,label\n0.png,a\n1.png,b\n", "train.csv")
-    with pytest.raises(DataError, match="name it instead: .*train.csv"):
+    with pytest.raises(DataError, match="ame .*train.csv"):
         read_images(tmp_path)
 
 
