@@ -3,6 +3,7 @@
 import io
 
 import numpy as np
+import PIL
 import pytest
 from PIL import Image
 
@@ -11,7 +12,10 @@ from balancegan.data.decoding import decode, read_header
 from balancegan.data.opening import SUFFIXES, UnusableImage
 from balancegan.data.reading import read_images
 
-KINDS = ["GIF", "PNG", "WEBP", "TIFF", "MPO"]
+KINDS = ["GIF", "PNG", "WEBP", "TIFF"]
+writes_pages = pytest.mark.skipif(
+    int(PIL.__version__.split(".")[0]) < 11, reason="Pillow 10 writes other files"
+)
 if "AVIF" in opening._known_formats():
     KINDS.append("AVIF")
 BLACK, WHITE = (Image.new("L", (16, 8), shade) for shade in (0, 255))
@@ -33,7 +37,7 @@ def pages(*pages):
     return encoded(first, "TIFF", save_all=True, append_images=rest, tiffinfo=tags)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, pytest.param("MPO", marks=writes_pages)])
 def test_the_first_of_several_images_is_taken(kind):
     several = {"save_all": True, "append_images": [WHITE, WHITE]}
     content = encoded(BLACK.convert("RGB"), kind, **several)
@@ -43,6 +47,7 @@ def test_the_first_of_several_images_is_taken(kind):
     assert not read_header(encoded(BLACK, "PNG")).has_more
 
 
+@writes_pages
 @pytest.mark.parametrize(
     ("content", "has_more"),
     [
@@ -60,6 +65,7 @@ def test_thumbnails_and_masks_are_not_the_image(content, has_more):
     assert pixels.max() == 0
 
 
+@writes_pages
 def test_a_later_page_may_not_be_too_large_either(monkeypatch):
     monkeypatch.setattr(opening, "MOST_PIXELS", 100)
     with pytest.raises(UnusableImage, match="128 pixels, and more than 100"):

@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from balancegan import ConditionalGANAugmenter
 from balancegan.cli import option_types
 from balancegan.cli.display import Display
 from balancegan.data.reading import read_images
 from balancegan.gan import conditional_gan, monitor, presets
 from balancegan.gan.checkpoint import CheckpointFolder
+from fuzz.encoders import deep_png
 
 from .conftest import load_npz, make_images
 from .test_checkpoint import killed_after
@@ -201,6 +203,20 @@ def test_a_model_keeps_its_range(data, model, tmp_path):
     assert run("train", floats, "--model", own, *ends, *QUICK).exit_code == 0
     words = ("balance", floats, "--out", tmp_path / "f.npz", "--model", own)
     assert run(*words, *AS_THEY_COME, *ends).exit_code == 0
+
+
+def test_a_model_of_deep_files_has_the_range_of_what_they_became(tmp_path):
+    rng = np.random.default_rng(0)
+    for row, label in enumerate("aaaabb"):
+        path = tmp_path / "photos" / label / f"{row}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(deep_png(rng.integers(0, 4096, (8, 8, 1))))
+    words = ("train", tmp_path / "photos", "--model", tmp_path / "m", *QUICK)
+    done = run(*words, "--value-range", 1000, 3000)
+    assert done.exit_code == 0, done.stderr
+    assert "1,000 to 3,000 became 0 to 255" in done.stderr
+    found = ConditionalGANAugmenter.load(tmp_path / "m").model_.image_format
+    assert (found.low, found.high) == (0, 255)
 
 
 def test_the_card_says_how_images_are_made_again(data, model, tmp_path):

@@ -236,7 +236,7 @@ def _read_colour(source: Path | bytes) -> np.ndarray:
         _set_rawmode(image, f"{name};16{'B' if is_little else 'L'}")
         values <<= 8
         values |= np.asarray(_upright(image))
-        return values
+        return values[..., :3] if name == "RGBX" else values
 
 
 def _set_rawmode(image: Image.Image, rawmode: str) -> None:

@@ -42,7 +42,7 @@ REDUCED_OR_MASK = 0b101  # bits of a subfile's type
 OLD_REDUCED = 2
 SIGNED = 2  # the format of a sample
 
-FACTORS = {"L;2": 85, "L;4": 17}  # from 2 or 4 bits to 8
+FACTORS = {"1": 255, "L;2": 85, "L;4": 17}  # from fewer bits to 8
 # What Pillow calls colours of 16 bits that are decoded rightly
 DEEP_COLOUR = re.compile(r"LA;16B|(RGB|RGBA|RGBX);16[BLN]")
 
@@ -138,10 +138,10 @@ def _seek_first(image: Image.Image) -> bool:
 
 
 def _mend_transparency(image: Image.Image) -> None:
-    """Bring the transparent shade of 2 or 4 bits to 8 bits, which pixels have."""
+    """Bring the transparent shade of fewer bits to 8 bits, which pixels have."""
     shade, factor = image.info.get("transparency"), FACTORS.get(rawmode_of(image), 1)
     if image.format == "PNG" and isinstance(shade, int):
-        image.info["transparency"] = shade * factor
+        image.info["transparency"] = min(shade * factor, max(shade, 255))
 
 
 def tag_of(image: Image.Image, tag: int, default: int) -> int:
