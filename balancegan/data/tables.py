@@ -17,6 +17,7 @@ from balancegan.data.opening import SUFFIXES as IMAGE_SUFFIXES
 from balancegan.data.tablecolumns import is_usual
 from balancegan.data.texttables import TextTable, open_text_table
 from balancegan.errors import DataError
+from balancegan.files import DAMAGES
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
 SUFFIXES = (*TEXT_SUFFIXES, ".jsonl", ".parquet")
@@ -71,20 +72,20 @@ def read_frame(
     suffix = path.suffix.lower()
     if suffix in TEXT_SUFFIXES:
         return from_text(open_text_table(path), is_named)
-    try:
-        if suffix == ".jsonl":
-            return _read_json_lines(path), []
+    if suffix != ".jsonl":
         with needs_pyarrow(path):
             from pyarrow.parquet import read_table as read_parquet
-
-            # Integers with missing values would become floats
+    try:
+        if suffix == ".jsonl":
+            lines = path.read_bytes().split(b"\n")
+        else:  # integers with missing values would become floats
             table = read_parquet(path).to_pandas(integer_object_nulls=True)
-            return keep_whole(table), []
-    except DataError:
-        raise
-    except (OSError, ValueError) as error:  # pandas's and pyarrow's errors are such
+    except (OSError, *DAMAGES) as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{path} cannot be read as a table: {reason}") from error
+    if suffix == ".jsonl":
+        return _read_json_lines(path, lines), []
+    return keep_whole(table), []
 
 
 def from_text(
@@ -132,10 +133,10 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _read_json_lines(path: Path) -> pd.DataFrame:
+def _read_json_lines(path: Path, lines: list[bytes]) -> pd.DataFrame:
     """Return a table of a JSON object a line, each with a plain value a column."""
     rows: list[dict[str, Any]] = []
-    for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
