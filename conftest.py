@@ -17,7 +17,7 @@ settings.load_profile("patient")
 
 @pytest.fixture(autouse=True, scope="session")
 def train_briefly():
-    """Judges that have learned nothing, latents hardly sought, costs hardly measured.
+    """Judges that have learned nothing, and latents hardly sought.
 
     All of it, done for its result, would take most of the time.
     """
@@ -27,8 +27,6 @@ def train_briefly():
         patch.setattr("balancegan.synthesis.crossfit.JUDGE_STEPS", 1)
         patch.setattr("balancegan.synthesis.rejection.N_TRIAL", 8)
         patch.setattr("balancegan.gan.inversion.N_STEPS", 2)
-        patch.setattr("balancegan.cli.estimate.TRIAL_CALLS", 2)
-        patch.setattr("balancegan.cli.estimate.TRIAL_STEPS", (1, 3))
         yield
 
 

@@ -208,7 +208,10 @@ class ModelSampler(ImageOverSampler):
         self.quality_, self.quality_summary_ = made.quality, made.summary
         if np.isin(made.quality.get("method", []), GENERATED).any():
             model.warn_if_brief(stacklevel=5)
-        called = [model.describe(name_values(label, names)) for label in made.classes]
+        called = [
+            class_text(model.describe(name_values(label, names)))
+            for label in made.classes
+        ]
         exceptions = describe_exceptions(
             made.summary, called, model.describe_shortness()
         )

@@ -1,24 +1,131 @@
-"""Progress for people: a bar on a terminal, a plain line now and then elsewhere.
+"""Progress for people: named phases on stderr, and the seconds that each took.
 
-Training and synthesis share it. Everything goes to stderr.
+On a terminal a phase is one line that changes and leaves nothing behind. Elsewhere (a
+log, a pipe) each phase is a line when it begins, and a long one a line a minute more.
+What is shown changes nothing that is done.
 """
 
-import math
+import itertools
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Self, TypeVar
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-)
+from rich.live import Live
+from rich.text import Text
 
-SECONDS_BETWEEN_LINES = 10
+Item = TypeVar("Item")
+
+SECONDS_BETWEEN_LINES = 60.0
+# Of steady progress, before the time left is estimated from it
+FEWEST_UPDATES, FEWEST_SECONDS = 3, 3.0
+SHORTEST_BAR, LONGEST_BAR = 8, 30  # columns
+GAP = "  "
+OTHER = "Other"
+PAST = {
+    "Reading": "read",
+    "Starting TensorFlow": "started TensorFlow",
+    "Preparing": "prepared",
+    "Finding regions": "found regions",
+    "Compiling": "compiled",
+    "Training": "trained",
+    "Trying amounts": "tried amounts",
+    "Judging": "judged",
+    "Generating": "generated",
+    "Writing": "wrote",
+    "Measuring": "measured",
+    "Comparing": "compared",
+    "Checking": "checked",
+    OTHER: "other",
+}
+
+
+class PhaseTimes:
+    """Books every second to one phase: the innermost, or "Other" between phases.
+
+    Parameters
+    ----------
+    clock : callable
+        Seconds.
+
+    Examples
+    --------
+    >>> times = PhaseTimes(iter([0.0, 1.0, 4.0, 4.5]).__next__)
+    >>> times.begin("Training"), times.end()
+    (None, None)
+    >>> times.read()
+    {'Other': 1.5, 'Training': 3.0}
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock, self.since = clock, clock()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self.phases: list[str] = []
+
+    def begin(self, phase: str) -> None:
+        """Begin a phase, within the present one if there is one."""
+        self._book()
+        self.phases.append(phase)
+
+    def end(self) -> None:
+        """End the innermost phase."""
+        self._book()
+        self.phases.pop()
+
+    def read(self) -> dict[str, float]:
+        """Return the seconds of each phase so far; they add up to the clock."""
+        self._book()
+        return dict(self.seconds)
+
+    def _book(self) -> None:
+        now = self.clock()
+        self.seconds[self.phases[-1] if self.phases else OTHER] += now - self.since
+        self.since = now
+
+
+_times: ContextVar[PhaseTimes | None] = ContextVar("times", default=None)
+
+
+@contextmanager
+def recording_times(
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[PhaseTimes]:
+    """Record how long the phases within the block take."""
+    times = PhaseTimes(clock)
+    token = _times.set(times)
+    try:
+        yield times
+    finally:
+        _times.reset(token)
+
+
+@contextmanager
+def spending(phase: str) -> Iterator[None]:
+    """Book the time of the block to a phase, and show nothing."""
+    times = _times.get()
+    if times is None:
+        yield
+        return
+    times.begin(phase)
+    try:
+        yield
+    finally:
+        times.end()
+
+
+def spending_on_each(phase: str, items: Iterable[Item]) -> Iterator[Item]:
+    """Yield items; the time that making them takes is booked to a phase."""
+    iterator = iter(items)
+    while True:
+        with spending(phase):
+            try:
+                item = next(iterator)
+            except StopIteration:
+                return
+        yield item
 
 
 class TimeLeft:
@@ -62,85 +169,233 @@ class TimeLeft:
 
 
 class ProgressDisplay:
-    """A bar with the time left on a terminal, a plain line now and then elsewhere.
+    """Shows one phase after the other. A context manager.
 
     Parameters
     ----------
-    description : str
-        What is being done.
-    total : int
-        How many units of work there are.
-    unit : str
-        Plural name of a unit, for the plain lines.
-    time_left : TimeLeft or None
-        Who knows it. None: all units take the same time.
+    visible : bool
+        Whether anything is shown. Times are recorded in any case.
+    time_left : TimeLeft or None, default=None
+        What knows the time left. None: it is estimated from steady progress.
+    books_time : bool, default=True
+        Whether the time of the phases is booked to them.
+    clock : callable
+        Seconds.
+
+    Attributes
+    ----------
+    is_most : bool
+        Whether the total is a limit, and the phase may well end before.
     """
 
     def __init__(
         self,
-        description: str,
-        total: int,
-        unit: str,
+        *,
+        visible: bool,
         time_left: TimeLeft | None = None,
+        books_time: bool = True,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.console, self.time_left = Console(stderr=True), time_left
-        self.description, self.total, self.unit = description, total, unit
-        self.started, self.last_line = time.monotonic(), -math.inf
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[left]} {task.fields[note]}"),
-            console=self.console,
-            transient=True,
-            disable=not self.console.is_terminal,
-        )
-        self.task = self.bar.add_task(description, total=total, note="", left="")
+        self.console, self.visible = Console(stderr=True), visible
+        self.time_left, self.clock = time_left, clock
+        self.times = _times.get() if books_time else None
+        self.phase, self.frames = "", itertools.cycle("-\\|/")
+        self.live: Live | None = None
+        if visible and self.console.is_terminal and not self.console.is_dumb_terminal:
+            self.live = Live(
+                console=self.console,
+                get_renderable=self._render,
+                transient=True,
+                redirect_stdout=False,
+            )
 
-    def update(self, done: int, note: str = "", total: int | None = None) -> None:
+    def __enter__(self) -> Self:
+        if self.live is not None:
+            if _shown and (outer := _shown[-1].live) is not None:
+                outer.stop()
+            _shown.append(self)
+            self.live.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._end()
+        if self.live is not None:
+            self.live.stop()
+            is_innermost = _shown[-1] is self
+            _shown.remove(self)
+            if is_innermost and _shown and (outer := _shown[-1].live) is not None:
+                outer.start()
+
+    def begin(
+        self,
+        phase: str,
+        total: int | None = None,
+        unit: str = "",
+        *,
+        done: int = 0,
+        seconds: float | None = None,
+    ) -> None:
+        """Begin a phase; the one before it is over.
+
+        Parameters
+        ----------
+        phase : str
+            What is being done, a key of ``PAST``.
+        total : int or None, default=None
+            How many units of work there are. None: not known.
+        unit : str, default=""
+            Plural name of a unit.
+        done : int, default=0
+            Units that were done before.
+        seconds : float or None, default=None
+            The phase ends after so many seconds at the latest. None: no limit.
+        """
+        self._end()
+        self.total, self.unit, self.done = total, unit, done
+        self.is_most, self.note = False, ""
+        self.began = self.last_line = self.updated = self.clock()
+        self.ends = None if seconds is None else self.began + seconds
+        self.first: tuple[float, int] | None = None
+        self.n_updates, self.left = 0, self._estimate(self.began)
+        self.phase = phase  # from now on it is drawn, by another thread
+        if self.times is not None:
+            self.times.begin(phase)
+        if self.live is not None:
+            self.live.refresh()
+        elif self.visible:
+            self.console.out(self._describe_beginning(), highlight=False)
+
+    def update(
+        self,
+        done: int,
+        note: str = "",
+        *,
+        total: int | None = None,
+        seconds_left: float | None = None,
+    ) -> None:
         """Show that `done` units are done of all, or of a `total` that has changed."""
-        self.total = total or self.total
-        now = time.monotonic()
-        seconds = self._seconds_left(done, now)
-        left = "" if seconds is None else f"about {format_seconds(seconds)} left"
-        self.bar.update(
-            self.task, completed=done, total=self.total, note=note, left=left
-        )
+        now = self.clock()
+        self.done, self.note, self.total = done, note, total or self.total
+        if seconds_left is not None:
+            self.ends = now + seconds_left
+        if self.first is None:
+            self.first = now, done  # what comes before may be slower: it compiles
+        else:
+            self.n_updates += 1
+        self.updated, self.left = now, self._estimate(now)
         due = now - self.last_line >= SECONDS_BETWEEN_LINES
-        if self.console.is_terminal or not due or not done:
-            return
-        line = f"{self.description}: {done} of {self.total} {self.unit}"
-        about = f", {left}" if left else ""
-        self.console.out(f"{line}{about} {note}".rstrip())
-        self.last_line = now
-
-    def _seconds_left(self, done: int, now: float) -> float | None:
-        if self.time_left is not None:
-            return self.time_left.seconds()
-        return (now - self.started) * (self.total - done) / done if done else None
+        if self.visible and self.live is None and due:
+            self.console.out(self.describe(now), highlight=False)
+            self.last_line = now
 
     def say(self, line: str | None) -> None:
-        """Show a line that stays, above the bar; nothing where it is None."""
-        if line is not None:
-            self.console.out(line, highlight=False)
+        """Show a line that stays, above the phase; nothing where it is None."""
+        if line is not None and self.visible:
+            self.console.print(
+                line, highlight=False, markup=False, soft_wrap=self.live is None
+            )
+
+    def describe(self, now: float) -> str:
+        """Return what is done and left of the phase, as a line of a log."""
+        parts = (f"{self.phase}: {self._count()}", self._left_at(now))
+        return ", ".join(filter(None, parts))
+
+    def line(self, now: float, width: int) -> str:
+        """Return the phase as a line that fits: what matters least is left out."""
+        elapsed, left = format_seconds(now - self.began), self._left_at(now)
+        timed = ", ".join(filter(None, [elapsed, left]))
+        count = self._count()
+        for pieces in ([count, timed], [count, left or elapsed], [count], []):
+            told = [piece for piece in pieces if piece]
+            room = width - len(GAP.join([self.phase, *told]))
+            if room >= 0:
+                break
+        share = self._share(now)
+        if share is not None and room >= SHORTEST_BAR + len(GAP):
+            length = min(LONGEST_BAR, room - len(GAP))
+            full = round(share * length)
+            told.insert(0, "#" * full + "." * (length - full))
+            room -= length + len(GAP)
+        if self.note and room >= len(GAP + self.note):
+            told.append(self.note)
+        return GAP.join([self.phase, *told])[:width]
+
+    def _render(self) -> Text:
+        if not self.phase:
+            return Text("")
+        line = self.line(self.clock(), self.console.width - 3)
+        return Text(f"{next(self.frames)} {line}", no_wrap=True, overflow="crop")
+
+    def _describe_beginning(self) -> str:
+        total = f": {self.total:,} {self.unit}" if self.total else ""
+        before = f", {self.done:,} of them done before" if self.done else ""
+        limit = ""
+        if self.ends is not None:
+            limit = f", for at most {format_seconds(self.ends - self.began)}"
+        return f"{self.phase}{total}{before}{limit}"
+
+    def _count(self) -> str:
+        if self.total is None:
+            return f"{self.done:,} {self.unit}" if self.unit else ""
+        most = "at most " if self.is_most else ""
+        return f"{self.done:,} of {most}{self.total:,} {self.unit}"
+
+    def _share(self, now: float) -> float | None:
+        """Return how much of the phase is over, None where nobody knows."""
+        shares = [self.done / self.total] if self.total else []
+        if self.ends is not None:
+            shares.append((now - self.began) / max(self.ends - self.began, 1e-9))
+        return min(1.0, max(shares)) if shares else None
+
+    def _estimate(self, now: float) -> float | None:
+        """Return the seconds left as progress so far lets expect, None if too early."""
+        if self.time_left is not None:
+            return self.time_left.seconds()
+        if self.first is None or self.total is None or self.is_most:
+            return None
+        since, before = self.first
+        seconds, units = now - since, self.done - before
+        is_steady = self.n_updates >= FEWEST_UPDATES and seconds >= FEWEST_SECONDS
+        return (
+            (self.total - self.done) * seconds / units if is_steady and units else None
+        )
+
+    def _left_at(self, now: float) -> str:
+        """Return the time left in words, "" where it is not known or nearly over."""
+        limit = None if self.ends is None else self.ends - now
+        left = None if self.left is None else self.left - (now - self.updated)
+        if left is not None and left >= 1 and (limit is None or left < limit):
+            return f"about {format_seconds(left)} left"
+        if limit is not None and limit >= 1 and (left is None or left >= 1):
+            return f"at most {format_seconds(limit)} left"
+        return ""
+
+    def _end(self) -> None:
+        if self.phase and self.times is not None:
+            self.times.end()
+        self.phase = ""
+
+
+_shown: list[ProgressDisplay] = []  # on a terminal, the innermost last
 
 
 @contextmanager
 def show_progress(
-    description: str,
-    total: int,
-    unit: str,
+    phase: str,
+    total: int | None = None,
+    unit: str = "",
     *,
     visible: bool,
+    seconds: float | None = None,
     time_left: TimeLeft | None = None,
-) -> Iterator[ProgressDisplay | None]:
-    """Show progress within the block; yield None where nothing shall be shown."""
-    if not visible:
-        yield None
-        return
-    display = ProgressDisplay(description, total, unit, time_left)
-    with display.bar:
+    books_time: bool = True,
+) -> Iterator[ProgressDisplay]:
+    """Show a phase within the block; see :class:`ProgressDisplay`."""
+    display = ProgressDisplay(
+        visible=visible, time_left=time_left, books_time=books_time
+    )
+    with display:
+        display.begin(phase, total, unit, seconds=seconds)
         yield display
 
 
@@ -152,10 +407,36 @@ def format_seconds(seconds: float) -> str:
     >>> format_seconds(7.4), format_seconds(100), format_seconds(4000)
     ('7 s', '1 min 40 s', '1 h 7 min')
     """
-    if seconds < 60:
+    if round(seconds) < 60:
         return f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
         return f"{minutes} min {rest} s"
     hours, minutes = divmod(round(seconds / 60), 60)
     return f"{hours} h {minutes} min"
+
+
+def describe_times(seconds: dict[str, float]) -> str:
+    """Return what each phase took, and all together; what is said adds up.
+
+    Parameters
+    ----------
+    seconds : dict
+        Of :meth:`PhaseTimes.read`.
+
+    Examples
+    --------
+    >>> describe_times({"Other": 1.4, "Training": 42.4, "Writing": 2.4})
+    'trained 42 s, wrote 3 s, other 1 s: 46 s in all'
+    """
+    last = {OTHER: seconds.get(OTHER, 0.0)}
+    ordered = {k: s for k, s in seconds.items() if k != OTHER} | last
+    unit = 60 if sum(seconds.values()) >= 3600 else 1  # as precise as is said
+    told, before, exact = [], 0, 0.0
+    for phase, taken in ordered.items():
+        exact += taken
+        until = round(exact / unit) * unit
+        if until > before:
+            told.append(f"{PAST[phase]} {format_seconds(until - before)}")
+        before = until
+    return f"{', '.join(told)}: {format_seconds(before)} in all".removeprefix(": ")

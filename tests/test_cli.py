@@ -128,7 +128,6 @@ def test_nothing_to_make_trains_nothing(data, tmp_path):
     assert load_npz(out)["is_synthetic"].tolist() == [False] * 36
 
 
-@pytest.mark.usefixtures("one_step_a_call")
 def test_dry_run_says_what_would_happen_and_writes_nothing(data, tmp_path):
     before = sorted(tmp_path.iterdir())
     log_dir = ("--log-dir", tmp_path / "runs")
@@ -137,14 +136,14 @@ def test_dry_run_says_what_would_happen_and_writes_nothing(data, tmp_path):
     report = json.loads(result.stdout)
     assert report["steps"] == 5000
     assert report["training_seconds"] > 1
-    assert report["judging_seconds"] >= report["synthesis_seconds"] > 0
+    assert report["judging_seconds"] > 0
+    assert report["is_least"] is False
     assert report["validation_seconds"] == 0
     assert report["peak_memory_bytes"] > 1e8
     assert "nothing was written" in result.stderr
     assert sorted(tmp_path.iterdir()) == before
 
 
-@pytest.mark.usefixtures("one_step_a_call")
 def test_a_dry_run_counts_the_trying_of_amounts(data):
     amounts = ("--target", "validated", "--validation-minutes", "3")
     result = run("balance", data, "--dry-run", *amounts, *QUICK)
@@ -152,10 +151,8 @@ def test_a_dry_run_counts_the_trying_of_amounts(data):
     assert "try amounts for at most 3 min" in result.stderr
 
 
-@pytest.mark.usefixtures("one_step_a_call")
 def test_a_dry_run_counts_the_training_of_judges(tmp_path, monkeypatch):
     monkeypatch.setattr(estimate, "JUDGE_STEPS", 10**7)
-    monkeypatch.setattr(estimate, "TRIAL_STEPS", (1, 21))  # beyond the clock's noise
     path = tmp_path / "data.npz"
     np.savez(path, X=make_images(200), y=np.repeat([0, 1], [150, 50]))
     seconds = {}

@@ -53,4 +53,4 @@ def test_of_several_attributes_the_agreement_of_each_is_on_record():
     assert history.class_frame()["class"].tolist() == [("3", "red")]
     assert history.class_frame()["agreement_digit"].tolist() == [0.5]
     assert history.frame()["agreement_colour"].tolist() == [1.0]
-    assert said == ["step 100, agreement: digit 0.50, colour 1.00; diversity: 0.90"]
+    assert said == ["step 100: recognised digit 50 %, colour 100 %; variety 90 %"]

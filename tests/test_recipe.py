@@ -221,7 +221,6 @@ def test_a_model_that_is_trained_to_be_kept_is_trained_whole(file, tmp_path):
 
 
 def test_the_command_line_says_what_copies_cost(tmp_path, monkeypatch):
-    monkeypatch.setattr("balancegan.cli.estimate._estimate_judges", lambda *_: 60.0)
     images, y = goes_along(is_apart=False)
     file, out = tmp_path / "data.npz", tmp_path / "out.npz"
     np.savez(file, X=images[:100], y=y["label"][:100])

@@ -157,7 +157,7 @@ def test_a_class_has_one_reason_with_one_share(reference, planted, capsys):
 
     share = f"{100 * row['reason_share']:.0f} %"
     warning = describe_exceptions(pd.DataFrame([row]), ["three"])
-    assert describe_reason(row) in warning
+    assert (f"{describe_reason(row)}: three ({share})") in warning
     Display(quiet=False).show_quality([row], str)
     (line,) = [
         line for line in capsys.readouterr().err.splitlines() if line[:2] == "3 "

@@ -15,14 +15,15 @@ from balancegan.cli.edge import (
     OUTPUT,
     PATH,
     InputRefused,
+    load_tensorflow,
     read_data,
     refuse_given,
     refuse_idle_settings,
-    start_tensorflow,
 )
 from balancegan.cli.evaluate_command import (
     estimate_comparison,
     exit_if_worse,
+    find_issues,
     prepare_comparison,
     refuse_report,
     run_comparison,
@@ -130,11 +131,12 @@ def balance(
     **options: Any,
 ) -> None:
     """Write a balanced copy of DATA, with synthetic images in its training part."""
-    from balancegan.balance import class_counts
-    from balancegan.cli.display import Display, describe_format
-    from balancegan.cli.resuming import find_begun
+    from balancegan.cli.display import Display
+    from balancegan.cli.facts import echo_json, find_faults
     from balancegan.cli.tasks import check_writing, plan_task
+    from balancegan.progress import describe_times, recording_times
 
+    times = click.get_current_context().with_resource(recording_times())
     # What can be refused is refused before any training
     _refuse_idle_options(with_model=model is not None, evaluated=evaluated)
     reading, names, writing, comparing, splitting = (
@@ -145,41 +147,39 @@ def balance(
     if out is None and not dry_run:
         raise click.UsageError("Missing option '--out' (or '--dry-run').")
     if out is not None and model is None and not dry_run:
-        overwrite |= find_begun(out, display.say, resume=resume, anew=overwrite)
+        overwrite |= _find_begun(out, display, resume=resume, anew=overwrite)
     report, folders = comparing["report"], (options["log_dir"], comparing["cache"])
     output = _check_output(data, out, format, overwrite, report, folders, **writing)
-    labelled, of_images = _read(data, model, output, options["value_range"], reading)
-    options["value_range"] = labelled.pixel_range(options["value_range"])
+    how = {"value_range": options["value_range"], "quiet": quiet, **reading}
+    labelled, of_images = _read(data, model, output, **how)
+    pixel_range = labelled.pixel_range(options["value_range"])
     refuse_sources(labelled, [report, writing["picture"]])
     display.say_notes(labelled.notes)
-    options["verbose"] = int(not quiet)
-    task = plan_task(labelled, targets, options, model=model, **of_images, **names)
+    settings = {**options, "value_range": pixel_range, "verbose": int(not quiet)}
+    task = plan_task(labelled, targets, settings, model=model, **of_images, **names)
     check_writing(task, output, as_large_as_files=writing["synthetic_size"] == "median")
-    counts, name = class_counts(task.classes.of_images), task.classes.name
-    display.show_plan(counts, task.plan, name, at_most=task.is_validated)
-    comparison = None
-    if evaluated:
-        comparison = prepare_comparison(task, None, **splitting)
-    start_tensorflow()
+    _show_plan(task, task.plan, display, at_most=task.is_validated)
+    comparison = (
+        prepare_comparison(task, None, quiet=quiet, **splitting) if evaluated else None
+    )
+    load_tensorflow(quiet=quiet)
     facts = _run(task, output, display, dry_run=dry_run, resume=resume)
-    plan = facts.pop("plan", task.plan)
     result = None
     if comparison is not None and not dry_run:
         result = run_comparison(comparison, quiet=quiet, **comparing)
+        facts["evaluation"] = json.loads(result.to_json())
     elif comparison is not None:
         facts["comparison"] = estimate_comparison(
             comparison, comparing["n_jobs"], quiet=quiet
         )
-    if result is not None:
-        facts["evaluation"] = json.loads(result.to_json())
+    display.say(describe_times(times.read()))
     if as_json:
-        printed = {
-            "data": str(data),
-            "out": None if out is None else str(out),
-            "dry_run": dry_run,
-            "images": describe_format(task.image_format),
-        }
-        click.echo(json.dumps(printed | _describe(task, plan) | facts))
+        asked = {"data": data, "out": out, "dry_run": dry_run, "report": report}
+        found = find_faults(facts.get("quality", []), task.classes.name)
+        facts = asked | _describe(task, facts)
+        echo_json(
+            facts, times, notes=labelled.notes, findings=found + find_issues(result)
+        )
     exit_if_worse(result, fail_if_worse)
 
 
@@ -227,17 +227,23 @@ def _read(
     data: Path,
     model: Path | None,
     output: "Output | None",
+    *,
     value_range: tuple[float, float] | None,
-    how: dict[str, Any],
+    quiet: bool,
+    **how: Any,
 ) -> "tuple[LabelledImages, dict[str, Any]]":
     """Return labelled images, their format, and what a saved model can be asked for."""
     from balancegan.data.filewriting import note_pixels
+    from balancegan.progress import show_progress
 
     is_trained = model is not None
-    labelled, image_format = read_data(data, value_range, may_be_dim=is_trained, **how)
+    with show_progress("Reading", visible=not quiet):
+        labelled, image_format = read_data(
+            data, value_range, may_be_dim=is_trained, **how
+        )
     known: tuple[str, ...] = ()
     if model is not None:
-        start_tensorflow()
+        load_tensorflow(quiet=quiet)
         from balancegan.cli.balancing import read_model
 
         known, image_format = read_model(model)
@@ -256,7 +262,6 @@ def _run(
     resume: bool,
 ) -> dict[str, Any]:
     """Balance, or estimate what it would cost; say so, and return the facts."""
-    from balancegan.balance import class_counts
     from balancegan.cli.balancing import balance_file, estimate_file
     from balancegan.cli.resuming import written_down
 
@@ -270,20 +275,39 @@ def _run(
         with written_down(output.path, anew=not resume) as checkpoints:
             facts = balance_file(task, output, checkpoints)
     if facts.get("validated"):
-        counts = class_counts(task.classes.of_images)
         display.show_validated(facts["validated"])
-        display.show_plan(counts, facts["plan"], task.classes.name)
+        _show_plan(task, facts["plan"], display)
     if facts.get("quality"):
         display.show_quality(facts["quality"], task.classes.name)
     display.say_cost(output.path, facts, task.labelled.aligned_keys)
-    if "seed" not in facts:
-        for path in filter(None, (output.picture, output.save_model)):
+    wanted = {"picture": output.picture, "saved_model": output.save_model}
+    is_trained = "seed" in facts
+    for path in filter(None, wanted.values()):
+        if not is_trained:
             display.say(f"{path} was not written: no model was needed")
-    return facts
+    written = {what: str(path) for what, path in wanted.items() if path and is_trained}
+    return {**dict.fromkeys(wanted), **facts, **written}
 
 
-def _describe(task: "Task", plan: "Plan") -> dict[str, Any]:
+def _find_begun(out: Path, display: "Display", **how: bool) -> bool:
+    from balancegan.cli.resuming import find_begun
+
+    return find_begun(out, display.say, **how)
+
+
+def _show_plan(
+    task: "Task", plan: "Plan", display: "Display", *, at_most: bool = False
+) -> None:
     from balancegan.balance import class_counts
+
+    counts = class_counts(task.classes.of_images)
+    display.show_plan(counts, plan, task.classes.name, at_most=at_most)
+
+
+def _describe(task: "Task", facts: dict[str, Any]) -> dict[str, Any]:
+    """Return the facts for JSON, with a row for each class in place of the plan."""
+    from balancegan.balance import class_counts
+    from balancegan.cli.display import describe_format
 
     counts = class_counts(task.classes.of_images)
     classes = [
@@ -293,12 +317,13 @@ def _describe(task: "Task", plan: "Plan") -> dict[str, Any]:
             "real": counts.get(label, 0),
             "synthetic": n,
         }
-        for label, n in plan.items()
+        for label, n in facts.get("plan", task.plan).items()
     ]
     return {
+        "images": describe_format(task.image_format),
         "classes": classes,
         "arrays_not_extended": task.labelled.aligned_keys,
-        "notes": task.labelled.notes,
+        **{name: fact for name, fact in facts.items() if name != "plan"},
     }
 
 

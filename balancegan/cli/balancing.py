@@ -4,7 +4,6 @@
 dict of facts that JSON knows.
 """
 
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -15,7 +14,12 @@ import pandas as pd
 
 from balancegan.augmenter import ConditionalGANAugmenter
 from balancegan.cli.card import describe_balanced
-from balancegan.cli.estimate import Estimate, estimate_cost, peak_memory_bytes
+from balancegan.cli.estimate import (
+    LIMIT_SECONDS,
+    Estimate,
+    estimate_cost,
+    peak_memory_bytes,
+)
 from balancegan.cli.options import SCREENING_PARAMETERS
 from balancegan.cli.tasks import Output, Task
 from balancegan.cli.training import name_classes, save_trained, training_facts
@@ -27,6 +31,7 @@ from balancegan.gan.fingerprint import fingerprint
 from balancegan.gan.persistence import check_destination
 from balancegan.images import ImageFormat, find_format
 from balancegan.pictures import compare_real_and_synthetic, write_png
+from balancegan.progress import show_progress
 
 # In pictures
 SHOWN_PER_CLASS = 8
@@ -41,15 +46,16 @@ def balance_file(task: Task, out: Output, checkpoints: Path | None) -> dict[str,
     Returns
     -------
     facts : dict
-        Seconds, memory, how the model was trained; "plan", how many images of each
-        class were made.
+        Memory, how the model was trained; "plan", how many images of each class were
+        made.
     """
-    labelled = task.labelled
+    labelled, show = task.labelled, bool(task.settings["verbose"])
     if not any(task.plan.values()):
         columns = {name: np.empty(0) for name in ("method", "score", "weight")}
         nothing = SyntheticImages.none(labelled.labels)
         nothing = replace(nothing, origins=pd.DataFrame(columns))
-        _write(out, labelled, nothing, task.image_format)
+        with show_progress("Writing", visible=show):
+            _write(out, labelled, nothing, task.image_format)
         return {"plan": task.plan, "peak_memory_bytes": peak_memory_bytes()}
     if out.save_model is not None:
         check_destination(out.save_model, overwrite=out.overwrite)
@@ -84,19 +90,11 @@ def balance_file(task: Task, out: Output, checkpoints: Path | None) -> dict[str,
     card = describe_balanced(
         labelled, task.classes, plan, facts, augmenter.class_history_
     )
-    started = time.monotonic()
-    with explaining(out.path):
+    with show_progress("Writing", visible=show), explaining(out.path):
         _write(out, labelled, synthetic, augmenter.model_.image_format, card)
-    seconds = time.monotonic() - started
-    if out.picture is not None:
-        _write_comparison(out.picture, augmenter, task, batches.first)
-    return {
-        "plan": plan,
-        **facts,
-        "synthesis_seconds": round(batches.seconds, 1),
-        "writing_seconds": round(seconds - batches.seconds, 1),
-        "peak_memory_bytes": peak_memory_bytes(),
-    }
+        if out.picture is not None:
+            _write_comparison(out.picture, augmenter, task, batches.first)
+    return {"plan": plan, **facts, "peak_memory_bytes": peak_memory_bytes()}
 
 
 def _write(
@@ -129,7 +127,9 @@ def estimate_file(task: Task) -> dict[str, Any]:
         **{**task.settings, "verbose": 0}
     )
     images, targets = task.labelled.images, task.labelled.targets
-    cost = estimate_cost(augmenter, images, targets, sum(task.plan.values()))
+    n_images, show = sum(task.plan.values()), bool(task.settings["verbose"])
+    with show_progress("Measuring", visible=show, seconds=LIMIT_SECONDS):
+        cost = estimate_cost(augmenter, images, targets, n_images)
     trying = 60 * augmenter.validation_minutes if task.is_validated else 0.0
     return {**asdict(cost), "validation_seconds": trying}
 
@@ -202,20 +202,15 @@ def _sizes_of(labels: np.ndarray, labelled: LabelledImages) -> np.ndarray:
 
 
 class _Watched:
-    """Batches, how long making them took, and the first images of each class."""
+    """Batches, and the first images of each class."""
 
     def __init__(self, batches: Iterable[np.ndarray], classes: np.ndarray) -> None:
-        self.batches, self.classes, self.seconds = batches, classes.tolist(), 0.0
+        self.batches, self.classes = batches, classes.tolist()
         self.first: dict[Any, list[np.ndarray]] = {}
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        batches, labels = iter(self.batches), iter(self.classes)
-        while True:
-            started = time.monotonic()
-            batch = next(batches, None)
-            self.seconds += time.monotonic() - started
-            if batch is None:
-                return
+        labels = iter(self.classes)
+        for batch in self.batches:
             for image in batch:
                 kept = self.first.setdefault(next(labels), [])
                 if len(kept) < SHOWN_PER_CLASS:

@@ -6,7 +6,6 @@ where that shall fail, 130 interrupted, 143 told to end (SIGTERM). Heavy modules
 imported in the commands, so that --help is quick.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,8 @@ from balancegan.cli.edge import (
     OUTPUT,
     PATH,
     CommandGroup,
+    load_tensorflow,
     read_data,
-    start_tensorflow,
 )
 from balancegan.cli.evaluate_command import evaluate
 from balancegan.cli.generate_command import generate
@@ -88,20 +87,24 @@ def train(
 ) -> None:
     """Train on DATA and save the model, for balance and generate."""
     from balancegan.cli.display import Display
+    from balancegan.cli.facts import echo_json
     from balancegan.cli.resuming import find_begun, written_down
     from balancegan.gan.cluster import MULTI_WORKER, writes_results
+    from balancegan.progress import describe_times, recording_times, show_progress
 
+    times = click.get_current_context().with_resource(recording_times())
     if options["log_dir"] is not None:
         check_apart(Path(options["log_dir"]), data, [model])
     display = Display(quiet=quiet)
     writes = writes_results(options["strategy"])
     begun = writes and find_begun(model, display.say, resume=resume, anew=overwrite)
     how = take(options, READING_PARAMETERS)
-    labelled, _ = read_data(data, options["value_range"], **how)
+    with show_progress("Reading", visible=not quiet):
+        labelled, _ = read_data(data, options["value_range"], **how)
     options["value_range"] = labelled.pixel_range(options["value_range"])
     display.say_notes(labelled.notes)
     labelled = labelled.with_attributes(attributes)
-    start_tensorflow(joins_others=options["strategy"] == MULTI_WORKER)
+    load_tensorflow(quiet=quiet, joins_others=options["strategy"] == MULTI_WORKER)
     from balancegan.cli.training import train_file
     from balancegan.gan.persistence import check_destination
 
@@ -121,8 +124,10 @@ def train(
         f"{model}: {facts['steps']} steps in {facts['training_seconds']:.0f} s, of "
         f"which the state of step {facts['kept_step']} is kept, seed {facts['seed']}"
     )
+    display.say(describe_times(times.read()))
     if as_json:
-        click.echo(json.dumps({"data": str(data), "model": str(model), **facts}))
+        facts = {"data": str(data), "model": str(model), **facts}
+        echo_json(facts, times, notes=labelled.notes)
 
 
 @main.command()
@@ -149,23 +154,29 @@ def convert(
 ) -> None:
     """Write DATA as another kind: images, labels, parts and columns."""
     from balancegan.cli.display import Display, describe_format
+    from balancegan.cli.facts import echo_json
     from balancegan.data.filewriting import note_pixels
     from balancegan.data.outputs import IMAGE_FILES, check_output, find_format
     from balancegan.data.writing import check_format, write_images
+    from balancegan.progress import recording_times, show_progress
 
+    times = click.get_current_context().with_resource(recording_times())
     check_output(out, data, overwrite=overwrite, format=format, with_card=True)
-    labelled, image_format = read_data(data, value_range, may_be_dim=True, **how)
-    display = Display(quiet=quiet)
-    display.say_notes(labelled.notes)
+    with show_progress("Reading", visible=not quiet):
+        labelled, image_format = read_data(data, value_range, may_be_dim=True, **how)
+    display, notes = Display(quiet=quiet), list(labelled.notes)
     if find_format(out, format) in IMAGE_FILES:
-        display.say_notes(note_pixels(image_format))
+        notes += note_pixels(image_format)
+    display.say_notes(notes)
     check_format(out, labelled, format, image_format)
-    write_images(out, labelled, format=format, image_format=image_format)
+    with show_progress("Writing", visible=not quiet):
+        write_images(out, labelled, format=format, image_format=image_format)
     counts = {name: len(part.labels) for name, part in labelled.parts.items()}
     numbers = ", ".join(f"{n} {name}" for name, n in counts.items())
     display.say(f"wrote {out}: {numbers} images, {describe_format(image_format)}")
     if as_json:
-        click.echo(json.dumps({"data": str(data), "out": str(out), "images": counts}))
+        facts = {"data": str(data), "out": str(out), "images": counts}
+        echo_json(facts, times, notes=notes)
 
 
 @main.command()

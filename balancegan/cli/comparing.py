@@ -10,7 +10,7 @@ import numpy as np
 
 from balancegan.augmenter import ConditionalGANAugmenter
 from balancegan.balance import class_counts
-from balancegan.cli.estimate import estimate_classifier, estimate_cost
+from balancegan.cli.estimate import Limit, estimate_classifier, estimate_cost
 from balancegan.cli.tasks import Task
 from balancegan.downstream.classifiers import CLASSIFIERS, N_STEPS, TrainingRows
 from balancegan.evaluation.arms import default_augmenter, find_arms
@@ -117,7 +117,9 @@ class Comparison:
         ).to_model_range
         indices = np.unique(labels, return_inverse=True)[1]
         rows = TrainingRows(images, indices, int(indices.max()) + 1, to_model_range)
-        classifying = estimate_classifier(self.build, rows, self.classifier_steps)
+        limit = Limit()
+        n_steps = self.classifier_steps
+        classifying = estimate_classifier(self.build, rows, n_steps, limit)
         generating = 0.0
         samplers = {id(arm.sampler): arm.sampler for arm in self.arms}
         for sampler in samplers.values():
@@ -125,7 +127,7 @@ class Comparison:
                 if self.is_validated:
                     generating += 60 * sampler.validation_minutes
                 targets = self.labelled.targets
-                cost = estimate_cost(sampler, images, targets, self.n_images)
+                cost = estimate_cost(sampler, images, targets, self.n_images, limit)
                 generating += cost.training_seconds + cost.judging_seconds
                 generating += cost.synthesis_seconds
         n_rounds = self.seeds * (self.folds or 1)

@@ -102,7 +102,11 @@ class Display:
                 table.add_row(finding.outcome, finding.code, message)
         if table.row_count:
             self.console.print(table)
-        for outcome in ("not run", "passed", "not applicable"):
+        for finding in findings:
+            if finding.outcome == "not run":
+                title = f"{finding.title} ({finding.code})"
+                self.say(f"not run: {title}. {finding.message}")
+        for outcome in ("passed", "not applicable"):
             titles = [f"{f.title} ({f.code})" for f in findings if f.outcome == outcome]
             if titles:
                 self.say(f"{outcome}: {', '.join(titles)}")
@@ -184,14 +188,19 @@ class Display:
             )
         seconds = facts["validation_seconds"]
         trying = f"try amounts for at most {format_seconds(seconds)}, " * bool(seconds)
+        about = "at least" if facts["is_least"] else "about"
         self.say(
-            f"would train {facts['steps']} steps in about "
-            f"{format_seconds(facts['training_seconds'])}, judge images for about "
-            f"{format_seconds(facts['judging_seconds'])}, {trying}then make {n_images} "
-            f"in about {format_seconds(facts['synthesis_seconds'])}, with at most "
-            f"about {format_bytes(facts['peak_memory_bytes'])} of memory; nothing was "
-            "written"
+            f"would train {facts['steps']:,} steps in {about} "
+            f"{format_seconds(facts['training_seconds'])}, judge images for {about} "
+            f"{format_seconds(facts['judging_seconds'])}, {trying}then make "
+            f"{n_images:,} in {about} {format_seconds(facts['synthesis_seconds'])}, "
+            f"with about {format_bytes(facts['peak_memory_bytes'])} of memory"
         )
+        if facts["is_least"]:
+            self.say("steps are too slow here to be measured in 20 s")
+        else:
+            self.say("times are rough: right within a factor of 2")
+        self.say("nothing was written")
 
     def say_duration(self, facts: Mapping[str, float], n_jobs: int) -> None:
         """Say how long a comparison would take, and where the time goes."""
@@ -237,9 +246,7 @@ class Display:
         """Say what was written, what it cost, and what to look out for."""
         if "seed" in facts:
             self.say(
-                f"training {format_seconds(facts['training_seconds'])} (seed "
-                f"{facts['seed']}), synthesis "
-                f"{format_seconds(facts['synthesis_seconds'])}, peak memory "
+                f"seed {facts['seed']}, peak memory "
                 f"{format_bytes(facts['peak_memory_bytes'])}"
             )
         else:

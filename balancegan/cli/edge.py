@@ -100,7 +100,8 @@ class CommandGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
         try:
-            with warnings_as_lines(), ending_when_told():
+            ctx.obj = []  # the warnings that were shown
+            with warnings_as_lines(ctx.obj), ending_when_told():
                 return super().invoke(ctx)
         except (click.UsageError, click.Abort, click.exceptions.Exit):
             raise
@@ -152,14 +153,18 @@ def ending_when_told() -> Iterator[None]:
 
 
 @contextmanager
-def warnings_as_lines() -> Iterator[None]:
-    """Let our warnings be lines, without the place in the code that they come from."""
+def warnings_as_lines(shown: list[str]) -> Iterator[None]:
+    """Let our warnings be lines, without the place in the code that they come from.
+
+    They are added to `shown`, too.
+    """
     show = warnings.showwarning
 
     def say(message: Warning | str, category: type[Warning], *place: Any) -> None:
         """Show a warning: a line if it is about the user's data, else as before."""
         if issubclass(category, OURS):
-            click.echo(f"warning: {_one_line(message)}", err=True)
+            shown.append(_one_line(message))
+            click.echo(f"warning: {shown[-1]}", err=True)
         else:
             show(message, category, *place)
 
@@ -204,6 +209,23 @@ def start_tensorflow(*, joins_others: bool = False) -> None:
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
+
+
+def load_tensorflow(*, quiet: bool, joins_others: bool = False) -> None:
+    """Start TensorFlow, say so, and book the time.
+
+    Progress is not drawn meanwhile: what goes to stderr is taken for noise.
+    """
+    from balancegan.progress import spending
+
+    is_said = not quiet and "tensorflow" not in sys.modules
+    at_terminal = sys.stderr.isatty()
+    if is_said:
+        click.echo("Starting TensorFlow", nl=not at_terminal, err=True)
+    with spending("Starting TensorFlow"):
+        start_tensorflow(joins_others=joins_others)
+    if is_said and at_terminal:
+        click.echo("\r\x1b[K", nl=False, err=True)
 
 
 def read_data(

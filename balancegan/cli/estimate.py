@@ -1,39 +1,120 @@
-"""What a run would cost, found out by timing a little of it.
+"""What a run would cost, estimated within a few seconds from steps on few images.
 
-Steps of training and a batch of synthesis are run on the user's own images with the
-user's own settings; what is measured is thrown away but for the figures.
+Nothing is compiled: that alone takes longer than people wait for an estimate, and
+cannot be stopped. Steps are taken one operation at a time, on 2 images, then on more
+as long as time is left, and what a whole batch takes compiled is extrapolated.
 """
 
-import math
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import keras
 import numpy as np
-from sklearn.base import clone
 
-from balancegan.attributes import Labels
+from balancegan.attributes import Attributes, Labels
 from balancegan.augmenter import ConditionalGANAugmenter
 from balancegan.downstream.classifiers import (
+    BATCH_SIZE,
     ClassifierBuilder,
     TrainingRows,
-    train_network,
+    build_classifier,
 )
-from balancegan.gan.conditional_gan import STEPS_PER_CALL
+from balancegan.gan import judge as own_judge
+from balancegan.gan.footprint import training_bytes
 from balancegan.gan.model import BATCH, TrainedModel
-from balancegan.recipe import choose_recipe
-from balancegan.synthesis.crossfit import (
-    FEWEST_FOR_NETWORK,
-    JUDGE_STEPS,
-    CrossFittedJudge,
-)
-from balancegan.synthesis.recombination import RecombiningModel
+from balancegan.gan.presets import UNBOUNDED_STEPS, Preset
+from balancegan.gan.regions import Regions
+from balancegan.gan.training import TrainingRun, draw_seed
+from balancegan.images import find_format
+from balancegan.recipe import recipe_for
+from balancegan.synthesis.crossfit import FEWEST_FOR_NETWORK, JUDGE_STEPS, N_FOLDS
+from balancegan.synthesis.rejection import N_TRIAL
 from balancegan.targets import read_attributes
 
-TRIAL_STEPS = (10, 30)  # of classifiers and judges; the first ones compile
-TRIAL_CALLS = 4  # of the compiled training function; the first one compiles
+LIMIT_SECONDS = 20.0  # for all of an estimate
+STEPS_SECONDS = 15.0  # for its steps: the last one may take longer than foreseen
+TRIAL_SIZES = (2, 2, 8, 32)  # images of a step; the first one only warms up
+# What compiled steps take of the same steps taken one operation at a time, and how
+# long compiling is: measured at 8 to 64 pixels on two cores, right within a factor of 2
+PER_IMAGE, PER_STEP, COMPILING = 0.7, 1 / 8, 15.0
+FEW_ROWS = 64  # to find out how long looking for regions takes
+
+
+class Limit:
+    """How much time is left for an estimate.
+
+    Parameters
+    ----------
+    seconds : float, default=15
+        In all.
+    clock : callable
+        Seconds.
+    """
+
+    def __init__(
+        self,
+        seconds: float = STEPS_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.clock, self.ends = clock, clock() + seconds
+
+    @property
+    def left(self) -> float:
+        """Seconds until the limit, below 0 after it."""
+        return self.ends - self.clock()
+
+    def half(self) -> "Limit":
+        """Return the limit of what may take half of the time left."""
+        return Limit(self.left / 2, self.clock)
+
+
+@dataclass(frozen=True)
+class StepTime:
+    """What a compiled step takes.
+
+    Parameters
+    ----------
+    seconds, compiling : float
+        Of a step, and before the first one.
+    is_least : bool
+        Whether it is only known that a step takes as long or longer.
+    """
+
+    seconds: float
+    compiling: float
+    is_least: bool = False
+
+
+def time_step(take: Callable[[int], Any], size: int, limit: Limit) -> StepTime:
+    """Return about how long a compiled step of `size` images takes.
+
+    Parameters
+    ----------
+    take : callable
+        Takes a step of so many images, one operation at a time.
+    size : int
+        Images of a whole step.
+    limit : Limit
+        No step is begun that would probably not end in time.
+    """
+    taken: dict[int, float] = {}
+    for n in (min(n, size) for n in TRIAL_SIZES):
+        most = max(taken.values(), default=0.0) * n / max(taken, default=n)
+        if most > limit.left or limit.left <= 0:
+            break
+        started = limit.clock()
+        take(n)
+        taken[n] = limit.clock() - started
+    if len(taken) < 2 and size > max(taken, default=0):
+        return StepTime(max(taken.values(), default=LIMIT_SECONDS), 0.0, is_least=True)
+    few, many = min(taken), max(taken)
+    per_image = max(0.0, taken[many] - taken[few]) / max(1, many - few)
+    overhead = max(0.0, taken[few] - few * per_image)
+    seconds = PER_IMAGE * per_image * size + PER_STEP * overhead
+    return StepTime(seconds, COMPILING * overhead)
 
 
 @dataclass(frozen=True)
@@ -45,12 +126,14 @@ class Estimate:
     steps : int
         Training steps.
     training_seconds, judging_seconds, synthesis_seconds : float
-        How long each would take. Judging is training the judges, and making the images
-        that they look at.
+        How long each would take, right within a factor of 2. Judging is training the
+        judges, and making the images that they look at.
     peak_memory_bytes : int or None
         Largest resident memory of the process. None where the system does not tell.
     recombines : bool
         Whether images are put together of real ones, and none of the GAN is needed.
+    is_least : bool
+        Whether steps were too slow to measure, and all takes as long or longer.
     """
 
     steps: int
@@ -59,10 +142,15 @@ class Estimate:
     synthesis_seconds: float
     peak_memory_bytes: int | None
     recombines: bool
+    is_least: bool = False
 
 
 def estimate_cost(
-    augmenter: ConditionalGANAugmenter, X: np.ndarray, y: Any, n_images: int
+    augmenter: ConditionalGANAugmenter,
+    X: np.ndarray,
+    y: Any,
+    n_images: int,
+    limit: Limit | None = None,
 ) -> Estimate:
     """Estimate what it would cost to train and to make `n_images`.
 
@@ -75,89 +163,161 @@ def estimate_cost(
         What it would be trained on.
     n_images : int
         How many images would be made.
+    limit : Limit or None, default=None
+        How long estimating may take. None: 15 seconds.
 
     Returns
     -------
     estimate : Estimate
     """
-    steps, training_seconds = 0, 0.0
-    if not hasattr(augmenter, "model_"):
-        augmenter, steps, training_seconds = _try_training(augmenter, X, y)
-    model = augmenter.model_
-    recombining = None if augmenter.gan_only else _find_recombining(model, X, y)
+    limit = limit or Limit()
+    trial = _Trial(augmenter, X, y, limit)
+    training = StepTime(0.0, 0.0)
+    steps, training_seconds, memory = 0, 0.0, peak_memory_bytes()
+    if trial.run is not None:
+        training = trial.time_training(trial.run)
+        steps, training_seconds = trial.count_steps(training)
+        memory = memory and memory + training_bytes(trial.run.gan)
     n_generated: float = n_images
-    if recombining is None and not augmenter.gan_only:
+    if trial.recombines:
+        n_generated = 0
+    elif not augmenter.gan_only:
         n_generated = min(n_images, augmenter.gan_share * (len(X) + n_images))
-    synthesis_seconds = n_generated / BATCH * _time_batch(recombining or model)
+    making = trial.time_making()
+    judging = StepTime(0.0, 0.0)
     judging_seconds = 0.0
-    if recombining is None and augmenter.reject and n_generated:
-        judging_seconds = synthesis_seconds + _estimate_judges(model, X)
-
+    if augmenter.reject and n_generated:
+        judging = trial.time_judge()
+        n_looked_at = max(n_generated, N_TRIAL * trial.n_classes)
+        judging_seconds = n_looked_at / BATCH * making.seconds
+        if len(X) >= FEWEST_FOR_NETWORK:  # linear judges take a second
+            judging_seconds += N_FOLDS * (JUDGE_STEPS * judging.seconds)
     return Estimate(
         steps=steps,
         training_seconds=training_seconds,
         judging_seconds=judging_seconds,
-        synthesis_seconds=synthesis_seconds,
-        peak_memory_bytes=peak_memory_bytes(),
-        recombines=recombining is not None,
+        synthesis_seconds=n_generated / BATCH * making.seconds,
+        peak_memory_bytes=memory,
+        recombines=trial.recombines,
+        is_least=any(one.is_least for one in (training, making, judging)),
     )
 
 
-def _find_recombining(
-    model: TrainedModel, X: np.ndarray, y: Any
-) -> RecombiningModel | None:
-    """Return what puts images together, where real ones (or the GAN) show how."""
-    labels = read_attributes(y)
-    if labels is None:
-        return None
-    class_indices = model.attributes.indices(labels)
-    recombining = RecombiningModel.of(model, X, class_indices)
-    return recombining if recombining.regions.are_apart else None
+class _Trial:
+    """What steps are taken of: networks as training would build them."""
+
+    def __init__(
+        self, augmenter: ConditionalGANAugmenter, X: np.ndarray, y: Any, limit: Limit
+    ) -> None:
+        self.augmenter, self.images, self.limit = augmenter, X, limit
+        self.labels = read_attributes(y) or Labels.of_one(np.asarray(y))
+        attributes, self.class_indices = Attributes.learn(self.labels)
+        self.n_classes = len(np.unique(self.class_indices))
+        self.sizes = attributes.sizes
+        self.run: TrainingRun | None = None
+        if hasattr(augmenter, "model_"):
+            self.model: TrainedModel = augmenter.model_
+            self.format = self.model.image_format
+            self.recombines = self._are_apart()
+            return
+        parameters = augmenter.get_params(deep=False)
+        self.format = find_format(X, augmenter.image_shape, augmenter.value_range)
+        self.recombines = self._are_apart()
+        self.preset: Preset = recipe_for(
+            parameters,
+            len(X),
+            lambda: (
+                augmenter.gan_share > 0 if len(self.sizes) == 1 else not self.recombines
+            ),
+        )
+        seed = draw_seed(0)
+        self.run = TrainingRun(X, self.labels, self.format, self.preset, seed)
+        self.model = self.run.model
+
+    def _are_apart(self) -> bool:
+        """Return whether real images show that each attribute has its own pixels."""
+        if len(self.sizes) == 1 or self.augmenter.gan_only:
+            return False
+        order = np.random.default_rng(0).permutation(len(self.images))
+        started = self.limit.clock()
+        self._regions_of(order[:FEW_ROWS])
+        taken = max(1e-3, self.limit.clock() - started)
+        n = int(FEW_ROWS * self.limit.left / 4 / taken)
+        return self._regions_of(order[: max(FEW_ROWS, n)]).are_apart
+
+    def _regions_of(self, rows: np.ndarray) -> Regions:
+        to_model_range = self.format.to_model_range
+        shown = self.images[rows], self.class_indices[rows]
+        return Regions.of_real(*shown, to_model_range, self.sizes, 0)
+
+    def time_training(self, run: TrainingRun) -> StepTime:
+        """Return what a step of the GAN takes."""
+        gan, preset = run.gan, self.preset
+        images, classes = run.batches[0]
+        n_halves = 2 if preset.alternating else 1
+
+        def take(n: int) -> None:
+            gan.preset = replace(preset, batch_size=n)
+            rows = slice(max(1, n // n_halves))
+            batch = (images[rows], classes[rows])
+            gan.train_step(tuple(map(keras.ops.convert_to_tensor, batch)))
+
+        return time_step(take, preset.batch_size, self.limit.half())
+
+    def count_steps(self, step: StepTime) -> tuple[int, float]:
+        """Return how many steps are taken, and how long all of training takes."""
+        before = step.compiling
+        if self.preset.judge_features:
+            n_attributes = len(self.sizes)
+            factor = own_judge.ATTRIBUTES_FACTOR if n_attributes > 1 else 1
+            before += own_judge.JUDGE_STEPS * factor * self.time_judge().seconds
+        steps = self.preset.n_steps(len(self.images))
+        minutes = self.augmenter.max_minutes
+        if minutes is None:
+            return steps, before + steps * step.seconds
+        in_time = max(1, int((60 * minutes - before) / max(step.seconds, 1e-9)))
+        if in_time < steps or steps >= UNBOUNDED_STEPS:
+            return in_time, 60.0 * minutes
+        return steps, before + steps * step.seconds
+
+    def time_judge(self) -> StepTime:
+        """Return what a step of a judge takes."""
+        if not hasattr(self, "_judge_step"):
+            shape = self.format.image_shape
+            to_model_range = self.format.to_model_range
+            judge = own_judge.Judge(shape, self.sizes, to_model_range, 0)
+            network = keras.Model(judge.network.input, judge.network.output[-1])
+            take = _train_eagerly(network, judge.cross_entropy)
+            rows = np.resize(np.arange(len(self.images)), own_judge.JUDGE_BATCH)
+            images = to_model_range(self.images[rows])
+            classes = self.class_indices[rows]
+            self._judge_step = time_step(
+                lambda n: take(images[:n], classes[:n]), len(rows), self.limit.half()
+            )
+        return self._judge_step
+
+    def time_making(self) -> StepTime:
+        """Return what it takes to make a batch of images."""
+        classes = np.zeros(BATCH, dtype="int32")
+        latents = self.model.draw_latents(classes, 0)
+        return time_step(
+            lambda n: self.model.generator([latents[:n], classes[:n]], training=False),
+            BATCH,
+            self.limit,
+        )
 
 
-def _time_batch(model: TrainedModel) -> float:
-    """Return how many seconds a batch of images takes: the second, for one compiles."""
-    batches = model.make_images(0, 0, 2 * BATCH)
-    next(batches)
-    started = time.monotonic()
-    next(batches)
-    return time.monotonic() - started
-
-
-def _try_training(
-    augmenter: ConditionalGANAugmenter, X: np.ndarray, y: Any
-) -> tuple[ConditionalGANAugmenter, int, float]:
-    """Return a copy trained for a moment, the steps and seconds of all training."""
-    trial = clone(augmenter).set_params(
-        sampling_strategy="auto",
-        steps=TRIAL_CALLS * STEPS_PER_CALL,
-        max_minutes=None,
-        log_dir=None,
-        tensorboard=False,
-        verbose=0,
-    )
-    trial.fit(X, y)
-    first, last = trial.history_.iloc[0], trial.history_.iloc[-1]
-    compiling = first["seconds"]
-    seconds_per_step = (last["seconds"] - compiling) / (last["step"] - first["step"])
-    budget = math.inf
-    if augmenter.max_minutes is not None:
-        budget = 60 * augmenter.max_minutes
-        if augmenter.steps is None:
-            return trial, max(1, int((budget - compiling) / seconds_per_step)), budget
-    labels = read_attributes(y) or Labels.of_one(np.asarray(y))
-    model = trial.model_
-    parameters = augmenter.get_params(deep=False)
-    preset = choose_recipe(parameters, X, labels, model.image_format, model.seed)
-    # Whichever is over first
-    steps, in_time = preset.n_steps(len(X)), (budget - compiling) / seconds_per_step
-    if in_time < steps:
-        return trial, max(1, int(in_time)), budget
-    return trial, steps, compiling + steps * seconds_per_step
+def _train_eagerly(network: keras.Model, loss: Any) -> Callable[..., Any]:
+    """Return what takes a step of a network, one operation at a time."""
+    network.compile("adam", loss, run_eagerly=True, jit_compile=False)
+    return network.train_on_batch
 
 
 def estimate_classifier(
-    build: ClassifierBuilder | None, rows: TrainingRows, n_steps: int
+    build: ClassifierBuilder | None,
+    rows: TrainingRows,
+    n_steps: int,
+    limit: Limit | None = None,
 ) -> float:
     """Return about how many seconds it takes to train a network for so many steps.
 
@@ -165,37 +325,23 @@ def estimate_classifier(
     ----------
     build, rows, n_steps
         As in :func:`balancegan.downstream.classifiers.train_network`.
+    limit : Limit or None, default=None
+        How long estimating may take. None: 15 seconds.
     """
-    return _extrapolate(
-        lambda steps: train_network(build, rows, rows.images[:1], 0, n_steps=steps),
-        n_steps,
+    few = np.resize(np.arange(len(rows.images)), BATCH_SIZE)
+    images = rows.to_model_range(rows.images[few])
+    labels = np.eye(rows.n_classes, dtype="float32")[rows.class_indices[few]]
+    shape = images.shape[1:]
+    if build is None:
+        network = build_classifier(shape, rows.n_classes, 0)
+    else:
+        network = build(shape, rows.n_classes)
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+    take = _train_eagerly(network, loss)
+    step = time_step(
+        lambda n: take(images[:n], labels[:n]), BATCH_SIZE, (limit or Limit()).half()
     )
-
-
-def _estimate_judges(model: TrainedModel, X: np.ndarray) -> float:
-    """Return about how many seconds it takes to train the judges of synthetic images.
-
-    What they learn makes no difference to that, so any classes will do. Of small sets
-    they are linear models, which take a second.
-    """
-    if len(X) < FEWEST_FOR_NETWORK:
-        return 0.0
-    sizes = model.attributes.sizes
-    classes = np.arange(len(X)) % int(np.prod(sizes))
-    judge = CrossFittedJudge(model.image_format, sizes, model.seed)
-    return _extrapolate(lambda steps: judge.train(X, classes, steps), JUDGE_STEPS)
-
-
-def _extrapolate(train: Callable[[int], Any], n_steps: int) -> float:
-    """Return about how many seconds training takes, from two short ones."""
-    seconds = []
-    for steps in TRIAL_STEPS:
-        started = time.monotonic()
-        train(steps)
-        seconds.append(time.monotonic() - started)
-    few, more = TRIAL_STEPS
-    per_step = max(0.0, seconds[1] - seconds[0]) / (more - few)
-    return seconds[0] + per_step * max(0, n_steps - few)
+    return step.compiling + n_steps * step.seconds
 
 
 def peak_memory_bytes() -> int | None:

@@ -6,6 +6,7 @@ runs afterwards.
 
 import json
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import click
 
 from balancegan.cli.edge import (
     PATH,
+    load_tensorflow,
     read_data,
     refuse_idle_settings,
     start_tensorflow,
@@ -95,16 +97,21 @@ def evaluate(
     label; what no GAN makes balances the combinations.
     """
     from balancegan.cli.display import Display
+    from balancegan.cli.facts import echo_json
     from balancegan.cli.tasks import plan_task
+    from balancegan.progress import describe_times, recording_times, show_progress
 
+    times = click.get_current_context().with_resource(recording_times())
     refuse_report(report, data, overwrite=overwrite)
     if cache is not None:
         check_apart(cache, data)
     refuse_idle_settings()
     reading = take(options, READING_PARAMETERS)
-    labelled, image_format = read_data(data, value_range, **reading)
+    with show_progress("Reading", visible=not quiet):
+        labelled, image_format = read_data(data, value_range, **reading)
     refuse_sources(labelled, [report])
-    Display(quiet=quiet).say_notes(labelled.notes)
+    display = Display(quiet=quiet)
+    display.say_notes(labelled.notes)
     settings = {
         **take(options, (*RECIPE_PARAMETERS, *SCREENING_PARAMETERS)),
         **take(options, VALIDATING_PARAMETERS),
@@ -122,17 +129,25 @@ def evaluate(
         image_format=image_format,
     )
     names = None if arms is None else [name.strip() for name in arms.split(",")]
-    comparison = prepare_comparison(task, names, **options)
+    comparison = prepare_comparison(task, names, quiet=quiet, **options)
     if dry_run:
         facts = estimate_comparison(comparison, n_jobs, quiet=quiet)
         if as_json:
-            click.echo(json.dumps({"data": str(data), "dry_run": True, **facts}))
+            asked = {"data": str(data), "dry_run": True}
+            echo_json(asked | facts, times, notes=labelled.notes)
         return
     result = run_comparison(
         comparison, report=report, cache=cache, n_jobs=n_jobs, quiet=quiet
     )
+    display.say(describe_times(times.read()))
     if as_json:
-        click.echo(result.to_json())
+        asked = {"data": data, "report": report}
+        echo_json(
+            asked | json.loads(result.to_json()),
+            times,
+            notes=labelled.notes,
+            findings=find_issues(result),
+        )
     exit_if_worse(result, fail_if_worse)
 
 
@@ -140,6 +155,7 @@ def prepare_comparison(
     task: "Task",
     arms: list[str] | None,
     *,
+    quiet: bool,
     seeds: int,
     folds: int | None,
     group_key: str | None,
@@ -148,7 +164,7 @@ def prepare_comparison(
 ) -> "Comparison":
     """Return a comparison, or refuse it: all that can be refused is refused here."""
     groups = None if group_key is None else task.labelled.groups(group_key)
-    start_tensorflow()
+    load_tensorflow(quiet=quiet)
     from balancegan.cli.comparing import Comparison
 
     return Comparison(
@@ -162,13 +178,25 @@ def prepare_comparison(
     )
 
 
+def find_issues(result: "EvaluationResult | None") -> list[dict[str, Any]]:
+    """Return how each check of a comparison ended, for JSON; none without one."""
+    if result is None:
+        return []
+    from balancegan.evaluation.checks import run_checks
+
+    return [asdict(check) for check in run_checks(result)]
+
+
 def estimate_comparison(
     comparison: "Comparison", n_jobs: int, *, quiet: bool
 ) -> dict[str, float]:
     """Say how long a comparison takes, and return the facts."""
     from balancegan.cli.display import Display
+    from balancegan.cli.estimate import LIMIT_SECONDS
+    from balancegan.progress import show_progress
 
-    facts = comparison.estimate()
+    with show_progress("Measuring", visible=not quiet, seconds=LIMIT_SECONDS):
+        facts = comparison.estimate()
     Display(quiet=quiet).say_duration(facts, n_jobs)
     return facts
 

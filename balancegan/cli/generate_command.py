@@ -1,12 +1,11 @@
 """Images of a saved model, at the command line."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from balancegan.cli.edge import OUTPUT, PATH, InputRefused, start_tensorflow
+from balancegan.cli.edge import OUTPUT, PATH, InputRefused, load_tensorflow
 from balancegan.cli.option_types import NumberType, ShardType, ValueType
 from balancegan.cli.options import output_options, overwrite_option
 from balancegan.cli.places import check_new
@@ -89,7 +88,10 @@ def generate(
 ) -> None:
     """Make images of one class, or combination of attributes, with a saved MODEL."""
     from balancegan.cli.display import Display
+    from balancegan.cli.facts import echo_json
+    from balancegan.progress import recording_times, show_progress
 
+    times = click.get_current_context().with_resource(recording_times())
     wanted = dict(attributes)
     if len(wanted) < len(attributes):
         raise InputRefused("An attribute has one value. Received: --attribute twice.")
@@ -108,16 +110,17 @@ def generate(
             f"suffix. Received: {out}."
         )
     check_new(out, overwrite=overwrite, data=model, is_folder=is_folder)
-    start_tensorflow()
+    load_tensorflow(quiet=quiet)
     from balancegan.cli.generating import generate_again, generate_files
 
-    if again is not None:
-        facts = generate_again(model, again, out)
-    else:
-        numbers = numbers or range(DEFAULT_N)
-        facts = generate_files(
-            model, wanted, numbers, out, shard or (1, 1), truncation=truncation
-        )
+    with show_progress("Generating", visible=not quiet):
+        if again is not None:
+            facts = generate_again(model, again, out)
+        else:
+            numbers = numbers or range(DEFAULT_N)
+            facts = generate_files(
+                model, wanted, numbers, out, shard or (1, 1), truncation=truncation
+            )
     Display(quiet=quiet).say(
         f"{out}: {len(facts['numbers'])} images of {facts['name']}"
     )
@@ -131,7 +134,7 @@ def generate(
             "are made from what is known of each value"
         )
     if as_json:
-        click.echo(json.dumps({"model": str(model), **facts}))
+        echo_json({"model": str(model), **facts}, times)
 
 
 def _numbers(

@@ -1,7 +1,7 @@
 """Looking at a data set before training, at the command line."""
 
-import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 SHOWN_PER_CLASS = 10
 SHOWN_CLASSES = 50  # the smallest ones, if there are more
 MOST_PIXELS = 96  # longer sides are scaled down to it
-
-PLAIN = (bool, int, float, str)  # what JSON knows
 
 
 @click.command()
@@ -71,12 +69,17 @@ def inspect(
     is 0.
     """
     from balancegan.cli.display import Display, describe_format
+    from balancegan.cli.facts import echo_json
     from balancegan.data.inspection import count_values, inspect_images
     from balancegan.data.reading import read_images
+    from balancegan.progress import recording_times, show_progress
+
+    times = click.get_current_context().with_resource(recording_times())
 
     if picture is not None:
         check_picture(picture, data, overwrite=overwrite)
-    labelled = read_images(data, value_range=value_range, **how)
+    with show_progress("Reading", visible=not quiet):
+        labelled = read_images(data, value_range=value_range, **how)
     refuse_sources(labelled, [picture])
     values = {name: count_values(labelled.column(name)) for name in attributes}
     against, notes = _choose_part(labelled, against)
@@ -84,9 +87,10 @@ def inspect(
     if train is None:
         raise ValueError("Labelled images always have a training part.")
     value_range = labelled.pixel_range(value_range)
-    inspection = inspect_images(
-        train, test, value_range=value_range, name=labelled.name
-    )
+    with show_progress("Checking", visible=not quiet):
+        inspection = inspect_images(
+            train, test, value_range=value_range, name=labelled.name
+        )
     display = Display(quiet=quiet)
     notes = [*labelled.notes, *notes]
     display.say_notes(notes)
@@ -103,17 +107,23 @@ def inspect(
             "images": describe_format(inspection.image_format),
             "imbalance_ratio": inspection.imbalance_ratio,
             "classes": [
-                {"label": _as_json(label), "name": labelled.name(label), "images": n}
+                {"label": _as_label(label), "name": labelled.name(label), "images": n}
                 for label, n in inspection.counts.items()
             ],
             "attributes": [
                 {"name": column, "values": _describe_values(counts)}
                 for column, counts in values.items()
             ],
-            "notes": notes,
-            "findings": [asdict(finding) for finding in inspection.findings],
         }
-        click.echo(json.dumps(facts))
+        findings = [
+            {
+                **asdict(finding),
+                "files": _name_rows(train, finding.rows),
+                "test_files": _name_rows(test, finding.test_rows),
+            }
+            for finding in inspection.findings
+        ]
+        echo_json(facts, times, notes=notes, findings=findings)
 
 
 def _choose_part(
@@ -139,14 +149,20 @@ def _choose_part(
 
 
 def _describe_values(counts: dict[Any, int]) -> list[dict[str, Any]]:
-    return [{"value": _as_json(value), "images": n} for value, n in counts.items()]
+    return [{"value": _as_label(value), "images": n} for value, n in counts.items()]
 
 
-def _as_json(value: Any) -> Any:
-    """Return a value as JSON has it: what it does not know, a date say, as text."""
-    is_finite = not isinstance(value, float) or math.isfinite(value)
-    is_known = value is None or type(value) in PLAIN
-    return value if is_known and is_finite else str(value)
+def _as_label(value: Any) -> Any:
+    """Return a label for JSON: NaN and infinity as text, which tells them apart."""
+    is_number = isinstance(value, float) and math.isfinite(value)
+    return value if is_number or not isinstance(value, float) else str(value)
+
+
+def _name_rows(part: "AuditedPart | None", rows: Sequence[int]) -> list[str] | None:
+    """Return the names of the files that rows are, None where there are no files."""
+    if part is None or part.names is None:
+        return None
+    return [str(part.names[row]) for row in rows]
 
 
 def _audited(

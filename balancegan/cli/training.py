@@ -10,6 +10,7 @@ from balancegan.augmenter import ConditionalGANAugmenter
 from balancegan.data.labelled import LabelledImages
 from balancegan.gan.presets import PRESETS
 from balancegan.gan.workers import gather
+from balancegan.progress import show_progress
 
 
 def train_file(
@@ -30,7 +31,7 @@ def train_file(
     KeyboardInterrupt
         If training is interrupted. Where it had begun, the best state so far is saved.
     """
-    augmenter = ConditionalGANAugmenter(**settings)
+    augmenter, show = ConditionalGANAugmenter(**settings), bool(settings["verbose"])
     if (augmenter.steps, augmenter.max_minutes) == (None, None):
         # A model that is kept shall make images of its own, needed here or not
         steps = PRESETS[augmenter.preset].n_steps(len(labelled.images))
@@ -46,7 +47,8 @@ def train_file(
         raise
     name_classes(augmenter, labelled)
     if model is not None:
-        save_trained(augmenter, model, overwrite=overwrite)
+        with show_progress("Writing", visible=show):
+            save_trained(augmenter, model, overwrite=overwrite)
     workers.wait()
     return training_facts(augmenter)
 

@@ -163,8 +163,9 @@ class AmountSearch:
         self.ends = time.monotonic() + self.max_seconds
         none = Candidate("none", np.zeros(len(self.class_names)))
         candidates = self._first_candidates()
-        n_runs = N_SEEDS * (len(candidates) + 2)  # at most
-        with show_progress("Validating", n_runs, "runs", visible=show) as bar:
+        with show_progress(
+            "Trying amounts", unit="runs", visible=show, seconds=self.max_seconds
+        ) as bar:
             if candidates:
                 self._run([none], [0], bar)
                 candidates, n_finalists = self._afford(candidates)
@@ -178,8 +179,7 @@ class AmountSearch:
                 self._run(spared, range(N_SEEDS), bar)
                 candidates += spared
             found = self._conclude(none, [one for one in candidates if one.right])
-            if bar is not None:
-                bar.say(found.sentence)
+            bar.say(found.sentence)
         return found
 
     def gain(
@@ -232,7 +232,7 @@ class AmountSearch:
         return [candidates[int(place)] for place in places], n_finalists
 
     def _try_the_best(
-        self, tried: Sequence[Candidate], none: Candidate, bar: ProgressDisplay | None
+        self, tried: Sequence[Candidate], none: Candidate, bar: ProgressDisplay
     ) -> Candidate:
         """Return the candidate that is best when it is tried as often as is needed."""
         while True:  # what was best at first may be worse than others now
@@ -266,7 +266,7 @@ class AmountSearch:
         self,
         candidates: Sequence[Candidate],
         seeds: Sequence[int],
-        bar: ProgressDisplay | None,
+        bar: ProgressDisplay,
     ) -> None:
         """Train the classifier for each candidate and seed that time is left for."""
         for seed in seeds:
@@ -281,8 +281,7 @@ class AmountSearch:
                 candidate.right[seed] = seen.argmax(axis=1) == truth
                 self.longest = max(self.longest, time.monotonic() - started)
                 self.n_done += 1
-                if bar is not None:
-                    bar.update(self.n_done)
+                bar.update(self.n_done)
 
     def _ask(self, ratios: np.ndarray, seed: int) -> np.ndarray:
         """Return what a classifier that learns from so many sees in those held out."""

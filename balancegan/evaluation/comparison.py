@@ -227,9 +227,8 @@ def _run_all(
         for of_trial, seconds in done:
             runs.extend(of_trial)
             time_left.note(of_trial[0]["arm"], seconds)
-            if bar is not None:
-                last = of_trial[-1]
-                bar.update(len(runs), f"(last: {last['arm']}, seed {last['seed']})")
+            last = of_trial[-1]
+            bar.update(len(runs), f"(last: {last['arm']}, seed {last['seed']})")
     return runs
 
 

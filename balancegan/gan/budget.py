@@ -8,7 +8,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from balancegan.gan.presets import UNBOUNDED_STEPS
+from balancegan.progress import ProgressDisplay
 from balancegan.state import State
+
+TRAINING = "Training"
 
 
 @dataclass
@@ -21,6 +25,8 @@ class Budget:
         At most so many training steps.
     max_seconds : float or None
         At most so many seconds from `start` on. None: no limit.
+    may_end_before : bool, default=False
+        Whether training may well end before all is used up.
 
     Examples
     --------
@@ -33,6 +39,7 @@ class Budget:
     max_seconds: float | None
     started: float = field(default_factory=time.monotonic, repr=False)
     agreed: float | None = field(default=None, repr=False)  # seconds
+    may_end_before: bool = field(default=False, kw_only=True)
 
     def start(self) -> None:
         """Start the clock anew."""
@@ -76,9 +83,21 @@ class Budget:
 
     def end_at_share(self, share: float, step: int) -> None:
         """Shorten the budget so that `step` steps are `share` of it."""
+        self.may_end_before = False
         self.steps = min(self.steps, max(step, round(step / share)))
         if self.max_seconds is not None:
             self.max_seconds = min(self.max_seconds, self.seconds / share)
+
+    def show(self, display: ProgressDisplay, step: int, note: str) -> None:
+        """Show how much of it `step` steps have used."""
+        total = None if self.steps >= UNBOUNDED_STEPS else self.steps
+        left = None
+        if self.max_seconds is not None:
+            left = max(0.0, self.max_seconds - self.seconds)
+        if display.phase != TRAINING:  # what compiles is over with the first call
+            display.begin(TRAINING, total, "steps", done=step, seconds=left)
+        display.is_most = self.may_end_before and total is not None
+        display.update(step, note, total=total, seconds_left=left)
 
     def is_used_up(self, step: int) -> bool:
         """Return whether training ends now."""

@@ -4,11 +4,13 @@ Every record is passed on at once to those who listen (a log file, a progress
 display); afterwards there are two tidy frames.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 
+from balancegan.balance import class_text
 from balancegan.state import State
 
 Event = dict[str, Any]
@@ -104,23 +106,34 @@ def describe_quality(event: Event) -> str | None:
 
     Examples
     --------
-    >>> bag = {"class": "bag", "agreement": 0.931, "diversity": 0.88, "distance": 0.1}
-    >>> describe_quality({"event": "quality", "step": 500, "classes": [bag]})
-    'step 500, agreement/diversity: bag 0.93/0.88'
+    >>> bag = {"class": "bag", "agreement": 0.931, "diversity": 0.88}
+    >>> boot = {"class": 7, "agreement": 0.7, "diversity": 0.5}
+    >>> means = {"agreement": 0.81, "diversity": 0.69}
+    >>> event = {"event": "quality", "step": 500, **means, "classes": [bag, boot]}
+    >>> describe_quality(event)
+    "step 500: 81 % recognised, variety 69 %; weakest class '7': 70 %, 50 %"
     """
     if event["event"] != "quality":
         return None
     prefix = "agreement_"
     means = [
-        f"{name.removeprefix(prefix)} {mean:.2f}"
+        f"{name.removeprefix(prefix)} {_percent(mean)}"
         for name, mean in event.items()
         if name.startswith(prefix)
     ]
+    variety = f"variety {_percent(event['diversity'])}"
     if means:
-        agreement = f"agreement: {', '.join(means)}"
-        return f"step {event['step']}, {agreement}; diversity: {event['diversity']:.2f}"
-    classes = [
-        f"{row['class']} {row['agreement']:.2f}/{row['diversity']:.2f}"
-        for row in event["classes"]
-    ]
-    return f"step {event['step']}, agreement/diversity: {', '.join(classes)}"
+        return f"step {event['step']:,}: recognised {', '.join(means)}; {variety}"
+    said = f"step {event['step']:,}: {_percent(event['agreement'])} recognised"
+    weakest = min(event["classes"], key=lambda row: min(row["agreement"], _low(row)))
+    figures = f"{_percent(weakest['agreement'])}, {_percent(weakest['diversity'])}"
+    return f"{said}, {variety}; weakest {class_text(weakest['class'])}: {figures}"
+
+
+def _low(row: Event) -> float:
+    """Return the diversity of a class, 1 where it is not known."""
+    return 1.0 if math.isnan(row["diversity"]) else float(row["diversity"])
+
+
+def _percent(share: float) -> str:
+    return "unknown" if math.isnan(share) else f"{100 * share:.0f} %"

@@ -94,11 +94,8 @@ class LossMonitor(keras.callbacks.Callback):
         if self.budget.is_used_up(self.steps_done):
             self.model.stop_training = True
         if self.display is not None:
-            done, total = self.steps_done, self.budget.steps
-            if self.budget.max_seconds is not None:
-                done, total = int(self.seconds), int(self.budget.max_seconds)
             note = "  ".join(f"{k.split('_')[0]} {v:.2f}" for k, v in losses.items())
-            self.display.update(done, note, total=max(1, total))
+            self.budget.show(self.display, self.steps_done, note)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Record what the last full interval left over."""

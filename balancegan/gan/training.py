@@ -47,7 +47,7 @@ from balancegan.gan.settings import standard_settings
 from balancegan.gan.workers import Workers
 from balancegan.images import ImageFormat
 from balancegan.memory import check_available
-from balancegan.progress import show_progress
+from balancegan.progress import show_progress, spending
 from balancegan.state import State, Stateful
 
 MOST_ROLLBACKS = 3
@@ -86,6 +86,7 @@ class TrainingRun:
         If the user's own networks cannot be used, or the batch cannot be dealt out.
     """
 
+    @spending("Preparing")
     @standard_settings()
     def __init__(
         self,
@@ -133,7 +134,9 @@ class TrainingRun:
             seconds=0.0,
         )
         self.history = History()
-        self.budget = Budget(len(self.batches), max_seconds)
+        self.budget = Budget(
+            len(self.batches), max_seconds, may_end_before=preset.until_flat
+        )
         self.losses = LossMonitor(self.history, self.budget)
         self.schedule = LinearDecay(
             self.budget, preset.learning_rate, preset.decay_from
@@ -231,17 +234,13 @@ class TrainingRun:
         if log_dir is not None:
             log = RunLog(log_dir, self.model, tensorboard=tensorboard)
             self.history.listeners.append(log)
-        total, unit = self.budget.steps, "steps"
-        if self.budget.max_seconds is not None:
-            total, unit = max(1, int(self.budget.max_seconds)), "seconds"
         try:
-            with show_progress("Training", total, unit, visible=show) as display:
-                if display is not None:
-                    self.history.listeners.append(
-                        lambda event: display.say(describe_quality(event))
-                    )
-                    if self.model.preset.is_brief:
-                        display.say(BRIEF)
+            with show_progress("Preparing", visible=show) as display:
+                self.history.listeners.append(
+                    lambda event: display.say(describe_quality(event))
+                )
+                if self.model.preset.is_brief:
+                    display.say(BRIEF)
                 self.losses.display = display
                 if checkpoints is None and self.workers.n_processes == 1:
                     self._train()
@@ -270,12 +269,18 @@ class TrainingRun:
                 callback.set_model(self.gan)
                 callback.on_train_end()
             return
+        self._show_compiling()
         while True:
             try:
                 self.workers.fit(self.gan, self.batches, callbacks, self.budget)
                 return
             except Diverged as error:
                 self._roll_back(error)
+
+    def _show_compiling(self) -> None:
+        """Show that the first call compiles; the losses say when it is done."""
+        if self.losses.display is not None:
+            self.losses.display.begin("Compiling")
 
     def _teach_judge(self) -> None:
         """Train the judge that the GAN asks; all processes ask the chief's."""

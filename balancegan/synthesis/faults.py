@@ -29,7 +29,7 @@ SHORT = {  # in tables
 
 
 def describe_reason(row: Mapping[Any, Any]) -> str:
-    """Return the main reason for rejection in words, "" where nothing was rejected.
+    """Return the main reason for rejection in words.
 
     Parameters
     ----------
@@ -38,10 +38,10 @@ def describe_reason(row: Mapping[Any, Any]) -> str:
 
     Examples
     --------
-    >>> describe_reason({"reason": "unlike", "reason_share": 0.98})
-    '98 % rejected as images unlike real ones'
+    >>> describe_reason({"reason": "unlike"}), describe_reason({"reason": None})
+    ('Rejected as images unlike real ones', 'Too few accepted')
     """
-    reason = row.get("reason")
-    if reason not in FAULTS:  # None, or NaN in a table
-        return ""
-    return f"{100 * row['reason_share']:.0f} % rejected as {FAULTS[reason][1]}"
+    reason = row["reason"]
+    if reason not in FAULTS:  # None, or NaN in a table: nothing was rejected
+        return "Too few accepted"
+    return f"Rejected as {FAULTS[reason][1]}"

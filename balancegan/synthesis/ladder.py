@@ -118,6 +118,7 @@ class Ladder:
         self.reference = reference
         self.finder: LatentFinder | None = None
         self.moved_share = 0.0
+        self.is_shown = False
 
     def climb(self, plan: Plan, names: Sequence[str], *, show: bool) -> Laddered:
         """Return how the images of a plan are made.
@@ -136,8 +137,10 @@ class Ladder:
         self.moved_share = self._share_to_move(plan, names)
         portions: list[Portion] = []
         tables, rows = [], []
-        visible = show and self.reject and bool(wanted)
-        with show_progress("Judging", len(wanted), "classes", visible=visible) as bar:
+        self.is_shown = show and self.reject and bool(wanted)
+        with show_progress(
+            "Judging", len(wanted), "classes", visible=self.is_shown
+        ) as display:
             for done, (label, n) in enumerate(wanted.items(), 1):
                 named = name_values(label, names)
                 selection, own = self.model.select(named), self._rows_of(named)
@@ -145,8 +148,7 @@ class Ladder:
                 portions += [one.portion for one in made]
                 tables.append(_describe(label, made))
                 rows.append(summarize(label, len(own), made))
-                if bar is not None:
-                    bar.update(done)
+                display.update(done)
         quality = pd.concat(tables, ignore_index=True) if tables else NOTHING.copy()
         return Laddered(portions, quality, pd.DataFrame(rows))
 
@@ -251,13 +253,16 @@ class Ladder:
             numbers = np.arange(n)
             return Made(self._portion(method, model, selection, numbers, np.ones(n)))
         if self.reference is None:
-            self.reference = Reference(
-                self.images,
-                self.class_indices,
-                self.model.image_format,
-                self.model.attributes.sizes,
-                self.model.seed,
-            )
+            with show_progress(
+                "Training judges", visible=self.is_shown, books_time=False
+            ):
+                self.reference = Reference(
+                    self.images,
+                    self.class_indices,
+                    self.model.image_format,
+                    self.model.attributes.sizes,
+                    self.model.seed,
+                )
         screened = Screen(model, self.reference).screen(selection, n, self.best_of)
         numbers, weights = screened.numbers, screened.weights()
         portion = self._portion(method, model, selection, numbers, weights)

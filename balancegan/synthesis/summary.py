@@ -162,40 +162,45 @@ def describe_exceptions(
         A sentence on how the model was trained, if that explains rejected images.
     """
     rows = summary.to_dict(orient="records")
-    why = [f"{name} ({_why(row)})" for name, row in zip(called, rows, strict=True)]
-
-    def named(kept: Iterable[bool]) -> str:
-        """Return the classes that are kept, and why; the first of many."""
-        names = list(itertools.compress(why, kept))
-        more = len(names) - MOST_NAMED
-        rest = [f"and {more} more, see quality_summary_"] if more > 0 else []
-        return ", ".join(names[:MOST_NAMED] + rest)
-
-    between = named(row[INTERPOLATED] > 0 for row in rows)
-    copied = named(row["instead"] > row[INTERPOLATED] for row in rows)
-    forced = named(row["forced"] > 0 for row in rows)
+    replaced = {
+        INTERPOLATED: [row[INTERPOLATED] > 0 for row in rows],
+        COPIED: [row["instead"] > row[INTERPOLATED] for row in rows],
+    }
     said = [
-        f"{METHODS[method].capitalize()} replace generated images that could not be "
-        f"used: {names}."
-        for method, names in ((INTERPOLATED, between), (COPIED, copied))
-        if names
+        f"{METHODS[method].capitalize()} replace generated images. "
+        f"{_say_why(itertools.compress(zip(called, rows, strict=True), kept))}."
+        for method, kept in replaced.items()
+        if any(kept)
     ]
-    if forced:
-        n_forced = sum(row["forced"] for row in rows)
+    forced = [row["forced"] for row in rows]
+    if any(forced):
+        why = _say_why(itertools.compress(zip(called, rows, strict=True), forced))
         said.append(
-            f"{n_forced:,} rejected images are used all the same, because gan_only is "
-            f"set or there is no real image to copy: {forced}."
+            f"{sum(forced):,} rejected images are used all the same, because gan_only "
+            f"is set or there is no real image to copy. {why}."
         )
     if said and training and any(map(_is_judged, rows)):
         said.insert(0, training)
     return " ".join(said)
 
 
-def _why(row: Mapping[Any, Any]) -> str:
-    if not _is_judged(row):
-        return f"{row['real']} real images"
-    parts = (f"{100 * row['accepted']:.0f} % accepted", describe_reason(row))
-    return ", ".join(filter(None, parts))
+def _say_why(classes: Iterable[tuple[str, Mapping[Any, Any]]]) -> str:
+    """Return why classes lack generated images: each reason once, with its classes."""
+    named: dict[str, list[str]] = {}
+    for name, row in classes:
+        if not _is_judged(row):
+            why, figure = "Too few real images", str(row["real"])
+        else:
+            why, figure = describe_reason(row), f"{100 * row['reason_share']:.0f} %"
+        named.setdefault(why, []).append(f"{name} ({figure})")
+    return "; ".join(f"{why}: {_join(names)}" for why, names in named.items())
+
+
+def _join(names: Sequence[str]) -> str:
+    """Return the first of many names."""
+    more = len(names) - MOST_NAMED
+    rest = [f"and {more} more, see quality_summary_"] if more > 0 else []
+    return ", ".join([*names[:MOST_NAMED], *rest])
 
 
 def _is_judged(row: Mapping[Any, Any]) -> bool:

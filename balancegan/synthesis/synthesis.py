@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from balancegan.attributes import Attributes, Labels
-from balancegan.progress import show_progress
+from balancegan.progress import show_progress, spending_on_each
 
+GENERATING = "Generating"
 Maker = Callable[[np.ndarray], Iterator[np.ndarray]]
 
 
@@ -89,13 +90,15 @@ class Synthesis:
     def __iter__(self) -> Iterator[np.ndarray]:
         """Yield images of shape (m, ...), in the user's format; each time anew."""
         done, visible = 0, self.show and len(self) > 0
-        with show_progress("Synthesis", len(self), "images", visible=visible) as bar:
-            for portion in self.portions:
-                for images in portion.make(portion.numbers):
-                    yield images
-                    done += len(images)
-                    if bar is not None:
-                        bar.update(done)
+        made = (images for one in self.portions for images in one.make(one.numbers))
+        # What happens to the images in between is not the time of making them
+        with show_progress(
+            GENERATING, len(self), "images", visible=visible, books_time=False
+        ) as display:
+            for images in spending_on_each(GENERATING, made):
+                yield images
+                done += len(images)
+                display.update(done)
 
 
 def _join(dtype: Any, parts: Sequence[np.ndarray]) -> np.ndarray:
