@@ -199,7 +199,7 @@ class Display:
         if facts["is_least"]:
             self.say("steps are too slow here to be measured in 20 s")
         else:
-            self.say("times are rough: right within a factor of 2")
+            self.say("times are rough: within a factor of about 2 if nothing else runs")
         self.say("nothing was written")
 
     def say_duration(self, facts: Mapping[str, float], n_jobs: int) -> None:

@@ -5,9 +5,10 @@ cannot be stopped. Steps are taken one operation at a time, on 2 images, then on
 as long as time is left, and what a whole batch takes compiled is extrapolated.
 """
 
+import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,8 +36,12 @@ from balancegan.synthesis.rejection import N_TRIAL
 from balancegan.targets import read_attributes
 
 LIMIT_SECONDS = 20.0  # for all of an estimate
+GAN_SHARE = 0.75  # of the time left
 STEPS_SECONDS = 15.0  # for its steps: the last one may take longer than foreseen
-TRIAL_SIZES = (2, 2, 8, 32)  # images of a step; the first one only warms up
+TRIAL_SIZES, ROUNDS = (2, 8, 32), 3  # images of a step, and how often each is taken
+# The very first step is slower: parts of it are compiled. Those of the GAN are longer
+# than those of other networks
+FIRST_TO_NEXT, LONGEST_TO_NEXT = 2.0, 4.0
 # What compiled steps take of the same steps taken one operation at a time, and how
 # long compiling is: measured at 8 to 64 pixels on two cores, right within a factor of 2
 PER_IMAGE, PER_STEP, COMPILING = 0.7, 1 / 8, 15.0
@@ -52,6 +57,11 @@ class Limit:
         In all.
     clock : callable
         Seconds.
+
+    Attributes
+    ----------
+    longest : float
+        What the longest step so far took.
     """
 
     def __init__(
@@ -60,15 +70,20 @@ class Limit:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.clock, self.ends = clock, clock() + seconds
+        self.longest = 0.0
 
     @property
     def left(self) -> float:
         """Seconds until the limit, below 0 after it."""
         return self.ends - self.clock()
 
-    def half(self) -> "Limit":
-        """Return the limit of what may take half of the time left."""
-        return Limit(self.left / 2, self.clock)
+    def time(self, take: Callable[[int], Any], n: int) -> float:
+        """Return what a step of n images takes."""
+        started = self.clock()
+        take(n)
+        taken = self.clock() - started
+        self.longest = max(self.longest, taken)
+        return taken
 
 
 @dataclass(frozen=True)
@@ -88,7 +103,9 @@ class StepTime:
     is_least: bool = False
 
 
-def time_step(take: Callable[[int], Any], size: int, limit: Limit) -> StepTime:
+def time_step(
+    take: Callable[[int], Any], size: int, limit: Limit, share: float = 0.5
+) -> StepTime:
     """Return about how long a compiled step of `size` images takes.
 
     Parameters
@@ -99,22 +116,35 @@ def time_step(take: Callable[[int], Any], size: int, limit: Limit) -> StepTime:
         Images of a whole step.
     limit : Limit
         No step is begun that would probably not end in time.
+    share : float, default=0.5
+        Of the time left.
     """
+    spared = (1 - share) * limit.left
+    if limit.left - spared < limit.longest / LONGEST_TO_NEXT or limit.left <= 0:
+        return StepTime(0.0, 0.0, is_least=True)
+    first = limit.time(take, min(TRIAL_SIZES[0], size))
     taken: dict[int, float] = {}
-    for n in (min(n, size) for n in TRIAL_SIZES):
-        most = max(taken.values(), default=0.0) * n / max(taken, default=n)
-        if most > limit.left or limit.left <= 0:
-            break
-        started = limit.clock()
-        take(n)
-        taken[n] = limit.clock() - started
-    if len(taken) < 2 and size > max(taken, default=0):
-        return StepTime(max(taken.values(), default=LIMIT_SECONDS), 0.0, is_least=True)
-    few, many = min(taken), max(taken)
-    per_image = max(0.0, taken[many] - taken[few]) / max(1, many - few)
-    overhead = max(0.0, taken[few] - few * per_image)
+    for n in [min(n, size) for n in TRIAL_SIZES] * ROUNDS:
+        expected = taken.get(n) or (_fit(taken)(n) if taken else first / FIRST_TO_NEXT)
+        if limit.left - spared >= expected:
+            # The least of each size: other programs may have been in the way
+            taken[n] = min(limit.time(take, n), taken.get(n, math.inf))
+    if not taken:  # what is slow from the first step on is slow by its images
+        return StepTime(PER_STEP * first, 0.0, is_least=True)
+    steady = _fit(taken)
+    overhead = max(0.0, steady(0))
+    per_image = (steady(size) - overhead) / size
     seconds = PER_IMAGE * per_image * size + PER_STEP * overhead
     return StepTime(seconds, COMPILING * overhead)
+
+
+def _fit(taken: Mapping[int, float]) -> Callable[[int], float]:
+    """Return seconds by the number of images: a line through the extremes."""
+    few, many = min(taken), max(taken)
+    slope = taken[many] / many
+    if few < many:
+        slope = max(0.0, taken[many] - taken[few]) / (many - few)
+    return lambda n: taken[many] + slope * (n - many)
 
 
 @dataclass(frozen=True)
@@ -262,7 +292,7 @@ class _Trial:
             batch = (images[rows], classes[rows])
             gan.train_step(tuple(map(keras.ops.convert_to_tensor, batch)))
 
-        return time_step(take, preset.batch_size, self.limit.half())
+        return time_step(take, preset.batch_size, self.limit, GAN_SHARE)
 
     def count_steps(self, step: StepTime) -> tuple[int, float]:
         """Return how many steps are taken, and how long all of training takes."""
@@ -292,7 +322,7 @@ class _Trial:
             images = to_model_range(self.images[rows])
             classes = self.class_indices[rows]
             self._judge_step = time_step(
-                lambda n: take(images[:n], classes[:n]), len(rows), self.limit.half()
+                lambda n: take(images[:n], classes[:n]), len(rows), self.limit
             )
         return self._judge_step
 
@@ -339,7 +369,7 @@ def estimate_classifier(
     loss = keras.losses.CategoricalCrossentropy(from_logits=True)
     take = _train_eagerly(network, loss)
     step = time_step(
-        lambda n: take(images[:n], labels[:n]), BATCH_SIZE, (limit or Limit()).half()
+        lambda n: take(images[:n], labels[:n]), BATCH_SIZE, limit or Limit()
     )
     return step.compiling + n_steps * step.seconds
 
