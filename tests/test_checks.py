@@ -146,7 +146,7 @@ def test_a_fault_that_the_sampler_has_found_is_told():
     copies = JUDGED[0] | {"fault": "copy", "fault_share": 0.3}
     found = run_checks(make_result(judged=[copies]))
     assert (found[0].code, found[0].outcome) == ("BG201", "issue")
-    assert "shirt: 0.30" in found[0].message
+    assert "copies of training images: shirt (30 %)" in found[0].message
     assert {check.outcome for check in found[1:]} == {"passed"}
     given_up = copies | {"gan": 0, "copied": 60, "instead": 50, "accepted": 0.1}
     found = {c.code: c for c in run_checks(make_result(judged=[given_up]))}

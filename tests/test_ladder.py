@@ -163,6 +163,23 @@ def test_a_warning_of_many_classes_names_some_of_them(fitted):
     assert "290 more" in said
 
 
+def test_a_short_training_is_said_first_and_each_reason_once():
+    row = dict.fromkeys(("gan", "recombined", "interpolated", "forced"), 0)
+    row |= {"real": 12, "copied": 30, "instead": 30, "accepted": 0.02}
+    row |= {"is_gan_tried": True, "reason": "unlike", "reason_share": 0.98}
+    few = row | {"real": 3, "accepted": None, "is_gan_tried": False}
+    summary = pd.DataFrame([row, row | {"reason_share": 0.9}, few])
+    short = "Training was short: 10 of the default 3,000 steps."
+    said = describe_exceptions(summary, ["bag", "class '0'", "boot"], short)
+    assert said == (
+        f"{short} Of 90 added images 0 are generated; the remaining ones are made from "
+        "real images. Copies of real images replace generated images. Rejected as "
+        "images unlike real ones: bag (98 %), class '0' (90 %). Too few real images: "
+        "boot (3)."
+    )
+    assert short not in describe_exceptions(summary[2:], ["boot"], short)
+
+
 def test_rejected_images_are_not_handed_out_in_silence(fitted, monkeypatch):
     """Of a class that the GAN is good at on the whole, too."""
 

@@ -12,7 +12,7 @@ from balancegan.cli.classes import BalancedClasses
 from balancegan.data.arrays import WEIGHT_KEY
 from balancegan.data.labelled import LabelledImages
 from balancegan.evaluation.report import escape_markdown
-from balancegan.synthesis.faults import METHODS
+from balancegan.synthesis.faults import METHODS, SHORT
 
 FIGURES = ("agreement", "diversity", "distance")
 JUDGED = ("accepted", "agreement", "real_agreement", "diversity")
@@ -77,6 +77,7 @@ def describe_balanced(
                 "name": classes.name(row["class"]),
                 **{number: row[number] for number in (*METHODS, "instead")},
                 **{figure: row.get(figure) for figure in JUDGED},
+                "reason": _say_reason(row),
             }
             for row in model["quality"]
         ],
@@ -98,6 +99,12 @@ def _figures(
         name = ", ".join([labelled.name(label), *map(str, others)])
         rows.append({"class": name, **{figure: row[figure] for figure in FIGURES}})
     return rows
+
+
+def _say_reason(row: Mapping[str, Any]) -> str:
+    """Return the main reason for rejection with its share, "" without one."""
+    reason = row.get("reason")
+    return f"{SHORT[reason]} {100 * row['reason_share']:.0f} %" if reason else ""
 
 
 def _figure(value: float | None) -> str:

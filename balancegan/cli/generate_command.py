@@ -87,6 +87,7 @@ def generate(
     quiet: bool,
 ) -> None:
     """Make images of one class, or combination of attributes, with a saved MODEL."""
+    from balancegan.balance import class_text
     from balancegan.cli.display import Display
     from balancegan.cli.facts import echo_json
     from balancegan.progress import recording_times, show_progress
@@ -122,7 +123,7 @@ def generate(
                 model, wanted, numbers, out, shard or (1, 1), truncation=truncation
             )
     Display(quiet=quiet).say(
-        f"{out}: {len(facts['numbers'])} images of {facts['name']}"
+        f"{out}: {len(facts['numbers'])} images of {class_text(facts['name'])}"
     )
     if facts.get("kept"):
         Display(quiet=quiet).say(

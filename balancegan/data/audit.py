@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from balancegan.balance import imbalance_ratio
+from balancegan.balance import class_text, imbalance_ratio
 from balancegan.data.copies import (
     find_conflicts,
     find_conflicts_across,
@@ -249,7 +249,7 @@ def _find_small_classes(evidence: Evidence) -> Finding:
     if not few:
         message = f"Every class has {FEW_IMAGES} training images or more."
         return make_finding("BG110", "passed", message)
-    named = [f"{evidence.name(label)}: {n}" for label, n in few.items()]
+    named = [f"{class_text(evidence.name(label))}: {n}" for label, n in few.items()]
     return make_finding(
         "BG110",
         "issue" if min(few.values()) < TOO_FEW_IMAGES else "tip",

@@ -12,7 +12,7 @@ import pandas as pd
 
 from balancegan.balance import class_text
 from balancegan.evaluation.result import EvaluationResult
-from balancegan.synthesis.faults import FAULTS
+from balancegan.synthesis.faults import FAULTS, describe_reason
 
 Outcome = Literal["issue", "tip", "passed", "not applicable", "not run"]
 
@@ -273,11 +273,10 @@ def _check_generator(result: EvaluationResult, arm: str) -> list[Check]:
             checks.append(_check(code, "passed", f"Not found: {what}.", arm))
             continue
         shares = found.groupby("class", sort=False)["fault_share"].mean()
-        rest = "Images that have it were rejected"
-        rest += (
-            "; look at the others." if (found["gan"] > 0).any() else ", all of them."
-        )
-        message = f"The GAN made {what}: {_list(shares)} of them. {rest}"
+        named = [f"{class_text(c)} ({_percent(s)})" for c, s in shares.items()]
+        message = f"{describe_reason({'reason': fault})}: {', '.join(named)}."
+        if (found["gan"] > 0).any():
+            message += " The remaining generated images were added: look at them."
         outcome: Outcome = "issue" if (found["gan"] > 0).any() else "tip"
         checks.append(_check(code, outcome, message, arm))
     return checks

@@ -180,7 +180,13 @@ def describe_exceptions(
             f"is set or there is no real image to copy. {why}."
         )
     if said and training and any(map(_is_judged, rows)):
-        said.insert(0, training)
+        n_added = sum(row[method] for row in rows for method in METHODS)
+        n_generated = sum(row[GAN] for row in rows)
+        said.insert(
+            0,
+            f"{training} Of {n_added:,} added images {n_generated:,} are generated; "
+            "the remaining ones are made from real images.",
+        )
     return " ".join(said)
 
 
@@ -193,7 +199,7 @@ def _say_why(classes: Iterable[tuple[str, Mapping[Any, Any]]]) -> str:
         else:
             why, figure = describe_reason(row), f"{100 * row['reason_share']:.0f} %"
         named.setdefault(why, []).append(f"{name} ({figure})")
-    return "; ".join(f"{why}: {_join(names)}" for why, names in named.items())
+    return ". ".join(f"{why}: {_join(names)}" for why, names in named.items())
 
 
 def _join(names: Sequence[str]) -> str:
