@@ -179,6 +179,9 @@ class ProgressDisplay:
         What knows the time left. None: it is estimated from steady progress.
     books_time : bool, default=True
         Whether the time of the phases is booked to them.
+    says_end : bool, default=False
+        Whether the line of a log is written when the phase has ended well, so that an
+        error stands alone.
     clock : callable
         Seconds.
 
@@ -194,9 +197,11 @@ class ProgressDisplay:
         visible: bool,
         time_left: TimeLeft | None = None,
         books_time: bool = True,
+        says_end: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.console, self.visible = Console(stderr=True), visible
+        self.says_end = says_end
         self.time_left, self.clock = time_left, clock
         self.times = _times.get() if books_time else None
         self.phase, self.frames = "", itertools.cycle("-\\|/")
@@ -218,6 +223,8 @@ class ProgressDisplay:
         return self
 
     def __exit__(self, *error: object) -> None:
+        if self.visible and self.live is None and self.says_end and error[0] is None:
+            self.console.out(self._describe_beginning(), highlight=False)
         self._end()
         if self.live is not None:
             self.live.stop()
@@ -262,7 +269,7 @@ class ProgressDisplay:
             self.times.begin(phase)
         if self.live is not None:
             self.live.refresh()
-        elif self.visible:
+        elif self.visible and not self.says_end:
             self.console.out(self._describe_beginning(), highlight=False)
 
     def update(
@@ -327,12 +334,11 @@ class ProgressDisplay:
         return Text(f"{next(self.frames)} {line}", no_wrap=True, overflow="crop")
 
     def _describe_beginning(self) -> str:
-        total = f": {self.total:,} {self.unit}" if self.total else ""
-        before = f", {self.done:,} of them done before" if self.done else ""
-        limit = ""
+        parts = [f"{self.total:,} {self.unit}" if self.total else ""]
+        parts.append(f"{self.done:,} of them done before" if self.done else "")
         if self.ends is not None:
-            limit = f", for at most {format_seconds(self.ends - self.began)}"
-        return f"{self.phase}{total}{before}{limit}"
+            parts.append(f"for at most {format_seconds(self.ends - self.began)}")
+        return ": ".join(filter(None, [self.phase, ", ".join(filter(None, parts))]))
 
     def _count(self) -> str:
         if self.total is None:
@@ -389,10 +395,14 @@ def show_progress(
     seconds: float | None = None,
     time_left: TimeLeft | None = None,
     books_time: bool = True,
+    says_end: bool = False,
 ) -> Iterator[ProgressDisplay]:
     """Show a phase within the block; see :class:`ProgressDisplay`."""
     display = ProgressDisplay(
-        visible=visible, time_left=time_left, books_time=books_time
+        visible=visible,
+        time_left=time_left,
+        books_time=books_time,
+        says_end=says_end,
     )
     with display:
         display.begin(phase, total, unit, seconds=seconds)

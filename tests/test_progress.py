@@ -222,6 +222,32 @@ def test_elsewhere_a_phase_is_a_line_without_carriage_returns(capsys, clock):
     ]
 
 
+@pytest.mark.parametrize(
+    ("how", "line"),
+    [
+        ({"seconds": 600}, "Training: for at most 10 min 0 s"),
+        ({"total": 90, "done": 40}, "Training: 90 steps, 40 of them done before"),
+        ({}, "Training"),
+    ],
+)
+def test_a_phase_begins_with_what_is_known_of_it(capsys, clock, how, line):
+    with ProgressDisplay(visible=True, clock=clock) as display:
+        display.begin("Training", unit="steps", **how)
+    assert capsys.readouterr().err == f"{line}\n"
+
+
+def test_an_error_while_reading_stands_alone(capsys):
+    with (
+        pytest.raises(ValueError, match="damaged"),
+        show_progress("Reading", visible=True, says_end=True),
+    ):
+        raise ValueError("damaged")
+    assert capsys.readouterr().err == ""
+    with show_progress("Reading", visible=True, says_end=True):
+        pass
+    assert capsys.readouterr().err == "Reading\n"
+
+
 def test_what_is_not_visible_says_nothing(capsys):
     with show_progress("Training", 10, "steps", visible=False) as display:
         display.update(3)

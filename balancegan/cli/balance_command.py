@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from balancegan.cli.display import Display
     from balancegan.cli.tasks import Output, Task
     from balancegan.data.labelled import LabelledImages
+    from balancegan.evaluation.result import EvaluationResult
 
 # Arguments of the augmenter that the comparison sets itself
 NAMES = ("attributes", "balance_on")
@@ -167,7 +168,6 @@ def balance(
     result = None
     if comparison is not None and not dry_run:
         result = run_comparison(comparison, quiet=quiet, **comparing)
-        facts["evaluation"] = json.loads(result.to_json())
     elif comparison is not None:
         facts["comparison"] = estimate_comparison(
             comparison, comparing["n_jobs"], quiet=quiet
@@ -176,7 +176,7 @@ def balance(
     if as_json:
         asked = {"data": data, "out": out, "dry_run": dry_run, "report": report}
         found = find_faults(facts.get("quality", []), task.classes.name)
-        facts = asked | _describe(task, facts)
+        facts = asked | _describe(task, facts, result)
         echo_json(
             facts, times, notes=labelled.notes, findings=found + find_issues(result)
         )
@@ -237,7 +237,7 @@ def _read(
     from balancegan.progress import show_progress
 
     is_trained = model is not None
-    with show_progress("Reading", visible=not quiet):
+    with show_progress("Reading", visible=not quiet, says_end=True):
         labelled, image_format = read_data(
             data, value_range, may_be_dim=is_trained, **how
         )
@@ -304,7 +304,9 @@ def _show_plan(
     display.show_plan(counts, plan, task.classes.name, at_most=at_most)
 
 
-def _describe(task: "Task", facts: dict[str, Any]) -> dict[str, Any]:
+def _describe(
+    task: "Task", facts: dict[str, Any], result: "EvaluationResult | None"
+) -> dict[str, Any]:
     """Return the facts for JSON, with a row for each class in place of the plan."""
     from balancegan.balance import class_counts
     from balancegan.cli.display import describe_format
@@ -324,6 +326,7 @@ def _describe(task: "Task", facts: dict[str, Any]) -> dict[str, Any]:
         "classes": classes,
         "arrays_not_extended": task.labelled.aligned_keys,
         **{name: fact for name, fact in facts.items() if name != "plan"},
+        **({} if result is None else {"evaluation": json.loads(result.to_json())}),
     }
 
 

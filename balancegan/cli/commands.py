@@ -99,7 +99,7 @@ def train(
     writes = writes_results(options["strategy"])
     begun = writes and find_begun(model, display.say, resume=resume, anew=overwrite)
     how = take(options, READING_PARAMETERS)
-    with show_progress("Reading", visible=not quiet):
+    with show_progress("Reading", visible=not quiet, says_end=True):
         labelled, _ = read_data(data, options["value_range"], **how)
     options["value_range"] = labelled.pixel_range(options["value_range"])
     display.say_notes(labelled.notes)
@@ -162,7 +162,7 @@ def convert(
 
     times = click.get_current_context().with_resource(recording_times())
     check_output(out, data, overwrite=overwrite, format=format, with_card=True)
-    with show_progress("Reading", visible=not quiet):
+    with show_progress("Reading", visible=not quiet, says_end=True):
         labelled, image_format = read_data(data, value_range, may_be_dim=True, **how)
     display, notes = Display(quiet=quiet), list(labelled.notes)
     if find_format(out, format) in IMAGE_FILES:

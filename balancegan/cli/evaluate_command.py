@@ -107,7 +107,7 @@ def evaluate(
         check_apart(cache, data)
     refuse_idle_settings()
     reading = take(options, READING_PARAMETERS)
-    with show_progress("Reading", visible=not quiet):
+    with show_progress("Reading", visible=not quiet, says_end=True):
         labelled, image_format = read_data(data, value_range, **reading)
     refuse_sources(labelled, [report])
     display = Display(quiet=quiet)

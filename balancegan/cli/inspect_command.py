@@ -78,7 +78,7 @@ def inspect(
 
     if picture is not None:
         check_picture(picture, data, overwrite=overwrite)
-    with show_progress("Reading", visible=not quiet):
+    with show_progress("Reading", visible=not quiet, says_end=True):
         labelled = read_images(data, value_range=value_range, **how)
     refuse_sources(labelled, [picture])
     values = {name: count_values(labelled.column(name)) for name in attributes}
@@ -87,7 +87,7 @@ def inspect(
     if train is None:
         raise ValueError("Labelled images always have a training part.")
     value_range = labelled.pixel_range(value_range)
-    with show_progress("Checking", visible=not quiet):
+    with show_progress("Checking", visible=not quiet, says_end=True):
         inspection = inspect_images(
             train, test, value_range=value_range, name=labelled.name
         )
