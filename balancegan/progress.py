@@ -10,122 +10,19 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import Self, TypeVar
+from typing import Self
 
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-Item = TypeVar("Item")
+from balancegan.phases import format_seconds, present_times
 
 SECONDS_BETWEEN_LINES = 60.0
 # Of steady progress, before the time left is estimated from it
 FEWEST_UPDATES, FEWEST_SECONDS = 3, 3.0
 SHORTEST_BAR, LONGEST_BAR = 8, 30  # columns
 GAP = "  "
-OTHER = "Other"
-PAST = {
-    "Reading": "read",
-    "Starting TensorFlow": "started TensorFlow",
-    "Preparing": "prepared",
-    "Finding regions": "found regions",
-    "Compiling": "compiled",
-    "Training": "trained",
-    "Trying amounts": "tried amounts",
-    "Judging": "judged",
-    "Generating": "generated",
-    "Writing": "wrote",
-    "Measuring": "measured",
-    "Comparing": "compared",
-    "Checking": "checked",
-    OTHER: "other",
-}
-
-
-class PhaseTimes:
-    """Books every second to one phase: the innermost, or "Other" between phases.
-
-    Parameters
-    ----------
-    clock : callable
-        Seconds.
-
-    Examples
-    --------
-    >>> times = PhaseTimes(iter([0.0, 1.0, 4.0, 4.5]).__next__)
-    >>> times.begin("Training"), times.end()
-    (None, None)
-    >>> times.read()
-    {'Other': 1.5, 'Training': 3.0}
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self.clock, self.since = clock, clock()
-        self.seconds: defaultdict[str, float] = defaultdict(float)
-        self.phases: list[str] = []
-
-    def begin(self, phase: str) -> None:
-        """Begin a phase, within the present one if there is one."""
-        self._book()
-        self.phases.append(phase)
-
-    def end(self) -> None:
-        """End the innermost phase."""
-        self._book()
-        self.phases.pop()
-
-    def read(self) -> dict[str, float]:
-        """Return the seconds of each phase so far; they add up to the clock."""
-        self._book()
-        return dict(self.seconds)
-
-    def _book(self) -> None:
-        now = self.clock()
-        self.seconds[self.phases[-1] if self.phases else OTHER] += now - self.since
-        self.since = now
-
-
-_times: ContextVar[PhaseTimes | None] = ContextVar("times", default=None)
-
-
-@contextmanager
-def recording_times(
-    clock: Callable[[], float] = time.monotonic,
-) -> Iterator[PhaseTimes]:
-    """Record how long the phases within the block take."""
-    times = PhaseTimes(clock)
-    token = _times.set(times)
-    try:
-        yield times
-    finally:
-        _times.reset(token)
-
-
-@contextmanager
-def spending(phase: str) -> Iterator[None]:
-    """Book the time of the block to a phase, and show nothing."""
-    times = _times.get()
-    if times is None:
-        yield
-        return
-    times.begin(phase)
-    try:
-        yield
-    finally:
-        times.end()
-
-
-def spending_on_each(phase: str, items: Iterable[Item]) -> Iterator[Item]:
-    """Yield items; the time that making them takes is booked to a phase."""
-    iterator = iter(items)
-    while True:
-        with spending(phase):
-            try:
-                item = next(iterator)
-            except StopIteration:
-                return
-        yield item
 
 
 class TimeLeft:
@@ -203,7 +100,7 @@ class ProgressDisplay:
         self.console, self.visible = Console(stderr=True), visible
         self.says_end = says_end
         self.time_left, self.clock = time_left, clock
-        self.times = _times.get() if books_time else None
+        self.times = present_times() if books_time else None
         self.phase, self.frames = "", itertools.cycle("-\\|/")
         self.live: Live | None = None
         if visible and self.console.is_terminal and not self.console.is_dumb_terminal:
@@ -407,46 +304,3 @@ def show_progress(
     with display:
         display.begin(phase, total, unit, seconds=seconds)
         yield display
-
-
-def format_seconds(seconds: float) -> str:
-    """Return a duration as people say it.
-
-    Examples
-    --------
-    >>> format_seconds(7.4), format_seconds(100), format_seconds(4000)
-    ('7 s', '1 min 40 s', '1 h 7 min')
-    """
-    if round(seconds) < 60:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes} min"
-
-
-def describe_times(seconds: dict[str, float]) -> str:
-    """Return what each phase took, and all together; what is said adds up.
-
-    Parameters
-    ----------
-    seconds : dict
-        Of :meth:`PhaseTimes.read`.
-
-    Examples
-    --------
-    >>> describe_times({"Other": 1.4, "Training": 42.4, "Writing": 2.4})
-    'trained 42 s, wrote 3 s, other 1 s: 46 s in all'
-    """
-    last = {OTHER: seconds.get(OTHER, 0.0)}
-    ordered = {k: s for k, s in seconds.items() if k != OTHER} | last
-    unit = 60 if sum(seconds.values()) >= 3600 else 1  # as precise as is said
-    told, before, exact = [], 0, 0.0
-    for phase, taken in ordered.items():
-        exact += taken
-        until = round(exact / unit) * unit
-        if until > before:
-            told.append(f"{PAST[phase]} {format_seconds(until - before)}")
-        before = until
-    return f"{', '.join(told)}: {format_seconds(before)} in all".removeprefix(": ")

@@ -8,18 +8,16 @@ from hypothesis import strategies as st
 
 from balancegan import progress
 from balancegan.gan.budget import Budget
-from balancegan.gan.presets import UNBOUNDED_STEPS
-from balancegan.progress import (
+from balancegan.phases import (
+    OTHER,
     PAST,
     PhaseTimes,
-    ProgressDisplay,
-    TimeLeft,
     describe_times,
     recording_times,
-    show_progress,
     spending,
     spending_on_each,
 )
+from balancegan.progress import ProgressDisplay, TimeLeft, show_progress
 
 
 class Clock:
@@ -102,12 +100,12 @@ def test_a_limit_of_steps_is_no_forecast(clock):
 
 def test_steps_without_a_limit_are_counted_and_not_of_ten_million(clock):
     display = ProgressDisplay(visible=False, clock=clock)
-    Budget(UNBOUNDED_STEPS, 60.0).show(display, 40, "")
+    Budget(10**7, 60.0, limits_steps=False).show(display, 40, "")
     assert "40 steps" in display.line(clock.now, 80)
     assert " of " not in display.line(clock.now, 80)
 
 
-PHASES = st.sampled_from([name for name in PAST if name != progress.OTHER])
+PHASES = st.sampled_from([name for name in PAST if name != OTHER])
 
 
 @given(

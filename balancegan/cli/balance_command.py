@@ -135,7 +135,7 @@ def balance(
     from balancegan.cli.display import Display
     from balancegan.cli.facts import echo_json, find_faults
     from balancegan.cli.tasks import check_writing, plan_task
-    from balancegan.progress import describe_times, recording_times
+    from balancegan.phases import describe_times, recording_times
 
     times = click.get_current_context().with_resource(recording_times())
     # What can be refused is refused before any training

@@ -90,7 +90,8 @@ def train(
     from balancegan.cli.facts import echo_json
     from balancegan.cli.resuming import find_begun, written_down
     from balancegan.gan.cluster import MULTI_WORKER, writes_results
-    from balancegan.progress import describe_times, recording_times, show_progress
+    from balancegan.phases import describe_times, recording_times
+    from balancegan.progress import show_progress
 
     times = click.get_current_context().with_resource(recording_times())
     if options["log_dir"] is not None:
@@ -158,7 +159,8 @@ def convert(
     from balancegan.data.filewriting import note_pixels
     from balancegan.data.outputs import IMAGE_FILES, check_output, find_format
     from balancegan.data.writing import check_format, write_images
-    from balancegan.progress import recording_times, show_progress
+    from balancegan.phases import recording_times
+    from balancegan.progress import show_progress
 
     times = click.get_current_context().with_resource(recording_times())
     check_output(out, data, overwrite=overwrite, format=format, with_card=True)

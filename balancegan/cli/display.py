@@ -22,7 +22,7 @@ from balancegan.evaluation.verdicts import (
     format_interval,
 )
 from balancegan.images import ImageFormat
-from balancegan.progress import format_seconds
+from balancegan.phases import format_seconds
 from balancegan.synthesis.faults import GAN, SHORT
 
 BAR_WIDTH = 30

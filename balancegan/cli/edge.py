@@ -216,7 +216,7 @@ def load_tensorflow(*, quiet: bool, joins_others: bool = False) -> None:
 
     Progress is not drawn meanwhile: what goes to stderr is taken for noise.
     """
-    from balancegan.progress import spending
+    from balancegan.phases import spending
 
     is_said = not quiet and "tensorflow" not in sys.modules
     at_terminal = sys.stderr.isatty()

@@ -15,6 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 
+import balancegan.gan.judge as own_judge
 from balancegan.attributes import Attributes, Labels
 from balancegan.augmenter import ConditionalGANAugmenter
 from balancegan.downstream.classifiers import (
@@ -23,7 +24,6 @@ from balancegan.downstream.classifiers import (
     TrainingRows,
     build_classifier,
 )
-from balancegan.gan import judge as own_judge
 from balancegan.gan.footprint import training_bytes
 from balancegan.gan.model import BATCH, TrainedModel
 from balancegan.gan.presets import UNBOUNDED_STEPS, Preset

@@ -99,7 +99,8 @@ def evaluate(
     from balancegan.cli.display import Display
     from balancegan.cli.facts import echo_json
     from balancegan.cli.tasks import plan_task
-    from balancegan.progress import describe_times, recording_times, show_progress
+    from balancegan.phases import describe_times, recording_times
+    from balancegan.progress import show_progress
 
     times = click.get_current_context().with_resource(recording_times())
     refuse_report(report, data, overwrite=overwrite)

@@ -12,7 +12,7 @@ from typing import Any
 import click
 import numpy as np
 
-from balancegan.progress import PhaseTimes
+from balancegan.phases import PhaseTimes
 from balancegan.synthesis.faults import FAULTS, describe_reason
 
 

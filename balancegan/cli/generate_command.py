@@ -90,7 +90,8 @@ def generate(
     from balancegan.balance import class_text
     from balancegan.cli.display import Display
     from balancegan.cli.facts import echo_json
-    from balancegan.progress import recording_times, show_progress
+    from balancegan.phases import recording_times
+    from balancegan.progress import show_progress
 
     times = click.get_current_context().with_resource(recording_times())
     wanted = dict(attributes)

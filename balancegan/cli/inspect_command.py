@@ -72,7 +72,8 @@ def inspect(
     from balancegan.cli.facts import echo_json
     from balancegan.data.inspection import count_values, inspect_images
     from balancegan.data.reading import read_images
-    from balancegan.progress import recording_times, show_progress
+    from balancegan.phases import recording_times
+    from balancegan.progress import show_progress
 
     times = click.get_current_context().with_resource(recording_times())
 

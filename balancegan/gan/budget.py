@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from balancegan.gan.presets import UNBOUNDED_STEPS
 from balancegan.progress import ProgressDisplay
 from balancegan.state import State
 
@@ -27,6 +26,8 @@ class Budget:
         At most so many seconds from `start` on. None: no limit.
     may_end_before : bool, default=False
         Whether training may well end before all is used up.
+    limits_steps : bool, default=True
+        Whether `steps` is a limit that can be reached, rather than no limit.
 
     Examples
     --------
@@ -40,6 +41,7 @@ class Budget:
     started: float = field(default_factory=time.monotonic, repr=False)
     agreed: float | None = field(default=None, repr=False)  # seconds
     may_end_before: bool = field(default=False, kw_only=True)
+    limits_steps: bool = field(default=True, kw_only=True)
 
     def start(self) -> None:
         """Start the clock anew."""
@@ -90,7 +92,7 @@ class Budget:
 
     def show(self, display: ProgressDisplay, step: int, note: str) -> None:
         """Show how much of it `step` steps have used."""
-        total = None if self.steps >= UNBOUNDED_STEPS else self.steps
+        total = self.steps if self.limits_steps else None
         left = None
         if self.max_seconds is not None:
             left = max(0.0, self.max_seconds - self.seconds)

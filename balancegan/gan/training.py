@@ -39,7 +39,7 @@ from balancegan.gan.monitor import (
     restore_parts,
 )
 from balancegan.gan.precision import FLOAT32
-from balancegan.gan.presets import Preset
+from balancegan.gan.presets import UNBOUNDED_STEPS, Preset
 from balancegan.gan.quality import QualityMeter
 from balancegan.gan.runlog import RunLog
 from balancegan.gan.schedule import LinearDecay
@@ -47,7 +47,8 @@ from balancegan.gan.settings import standard_settings
 from balancegan.gan.workers import Workers
 from balancegan.images import ImageFormat
 from balancegan.memory import check_available
-from balancegan.progress import show_progress, spending
+from balancegan.phases import spending
+from balancegan.progress import show_progress
 from balancegan.state import State, Stateful
 
 MOST_ROLLBACKS = 3
@@ -135,7 +136,10 @@ class TrainingRun:
         )
         self.history = History()
         self.budget = Budget(
-            len(self.batches), max_seconds, may_end_before=preset.until_flat
+            len(self.batches),
+            max_seconds,
+            may_end_before=preset.until_flat,
+            limits_steps=preset.steps != UNBOUNDED_STEPS,
         )
         self.losses = LossMonitor(self.history, self.budget)
         self.schedule = LinearDecay(

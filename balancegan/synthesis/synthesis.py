@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from balancegan.attributes import Attributes, Labels
-from balancegan.progress import show_progress, spending_on_each
+from balancegan.phases import spending_on_each
+from balancegan.progress import show_progress
 
 GENERATING = "Generating"
 Maker = Callable[[np.ndarray], Iterator[np.ndarray]]
