@@ -26,15 +26,15 @@ def find_dataclasses():
     return found
 
 
-def holds_arrays(hint: Any) -> bool:
+def holds_arrays(hint: Any, within: tuple[type, ...] = ()) -> bool:
     """Return whether what is hinted at has arrays in it, to any depth."""
-    if get_origin(hint) is Callable:
+    if get_origin(hint) is Callable or hint in within:  # a tree's node has nodes
         return False
     if isinstance(hint, type) and is_dataclass(hint):
-        return any(map(holds_arrays, field_hints(hint)))
+        return any(holds_arrays(own, (*within, hint)) for own in field_hints(hint))
     if isinstance(hint, type) and issubclass(hint, ARRAYS):
         return True
-    return any(map(holds_arrays, get_args(hint)))
+    return any(holds_arrays(own, within) for own in get_args(hint))
 
 
 def field_hints(kind):
