@@ -49,8 +49,8 @@ def find_image_shape(
         )
     if prod(shape) != prod(row_shape):
         raise DataError(
-            f"image_shape={declared} needs {prod(shape)} values an image. "
-            f"Received: rows of shape {row_shape}, {prod(row_shape)} values."
+            f"image_shape={declared} (--image-shape) needs {prod(shape)} values an "
+            f"image. Received: rows of shape {row_shape}, {prod(row_shape)} values."
         )
     height, width, channels = (int(side) for side in shape)
     if declared is None:
@@ -62,9 +62,9 @@ def find_image_shape(
         )
     if not _can_be_read_as(row_shape, (height, width, channels)):
         raise DataError(
-            "image_shape is (height, width, channels). Received: rows of shape "
-            f"{row_shape} with image_shape={declared}, which is none of their orders. "
-            "Bring the rows to (height, width, channels), for instance by "
+            "image_shape (--image-shape) is (height, width, channels). Received: rows "
+            f"of shape {row_shape} with image_shape={declared}, which is none of their "
+            "orders. Bring the rows to (height, width, channels), for instance by "
             "np.moveaxis(X, 1, -1)."
         )
     return height, width, channels

@@ -2,13 +2,17 @@
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from balancegan import ConditionalGANAugmenter
+from balancegan.cli.commands import main
 from balancegan.errors import DataError
 from balancegan.images import find_format
 from balancegan.layouts import find_image_shape
 from balancegan.synthesis.moved import MovedCopies
+from tests.conftest import load_npz, make_images
 
 
 @pytest.mark.parametrize(
@@ -93,3 +97,61 @@ def test_copies_of_channels_first_images_are_shifted_along_height_and_width(rng)
 def test_rows_are_not_scrambled_into_a_declared_shape(row_shape, declared):
     with pytest.raises(DataError, match="none of their orders"):
         find_image_shape(row_shape, declared)
+
+
+@pytest.fixture
+def bands(tmp_path):
+    """A file of 18 images of 13 bands, channels first."""
+    images = make_images(18, (13, 16, 16))
+    np.savez(tmp_path / "bands.npz", x_train=images, y_train=np.repeat([0, 1], [12, 6]))
+    return tmp_path / "bands.npz", images
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_the_command_line_asks_which_sides_are_channels(bands, tmp_path):
+    data, images = bands
+    out = tmp_path / "out.npz"
+    for command in (("inspect", data), ("balance", data, "--out", out)):
+        refused = run(*command)
+        assert refused.exit_code == 2
+        assert "--image-shape 16,16,13" in refused.stderr
+    inspected = run("inspect", data, "--image-shape", "16,16,13")
+    assert "16x16x13" in inspected.stderr
+    assert inspected.exit_code == 0, inspected.output
+    # Or they are oblong and have 16 channels each, which nobody else can know
+    oblong = ("--image-shape", "13,16,16")
+    assert run("convert", data, *oblong, "--out", out).exit_code == 0
+    np.testing.assert_array_equal(load_npz(out)["x_train"], images)
+
+
+@pytest.mark.usefixtures("one_step_a_call")
+def test_balance_writes_channels_last_what_it_is_told_comes_first(bands, tmp_path):
+    data, images = bands
+    how = ("--steps", 1, "--gan-share", 0, "--no-reject", "--image-shape", "16,16,13")
+    result = run("balance", data, "--out", tmp_path / "out.npz", *how)
+    assert result.exit_code == 0, result.output
+    written = load_npz(tmp_path / "out.npz")["x_train"]
+    assert written.shape == (24, 16, 16, 13)
+    np.testing.assert_array_equal(written[:18], np.moveaxis(images, 1, -1))
+    assert not (written[18:, 1:, 1:] == written[18:, :1, 1:]).all()
+
+
+def test_a_channels_first_set_is_resampled_as_the_same_set_channels_last(rng):
+    last = rng.integers(0, 256, (18, 8, 8, 5), dtype="uint8")
+    resampled = []
+    for images in (last, np.moveaxis(last, -1, 1)):
+        augmenter = ConditionalGANAugmenter(
+            preset="tutorial",
+            steps=1,
+            gan_only=True,
+            reject=False,
+            image_shape=(8, 8, 5),
+            random_state=0,
+            verbose=0,
+        )
+        resampled.append(augmenter.fit_resample(images, np.repeat([0, 1], [12, 6]))[0])
+    assert resampled[1].shape == (24, 5, 8, 8)
+    np.testing.assert_array_equal(np.moveaxis(resampled[1], 1, -1), resampled[0])

@@ -195,7 +195,7 @@ def test_flat_test_images_have_the_same_shape(tmp_path, images):
 
 def test_a_shape_of_images_that_have_one_is_refused(tmp_path, images):
     np.savez(tmp_path / "a.npz", X=images, y=LABELS)
-    with pytest.raises(DataError, match="is for flat images"):
+    with pytest.raises(DataError, match="none of their orders"):
         read_images(tmp_path / "a.npz", image_shape=(4, 16))
 
 

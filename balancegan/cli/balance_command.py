@@ -153,10 +153,10 @@ def balance(
     output = _check_output(data, out, format, overwrite, report, folders, **writing)
     how = {"value_range": options["value_range"], "quiet": quiet, **reading}
     labelled, of_images = _read(data, model, output, **how)
-    pixel_range = labelled.pixel_range(options["value_range"])
+    told = labelled.format_settings(options["value_range"])
     refuse_sources(labelled, [report, writing["picture"]])
     display.say_notes(labelled.notes)
-    settings = {**options, "value_range": pixel_range, "verbose": int(not quiet)}
+    settings = {**options, **told, "verbose": int(not quiet)}
     task = plan_task(labelled, targets, settings, model=model, **of_images, **names)
     check_writing(task, output, as_large_as_files=writing["synthetic_size"] == "median")
     _show_plan(task, task.plan, display, at_most=task.is_validated)

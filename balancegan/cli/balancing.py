@@ -157,7 +157,9 @@ def _loaded(task: Task) -> ConditionalGANAugmenter | None:
     augmenter = ConditionalGANAugmenter.load(task.model)
     known, value_range = augmenter.model_.image_format, task.settings["value_range"]
     if value_range is not None:
-        asked = find_format(task.labelled.images, value_range=value_range)
+        asked = find_format(
+            task.labelled.images, task.labelled.image_shape, value_range
+        )
         if (asked.low, asked.high) != (known.low, known.high):
             raise DataError(
                 f"The model makes images with black at {known.low:g} and white at "

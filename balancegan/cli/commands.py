@@ -102,7 +102,7 @@ def train(
     how = take(options, READING_PARAMETERS)
     with show_progress("Reading", visible=not quiet, says_end=True):
         labelled, _ = read_data(data, options["value_range"], **how)
-    options["value_range"] = labelled.pixel_range(options["value_range"])
+    options |= labelled.format_settings(options["value_range"])
     display.say_notes(labelled.notes)
     labelled = labelled.with_attributes(attributes)
     load_tensorflow(quiet=quiet, joins_others=options["strategy"] == MULTI_WORKER)

@@ -62,7 +62,9 @@ class Comparison:
     ) -> None:
         self.labelled, self.is_validated = task.labelled, task.is_validated
         self.n_images = sum(task.plan.values())
-        self.value_range = task.settings["value_range"]
+        self.layout = {
+            name: task.settings[name] for name in ("image_shape", "value_range")
+        }
         on_folds = folds is not None or groups is not None
         self.test_part = None if on_folds else self.labelled.test_part
         find_splits(  # refuses what cannot be compared, before anything is run
@@ -71,7 +73,7 @@ class Comparison:
             *(self.test_part or (None, None)),
             cv=folds,
             groups=groups,
-            value_range=self.value_range,
+            **self.layout,
         )
         augmenter = {k: v for k, v in task.settings.items() if k not in UNCOMPARED}
         self.arms = find_arms(arms, lambda: default_augmenter(**augmenter))
@@ -97,8 +99,8 @@ class Comparison:
             classifier=self.build,
             classifier_steps=self.classifier_steps,
             class_names=names,
-            value_range=self.value_range,
             data_name=labelled.path.name,
+            **self.layout,
             **how,
         )
 
@@ -112,9 +114,7 @@ class Comparison:
             images, and the "classifier_seconds".
         """
         images, labels = self.labelled.images, self.labelled.labels
-        to_model_range = find_format(
-            images, value_range=self.value_range
-        ).to_model_range
+        to_model_range = find_format(images, **self.layout).to_model_range
         indices = np.unique(labels, return_inverse=True)[1]
         rows = TrainingRows(images, indices, int(indices.max()) + 1, to_model_range)
         limit = Limit()

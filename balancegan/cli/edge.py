@@ -245,7 +245,7 @@ def read_data(
     labelled = read_images(path, value_range=value_range, **how)
     value_range = labelled.pixel_range(value_range)
     return labelled, find_format(
-        labelled.images, value_range=value_range, may_be_dim=may_be_dim
+        labelled.images, labelled.image_shape, value_range, may_be_dim=may_be_dim
     )
 
 

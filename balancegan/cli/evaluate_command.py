@@ -117,7 +117,7 @@ def evaluate(
         **take(options, (*RECIPE_PARAMETERS, *SCREENING_PARAMETERS)),
         **take(options, VALIDATING_PARAMETERS),
         "max_ratio": max_ratio,
-        "value_range": labelled.pixel_range(value_range),
+        **labelled.format_settings(value_range),
     }
     task = plan_task(
         labelled,

@@ -87,11 +87,9 @@ def inspect(
     train, test = (_audited(labelled, split, group_key) for split in ("train", against))
     if train is None:
         raise ValueError("Labelled images always have a training part.")
-    value_range = labelled.pixel_range(value_range)
+    layout = labelled.format_settings(value_range)
     with show_progress("Checking", visible=not quiet, says_end=True):
-        inspection = inspect_images(
-            train, test, value_range=value_range, name=labelled.name
-        )
+        inspection = inspect_images(train, test, name=labelled.name, **layout)
     display = Display(quiet=quiet)
     notes = [*labelled.notes, *notes]
     display.say_notes(notes)

@@ -225,7 +225,8 @@ data_options = add_options(
     click.option(
         "--image-shape",
         type=ShapeType(),
-        help="Shape of flat images (a row of values each), such as 28,28 or 32,32,3.",
+        help="Height, width and channels, such as 28,28 or 32,32,13, of flat images (a "
+        "row of values each) or of images whose channels come first.",
     ),
     click.option(
         "--size",

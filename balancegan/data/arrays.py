@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from balancegan.data.columns import find_columns, keep_whole, rename_apart, to_array
-from balancegan.data.flat import OPTION, shape_flat
+from balancegan.data.flat import arrange, note_moved
 from balancegan.data.labelled import (
     TRAIN,
     LabelledImages,
@@ -61,7 +61,8 @@ def from_arrays(
         Names of the two arrays. None: found as above.
     image_shape : sequence of int, default=None
         Height and width, and channels where there are several, of images that are
-        stored flat, a row of values each. None: they have a shape.
+        stored flat, a row of values each, or with their channels first. None: they
+        have a shape, channels last.
 
     Returns
     -------
@@ -105,14 +106,16 @@ def from_arrays(
     class_names, notes = check_class_names(names, labels, elsewhere)
     for split, part in parts.items():
         check_lengths(split, part)
-    is_flat = images.ndim == 2
-    parts = {s: _shape(path, part, image_shape) for s, part in parts.items()}
+    for split, part in parts.items():
+        shaped = arrange(path, part.images, image_shape)
+        parts[split] = replace(part, images=shaped)
+    is_copied = parts[TRAIN].images.shape == images.shape
     return LabelledImages(
         path=path,
         parts=parts,
         class_names=class_names,
         stored=None
-        if is_flat  # they are written in their shape, and not as a copy
+        if not is_copied  # they are written in their shape, and not as a copy
         else StoredArrays(
             images_key,
             labels_key,
@@ -124,24 +127,15 @@ def from_arrays(
                 if arrays[key].shape[:1] == images.shape[:1]
             ),
         ),
-        notes=notes
-        + _note_unused(
-            [key for key in arrays if key not in known | used], is_kept=not is_flat
-        ),
+        notes=[
+            *notes,
+            *note_moved(images, parts[TRAIN].images),
+            *_note_unused(
+                [key for key in arrays if key not in known | used], is_kept=is_copied
+            ),
+        ],
+        image_shape=None if image_shape is None else tuple(image_shape),
     )
-
-
-def _shape(path: Path, part: Part, image_shape: Sequence[int] | None) -> Part:
-    """Return a part whose images have a shape."""
-    images = part.images
-    if images.ndim == 2:
-        return replace(part, images=shape_flat(path, images, image_shape))
-    if image_shape is not None and images.shape[1:] != tuple(image_shape):
-        raise DataError(
-            f"{OPTION} is for flat images, a row of values each. Received: images of "
-            f"shape {images.shape[1:]} in {path}. Leave it out."
-        )
-    return part
 
 
 def to_arrays(

@@ -55,7 +55,9 @@ def check_pixels(
         If image files cannot hold an array.
     """
     if image_format is None:
-        image_format = find_format(labelled.images, may_be_dim=True)
+        image_format = find_format(
+            labelled.images, labelled.image_shape, may_be_dim=True
+        )
     for split, part in labelled.parts.items():
         if part.files is not None or not len(part.images):
             continue

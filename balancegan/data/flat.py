@@ -1,4 +1,4 @@
-"""Flat images: a row of values for each, and the shape that they have."""
+"""Arrays whose shape does not say what their images are: flat, or channels first."""
 
 import math
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from balancegan.errors import DataError
+from balancegan.layouts import find_image_shape
 
 OPTION = "--image-shape"
 
@@ -61,3 +62,50 @@ def shape_flat(
             f"{math.prod(image_shape):,} values. Received: {received}."
         )
     return images.reshape(-1, *image_shape)
+
+
+def arrange(
+    path: Path, images: np.ndarray, image_shape: Sequence[int] | None
+) -> np.ndarray:
+    """Return images channels last, of which somebody may have said their shape.
+
+    Parameters
+    ----------
+    path : Path
+        Where they were read, for messages.
+    images : ndarray of shape (n, ...)
+        The images: flat, channels last or channels first.
+    image_shape : sequence of int or None
+        Height, width and channels. None: as the images have them, channels last.
+
+    Returns
+    -------
+    images : ndarray of shape (n, height, width[, channels])
+        What was given, or a view of it.
+
+    Raises
+    ------
+    DataError
+        If they cannot have that shape, or are flat and nobody said which they have.
+
+    Examples
+    --------
+    >>> bands = np.zeros((2, 13, 16, 20))
+    >>> arrange(Path("bands.npy"), bands, (16, 20, 13)).shape
+    (2, 16, 20, 13)
+    """
+    if images.ndim == 2:
+        return shape_flat(path, images, image_shape)
+    if image_shape is None:
+        return images
+    own = images.shape[1:]
+    shape = find_image_shape(own, tuple(image_shape))
+    return images if own in (shape, shape[:2]) else np.moveaxis(images, 1, -1)
+
+
+def note_moved(given: np.ndarray, images: np.ndarray) -> list[str]:
+    """Return what to tell people of channels that were moved, which may be nothing."""
+    if given.ndim != 4 or given.shape == images.shape:
+        return []
+    shape = "x".join(map(str, images.shape[1:]))
+    return [f"channels were moved last: images of {shape}"]

@@ -46,6 +46,7 @@ def inspect_images(
     train: AuditedPart,
     test: AuditedPart | None = None,
     *,
+    image_shape: tuple[int, ...] | None = None,
     value_range: tuple[float, float] | None = None,
     name: Callable[[Any], str] = str,
 ) -> Inspection:
@@ -57,6 +58,8 @@ def inspect_images(
         Training images with their labels.
     test : AuditedPart, default=None
         Test images. None: what concerns them is not applicable.
+    image_shape : tuple of int, default=None
+        Height, width and channels. None: read off the images, channels last.
     value_range : tuple of float, default=None
         The values of black and white. None: found out.
     name : callable, default=str
@@ -86,7 +89,9 @@ def inspect_images(
     return Inspection(
         counts=counts,
         imbalance_ratio=imbalance_ratio(counts),
-        image_format=_find_format_of_good(train.images, findings, value_range),
+        image_format=_find_format_of_good(
+            train.images, findings, image_shape, value_range
+        ),
         findings=findings,
     )
 
@@ -123,9 +128,10 @@ def count_values(column: pd.Series) -> dict[Any, int]:
 def _find_format_of_good(
     images: np.ndarray,
     findings: Sequence[Finding],
+    image_shape: tuple[int, ...] | None,
     value_range: tuple[float, float] | None,
 ) -> ImageFormat:
     bad = next(finding.rows for finding in findings if finding.code == "BG101")
     if 0 < len(bad) < len(images):
         images = np.delete(images, bad, axis=0)
-    return find_format(images, value_range=value_range, may_be_dim=True)
+    return find_format(images, image_shape, value_range, may_be_dim=True)

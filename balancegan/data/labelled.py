@@ -133,6 +133,9 @@ class LabelledImages:
         images that are added get the same.
     root : Path or None
         The folder that names of image files start from. None: they are not files.
+    image_shape : tuple of int or None
+        Height, width and channels of the images of arrays, as somebody said. None: as
+        the arrays have them.
     attributes : tuple of str
         Columns that the GAN is told beside the label.
     label_name : str
@@ -148,6 +151,7 @@ class LabelledImages:
     file_range: tuple[float, float] | None = None
     has_wide_grey: bool = False
     root: Path | None = None
+    image_shape: tuple[int, ...] | None = None
     attributes: tuple[str, ...] = ()
     label_name: str = ONE_LABEL
 
@@ -174,6 +178,15 @@ class LabelledImages:
         Of files of more than 8 bits these have become 0 and 255: None.
         """
         return value_range if self.file_range is None else None
+
+    def format_settings(
+        self, value_range: tuple[float, float] | None
+    ) -> dict[str, Any]:
+        """Return what a sampler is told of layout and range."""
+        return {
+            "image_shape": self.image_shape,
+            "value_range": self.pixel_range(value_range),
+        }
 
     @property
     def column_names(self) -> list[str]:

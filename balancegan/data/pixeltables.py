@@ -170,7 +170,7 @@ def _make(
         parts[name] = Part(images[rows], _as_numbers(labels[rows]), some)
     if TRAIN not in parts:
         raise DataError(f"{path} has no training image: {SPLIT_KEY} says {set(given)}.")
-    return LabelledImages(path, parts, notes=notes)
+    return LabelledImages(path, parts, notes=notes, image_shape=images.shape[1:])
 
 
 def _as_numbers(labels: pd.Series) -> np.ndarray:
