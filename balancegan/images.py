@@ -101,7 +101,7 @@ class ImageFormat:
             values = np.clip(values, np.iinfo(self.dtype).min, last)
         return self.from_channels_last(values.astype(self.dtype))
 
-    def to_shown(self, images: np.ndarray) -> np.ndarray:
+    def to_uint8(self, images: np.ndarray) -> np.ndarray:
         """Convert rows as the user holds them to uint8 NHWC, to be looked at.
 
         Black becomes 0 and white 255, so that also masks of 0 and 1 can be seen. For
@@ -128,7 +128,7 @@ class ImageFormat:
         """
         if self.holds_pixels:
             return self.to_channels_last(images)
-        return self.to_shown(images)
+        return self.to_uint8(images)
 
     @property
     def holds_pixels(self) -> bool:

@@ -197,7 +197,7 @@ def test_pixels_of_uint8_do_not_depend_on_black_and_white():
         image_format = find_format(images, value_range=value_range)
         pixels = image_format.to_pixels(images)[..., 0]
         np.testing.assert_array_equal(pixels, images)
-    assert find_format(images, value_range=(0, 60)).to_shown(images).max() == 255
+    assert find_format(images, value_range=(0, 60)).to_uint8(images).max() == 255
 
 
 def test_black_and_white_are_the_ends_of_model_space():

@@ -230,13 +230,13 @@ def _write_comparison(
 
     These are the first that were written; right of a class that got none is nothing.
     """
-    to_shown = augmenter.model_.image_format.to_shown
+    to_uint8 = augmenter.model_.image_format.to_uint8
     images = task.labelled.images
     names, real, synthetic = [], [], []
     for label in list(task.plan)[:SHOWN_CLASSES]:
         rows = task.classes.rows_of(label, SHOWN_PER_CLASS)
         names.append(task.classes.name(label))
-        real.append(to_shown(images[rows]))
+        real.append(to_uint8(images[rows]))
         made = np.stack(first[label]) if label in first else images[:0]
-        synthetic.append(to_shown(made))
+        synthetic.append(to_uint8(made))
     write_png(path, compare_real_and_synthetic(names, real, synthetic))

@@ -199,7 +199,7 @@ def _write_picture(
         chosen = labelled.images[rows[places.round().astype(int)]]
         # Values that the audit complains of are shown all the same
         chosen = np.clip(chosen, image_format.low, image_format.high)
-        chosen = image_format.to_shown(np.nan_to_num(chosen, nan=image_format.low))
+        chosen = image_format.to_uint8(np.nan_to_num(chosen, nan=image_format.low))
         names.append(f"{labelled.name(label)} ({counts[label]:,})")
         images.append(shrink_images(chosen, MOST_PIXELS))
     write_png(path, show_classes(names, {"training images": images}))

@@ -91,5 +91,5 @@ class Gallery:
         return self.images[self.class_indices == index]
 
     def _strip(self, images: np.ndarray) -> str:
-        strip = join_images(self.image_format.to_shown(images), MOST_PIXELS)
+        strip = join_images(self.image_format.to_uint8(images), MOST_PIXELS)
         return b64encode(encode_png(strip)).decode()

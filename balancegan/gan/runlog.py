@@ -69,11 +69,11 @@ class RunLog:
     def write_samples(self, step: int) -> None:
         """Write a grid: a row per class, always the same numbers of it."""
         (self.folder / "samples").mkdir(exist_ok=True)
-        to_shown = self.model.image_format.to_shown
+        to_uint8 = self.model.image_format.to_uint8
         rows = []
         for class_index in self.shown_classes:
             images = self.model.make_images(class_index, 0, SHOWN_PER_CLASS)
-            rows.append(to_shown(np.concatenate(list(images))))
+            rows.append(to_uint8(np.concatenate(list(images))))
         write_png(self.folder / "samples" / f"step_{step:06d}.png", tile_grid(rows))
 
     def close(self) -> None:
