@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from balancegan.data import tables
 from balancegan.data.labelled import LabelledImages, Part, SyntheticImages
-from balancegan.data.outputs import FORMATS
+from balancegan.data.outputs import CARD_TITLE, FORMATS
 from balancegan.data.reading import read_images
 from balancegan.data.writing import write_images
 from balancegan.errors import DataError
@@ -206,14 +206,14 @@ def test_what_image_files_cannot_hold_is_said(tmp_path):
     assert_same(read_images(write(tmp_path, made, "npy")), made)
 
 
-def test_a_card_is_removed_only_with_the_output_it_is_of(tmp_path):
+@pytest.mark.parametrize("text", ["mine", f"{CARD_TITLE}s of mine\n", ""])
+def test_a_file_that_is_no_card_of_ours_is_never_removed(tmp_path, text):
     card, source, out = (tmp_path / n for n in ("a.card.md", "b.npz", "a.npz"))
     np.savez(source, X=np.zeros((4, 6, 5), np.uint8), y=np.repeat([0, 1], 2))
-    card.write_text("mine")
-    write_images(out, read_images(source))
-    assert card.read_text() == "mine"
-    write_images(out, read_images(source))
-    assert not card.exists()
+    card.write_text(text)
+    for _ in range(2):
+        write_images(out, read_images(source))
+        assert card.read_text() == text
 
 
 def test_no_folder_is_left_without_its_table(tmp_path, monkeypatch):

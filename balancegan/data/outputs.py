@@ -9,6 +9,7 @@ from balancegan.data.manifests import named_files
 from balancegan.errors import DataError
 from balancegan.files import check_folder, check_kind
 
+CARD_TITLE = "# Real and synthetic images"  # the first line of a data card
 FORMATS = ("npz", "npy", "idx", "csv", "parquet", "folder")
 FOLDERS = ("npy", "idx", "folder")  # of them
 IMAGE_FILES = ("csv", "parquet", "folder")  # a file for each image
@@ -110,6 +111,21 @@ def images_folder(manifest: Path) -> Path:
 def card_beside(out: Path) -> Path:
     """Return the file beside an output that says what is in it."""
     return out.with_suffix(".card.md")
+
+
+def is_our_card(path: Path) -> bool:
+    """Return whether a file is a data card that we wrote, and not a user's own file.
+
+    Examples
+    --------
+    >>> is_our_card(Path("nowhere.card.md"))
+    False
+    """
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.readline(len(CARD_TITLE) + 1).rstrip("\n") == CARD_TITLE
+    except OSError:
+        return False
 
 
 def _check_target(

@@ -35,6 +35,7 @@ from balancegan.data.outputs import (
     find_format,
     find_places,
     images_folder,
+    is_our_card,
 )
 from balancegan.data.rows import Rows, as_rows
 from balancegan.errors import DataError
@@ -129,7 +130,7 @@ def write_images(
         sub-folder a class, and a metadata.csv). None: by the name of `out`.
     card : str or None, default=None
         A text about the images: README.md in a folder, NAME.card.md beside a file.
-        None: there is none, and one that was there before is removed.
+        None: there is none, and one that we wrote for an earlier output is removed.
     image_format : ImageFormat or None, default=None
         Layout, black and white of the training images, by which arrays become image
         files ("csv", "parquet" and "folder"), see
@@ -144,7 +145,6 @@ def write_images(
     out = Path(out)
     kind = find_format(out, format)
     is_copy = labelled.stored is not None and zipfile.is_zipfile(labelled.path)
-    is_replaced = out.exists()
     if kind in FOLDERS:
         with whole_folder(out) as folder:
             if kind in IMAGE_FILES:
@@ -163,8 +163,8 @@ def write_images(
     if card is not None:
         with whole_file(card_beside(out)) as file:
             file.write(card.encode())
-    elif is_replaced:
-        card_beside(out).unlink(missing_ok=True)  # of what was there before
+    elif is_our_card(card_beside(out)):
+        card_beside(out).unlink()  # it describes what was there before
 
 
 def _write_manifest(

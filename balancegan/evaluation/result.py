@@ -18,7 +18,7 @@ from balancegan.evaluation.frames import (
     frame_rows,
     frame_runs,
 )
-from balancegan.evaluation.metrics import SHOTS, Difference, paired_difference
+from balancegan.evaluation.metrics import Difference, paired_difference
 from balancegan.evaluation.plots import draw_recalls
 from balancegan.evaluation.verdicts import BASELINE, ArmVerdict, distinct_pairs
 from balancegan.files import plain_facts, whole_file
@@ -130,8 +130,8 @@ class EvaluationResult:
         -------
         table : DataFrame
             Index: the arm. Columns: the mean of each overall figure (of several
-            attributes those of few-shot combinations instead of classes; without those
-            of a group that is empty or has all of them), "spread" (the
+            attributes those of few-shot combinations instead of classes; NaN for a
+            group of no classes), "spread" (the
             standard deviation of `figure` over the runs), "difference", "low" and
             "high" (of `figure` against "none", 95 % for each by itself),
             "seconds_fit" (training the sampler, as far as it says), "seconds_resample"
@@ -140,9 +140,7 @@ class EvaluationResult:
         runs = self.runs_frame
         by_arm = runs.groupby("arm", sort=False)
         figures = OVERALL_FIGURES + COMBINATION_FIGURES * self.has_combinations
-        repeated = set(SHOTS).difference(self.shots)
-        shown = [name for name in figures if name not in repeated]
-        table = by_arm[shown].mean().reindex(self.arms)
+        table = by_arm[list(figures)].mean().reindex(self.arms)
         table["spread"] = by_arm[self.figure].std()
         for arm in self.arms:
             difference = self._overall_difference(arm, BASELINE)
