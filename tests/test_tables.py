@@ -344,11 +344,19 @@ def test_images_of_another_folder_are_copied_under_their_names(tmp_path):
     assert_read(tmp_path / "out.csv")
 
 
-def test_two_names_are_never_one_file(tmp_path):
-    save_images(tmp_path, ["0.png"])
-    rows = [("/k/train/0.png", "a"), ("/k/test/0.png", "b"), ("0.PNG", "c")]
-    found = FileFinder(tmp_path).find([name for name, _ in rows])
-    assert list(found.places.values()).count("0.png") <= 1
+@pytest.mark.parametrize(
+    ("names", "n_found"),
+    [
+        (["A.png", "a.PNG"], 0),  # neither is called as the file
+        (["a.png", "A.PNG"], 1),
+        (["A", "a"], 0),
+        (["/k/train/a.png", "/k/test/a.png"], 0),
+    ],
+)
+def test_two_names_are_never_one_file(tmp_path, names, n_found):
+    save_images(tmp_path, ["a.png"])
+    found = FileFinder(tmp_path).find(names)
+    assert len(found.places) == n_found
 
 
 def test_nothing_outside_the_folder_is_found(tmp_path):
