@@ -111,7 +111,8 @@ class Comparison:
         -------
         facts : dict
             The number of "runs", the "generator_seconds" with the making of the
-            images, and the "classifier_seconds".
+            images, and the "classifier_seconds"; whether these are the least that it
+            takes, as steps were too slow to measure, "is_least".
         """
         images, labels = self.labelled.images, self.labelled.labels
         to_model_range = find_format(images, **self.layout).to_model_range
@@ -120,7 +121,7 @@ class Comparison:
         limit = Limit()
         n_steps = self.classifier_steps
         classifying = estimate_classifier(self.build, rows, n_steps, limit)
-        generating = 0.0
+        generating, is_least = 0.0, False
         samplers = {id(arm.sampler): arm.sampler for arm in self.arms}
         for sampler in samplers.values():
             if isinstance(sampler, ConditionalGANAugmenter):
@@ -128,6 +129,7 @@ class Comparison:
                     generating += 60 * sampler.validation_minutes
                 targets = self.labelled.targets
                 cost = estimate_cost(sampler, images, targets, self.n_images, limit)
+                is_least |= cost.is_least
                 generating += cost.training_seconds + cost.judging_seconds
                 generating += cost.synthesis_seconds
         n_rounds = self.seeds * (self.folds or 1)
@@ -135,4 +137,5 @@ class Comparison:
             "runs": len(self.arms) * n_rounds,
             "generator_seconds": generating * n_rounds,
             "classifier_seconds": classifying * len(self.arms) * n_rounds,
+            "is_least": is_least,
         }

@@ -205,8 +205,9 @@ class Display:
     def say_duration(self, facts: Mapping[str, float], n_jobs: int) -> None:
         """Say how long a comparison would take, and where the time goes."""
         training, classifying = facts["generator_seconds"], facts["classifier_seconds"]
+        about = "at least" if facts.get("is_least") else "about"
         self.say(
-            f"{facts['runs']} runs in about "
+            f"{facts['runs']} runs in {about} "
             f"{format_seconds((training + classifying) / n_jobs)}: generators "
             f"{format_seconds(training)}, classifiers {format_seconds(classifying)}"
             + (f", {n_jobs} side by side at best" if n_jobs > 1 else "")
