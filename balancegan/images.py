@@ -12,8 +12,8 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from balancegan.errors import DataError
-from balancegan.layouts import find_image_shape
 from balancegan.memory import release
+from balancegan.shapes import find_image_shape
 
 # Images looked at per turn when a set is searched for bad values: bounds memory
 CHUNK = 4096

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from balancegan.data.archives import write_arrays
+from balancegan.data.arraynames import LAYOUTS
 from balancegan.data.demo import save_demo_digits
 from balancegan.data.labelled import SyntheticImages
-from balancegan.data.layouts import LAYOUTS
 from balancegan.data.outputs import check_output
 from balancegan.data.reading import read_images
 from balancegan.data.writing import write_images

@@ -14,7 +14,7 @@ from imblearn.utils import estimator_checks as imblearn_checks
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_validate
 
-from balancegan import ConditionalGANAugmenter, augmenter, images, layouts
+from balancegan import ConditionalGANAugmenter, augmenter, images, shapes
 
 from .conftest import make_images
 
@@ -30,7 +30,7 @@ def rows_are_images_of_one_line(monkeypatch):
             image_shape = (1, rows.shape[1])
         return images.find_format(rows, image_shape, value_range)
 
-    monkeypatch.setattr(layouts, "MIN_SIDE", 1)
+    monkeypatch.setattr(shapes, "MIN_SIDE", 1)
     monkeypatch.setattr(augmenter, "find_format", find_format)
 
 

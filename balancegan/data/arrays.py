@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from balancegan.data.arraynames import find_keys, find_other_parts
 from balancegan.data.columns import find_columns, keep_whole, rename_apart, to_array
 from balancegan.data.flat import arrange, note_moved
 from balancegan.data.labelled import (
@@ -22,7 +23,6 @@ from balancegan.data.labelled import (
     SyntheticImages,
 )
 from balancegan.data.labels import check_class_names, check_lengths, flatten_labels
-from balancegan.data.layouts import find_keys, find_other_parts
 from balancegan.data.rows import Rows
 from balancegan.errors import DataError
 
@@ -54,7 +54,7 @@ def from_arrays(
     arrays : mapping of str to ndarray
         They may be called x_train and y_train (Keras), train_images and train_labels
         (MedMNIST), images and labels, X and y, data and target, or arr_0 and arr_1, in
-        any case; the first pair of :data:`balancegan.data.layouts.LAYOUTS` that is
+        any case; the first pair of :data:`balancegan.data.arraynames.LAYOUTS` that is
         there is taken. Test and validation parts are called alike, with "test" or
         "val" ("valid", "validation") for "train".
     images_key, labels_key : str, default=None

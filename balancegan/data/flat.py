@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from balancegan.errors import DataError
-from balancegan.layouts import find_image_shape
+from balancegan.shapes import find_image_shape
 
 OPTION = "--image-shape"
 

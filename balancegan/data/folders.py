@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from balancegan.data.folderlayout import find_layout, unwrap
 from balancegan.data.foldertree import Folder, Scan
 from balancegan.data.labelled import TEST, TRAIN, VALIDATION
-from balancegan.data.layout import find_layout, unwrap
 from balancegan.data.links import BadFile, counted, list_some, refuse_links
 from balancegan.data.manifests import Manifest, read_manifest
 from balancegan.data.masks import leave_out_masks

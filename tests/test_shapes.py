@@ -10,7 +10,7 @@ from balancegan import ConditionalGANAugmenter
 from balancegan.cli.commands import main
 from balancegan.errors import DataError
 from balancegan.images import find_format
-from balancegan.layouts import find_image_shape
+from balancegan.shapes import find_image_shape
 from balancegan.synthesis.moved import MovedCopies
 from tests.conftest import load_npz, make_images
 
