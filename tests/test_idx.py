@@ -194,7 +194,9 @@ def test_what_a_set_lacks_is_said(tmp_path, missing, message):
     write_set(tmp_path, "")
     for file in list(tmp_path.glob(missing)):
         file.unlink()
-    with pytest.raises(DataError, match=f"lacks {message}.*train-images-idx3-ubyte"):
+    files = ", ".join(sorted(file.name for file in tmp_path.iterdir()))
+    expected = f"lacks {message}.*train-images-idx3-ubyte.*Received: {files}[.]"
+    with pytest.raises(DataError, match=expected):
         read_images(tmp_path)
 
 

@@ -138,6 +138,19 @@ def write_fer(path, images, sep=" ", more=""):
     return path
 
 
+def test_a_table_of_pixels_may_mark_its_test_rows(tmp_path, images):
+    rows = [
+        ",".join(map(str, [label, int(k > 3), *image.reshape(-1)]))
+        for k, (image, label) in enumerate(zip(images, LABELS, strict=True))
+    ]
+    names = ",".join(f"p{k}" for k in range(images[0].size))
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join([f"label,is_test,{names}", *rows]))
+    data = read_images(path)
+    np.testing.assert_array_equal(data.images, images[:4])
+    np.testing.assert_array_equal(data.parts["test"].images, images[4:])
+
+
 @pytest.mark.parametrize("sep", [" ", ",", ", "])
 def test_all_pixels_in_a_cell(tmp_path, images, sep):
     data = read_images(write_fer(tmp_path / "fer.csv", images, sep))

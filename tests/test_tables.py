@@ -3,6 +3,7 @@
 import unicodedata
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -68,6 +69,10 @@ def assert_read(path, labels=("cat", "cat", "dog"), **how):
         USUAL + ",\n,\n",
         USUAL.replace("/", "\\"),
         "sep=;\n" + USUAL.replace(",", ";"),
+        "# made by us, in 2020, for you\n#\n" + USUAL,
+        "# made by us\r\n" + USUAL.replace(",", ";").replace("\n", "\r\n"),
+        "# made by us\n" + USUAL.split("\n", 1)[1],
+        "# made by us\n#" + USUAL,
         USUAL.replace("cat/0.png", '"cat/0.png"'),
         USUAL.split("\n", 1)[1],
         USUAL.split("\n", 1)[1].replace(",", "  "),
@@ -222,18 +227,112 @@ def test_whole_numbers_have_no_decimal_point(root, given_labels, read):
     assert_read(write_table(root, table_of(rows)), read)
 
 
-@pytest.mark.parametrize("column", ["split", "data set", "Usage", "subset"])
-def test_columns_of_splits_are_known(root, column):
-    rows = [
-        (*row, s)
-        for row, s in zip(FILES.items(), ("train", "TEST ", "valid"), strict=True)
-    ]
-    data = read_images(write_table(root, table_of(rows, f"file_name,label,{column}")))
-    assert {split: len(part.labels) for split, part in data.parts.items()} == {
-        "train": 1,
-        "test": 1,
-        "val": 1,
+def read_parts(path):
+    """Return the split of each image by its number, and the notes."""
+    data = read_images(path)
+    numbers = {
+        int(image.flat[0]) // 10: split
+        for split, part in data.parts.items()
+        for image in part.images
     }
+    return [numbers[k] for k in sorted(numbers)], data.notes
+
+
+@pytest.mark.parametrize(
+    ("columns", "values", "splits"),
+    [
+        ("split", "train,TEST ,valid", "train test val"),
+        ("data set", "Train,test set,eval", "train test test"),
+        ("Usage", "Training,PublicTest,PrivateTest", "train val test"),
+        ("subset", ",,test", "train train test"),
+        ("anything", "train,train,test", "train train test"),
+        ("is_test", "0,0,1", "train train test"),
+        ("isTest", "FALSE,,TRUE", "train train test"),
+        ("train", "True,True,False", "train train test"),
+        ("is_training_image", "1.0,0.0,1.0", "train test train"),
+        ("is_valid", "no,no,yes", "train train val"),
+        ("is_val;is_test", "0;0,1;0,0;1", "train val test"),
+        ("train;val", "1;0,0;1,0;0", "train val test"),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_columns_of_splits_are_known(root, columns, values, splits, suffix):
+    cells = dict(
+        zip(
+            columns.split(";"),
+            zip(*[v.split(";") for v in values.split(",")], strict=True),
+            strict=True,
+        )
+    )
+    table = pd.DataFrame(
+        {"file_name": list(FILES), "label": list(FILES.values()), **cells}
+    )
+    path = root / f"t{suffix}"
+    (table.to_csv if suffix == ".csv" else table.to_parquet)(path, index=False)
+    read, notes = read_parts(path)
+    assert read == splits.split()
+    assert columns == "split" or all(repr(c) in notes[-1] for c in columns.split(";"))
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("fold", "0,1,2"),
+        ("partition", "0,1,2"),
+        ("dataset", "kaggle,isic,isic"),
+        ("is_test", "x,,"),
+        ("is_valid", "1,1,0"),
+    ],
+)
+def test_a_column_that_may_say_the_split_is_named_and_kept(root, column, values):
+    rows = [(*row, v) for row, v in zip(FILES.items(), values.split(","), strict=True)]
+    path = write_table(root, table_of(rows, f"file_name,label,{column}"))
+    splits, notes = read_parts(path)
+    assert splits == ["train"] * 3
+    assert f"the column {column!r} of t.csv is not read as a split" in notes[-1]
+    assert column in read_images(path).train.columns
+
+
+@pytest.mark.parametrize(
+    ("columns", "values", "message"),
+    [
+        ("set", "train,test,extra", "'set' of .*: 'extra'"),
+        ("split", "0,0,1", "'split' of .*: '0', '1'"),
+        ("is_val,is_test", "0,0;0,0;1,1", "several of 'is_val', 'is_test' .* row 3"),
+    ],
+)
+def test_splits_that_are_not_clear_are_refused(root, columns, values, message):
+    values = values.split(";") if ";" in values else values.split(",")
+    rows = [(*row, v) for row, v in zip(FILES.items(), values, strict=True)]
+    with pytest.raises(DataError, match=message):
+        read_images(write_table(root, table_of(rows, f"file_name,label,{columns}")))
+
+
+@pytest.mark.parametrize(
+    ("head", "rows", "labels"),
+    [
+        ("file_name,car,train", ("1,0", "0,1", "0,1"), ["car", "train", "train"]),
+        ("file_name,a,b,is_test", ("1,0,0", "0,1,0", "0,1,1"), ["a", "b"]),
+    ],
+)
+def test_one_hot_classes_are_told_from_splits(root, head, rows, labels):
+    rows = zip(FILES, rows, strict=True)
+    data = read_images(write_table(root, table_of(rows, head)))
+    assert data.labels.tolist() == labels
+
+
+@pytest.mark.parametrize("names", ["{}/{}.png", "set/{}/cat/{}.png", "cat/{}/{}.png"])
+def test_folders_of_splits_keep_test_images_apart(tmp_path, names):
+    splits = ["train", "train", "test"]
+    files = [names.format(split, k) for k, split in enumerate(splits)]
+    save_images(tmp_path, files)
+    rows = list(zip(files, "aba", strict=True))
+    assert read_parts(write_table(tmp_path, table_of(rows)))[0] == splits
+    rows = [("/kaggle/input/" + file, label) for file, label in rows]
+    assert read_parts(write_table(tmp_path, table_of(rows)))[0] == splits
+    rows = [(*row, "train") for row in rows]
+    path = write_table(tmp_path, table_of(rows, "file_name,label,split"))
+    assert read_parts(path)[0] == ["train"] * 3
 
 
 def test_incomplete_rows_are_counted_or_left_out(root):
@@ -250,6 +349,15 @@ def test_rows_that_repeat_a_file_are_counted(root):
     data = read_images(write_table(root, USUAL + "cat/0.png,cat\n" * 2))
     assert len(data.labels) == 5
     assert any(note.startswith("2 of 5 rows name a file") for note in data.notes)
+
+
+def test_files_with_several_labels_or_splits_are_counted(root):
+    rows = [(*row, "train") for row in FILES.items()]
+    rows += [("cat/0.png", "dog", "train"), ("dog/0.png", "dog", "test")]
+    data = read_images(write_table(root, table_of(rows, "file_name,label,split")))
+    assert data.notes[0].endswith(
+        "; labels differ for 1 of these files; splits differ for 1 of these files"
+    )
 
 
 def test_ids_are_files_without_suffix(root):

@@ -119,11 +119,13 @@ def _check_pair(
     missing = [key for given, key in wanted if given is None and key not in arrays]
     if missing:
         words = {"x_train": "training images", "y_train": "training labels"}
-        held = ", ".join(sorted(arrays)) or "nothing"
+        folder = path if path.is_dir() else path.parent
+        held = set(npy_files(folder).values())
+        files = sorted(f for f in folder.iterdir() if f in held or parse_name(f.name))
         raise DataError(
-            f"{path} lacks {' and '.join(words[key] for key in missing)}. Expected: "
+            f"{folder} lacks {' and '.join(words[key] for key in missing)}. Expected: "
             "idx files called train-images-idx3-ubyte and train-labels-idx1-ubyte. "
-            f"Received: {held}, where x are images and y labels."
+            f"Received: {', '.join(file.name for file in files)}."
         )
 
 

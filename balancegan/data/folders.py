@@ -6,7 +6,7 @@ metadata.csv, .jsonl or .parquet that names them, as Hugging Face's imagefolder 
 
 import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
@@ -78,7 +78,7 @@ def list_folder(
     places = [place for place in (top, *parts) if place.table is not None]
     tables = {place.path: _read_table(scan, place, *columns) for place in places}
     if any("label" in found.table for found in tables.values()):
-        return _list_named(scan, top, tables, splits)
+        return _list_named(scan, tables, splits)
     try:
         return _list_classes(scan, tables)
     except DataError as error:
@@ -87,7 +87,7 @@ def list_folder(
             raise _with_tables(error, scan) from error
     # Without class folders: one of the columns is that of the labels
     tables = {place.path: _read_table(scan, place, *columns, True) for place in places}
-    return _list_named(scan, top, tables, splits)
+    return _list_named(scan, tables, splits)
 
 
 def _list_classes(scan: Scan, tables: dict[str, Manifest]) -> Listing:
@@ -116,35 +116,20 @@ def _list_classes(scan: Scan, tables: dict[str, Manifest]) -> Listing:
 
 
 def _list_named(
-    scan: Scan, top: Folder, tables: dict[str, Manifest], splits: dict[str, str]
+    scan: Scan, tables: dict[str, Manifest], splits: dict[str, str]
 ) -> Listing:
     """Return the images that tables name."""
-    notes = []
     labelled = {p: found for p, found in tables.items() if "label" in found.table}
     for path, (table, _, _) in labelled.items():
-        if "split" in table:
-            continue
-        first = [_first_folder(name, top.path) for name in table["file_name"]]
-        named = [split_of(name) for name in first]
-        if path == top.path and TRAIN in named and None not in named:
-            table.insert(2, "split", named)
-            if len(set(named)) > 1:
-                notes.append("splits are those of the folders that the table names")
-        else:
+        if "split" not in table:
             table.insert(2, "split", splits.get(path, TRAIN))
     together = pd.concat(
         [found.table for found in labelled.values()], ignore_index=True
     )
-    notes += [note for found in labelled.values() for note in found.notes]
+    notes = [note for found in labelled.values() for note in found.notes]
     notes += _note_unused(scan.tree, together["file_name"], "that no table names")
     bad = [file for found in labelled.values() for file in found.bad]
     return Listing(together, bad, notes)
-
-
-def _first_folder(name: str, top: str) -> str:
-    """Return the first folder of a name below the folder `top`."""
-    parts = PurePosixPath(os.path.relpath(os.path.normpath(name), top or ".")).parts
-    return parts[0] if len(parts) > 1 else ""
 
 
 def _read_table(

@@ -18,15 +18,13 @@ from balancegan.data.links import BadFile, readable
 from balancegan.data.tablecolumns import (
     FILE_KEYS,
     LABEL_KEY,
-    SPLIT_KEY,
     Columns,
     find_file_column,
-    find_split_column,
     find_table_columns,
-    read_splits,
     tidy_labels,
 )
 from balancegan.data.tables import guarded, needs_pyarrow, read_frame
+from balancegan.data.tablesplits import SPLIT_KEY, find_splits, split_by_folders
 from balancegan.errors import DataError
 
 QUOTE_TEXTS: Literal[2] = 2  # csv.QUOTE_NONNUMERIC
@@ -111,14 +109,17 @@ def arrange(
     """Return a table with our names of columns, and the files that it names."""
     if not len(columns.table):
         raise DataError(f"{path} names no image.")
-    split, more = find_split_column(path, columns.table)
+    splits, more = find_splits(path, columns.table, (columns.file, columns.label))
     notes = [*notes, *columns.notes, *more]
     names = {columns.file: "file_name"}
     if columns.label is not None:
         names[columns.label] = "label"
-    if split is not None and split not in names:
-        names[split] = SPLIT_KEY
-    table = _rename(columns.table, names)
+    table = columns.table
+    if splits is not None:
+        table, notes = table.drop(columns=splits.columns), [*notes, *splits.notes]
+    table = _rename(table, names)
+    if splits is not None:
+        table = table.assign(**{SPLIT_KEY: splits.values})
     table, more = _drop_incomplete(path, table, on_error)
     notes += more
     if MASK_KEY in table:
@@ -127,8 +128,6 @@ def arrange(
     if "label" in table:
         table["label"], more = tidy_labels(table["label"])
         notes += more
-    if SPLIT_KEY in table:
-        table[SPLIT_KEY] = read_splits(path, table[SPLIT_KEY])
     first = [c for c in ("file_name", "label", SPLIT_KEY) if c in table]
     table = table[[*first, *(c for c in table if c not in first)]]
     return _find_files(path, table, notes, finder)
@@ -182,14 +181,30 @@ def _find_files(
     table = table[~table["file_name"].isin(found.unclear)].reset_index(drop=True)
     names = table["file_name"]
     table["file_name"] = names.map(found.places).fillna(names)
-    n_again = int(table["file_name"].duplicated().sum())
-    if n_again:
-        notes = [
-            *notes,
-            f"{n_again} of {len(table)} rows name a file that an earlier row names "
-            "too, and count as further images; remove them if classes were oversampled",
-        ]
-    return Manifest(table, bad, [*notes, *found.notes])
+    if "label" in table and SPLIT_KEY not in table:
+        splits, more = split_by_folders(table["file_name"])
+        notes = [*notes, *more]
+        if splits is not None:
+            table.insert(2, SPLIT_KEY, splits)
+    return Manifest(table, bad, [*notes, *_note_repeated(table), *found.notes])
+
+
+def _note_repeated(table: pd.DataFrame) -> list[str]:
+    """Say how many rows name a file again, and how many of these files differ."""
+    again = table["file_name"].duplicated()
+    if not again.any():
+        return []
+    note = (
+        f"{again.sum()} of {len(table)} rows name a file that an earlier row names "
+        "too, and count as further images; remove them if classes were oversampled"
+    )
+    files = table[table["file_name"].duplicated(keep=False)].groupby("file_name")
+    said = {"label": "labels", SPLIT_KEY: "splits"}
+    n_files = {
+        w: int((files[c].nunique() > 1).sum()) for c, w in said.items() if c in table
+    }
+    some = [f"{what} differ for {n} of these files" for what, n in n_files.items() if n]
+    return ["; ".join([note, *some])]
 
 
 def named_files(path: Path) -> set[Path]:

@@ -20,13 +20,11 @@ from balancegan.data.flat import guess_shape, shape_flat
 from balancegan.data.labelled import TRAIN, LabelledImages, Part
 from balancegan.data.opening import SUFFIXES
 from balancegan.data.tablecolumns import (
-    SPLIT_KEY,
     find_label_column,
-    find_split_column,
     is_usual,
-    read_splits,
     tidy_labels,
 )
+from balancegan.data.tablesplits import SPLIT_KEY, find_splits
 from balancegan.data.texttables import BLANK, TextTable
 from balancegan.errors import DataError
 
@@ -142,18 +140,18 @@ def _make(
     if not len(flat):
         raise DataError(f"{path} has no image.")
     images = shape_flat(path, flat, image_shape or guess_shape(flat.shape[1]))
-    split, more = find_split_column(path, table)
+    splits, more = find_splits(path, table, [labels_key])
     notes = [*notes, *more]
     if labels_key is not None and labels_key not in table:
         raise DataError(
             f"{path} needs a column {labels_key} (--labels-key). Received next to the "
             f"pixels: {', '.join(map(str, table)) or 'none'}."
         )
+    if splits is not None:
+        table, notes = table.drop(columns=splits.columns), [*notes, *splits.notes]
     label = labels_key
     if label is None:
-        others = table.drop(columns=[] if split is None else [split])
-        found, label, more = find_label_column(path, others, None)
-        table = table.assign(**{label: found[label]})
+        table, label, more = find_label_column(path, table, None)
         notes += more
     labels, more = tidy_labels(table[label].astype(str))
     if (labels == "").any() or table[label].isna().any():
@@ -161,8 +159,8 @@ def _make(
     notes += more
     shape = "x".join(map(str, images.shape[1:]))
     notes.append(f"{len(images)} images of {shape} pixels; labels by {label!r}")
-    given = [TRAIN] * len(table) if split is None else read_splits(path, table[split])
-    columns = table.drop(columns=[name for name in (label, split) if name is not None])
+    given = [TRAIN] * len(table) if splits is None else splits.values
+    columns = table.drop(columns=[label])
     parts = {}
     for name in sorted(set(given), key=lambda s: (s != TRAIN, s)):
         rows = np.array([each == name for each in given])

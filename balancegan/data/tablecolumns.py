@@ -1,22 +1,29 @@
-"""Which columns of a table name image files, labels and splits.
+"""Which columns of a table name image files and labels.
 
 By their usual names; where several are called so, by their values. How a table is
 stored is not known here.
 """
 
-import re
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
 from balancegan.data.filefinder import FileFinder
-from balancegan.data.labelled import SPLIT_NAMES, TEST, TRAIN, VALIDATION
 from balancegan.data.opening import SUFFIXES
+from balancegan.data.tablesplits import (
+    BINARY,
+    SPLIT_KEYS,
+    TRUE,
+    find_called,
+    find_flags,
+    plain_name,
+    plain_texts,
+)
 from balancegan.errors import DataError
 
-# The names that we write first; see `_plain_name` for the others
-FILE_KEYS, LABEL_KEY, SPLIT_KEY = ("file_name", "path"), "label", "split"
+# The names that we write first; see `plain_name` for the others
+FILE_KEYS, LABEL_KEY = ("file_name", "path"), "label"
 FILE_NAMES = (
     *("file_name", "filename", "file", "filepath", "filepaths", "file_path", "path"),
     *("paths", "image", "image_name", "image_path", "image_file", "image_id", "img"),
@@ -28,11 +35,7 @@ LABEL_NAMES = (
     *("class_index", "label_name", "category", "target", "y", "dx", "diagnosis"),
     *("species", "breed", "emotion", "finding", "level", "ground_truth"),
 )
-SPLIT_KEYS = ("split", "data_set", "dataset", "usage", "subset", "partition", "phase")
-OTHER_SPLITS = {"publictest": VALIDATION, "privatetest": TEST}  # FER-2013
 VALUES_LOOKED_AT = 50
-BINARY = ("0", "1", "0.0", "1.0", "False", "True", "false", "true")
-TRUE = ("1", "1.0", "True", "true")
 WHOLE = r"-?\d+(?:\.0*)?"
 
 
@@ -107,14 +110,19 @@ def find_label_column(
     if LABEL_KEY in table and file != LABEL_KEY:
         return table, LABEL_KEY, []
     others = [str(name) for name in table if name != file]
-    candidates = _called(LABEL_NAMES, others)
+    candidates = find_called(LABEL_NAMES, others)
     if candidates:
         codes = [pd.factorize(table[name])[0].tolist() for name in candidates]
         if any(each != codes[0] for each in codes):
             raise _unclear(path, "labels", candidates, "--labels-key")
         return table, _most_telling(table, candidates), []
-    classes = [name for name in others if table[name].astype(str).isin(BINARY).all()]
-    hot = table[classes].astype(str).isin(TRUE)
+    flags = find_flags(table, others)
+    classes = [
+        name
+        for name in others
+        if name not in flags and plain_texts(table[name]).isin(BINARY).all()
+    ]
+    hot = table[classes].apply(plain_texts).isin(TRUE)
     if len(classes) > 1 and len(table) and (hot.sum(axis=1) == 1).all():
         labels = hot.idxmax(axis=1)
         table = table.drop(columns=[n for n in (LABEL_KEY,) if n in table])
@@ -133,39 +141,6 @@ def find_label_column(
             "row; an image has one label here."
         )
     raise DataError(message)
-
-
-def find_split_column(path: Path, table: pd.DataFrame) -> tuple[str | None, list[str]]:
-    """Return the column that says the split of each row, and what to say of it.
-
-    One that is not called split is taken where it names splits and nothing else.
-    """
-    if SPLIT_KEY in table:
-        return SPLIT_KEY, []
-    for name in _called(SPLIT_KEYS, [str(name) for name in table]):
-        values = set(table[name].dropna().astype(str).str.strip().str.lower())
-        if values and values <= {*SPLIT_NAMES, *OTHER_SPLITS}:
-            return name, [f"the column {name!r} of {path.name} says the split"]
-    return None, []
-
-
-def read_splits(path: Path, column: pd.Series) -> pd.Series:
-    """Return the split of each row; a blank one is of the training part.
-
-    Raises
-    ------
-    DataError
-        If a value is no split.
-    """
-    known = {**SPLIT_NAMES, **OTHER_SPLITS}
-    texts = column.fillna("").astype(str).str.strip().str.lower().replace("", TRAIN)
-    unknown = sorted(set(texts) - set(known))
-    if unknown:
-        raise DataError(
-            f"A split is one of {', '.join(SPLIT_NAMES)}. Received in {path}: "
-            f"{', '.join(map(repr, unknown))}."
-        )
-    return texts.map(known)
 
 
 def tidy_labels(labels: pd.Series) -> tuple[pd.Series, list[str]]:
@@ -192,24 +167,7 @@ def tidy_labels(labels: pd.Series) -> tuple[pd.Series, list[str]]:
 
 def is_usual(name: str) -> bool:
     """Return whether columns of tables of images are often called so."""
-    return _plain_name(name) in {*FILE_NAMES, *LABEL_NAMES, *SPLIT_KEYS}
-
-
-def _plain_name(name: str) -> str:
-    """Return a name of a column in small letters, with underscores between words.
-
-    Examples
-    --------
-    >>> _plain_name("Image Index"), _plain_name(" ClassId")
-    ('image_index', 'classid')
-    """
-    return re.sub(r"[^a-z0-9]+", "_", str(name).lower()).strip("_")
-
-
-def _called(usual: tuple[str, ...], names: list[str]) -> list[str]:
-    """Return the columns with usual names, the most usual first."""
-    found = [name for name in names if _plain_name(name) in usual]
-    return sorted(found, key=lambda name: usual.index(_plain_name(name)))
+    return plain_name(name) in {*FILE_NAMES, *LABEL_NAMES, *SPLIT_KEYS}
 
 
 def _given(
@@ -236,7 +194,7 @@ def find_file_column(
     names = [str(name) for name in table if name != label]
     candidates = (
         [name for name in FILE_KEYS if name in names]
-        or _called(FILE_NAMES, names)
+        or find_called(FILE_NAMES, names)
         or [name for name in names if _looks_named(table[name])]
     )
     if len(candidates) == 1:

@@ -29,6 +29,7 @@ FALLBACK = "cp1252"  # of spreadsheets in western Europe and America
 SEPARATORS = (",", ";", "\t", "|")
 BLANK = " "  # runs of blanks and tabs
 EXCEL_HINT = re.compile(r'"?sep=(?P<separator>.)"?\r?\n')
+COMMENTS = re.compile("(#[^\r\n]*(\r\n|\r|\n|$))+")  # above a table
 CONTROL = re.compile("[\x01-\x08\x0e-\x1f]")  # what texts do not have
 ROWS_LOOKED_AT, TEXT_LOOKED_AT = 200, 2**20
 LONGEST_CELL = 2**31 - 1  # an image in a cell is longer than csv's own limit
@@ -139,18 +140,34 @@ def open_text_table(path: Path) -> TextTable:
     hint = EXCEL_HINT.match(text)
     if hint is not None:
         return TextTable(path, text[hint.end() :], hint["separator"], notes=notes)
-    tables = [TextTable(path, text, sign) for sign in SEPARATORS]
-    tables += [table for table in map(_skipping, tables) if table is not None]
-    tables.append(TextTable(path, text, BLANK, skips_blanks=True))
-    found = max(tables[:-1], key=_regularity)
-    if not _regularity(found)[0] and _regularity(tables[-1])[0]:
-        found = tables[-1]
+    comments = COMMENTS.match(text)
+    lines = [] if comments is None else comments[0].splitlines(keepends=True)
+    text = text[sum(map(len, lines)) :]
+    found = _choose_separator(path, text)
+    # One of as many cells as the table has columns names them
+    if lines and (width := _regularity(found)[2]):
+        last = TextTable(path, lines[-1], found.separator, found.skips_blanks)
+        if len(last.head()[0]) == width:
+            found.text = lines.pop() + found.text
+    if lines:
+        notes.append(f"ignored lines of {path.name} that begin with #: {len(lines)}")
     if found.separator != ",":
         signs = {";": "semicolons", "\t": "tabs", "|": "bars", BLANK: "blanks"}
         notes.append(
             f"the cells of {path.name} are separated by {signs[found.separator]}"
         )
     found.notes = notes
+    return found
+
+
+def _choose_separator(path: Path, text: str) -> TextTable:
+    """Return a table whose cells are separated by what makes its rows most alike."""
+    tables = [TextTable(path, text, sign) for sign in SEPARATORS]
+    tables += [table for table in map(_skipping, tables) if table is not None]
+    by_blanks = TextTable(path, text, BLANK, skips_blanks=True)
+    found = max(tables, key=_regularity)
+    if not _regularity(found)[0] and _regularity(by_blanks)[0]:
+        return by_blanks
     return found
 
 
