@@ -272,5 +272,6 @@ def read_texts(path: str | os.PathLike[str]) -> dict[str, str]:
         with PngImagePlugin.PngImageFile(path) as image:
             return {key: str(text) for key, text in image.text.items()}
     except (OSError, SyntaxError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise DataError(f"{path} cannot be read as a PNG file: {reason}") from error
+        said = getattr(error, "strerror", None) or str(error)
+        reason = " ".join(said.split())
+        raise DataError(f"{path} cannot be read as a PNG file: {reason}.") from error

@@ -83,7 +83,7 @@ def test_only_its_own_model_makes_an_image_again(cells, tmp_path):
     assert (result.exit_code, "was made by the model" in result.stderr) == (2, True)
     real = out / table["file_name"].iloc[0]
     result = run("generate", model, "--again", real, "--out", tmp_path / "a.png")
-    assert (result.exit_code, "no use as lineage" in result.stderr) == (2, True)
+    assert (result.exit_code, "cannot be made again" in result.stderr) == (2, True)
     assert not (tmp_path / "a.png").exists()
 
 
@@ -131,6 +131,7 @@ def test_an_index_names_one_image(cells, tmp_path):
         ([], "Missing option"),
         (["--attribute", "shade"], "no value such as"),
         (["--class", "a", "--index", "-1"], "--index"),
+        (["--class", "a", "--index", "1", "--index", "1"], "An image is made once"),
     ],
 )
 def test_requests_that_contradict_themselves(tmp_path, options, message):

@@ -10,7 +10,7 @@ from PIL import Image
 
 from balancegan.data import decoding
 from balancegan.data.depth import DeepImage, measure
-from balancegan.data.filewriting import encode_image
+from balancegan.data.filewriting import encode_image, note_added
 from balancegan.data.labelled import SyntheticImages
 from balancegan.data.lineage import read_lineage
 from balancegan.data.opening import UnusableImage
@@ -156,7 +156,7 @@ def test_a_hot_pixel_does_not_set_white(tmp_path, dtype):
 
 def test_a_deeper_scanner_is_named(tmp_path):
     folder = one_each(tmp_path, [ramp(0, 4095)] * 5 + [ramp(0, 65535)])
-    with pytest.raises(DataError, match=r"1 images .*b/5.tif .its values go from .*65"):
+    with pytest.raises(DataError, match=r"1 image .*b/5.tif .its values go from .*65"):
         read_images(folder)
     labelled = read_images(folder, on_error="skip")
     assert labelled.images.shape[0] == 5
@@ -206,7 +206,7 @@ def with_one_added(folder, labelled):
 @pytest.mark.parametrize(("low", "high"), [(0, 4000), (0, 65535), (28_000, 31_000)])
 def test_added_files_are_on_the_scale_of_16_bit_originals(tmp_path, low, high):
     labelled = read_images(one_each(tmp_path / "in", [ramp(low, high)] * 4))
-    assert labelled.notes[-1].endswith("such files have 16 bits on this scale")
+    assert note_added(labelled) == ["synthetic image files have 16 bits on this scale"]
     file, pixels = with_one_added(tmp_path / "out", labelled)
     with Image.open(file) as image:
         values = np.asarray(image)
@@ -228,7 +228,7 @@ def test_added_files_are_on_the_scale_of_16_bit_originals(tmp_path, low, high):
 )
 def test_added_files_have_8_bits_where_16_do_not_fit(tmp_path, values):
     labelled = read_images(one_each(tmp_path / "in", [values] * 4))
-    assert labelled.notes[-1].endswith("such files have 8 bits: 0 to 255")
+    assert note_added(labelled) == ["synthetic image files have 8 bits: 0 to 255"]
     file, pixels = with_one_added(tmp_path / "out", labelled)
     with Image.open(file) as image:
         np.testing.assert_array_equal(np.asarray(image).reshape(pixels.shape), pixels)
@@ -320,6 +320,8 @@ def test_values_that_mark_missing_data_are_named(tmp_path, value):
     images[2][4, 4] = value
     with pytest.raises(DataError, match="2.tif .it has values that are NaN, infinite"):
         read_images(one_each(tmp_path, images))
+    with pytest.raises(DataError, match="0.tif .it has values that are NaN, infinite"):
+        read_images(one_each(tmp_path / "alone", images[2:]))
 
 
 def test_half_a_percent_of_the_pixels_may_stick_out():

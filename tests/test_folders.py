@@ -286,8 +286,48 @@ REFUSED = {
 @pytest.mark.parametrize("layout", REFUSED)
 def test_folders_of_several_meanings_are_refused(tmp_path, layout):
     names, because = REFUSED[layout]
-    with pytest.raises(DataError, match=because):
+    with pytest.raises(DataError, match=because) as refused:
         read_images(make(tmp_path, *names))
+    assert str(tmp_path) in str(refused.value)
+
+
+def test_either_of_two_levels_may_be_the_classes(tmp_path):
+    levels = many(*(f"{outer}/{inner}" for outer in ("cat", "dog") for inner in "12"))
+    with pytest.raises(DataError, match=r"If cat, dog are, give .* If 1, 2 are, move"):
+        read_images(make(tmp_path, *levels))
+
+
+def test_a_refusal_says_what_was_left_out_before(tmp_path):
+    with pytest.raises(DataError, match="Note: left out 2 images in .* masks: mask"):
+        read_images(make(tmp_path, *many("mask", "images")))
+
+
+def test_images_of_a_split_without_classes_are_noted_once(tmp_path):
+    _, notes = read(make(tmp_path, *many("train/cat", "train/dog", "val")))
+    assert len([note for note in notes if "val" in note]) == 1
+
+
+CONTENTS = {
+    "Git LFS": (
+        ["0.jpg", "1.jpg"],
+        b"version https://git-lfs.github.com/spec/v1",
+        r"no folders of classes.*0.jpg, 1.jpg \(a Git LFS pointer",
+    ),
+    "DICOM": (["cat/IM0"], bytes(128) + b"DICM", "no images.*cat/IM0 is a DICOM file"),
+    "others": (["cat/0.tga"], b"?", r"no images.*ignored 1 file .*1 \.tga"),
+    "photos": (["0.png", "1.png"], PICTURE, r"0.png, 1.png \(belongs to no class\)"),
+}
+
+
+@pytest.mark.parametrize("kind", CONTENTS)
+def test_what_there_is_instead_of_class_folders_is_said(tmp_path, kind):
+    names, content, because = CONTENTS[kind]
+    for name in names:
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=because):
+        read_images(tmp_path)
 
 
 @pytest.mark.parametrize("joint", ["", "_", "-", " ", ".", "1_"])
@@ -404,7 +444,7 @@ def test_content_decides_where_the_suffix_does_not(tmp_path):
 def test_an_image_that_cannot_be_read_is_not_ignored(tmp_path):
     root = make(tmp_path, *many("cat", "dog"))
     (root / "cat" / "2.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
-    with pytest.raises(DataError, match="1 images that cannot be used: cat/2.svg"):
+    with pytest.raises(DataError, match="1 image that cannot be used: cat/2.svg"):
         read_images(root)
 
 

@@ -60,8 +60,8 @@ def test_images_of_no_part_are_named(folder, tmp_path):
     data = read_images(root)
     assert len(data.labels) == 6
     assert data.notes == [
-        "ignored 4 images in no class folder: cover.PNG, masks/a/0.png, masks/a/1.png "
-        "and 1 more"
+        "ignored 4 images outside the folders that are read: cover.PNG, "
+        "masks/a/0.png, masks/a/1.png and 1 more"
     ]
 
 
@@ -254,7 +254,7 @@ def test_every_bad_file_is_named_with_its_reason(hostile):
 def test_a_truncated_file_alone_is_refused_too(folder):
     whole = save(folder / "dog" / "big.jpg", size=(90, 90)).read_bytes()
     (folder / "dog" / "big.jpg").write_bytes(whole[:-300])
-    with pytest.raises(DataError, match=r"1 images .*big.jpg .damaged"):
+    with pytest.raises(DataError, match=r"1 image .*big.jpg .damaged"):
         read_images(folder)
 
 
@@ -294,7 +294,7 @@ def test_what_is_said_of_sizes_is_of_the_files_used(folder):
     whole = save(folder / "cat" / "big.jpg", size=(90, 90)).read_bytes()
     (folder / "cat" / "big.jpg").write_bytes(whole[:-300])
     notes = read_images(folder, on_error="skip").notes
-    assert [note.split(":")[0] for note in notes] == ["left out 1 unusable files"]
+    assert [note.split(":")[0] for note in notes] == ["left out 1 unusable file"]
 
 
 def test_nothing_left_is_an_error(tmp_path):

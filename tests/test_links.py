@@ -46,7 +46,7 @@ def linked(tmp_path):
 
 
 def test_links_out_of_the_folder_are_followed_if_asked(snapshot):
-    message = r"cat/1.png \(a link that leads outside the folder: --follow-links\)"
+    message = r"cat/1.png, .* \(a link that leads outside the folder: --follow-links\)"
     with pytest.raises(DataError, match=message):
         read_images(snapshot)
     data = read_images(snapshot, follow_links=True)
@@ -57,7 +57,7 @@ def test_links_out_of_the_folder_are_followed_if_asked(snapshot):
 
 
 def test_links_to_class_folders_are_followed_if_asked(linked):
-    with pytest.raises(DataError, match=r"no images.* cat \(a link to a folder: --fol"):
+    with pytest.raises(DataError, match=r"no images.* cat, dog \(a link to a folder"):
         read_images(linked)
     data = read_images(linked, follow_links=True)
     assert data.labels.tolist() == ["cat", "dog"]
@@ -68,7 +68,7 @@ def test_a_linked_split_is_not_overlooked(linked):
     for label in ("cat", "dog"):
         save(linked.parent / "parts" / "train" / label / "0.png", 0)
     link(linked.parent / "parts" / "test", linked)
-    with pytest.raises(DataError, match=r"1 images .* test \(a link to a folder"):
+    with pytest.raises(DataError, match=r"1 image .* test \(a link to a folder"):
         read_images(linked.parent / "parts")
     data = read_images(linked.parent / "parts", follow_links=True)
     assert data.parts["test"].labels.tolist() == ["cat", "dog"]
@@ -119,7 +119,7 @@ def test_closed_links_without_a_suffix_are_not_overlooked(snapshot, target, reas
     for path in (snapshot / "train").glob("*/*.png"):
         path.unlink()
         save(path, 0)
-    with pytest.raises(DataError, match=rf"1 images .* train/owl \({reason}"):
+    with pytest.raises(DataError, match=rf"1 image .* train/owl \({reason}"):
         read_images(snapshot)
 
 

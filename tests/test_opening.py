@@ -78,7 +78,7 @@ def test_several_images_are_said_once(tmp_path):
     for name, kind in (("0.JPG", "MPO"), ("1.gif", "GIF"), ("2.png", "PNG")):
         BLACK.save(tmp_path / "a" / name, kind, **(several if name < "2" else {}))
     assert read_images(tmp_path).notes == [
-        "2 files hold several images (an animation, pages or a preview), of which the "
+        "2 files with several images (an animation, pages or a preview), of which the "
         "first is used, such as a/0.JPG"
     ]
 

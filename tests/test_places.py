@@ -187,7 +187,7 @@ def test_a_comparison_says_what_was_left_out(photos):
     words = ("--arms", "none", "--classifier", "linear", "--classifier-steps", 1)
     words += ("--folds", 2, "--seeds", 1, "--on-error", "skip", "--json")
     done = run("evaluate", photos, *words)
-    assert "left out 1 unusable files" in done.stderr
+    assert "left out 1 unusable file:" in done.stderr
     json.loads(done.stdout)
 
 
@@ -215,8 +215,26 @@ def test_a_model_of_deep_files_has_the_range_of_what_they_became(tmp_path):
     done = run(*words, "--value-range", 1000, 3000)
     assert done.exit_code == 0, done.stderr
     assert "1,000 to 3,000 became 0 to 255" in done.stderr
-    found = ConditionalGANAugmenter.load(tmp_path / "m").model_.image_format
-    assert (found.low, found.high) == (0, 255)
+    model = ConditionalGANAugmenter.load(tmp_path / "m").model_
+    assert (model.image_format.low, model.image_format.high) == (0, 255)
+    assert model.file_range == (1000, 3000)
+    words = ("generate", tmp_path / "m", "--class", "b", "--out", tmp_path / "i")
+    assert "0 to 255 in these images are 1,000 to 3,000 in the" in run(*words).stderr
+    words = ("balance", tmp_path / "photos", "--model", tmp_path / "m", *AS_THEY_COME)
+    words += ("--out", tmp_path / "o")
+    refused(*words, because="Use --value-range 1000 3000, or --value-range 0 4095")
+    done = run(*words, "--value-range", 1000, 3000)
+    assert "synthetic image files have 16 bits on this scale" in done.stderr
+    arrays = run(*words[:-1], tmp_path / "o.npz", "--value-range", 0, 4095)
+    assert arrays.exit_code == 0, arrays.stderr
+    assert "16 bits" not in arrays.stderr
+
+
+def test_files_of_another_size_than_the_model_s_are_told_its_size(
+    photos, model, tmp_path
+):
+    words = ("balance", photos, "--model", model, "--out", tmp_path / "o")
+    refused(*words, "--size", "9x5", because="brought to 9x5. Use --size 8x8.")
 
 
 def test_the_card_says_how_images_are_made_again(data, model, tmp_path):

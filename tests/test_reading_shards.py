@@ -131,7 +131,7 @@ def test_an_image_on_another_scale_is_named(tmp_path, kind):
     deep[3] *= 16
     path = tmp_path / f"a.{kind}"
     write(path, [{"image": deep_png(image), "label": "a"} for image in deep])
-    with pytest.raises(DataError, match="1 images .*its values go from"):
+    with pytest.raises(DataError, match="1 image .*its values go from"):
         read_images(path)
     assert len(read_images(path, on_error="skip").labels) == 4
 
@@ -155,7 +155,7 @@ def test_an_animation_in_a_shard_is_its_first_image(tmp_path):
     rows = [*rows_of(X[:1], Y[:1]), {"image": file.getvalue(), "label": "bag"}]
     data = read_images(write(tmp_path / "a.parquet", rows))
     np.testing.assert_array_equal(data.images[1], data.images[0])
-    assert "1 images hold several images" in data.notes[0]
+    assert "1 image with several images" in data.notes[0]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -245,7 +245,7 @@ def test_the_first_images_decide_and_a_colour_is_not_lost(tmp_path, monkeypatch)
     rows = rows_of(X, Y)
     rows[12]["image"] = encode(np.stack([X[12]] * 3, axis=-1))
     path = write(tmp_path / "a.tar", rows)
-    with pytest.raises(DataError, match=r"1 images.*a.tar: some/0012.*in colour"):
+    with pytest.raises(DataError, match=r"1 image .*a.tar: some/0012.*in colour"):
         read_images(path)
     monkeypatch.undo()
     assert read_images(path).images.shape == (20, 6, 5, 3)

@@ -3,6 +3,7 @@
 import csv
 import itertools
 import shutil
+import tarfile
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -115,6 +116,28 @@ def test_synthetic_images_are_marked_and_not_balanced_again(tmp_path, kind):
     nothing = SyntheticImages.none(labels)
     out = write(tmp_path, made, kind, "unchanged", synthetic=nothing)
     assert_same(read_images(out), made)
+
+
+@pytest.mark.parametrize("kind", ["folder", "csv", "tar"])
+def test_synthetic_files_are_known_without_their_table(tmp_path, kind):
+    images = np.arange(6 * 16, dtype="uint8").reshape(6, 4, 4)
+    part = Part(images, np.array(list("aaaabb")), pd.DataFrame(index=range(6)))
+    made = LabelledImages(Path("made"), {"train": part, "test": part})
+    added = SyntheticImages([images[:1]], np.array(["b"]), np.arange(1), "c0ffee")
+    out = write(tmp_path, made, "folder", synthetic=added) / "train"
+    names = sorted(str(file.relative_to(out)) for file in out.rglob("*.png"))
+    if kind == "csv":
+        table = pd.DataFrame({"file_name": names, "label": [n[0] for n in names]})
+        table.to_csv(out / "list.csv", index=False)
+        out = out / "list.csv"
+    if kind == "tar":
+        with tarfile.open(tmp_path / "files.tar", "w") as archive:
+            for name in names:
+                archive.add(out / name, name)
+        out = tmp_path / "files.tar"
+    said = "holds synthetic images already .1 image .*synthetic_b_000000"
+    with pytest.raises(DataError, match=said):
+        read_images(out, on_error="skip")
 
 
 def test_originals_stay_the_files_that_they_are(tmp_path):

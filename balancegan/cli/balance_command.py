@@ -233,7 +233,7 @@ def _read(
     **how: Any,
 ) -> "tuple[LabelledImages, dict[str, Any]]":
     """Return labelled images, their format, and what a saved model can be asked for."""
-    from balancegan.data.filewriting import note_pixels
+    from balancegan.data.filewriting import note_added, note_pixels
     from balancegan.progress import show_progress
 
     is_trained = model is not None
@@ -246,9 +246,11 @@ def _read(
         load_tensorflow(quiet=quiet)
         from balancegan.cli.balancing import read_model
 
-        known, image_format = read_model(model)
+        is_given = value_range is not None
+        known, image_format = read_model(model, labelled, is_range_given=is_given)
     if output is not None and output.is_files:
-        notes = [*labelled.notes, *note_pixels(image_format)]
+        added = note_added(labelled)
+        notes = [*labelled.notes, *added, *note_pixels(image_format)]
         labelled = replace(labelled, notes=notes)
     return labelled, {"known": known, "image_format": image_format}
 

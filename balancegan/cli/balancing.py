@@ -23,6 +23,7 @@ from balancegan.cli.estimate import (
 from balancegan.cli.options import SCREENING_PARAMETERS
 from balancegan.cli.tasks import Output, Task
 from balancegan.cli.training import name_classes, save_trained, training_facts
+from balancegan.data.depth import Scale
 from balancegan.data.labelled import LabelledImages, SyntheticImages
 from balancegan.data.writing import write_images
 from balancegan.errors import DataError
@@ -134,10 +135,35 @@ def estimate_file(task: Task) -> dict[str, Any]:
     return {**asdict(cost), "validation_seconds": trying}
 
 
-def read_model(model: Path) -> tuple[tuple[str, ...], ImageFormat]:
-    """Return what a saved model can be asked for, the label first, and its format."""
+def read_model(
+    model: Path, labelled: LabelledImages, *, is_range_given: bool
+) -> tuple[tuple[str, ...], ImageFormat]:
+    """Return what a saved model can be asked for, the label first, and its format.
+
+    Raises
+    ------
+    DataError
+        If files were brought to another size than the model's, or their values to
+        another scale, unless somebody asked for that.
+    """
     trained = ConditionalGANAugmenter.load(model).model_
-    return trained.attributes.names, trained.image_format
+    known = trained.image_format
+    height, width = known.image_shape[:2]
+    if labelled.fit is not None and labelled.images.shape[1:3] != (height, width):
+        received = "x".join(map(str, labelled.images.shape[1:3]))
+        raise DataError(
+            f"The model makes images of {height}x{width} pixels. Received: files "
+            f"brought to {received}. Use --size {height}x{width}."
+        )
+    own, other = trained.file_range, labelled.file_range
+    if own and other and own != other and not is_range_given:
+        raise DataError(
+            f"The model learned from files whose values {Scale(*own).ends()} became 0 "
+            f"to 255. Received: files whose values {Scale(*other).ends()} would. Use "
+            f"--value-range {own[0]:g} {own[1]:g}, or "
+            f"--value-range {other[0]:g} {other[1]:g} if each shall have its own."
+        )
+    return trained.attributes.names, known
 
 
 def _trained(task: Task, checkpoints: Path | None) -> ConditionalGANAugmenter:

@@ -1,7 +1,8 @@
 """Images of a saved model, at the command line."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -9,6 +10,9 @@ from balancegan.cli.edge import OUTPUT, PATH, InputRefused, load_tensorflow
 from balancegan.cli.option_types import NumberType, ShardType, ValueType
 from balancegan.cli.options import output_options, overwrite_option
 from balancegan.cli.places import check_new
+
+if TYPE_CHECKING:
+    from balancegan.cli.display import Display
 
 DEFAULT_N = 20
 CLASS = ""  # stands for the model's first attribute
@@ -87,7 +91,6 @@ def generate(
     quiet: bool,
 ) -> None:
     """Make images of one class, or combination of attributes, with a saved MODEL."""
-    from balancegan.balance import class_text
     from balancegan.cli.display import Display
     from balancegan.cli.facts import echo_json
     from balancegan.phases import recording_times
@@ -123,20 +126,33 @@ def generate(
             facts = generate_files(
                 model, wanted, numbers, out, shard or (1, 1), truncation=truncation
             )
-    Display(quiet=quiet).say(
-        f"{out}: {len(facts['numbers'])} images of {class_text(facts['name'])}"
-    )
-    if facts.get("kept"):
-        Display(quiet=quiet).say(
-            f"{facts['kept']} other files were in {out} before, and are still there"
+    _say(Display(quiet=quiet), out, facts)
+    if as_json:
+        echo_json({"model": str(model), **facts}, times)
+
+
+def _say(display: "Display", out: Path, facts: Mapping[str, Any]) -> None:
+    """Say what was made."""
+    from balancegan.balance import class_text
+    from balancegan.data.depth import Scale
+    from balancegan.data.links import counted
+
+    n_images = counted(len(facts["numbers"]), "image")
+    display.say(f"{out}: {n_images} of {class_text(facts['name'])}")
+    if facts.get("file_range"):
+        ends = Scale(*facts["file_range"]).ends()
+        display.say(
+            f"0 to 255 in these images are {ends} in the files that the model learned "
+            "from"
         )
+    if facts.get("kept"):
+        others = counted(facts["kept"], "other file")
+        display.say(f"{out} still has what was in it before: {others}")
     if facts.get("training_images") == 0:
-        Display(quiet=quiet).say(
+        display.say(
             "warning: no training image has this together; look at the images, which "
             "are made from what is known of each value"
         )
-    if as_json:
-        echo_json({"model": str(model), **facts}, times)
 
 
 def _numbers(
@@ -145,6 +161,8 @@ def _numbers(
     """Return the numbers of the images asked for, None where nothing is said."""
     if indices and (n is not None or first is not None):
         raise InputRefused("Give --index, or --n and --first. Received: both.")
+    if len(set(indices)) < len(indices):
+        raise InputRefused("An image is made once. Received: one --index twice.")
     if indices:
         return indices
     if n is None and first is None:

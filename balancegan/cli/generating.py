@@ -74,6 +74,7 @@ def generate_files(
         "asked": asked,
         "training_images": augmenter.count_training_images(asked),
         "numbers": own.tolist(),
+        "file_range": trained.file_range,
     }
     if out.suffix in (".npz", ".png"):
         files = _write_at_once(trained, asked, own, out)

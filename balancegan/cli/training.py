@@ -76,10 +76,12 @@ def save_trained(
 
 
 def name_classes(augmenter: ConditionalGANAugmenter, labelled: LabelledImages) -> None:
-    """Let a trained model know what people call its classes."""
+    """Let a trained model know what people call its classes, and the files' range."""
     labels = augmenter.model_.attributes.values[0].tolist()
     names = [labelled.name(label) for label in labels]
-    augmenter.model_ = replace(augmenter.model_, class_names=names)
+    augmenter.model_ = replace(
+        augmenter.model_, class_names=names, file_range=labelled.file_range
+    )
 
 
 def training_facts(augmenter: ConditionalGANAugmenter) -> dict[str, Any]:

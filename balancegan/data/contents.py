@@ -5,6 +5,7 @@ from pathlib import Path
 from balancegan.errors import DataError
 
 N_BYTES = 1_024  # that are looked at
+NO_IMAGE = "no image"  # and nothing else that is known
 WEB_PAGES = (b"<!doctype html", b"<html", b"<head")
 POINTERS = {
     b"version https://git-lfs": "a Git LFS pointer, not the image: run git lfs pull",
@@ -71,7 +72,7 @@ def describe_content(beginning: bytes) -> str:
     if not beginning.strip(b"\0"):
         return "nothing but zero bytes: copy or download it again"
     begins = (what for at, mark, what in BEGINNINGS if beginning.startswith(mark, at))
-    return next(begins, "no image")
+    return next(begins, NO_IMAGE)
 
 
 def refuse_pointer(file: Path) -> None:

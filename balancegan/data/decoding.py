@@ -21,6 +21,7 @@ from balancegan.data.depth import (
     measure,
 )
 from balancegan.data.fitting import Fit, Header, fit_image
+from balancegan.data.lineage import SYNTHETIC
 from balancegan.data.opening import (
     BITS,
     DAMAGED,
@@ -72,7 +73,9 @@ def _header_of(image: Image.Image, has_more: bool) -> Header:
         raise UnusableImage(f"damaged: {error}") from error
     if turned:
         width, height = height, width
-    return Header(height, width, _count_channels(image), values, has_more)
+    is_synthetic = SYNTHETIC in image.info
+    channels = _count_channels(image)
+    return Header(height, width, channels, values, has_more, is_synthetic)
 
 
 def decode(
@@ -119,6 +122,7 @@ def decode(
         if not header.is_deep:
             image = _upright(encoded)
         elif scale is None:
+            _read_deep(source)  # what is wrong with its values goes first
             raise UnusableImage("of more than 8 bits: name its --value-range")
         else:
             pixels = scale.to_bytes(_read_deep(source))

@@ -118,11 +118,10 @@ class Scale:
         """Return what becomes 0 and 255, in words."""
         return f"{_say(self.low)} to {_say(self.high)}"
 
-    def describe(self, n_deep: int, n_others: int, what: str) -> str:
-        """Return what to tell people: `n_deep` of `what` are deep, others are not."""
+    def describe(self, deep: str, n_others: int) -> str:
+        """Return what to tell people of `deep`, such as "2 files", next to others."""
         text = (
-            f"{n_deep:,} {what} of more than 8 bits: {self.ends()} became 0 to 255 "
-            "(--value-range)"
+            f"{deep} of more than 8 bits: {self.ends()} became 0 to 255 (--value-range)"
         )
         if self.n_clipped:
             text += (

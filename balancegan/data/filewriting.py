@@ -86,6 +86,17 @@ def note_pixels(image_format: ImageFormat) -> list[str]:
     ]
 
 
+def note_added(labelled: LabelledImages) -> list[str]:
+    """Return what to tell people of synthetic files next to files of more than 8 bits.
+
+    Nothing where there are no such files.
+    """
+    if labelled.file_range is None:
+        return []
+    bits = "16 bits on this scale" if labelled.has_wide_grey else "8 bits: 0 to 255"
+    return [f"synthetic image files have {bits}"]
+
+
 def write_files(
     folder: Path,
     labelled: LabelledImages,

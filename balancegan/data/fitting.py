@@ -31,6 +31,8 @@ class Header:
         Which numbers its values are; "other": signed, of 32 bits, or floats.
     has_more : bool, default=False
         Whether the file holds further images. The first one is used.
+    is_synthetic : bool, default=False
+        Whether it says that balancegan made it.
     """
 
     height: int
@@ -38,6 +40,7 @@ class Header:
     channels: int
     values: Literal["uint8", "uint16", "other"] = "uint8"
     has_more: bool = False
+    is_synthetic: bool = False
 
     @property
     def is_deep(self) -> bool:

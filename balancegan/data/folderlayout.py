@@ -48,11 +48,14 @@ class Layout:
         What lies where classes do, and is of none.
     notes : list of str
         What was decided, for people.
+    ignored : list of Folder
+        Folders that the notes say are not read.
     """
 
     placed: list[Placed] = field(default_factory=list)
     bad: list[BadFile] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    ignored: list[Folder] = field(default_factory=list)
 
 
 def find_layout(top: Folder) -> Layout:
@@ -111,6 +114,7 @@ def _find_splits(top: Folder) -> Layout | None:
     for folder, split in _with_splits(named):
         level = classed.get(folder.path)
         if level is None:
+            layout.ignored.append(folder)
             layout.notes.append(
                 f"ignored {folder.path}: it holds "
                 f"{counted(len(folder.all_images()), 'image')} and no class folders"

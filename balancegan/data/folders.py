@@ -6,22 +6,27 @@ metadata.csv, .jsonl or .parquet that names them, as Hugging Face's imagefolder 
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
+from balancegan.data.contents import NO_IMAGE
+from balancegan.data.decoding import read_header
 from balancegan.data.folderlayout import find_layout, unwrap
 from balancegan.data.foldertree import Folder, Scan
+from balancegan.data.imagefiles import MOST_NAMED, list_bad
 from balancegan.data.labelled import TEST, TRAIN, VALIDATION
 from balancegan.data.links import BadFile, counted, list_some, refuse_links
 from balancegan.data.manifests import Manifest, read_manifest
 from balancegan.data.masks import leave_out_masks
-from balancegan.data.opening import SUFFIXES
+from balancegan.data.opening import SUFFIXES, UnusableImage
 from balancegan.data.splitnames import split_of
 from balancegan.errors import DataError
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
+OUTSIDE = "outside the folders that are read"
 
 
 class Listing(NamedTuple):
@@ -92,9 +97,16 @@ def list_folder(
 
 def _list_classes(scan: Scan, tables: dict[str, Manifest]) -> Listing:
     """Return the images of class folders, with what tables say of them."""
-    notes = leave_out_masks(scan)
-    top = unwrap(scan.tree)
-    layout = find_layout(top)
+    notes: list[str] = []
+    try:
+        notes += leave_out_masks(scan)
+        top = unwrap(scan.tree)
+        layout = find_layout(top)
+    except DataError as error:
+        said = "".join(f" Note: {note}." for note in notes)
+        raise DataError(
+            f"The layout of {scan.root} is not clear. {error}{said}"
+        ) from error
     bad = [*layout.bad, *(b for place in layout.placed for b in place.folder.all_bad())]
     rows = [
         (image, place.label, place.split)
@@ -102,13 +114,14 @@ def _list_classes(scan: Scan, tables: dict[str, Manifest]) -> Listing:
         for image in place.folder.all_images()
     ]
     if not rows:
-        raise _no_images(scan.root, bad)
+        raise _no_images(scan, bad)
     of_classes = [place.folder for place in layout.placed if place.folder.table]
     found = [*tables.values(), *(_read_table(scan, place) for place in of_classes)]
     table = pd.DataFrame(rows, columns=["file_name", "label", "split"])
     table, more = _join(scan.root, table, found)
-    used = [*table["file_name"], *(file.name for file in bad)]
-    unused = _note_unused(scan.tree, used, "in no class folder")
+    told = [image for folder in layout.ignored for image in folder.all_images()]
+    used = [*table["file_name"], *(file.name for file in bad), *told]
+    unused = _note_unused(scan.tree, used, OUTSIDE)
     if top is not scan.tree:
         notes = [f"read from {top.path}, the only folder with images", *notes]
     notes += [*layout.notes, *more, *unused, *scan.notes()]
@@ -176,7 +189,7 @@ def _join(
     others = sorted(set(further.index) - set(images["file_name"]))
     if others:
         number = counted(len(others), "file")
-        notes.append(f"tables name {number} in no class folder: {list_some(others)}")
+        notes.append(f"tables name {number} {OUTSIDE}: {list_some(others)}")
     further = further[~further.index.duplicated()].reindex(images["file_name"])
     for column in [name for name in ("label", "split") if name in further]:
         said = further[column].reset_index(drop=True)
@@ -204,15 +217,38 @@ def _with_tables(error: DataError, scan: Scan) -> DataError:
     )
 
 
-def _no_images(folder: Path, bad: Sequence[BadFile]) -> DataError:
+def _no_images(scan: Scan, bad: Sequence[BadFile]) -> DataError:
     """Return an error that says what a folder needs, and what there is instead."""
-    named = [f"{file.name} ({file.reason})" for file in bad]
-    found = f" Received: {list_some(named)}." if bad else ""
+    loose = scan.tree.all_images()
+    what = "no folders of classes" if loose else "no images"
+    found = scan.notes()
+    if bad:
+        looked_at = [
+            replace(file, reason=_say_content(scan, file.name) or file.reason)
+            for file in bad[:MOST_NAMED]
+        ]
+        found.insert(0, list_bad([*looked_at, *bad[MOST_NAMED:]]))
+    for name in scan.others[:1]:
+        if content := _say_content(scan, name):
+            found.append(f"{name} is {content}")
+    received = f" Received: {'; '.join(found)}." if found else ""
     return DataError(
-        f"{folder} has no images. Expected: a sub-folder for each class with "
+        f"{scan.root} has {what}. Expected: a sub-folder for each class with "
         f"{', '.join(SUFFIXES)} files, in the folder itself or in {TRAIN}, {TEST} "
-        f"and {VALIDATION}; or a metadata.csv with columns file_name and label.{found}"
+        f"and {VALIDATION}; or a metadata.csv with columns file_name and label."
+        f"{received}"
     )
+
+
+def _say_content(scan: Scan, name: str) -> str:
+    """Return what a file holds that cannot be decoded, "" where that is not known."""
+    if not scan.may_open(name):
+        return ""
+    try:
+        read_header(scan.root / name)
+    except UnusableImage as error:
+        return "" if str(error) == NO_IMAGE else str(error)
+    return ""
 
 
 def _note_unused(tree: Folder, used: Iterable[str], why: str) -> list[str]:

@@ -23,7 +23,7 @@ from balancegan.data.fitting import (
     choose_size,
 )
 from balancegan.data.labelled import TRAIN, LabelledImages, Part
-from balancegan.data.links import BadFile, find_files, readable
+from balancegan.data.links import BadFile, counted, find_files, readable
 from balancegan.data.opening import UnusableImage
 from balancegan.errors import DataError
 from balancegan.memory import allocate
@@ -35,30 +35,47 @@ MOST_NAMED = 20  # bad files in a message
 
 @dataclass
 class Kinds:
-    """Counts images of more than 8 bits, and files that hold several images."""
+    """Counts images of more than 8 bits, files of several images, synthetic images."""
 
     n: int = 0
     n_deep: int = 0
     n_several: int = 0
+    n_synthetic: int = 0
     example: str = ""
+    synthetic: str = ""
 
     def add(self, name: str, header: Header) -> None:
         """Take note of an image."""
         self.n += 1
         self.n_deep += header.is_deep
         self.n_several += header.has_more
+        self.n_synthetic += header.is_synthetic
         if header.has_more:
             self.example = self.example or name
+        if header.is_synthetic:
+            self.synthetic = self.synthetic or name
+
+    def refuse_synthetic(self, path: Path) -> None:
+        """Raise DataError if images say that they are synthetic."""
+        if self.n_synthetic:
+            raise DataError(
+                f"{path} holds synthetic images already "
+                f"({counted(self.n_synthetic, 'image')} that balancegan made, such as "
+                f"{readable(self.synthetic)}). Balance the real images that it was "
+                "made from."
+            )
 
     def describe(self, scale: Scale | None, what: str) -> list[str]:
-        """Return what to tell people of them; `what` they are, such as "files"."""
+        """Return what to tell people of them; `what` one of them is, such as "file"."""
         notes = []
         if scale is not None and self.n_deep:
-            notes.append(scale.describe(self.n_deep, self.n - self.n_deep, what))
+            notes.append(
+                scale.describe(counted(self.n_deep, what), self.n - self.n_deep)
+            )
         if self.n_several:
             notes.append(
-                f"{self.n_several:,} {what} hold several images (an animation, pages "
-                "or a preview), of which the first is used, such as "
+                f"{counted(self.n_several, what)} with several images (an animation, "
+                "pages or a preview), of which the first is used, such as "
                 f"{readable(self.example)}"
             )
         return notes
@@ -115,6 +132,10 @@ def read_image_files(
     bad = list(bad)
     files, link_notes = find_files(root, table["file_name"], bad, follow_links)
     headers = _read_headers(files, bad)
+    kinds = Kinds()
+    for name, header in headers.items():
+        kinds.add(name, header)
+    kinds.refuse_synthetic(path)
     scale = _choose_scale(table, files, headers, value_range, bad)
     if not headers:
         raise nothing_left(path, bad)
@@ -140,17 +161,12 @@ def read_image_files(
         parts[split] = _make_part(images[start:stop], rows[good], files, headers)
     check_usable(path, parts, bad, on_error)
     notes = _describe(table, parts, size, fit, bad)
-    kinds = Kinds()
-    for name, header in headers.items():
-        kinds.add(name, header)
-    notes += kinds.describe(scale, "files")
+    notes += kinds.describe(scale, "file")
     file_range, is_wide = None, False
     if scale is not None:
         file_range = scale.low, scale.high
         training = table["file_name"][table["split"] == TRAIN]
         is_wide = _are_wide_grey(scale, [headers[name] for name in training])
-        bits = "16 bits on this scale" if is_wide else "8 bits: 0 to 255"
-        notes.append(f"images that are added to such files have {bits}")
     return LabelledImages(
         path,
         parts,
@@ -226,7 +242,8 @@ def _describe(
     sides = np.concatenate([p.sizes for p in parts.values() if p.sizes is not None])
     notes = note_sizes(sides, size, fit, "files")
     if bad:
-        notes.append(f"left out {len(bad)} unusable files: {list_bad(bad)}")
+        unusable = counted(len(bad), "unusable file")
+        notes.append(f"left out {unusable}: {list_bad(bad)}")
     lost = set(table["label"].astype(str)) - set(class_counts(parts[TRAIN].labels))
     if lost:
         notes.append(f"without a training image: {', '.join(sorted(lost))}")
@@ -239,10 +256,11 @@ def note_sizes(
     """Return what to tell people of heights and widths, which may be nothing."""
     if not (sides != size).any():
         return []
-    low, high = sides.min(axis=0), sides.max(axis=0)
+    ends = (sides.min(axis=0), sides.max(axis=0))
+    said = " to ".join(dict.fromkeys(f"{height}x{width}" for height, width in ends))
     return [
-        f"{what} of {low[0]}x{low[1]} to {high[0]}x{high[1]} pixels (height x width) "
-        f"are brought to {size[0]}x{size[1]}: {fit} (--size, --fit)"
+        f"{what} of {said} pixels (height x width) are brought to "
+        f"{size[0]}x{size[1]}: {fit} (--size, --fit)"
     ]
 
 
@@ -259,8 +277,9 @@ def check_usable(
     """
     if on_error == "fail" and bad:
         raise DataError(
-            f"{path} has {len(bad)} images that cannot be used: {list_bad(bad)}. Mend "
-            "or remove them, or leave them out by --on-error skip."
+            f"{path} has {counted(len(bad), 'image')} that cannot be used: "
+            f"{list_bad(bad)}. Mend or remove them, or leave them out by --on-error "
+            "skip."
         )
     if TRAIN not in parts or not len(parts[TRAIN].labels):
         raise nothing_left(path, bad)
@@ -273,7 +292,10 @@ def nothing_left(path: Path, bad: list[BadFile]) -> DataError:
 
 
 def list_bad(bad: list[BadFile]) -> str:
-    """Return the first of them with their reasons, and how many more there are."""
-    named = [f"{readable(f.name)} ({f.reason})" for f in bad[:MOST_NAMED]]
-    rest = len(bad) - len(named)
-    return "; ".join(named) + (f"; and {rest} more" if rest else "")
+    """Return the first of them by their reasons, and how many more there are."""
+    by_reason: dict[str, list[str]] = {}
+    for file in bad[:MOST_NAMED]:
+        by_reason.setdefault(file.reason, []).append(readable(file.name))
+    named = [f"{', '.join(names)} ({why})" for why, names in by_reason.items()]
+    rest = len(bad) - MOST_NAMED
+    return "; ".join(named) + (f"; and {rest:,} more" if rest > 0 else "")

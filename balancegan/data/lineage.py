@@ -16,6 +16,7 @@ from balancegan.pictures import read_texts
 
 PREFIX = "balancegan:"
 MOST_BYTES = 200  # of a text in a file name, which has 255 at most
+SYNTHETIC = f"{PREFIX}synthetic"
 ATTRIBUTES, RANGE = f"{PREFIX}attributes", f"{PREFIX}range"
 SIZE = re.compile(r"(?P<height>[1-9]\d{0,4})x(?P<width>[1-9]\d{0,4}) (?P<fit>[a-z]+)")
 
@@ -75,7 +76,7 @@ class Lineage:
         True
         """
         texts = {
-            f"{PREFIX}synthetic": "true",
+            SYNTHETIC: "true",
             f"{PREFIX}class": self.class_name,
             f"{PREFIX}number": str(self.number),
             f"{PREFIX}model": self.model,
@@ -180,10 +181,11 @@ def read_lineage(path: Path) -> Lineage:
     DataError
         If the file cannot be read, or does not say.
     """
+    texts = read_texts(path)
     try:
-        return Lineage.from_texts(read_texts(path))
+        return Lineage.from_texts(texts)
     except DataError as error:
-        raise DataError(f"{path} is of no use as lineage. {error}") from error
+        raise DataError(f"{path} cannot be made again. {error}") from error
 
 
 def safe_name(text: Any) -> str:

@@ -14,9 +14,9 @@ from balancegan.data.masks import is_image_folder
 from balancegan.errors import DataError
 
 DATE = re.compile(r"(19|20)\d\d([ ._-]?\d\d){0,2}")
+TABLE = "list the images in a metadata.csv with columns file_name, label and split."
 MEND = (
-    "Name the folder whose sub-folders are the classes, move the folders, or list the "
-    "images in a metadata.csv with columns file_name, label and split."
+    f"Name the folder whose sub-folders are the classes, move the folders, or {TABLE}"
 )
 SHOWN_CLASSES = 3
 
@@ -84,7 +84,10 @@ def refuse_repeated(classes: Sequence[Folder]) -> None:
     ]
     raise DataError(
         f"{paths_of(holders)} each hold folders of the same names: "
-        f"{list_some(repeated)}. Which of both are the classes cannot be told. {MEND}"
+        f"{list_some(repeated)}. Either may be the classes. If {paths_of(holders)} "
+        "are, give the folders in them names of their own, or move the images out of "
+        f"them. If {list_some(repeated)} are, move the images of each into one folder. "
+        f"Or {TABLE}"
     )
 
 

@@ -33,7 +33,7 @@ from balancegan.data.imagefiles import (
     nothing_left,
 )
 from balancegan.data.labelled import TRAIN, LabelledImages, Part
-from balancegan.data.links import BadFile
+from balancegan.data.links import BadFile, counted
 from balancegan.data.opening import UnusableImage
 from balancegan.data.samples import Plain, Sample, iterate_samples
 from balancegan.data.shardfiles import Source, find_shards
@@ -101,11 +101,13 @@ def read_shards(
                 rule = replace(rule, scale=scale, others=others)
         parts[split], sides = _gather(path, samples, rule, bad, kinds)
         notes += note_sizes(sides, rule.size, rule.fit, f"images ({split})")
+    kinds.refuse_synthetic(path)
     check_usable(path, parts, bad, on_error)
     if bad:
-        notes.append(f"left out {len(bad)} unusable images: {list_bad(bad)}")
+        unusable = counted(len(bad), "unusable image")
+        notes.append(f"left out {unusable}: {list_bad(bad)}")
     scale = None if rule is None else rule.scale
-    notes += kinds.describe(scale, "images")
+    notes += kinds.describe(scale, "image")
     file_range = (scale.low, scale.high) if scale is not None and kinds.n_deep else None
     return LabelledImages(path, parts, notes=notes, file_range=file_range)
 

@@ -76,6 +76,17 @@ def take_class_names(facts: Any, attributes: Attributes) -> list[str] | None:
     return facts
 
 
+def take_range(facts: Any) -> tuple[float, float] | None:
+    """Return two ends of values, where there are such."""
+    check("file_range", facts, tuple[float, float] | None)
+    if facts is None:
+        return None
+    low, high = facts
+    if not low < high:
+        raise ValueError(f"file_range is {facts}")
+    return low, high
+
+
 def take_numbers(facts: Mapping[str, Any], kinds: Mapping[str, Any]) -> dict[str, Any]:
     """Return some of the facts, numbers of these kinds that are not below 0."""
     found = {name: facts[name] for name in kinds}

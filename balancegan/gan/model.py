@@ -58,6 +58,9 @@ class TrainedModel:
     truncation : float or None, default=None
         Latents are drawn from a normal distribution cut off at so many standard
         deviations. None: from a whole one.
+    file_range : tuple of float or None, default=None
+        The values of image files of more than 8 bits that became black and white of
+        `image_format`. None: it learned from no such files.
     """
 
     generator: keras.Model
@@ -72,6 +75,7 @@ class TrainedModel:
     kept_step: int
     seconds: float
     truncation: float | None = None
+    file_range: tuple[float, float] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled: the generator apart, which needs TensorFlow."""

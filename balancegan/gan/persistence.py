@@ -27,6 +27,7 @@ from balancegan.gan.facts import (
     take_counts,
     take_image_format,
     take_numbers,
+    take_range,
 )
 from balancegan.gan.model import TrainedModel
 from balancegan.gan.naming import naming_anew
@@ -97,6 +98,7 @@ def save_model(
         "n_steps": model.n_steps,
         "kept_step": model.kept_step,
         "seconds": model.seconds,
+        "file_range": model.file_range,
     }
     _check_room(path, model)
     with whole_folder(path) as folder:
@@ -208,6 +210,7 @@ def _take_facts(
             **take_numbers(facts, NUMBERS),
             "class_names": take_class_names(facts["class_names"], attributes),
             "counts": take_counts(facts["counts"], attributes),
+            "file_range": take_range(facts.get("file_range")),
         }
         return known, _parameters_from_json(facts["parameters"])
     except SavedModelError:
