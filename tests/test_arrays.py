@@ -422,3 +422,21 @@ def test_columns_belong_to_a_part(tmp_path):
     assert data.parts["test"].columns["v"].tolist() == [0, 0, 0, 0]
     assert data.groups("slide_train").tolist() == data.groups("slide").tolist()
     assert data.groups("slide", "test").tolist() == [9] * 4
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("split", ["train", "test"]),
+        ("fold", [0, 1]),
+        ("kind", ["training", "testing"]),
+        ("testing", [False, True]),
+    ],
+)
+def test_an_array_that_may_say_the_split_is_noted(tmp_path, name, values):
+    arrays = {"x": np.zeros((2, 4, 4), "uint8"), "y": np.arange(2), name: values}
+    np.savez(tmp_path / "a.npz", **arrays)
+    notes = read_images(tmp_path / "a.npz").notes
+    assert f"{name!r} of a.npz is not read as a split; save test images" in notes[-1]
+    np.savez(tmp_path / "b.npz", **arrays, x_test=arrays["x"], y_test=arrays["y"])
+    assert not any("split" in note for note in read_images(tmp_path / "b.npz").notes)

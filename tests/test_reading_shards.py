@@ -213,6 +213,55 @@ def test_classes_of_a_tar_may_be_in_files_of_their_own(tmp_path):
     np.testing.assert_array_equal(other.images[0, ..., 0], X[2])
 
 
+def write_folders(path, names):
+    with tarfile.open(path, "w") as tar:
+        for name in names:
+            member = tarfile.TarInfo(name)
+            member.size = len(encode(X[0]))
+            tar.addfile(member, io.BytesIO(encode(X[0])))
+    return path
+
+
+@pytest.mark.parametrize(
+    "names", ["{s}/{c}/{k}.png", "set/{c}/{s}/{k}.png", "./images_{s}/{c}/deep/{k}.png"]
+)
+def test_split_folders_of_a_tar_keep_test_images_apart(tmp_path, names):
+    rows = [("train", "cat"), ("train", "dog"), ("Test_set", "cat"), ("valid", "dog")]
+    files = [names.format(s=s, c=c, k=k) for k, (s, c) in enumerate(rows)]
+    parts = read_images(write_folders(tmp_path / "a.tar", files)).parts
+    labels = {split: part.labels.tolist() for split, part in parts.items()}
+    assert labels == {"train": ["cat", "dog"], "test": ["cat"], "val": ["dog"]}
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["train/a/0.png", "test/a/1.png", "extra/a/2.png"], "no split of extra/a/2"),
+        (["train/0.png", "test/1.png"], "no class of train/0.png"),
+    ],
+)
+def test_half_split_folders_of_a_tar_are_refused(tmp_path, names, message):
+    with pytest.raises(DataError, match=message):
+        read_images(write_folders(tmp_path / "a.tar", names))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_may_say_a_split_in_a_shard_is_noted(tmp_path, kind):
+    rows = [row | {"split": "test"} for row in rows_of(X, Y)]
+    data = read_images(write(tmp_path / f"a.{kind}", rows))
+    assert f"'split' of a.{kind} is not read as a split; save test" in data.notes[-1]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("content", [b"", b"PK", b"x" * 5000])
+def test_what_is_no_shard_is_said_shortly(tmp_path, kind, content):
+    (tmp_path / f"a.{kind}").write_bytes(content)
+    with pytest.raises(DataError) as error:
+        read_images(tmp_path / f"a.{kind}")
+    assert "method" not in str(error.value)
+    assert "buffer" not in str(error.value)
+
+
 def test_other_names_are_found_when_they_are_said(tmp_path):
     rows = [
         {"picture": encode(x), "mask": encode(x), "kind": str(y)}

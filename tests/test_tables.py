@@ -335,6 +335,14 @@ def test_folders_of_splits_keep_test_images_apart(tmp_path, names):
     assert read_parts(path)[0] == ["train"] * 3
 
 
+def test_a_file_in_no_folder_of_splits_is_refused(tmp_path):
+    files = ["train/0.png", "test/1.png", "more/2.png"]
+    save_images(tmp_path, files)
+    path = write_table(tmp_path, table_of(zip(files, "aba", strict=True)))
+    with pytest.raises(DataError, match="such as train, but not that of more/2.png"):
+        read_images(path)
+
+
 def test_incomplete_rows_are_counted_or_left_out(root):
     path = write_table(root, USUAL + "cat/7.png,\n,cat\n,\n")
     with pytest.raises(

@@ -142,4 +142,6 @@ def _map(file: Path) -> np.ndarray:
         return np.load(file, mmap_mode="r", allow_pickle=False)
     except (OSError, *DAMAGES) as error:
         reason = " ".join(str(error).split())
+        if "Python objects" in reason:
+            reason = "it holds Python objects. Save texts by np.asarray(y, dtype=str)."
         raise DataError(f"{file} is no .npy file of plain values: {reason}") from error

@@ -7,13 +7,16 @@ import os
 import tarfile
 from pathlib import Path
 
-from balancegan.data.labelled import SPLIT_NAMES
 from balancegan.data.opening import SUFFIXES
+from balancegan.data.splitnames import find_split_level, split_of
 
 LABEL_SUFFIXES = (".cls", ".json")
 
 
-def read_class_folders(file: Path) -> dict[str, tuple[str, str | None]]:
+Folders = dict[str, tuple[str | None, str | None]]
+
+
+def read_class_folders(file: Path) -> Folders:
     """Return class and split of the images in a tar by their folders.
 
     Parameters
@@ -24,7 +27,7 @@ def read_class_folders(file: Path) -> dict[str, tuple[str, str | None]]:
 
     Returns
     -------
-    folders : dict of str to (str, str or None)
+    folders : dict of str to (str or None, str or None)
         By the name of an image: the class, and the split; None where the folders say
         none. Empty where images have labels in other files, or lie in no folder.
     """
@@ -66,7 +69,7 @@ def _is_image(name: str) -> bool:
 
 def _name_classes(
     folders: dict[str, list[str]],
-) -> dict[str, tuple[str, str | None]]:
+) -> Folders:
     """Return class and split by folders: what all images share says neither.
 
     Examples
@@ -78,12 +81,12 @@ def _name_classes(
     """
     n_shared = len(os.path.commonprefix(list(folders.values())))
     rest = {name: parts[n_shared:] for name, parts in folders.items()}
-    has_splits = all(
-        len(parts) > 1 and parts[0].lower() in SPLIT_NAMES for parts in rest.values()
-    )
-    classes = {}
+    level = find_split_level(rest.values())
+    classes: dict[str, tuple[str | None, str | None]] = {}
     for name, parts in rest.items():
-        own = parts[has_splits:] or folders[name][-1:]
-        split = SPLIT_NAMES[parts[0].lower()] if has_splits else None
-        classes[name] = (own[0], split)
+        if level is None:
+            classes[name] = (parts or folders[name][-1:])[0], None
+        else:
+            own = parts[:level] + parts[level + 1 :]
+            classes[name] = next(iter(own), None), split_of(parts[level])
     return classes

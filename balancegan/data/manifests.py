@@ -182,7 +182,7 @@ def _find_files(
     names = table["file_name"]
     table["file_name"] = names.map(found.places).fillna(names)
     if "label" in table and SPLIT_KEY not in table:
-        splits, more = split_by_folders(table["file_name"])
+        splits, more = split_by_folders(path, table["file_name"])
         notes = [*notes, *more]
         if splits is not None:
             table.insert(2, SPLIT_KEY, splits)

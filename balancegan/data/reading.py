@@ -18,11 +18,12 @@ from balancegan.data.foldertree import TABLES
 from balancegan.data.idx import parse_name
 from balancegan.data.imagefiles import OnError, read_image_files
 from balancegan.data.kinds import find_kind
-from balancegan.data.labelled import LabelledImages
+from balancegan.data.labelled import TRAIN, LabelledImages
 from balancegan.data.links import readable, refuse_links
 from balancegan.data.manifests import Manifest
 from balancegan.data.shards import read_shards
 from balancegan.data.tablereading import read_any_table
+from balancegan.data.tablesplits import note_unread
 from balancegan.errors import DataError
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")  # a .txt is often a remark
@@ -106,9 +107,10 @@ def read_images(
         )
         # Nobody has named what lies next to an .npy file
         more = [] if kind == "npy" and path.is_file() else labelled.notes
-        return replace(labelled, notes=[*more, *named.notes])
+        unread = _note_splits(labelled, "save test images as x_test and y_test")
+        return replace(labelled, notes=[*more, *named.notes, *unread])
     if kind == "shards":
-        return read_shards(
+        labelled = read_shards(
             path,
             images_key=images_key,
             labels_key=labels_key,
@@ -117,6 +119,8 @@ def read_images(
             on_error=on_error,
             value_range=value_range,
         )
+        unread = _note_splits(labelled, "save test images in a file called test")
+        return replace(labelled, notes=[*labelled.notes, *unread])
     found: Manifest | Listing
     if kind == "manifest":
         root = path.parent if images_root is None else Path(images_root)
@@ -142,6 +146,13 @@ def read_images(
         follow_links=follow_links,
     )
     return replace(labelled, notes=[*labelled.notes, *notes])
+
+
+def _note_splits(labelled: LabelledImages, advice: str) -> list[str]:
+    """Say which columns of arrays or shards without other parts may say splits."""
+    if set(labelled.parts) != {TRAIN}:
+        return []
+    return note_unread(labelled.path, labelled.train.columns, advice)
 
 
 def _check_settings(

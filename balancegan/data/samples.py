@@ -18,7 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from balancegan.data.classnames import find_class_names, read_class_names
-from balancegan.data.classtars import cut_name, read_class_folders, whole_name
+from balancegan.data.classtars import (
+    Folders,
+    cut_name,
+    read_class_folders,
+    whole_name,
+)
 from balancegan.data.opening import SUFFIXES
 from balancegan.errors import DataError
 from balancegan.files import DAMAGES
@@ -146,6 +151,8 @@ def _reading(file: Path, *errors: type[Exception]) -> Iterator[None]:
     except known as error:
         # Those of TensorFlow have what was said apart
         reason = " ".join((getattr(error, "message", None) or str(error)).split())
+        if isinstance(error, tarfile.ReadError) and "method" in reason:
+            reason = "it is empty or of another kind"  # not one reason for each packing
         raise _not_whole(file, reason or type(error).__name__) from error
 
 
@@ -190,13 +197,18 @@ def _read_tar(
         yield Sample(where, members[suffix], label, facts)
 
 
-def _read_class_tar(
-    file: Path, folders: dict[str, tuple[str, str | None]]
-) -> Iterator[Sample]:
+def _read_class_tar(file: Path, folders: Folders) -> Iterator[Sample]:
     """Yield the images of a tar of class folders."""
+    has_splits = any(split is not None for _, split in folders.values())
     for name, members in _group_members(file, whole_name):
         if name in folders:
             label, split = folders[name]
+            if label is None or (has_splits and split is None):
+                what = "class" if label is None else "split"
+                raise DataError(
+                    f"The folders of {file} say splits, but no {what} of {name}. "
+                    "Expected: folders such as train/cat and test/cat."
+                )
             pixels = next(iter(members.values()))
             yield Sample(f"{file.name}: {name}", pixels, label, {}, split)
 
@@ -264,9 +276,10 @@ def _check_lengths(file: Path) -> None:
     end = file.stat().st_size
     with open(file, "rb") as stream:
         while (place := stream.tell()) < end:
-            with _reading(file):
-                (length,) = FRAME.unpack(stream.read(FRAME.size))
             record = f"the record at byte {place:,}"
+            if end - place < FRAME.size:
+                raise _not_whole(file, f"{record} does not end in it")
+            (length,) = FRAME.unpack(stream.read(FRAME.size))
             if place + FRAME.size + length + FOOTER > end:
                 raise _not_whole(file, f"{record} does not end in it")
             if length > MOST_BYTES:

@@ -1,9 +1,11 @@
 """Which split a folder is by its name: "train", "Test_Set", "1_val", "trainset".
 
-Whether such a folder is a split, and not a class, is `layout`'s business.
+Whether such a folder of a tree is a split, and not a class, is `folderlayout`'s
+business.
 """
 
 import re
+from collections.abc import Collection, Sequence
 
 from balancegan.data.labelled import SPLIT_NAMES, TEST, TRAIN
 
@@ -34,6 +36,25 @@ def split_of(name: str) -> str | None:
     """
     split, rest = read_name(name)
     return split if FILLERS.issuperset(rest) else None
+
+
+def find_split_level(paths: Collection[Sequence[str]]) -> int | None:
+    """Return which folder of each path is its split: 0 for the first; None for none.
+
+    Where some are of the training part and some of another one, that is the level, even
+    if others say no split.
+
+    Examples
+    --------
+    >>> find_split_level([("set", "train", "cat"), ("set", "test", "cat")])
+    1
+    >>> find_split_level([("train", "cat"), ("bus", "cat")])
+    """
+    for level, names in enumerate(zip(*paths, strict=False)):
+        found = {split_of(name) for name in set(names)}
+        if len(found - {None}) > 1 and (TRAIN in found or None not in found):
+            return level
+    return None
 
 
 def read_name(name: str) -> tuple[str | None, tuple[str, ...]]:

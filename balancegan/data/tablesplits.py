@@ -12,7 +12,12 @@ from typing import NamedTuple
 import pandas as pd
 
 from balancegan.data.labelled import SPLIT_NAMES, TEST, TRAIN, VALIDATION
-from balancegan.data.splitnames import FILLERS, read_name, split_of
+from balancegan.data.splitnames import (
+    FILLERS,
+    find_split_level,
+    read_name,
+    split_of,
+)
 from balancegan.errors import DataError
 
 SPLIT_KEY = "split"  # the name that we write
@@ -89,6 +94,20 @@ def find_splits(
     return (_read_flags(path, table, clear) if clear else None), notes
 
 
+def note_unread(path: Path, table: pd.DataFrame, advice: str) -> list[str]:
+    """Name the columns that may say splits, where only a table's are read as such."""
+    names = [str(name) for name in table]
+    found = [
+        *find_called(SPLIT_KEYS, names),
+        *(name for name in names if _has_only_splits(table[name])),
+        *find_flags(table, names),
+    ]
+    return [
+        f"{name!r} of {path.name} is not read as a split; {advice}"
+        for name in dict.fromkeys(found)
+    ]
+
+
 def find_flags(table: pd.DataFrame, names: list[str]) -> dict[str, str]:
     """Return the split that each column stands for that is called so, such as is_test.
 
@@ -137,28 +156,36 @@ def _read_flags(path: Path, table: pd.DataFrame, flags: dict[str, str]) -> Split
     return Splits(list(flags), values, [note])
 
 
-def split_by_folders(names: pd.Series) -> tuple[pd.Series | None, list[str]]:
+def split_by_folders(
+    path: Path, names: pd.Series
+) -> tuple[pd.Series | None, list[str]]:
     """Return the split of each file by a folder of its name, and what to say of it.
 
-    None where folders do not say of every file whether it is one of the training part.
+    None where folders say no splits.
+
+    Raises
+    ------
+    DataError
+        If they say those of some files only.
 
     Examples
     --------
-    >>> split_by_folders(pd.Series(["x/train/0.png", "x/test/1.png"]))[0].tolist()
+    >>> names = pd.Series(["x/train/0.png", "x/test/1.png"])
+    >>> split_by_folders(Path("t.csv"), names)[0].tolist()
     ['train', 'test']
-    >>> split_by_folders(pd.Series(["cat/0.png", "test/1.png"]))
-    (None, [])
     """
     folders = [PurePosixPath(name).parts[:-1] for name in names]
-    for each in zip(*folders, strict=False):
-        known = {folder: split_of(folder) for folder in set(each)}
-        found = set(known.values())
-        if len(found) > 1 and TRAIN in found and None not in found:
-            note = "splits are those of the folders that the table names"
-            return names.map(dict(zip(names, map(known.get, each), strict=True))), [
-                note
-            ]
-    return None, []
+    level = find_split_level(folders)
+    if level is None:
+        return None, []
+    splits = pd.Series([split_of(each[level]) for each in folders], index=names.index)
+    if splits.isna().any():
+        raise DataError(
+            f"The folders that {path} names are splits, such as "
+            f"{folders[int(splits.notna().argmax())][level]}, but not that of "
+            f"{names[splits.isna()].iloc[0]}. Add a column split of train, val or test."
+        )
+    return splits, ["splits are those of the folders that the table names"]
 
 
 def read_splits(path: Path, column: pd.Series) -> pd.Series:
