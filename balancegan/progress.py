@@ -282,6 +282,15 @@ class ProgressDisplay:
 _shown: list[ProgressDisplay] = []  # on a terminal, the innermost last
 
 
+def say_line(line: str) -> None:
+    """Write a line that stays to stderr, above the phase that is shown, if any."""
+    console = _shown[-1].console if _shown else Console(stderr=True)
+    # Not broken in a file or a pipe, where a line is a message
+    console.print(
+        line, highlight=False, markup=False, soft_wrap=not console.is_terminal
+    )
+
+
 @contextmanager
 def show_progress(
     phase: str,

@@ -2,9 +2,9 @@ import matplotlib
 import numpy as np
 import pytest
 
-from balancegan.evaluation.metrics import paired_difference
+from balancegan.evaluation.metrics import Difference, paired_difference
 from balancegan.evaluation.result import EvaluationResult
-from balancegan.evaluation.verdicts import distinct_pairs
+from balancegan.evaluation.verdicts import ArmVerdict, distinct_pairs
 
 from .test_checks import make_result
 
@@ -109,7 +109,7 @@ def test_seeds_of_a_fold_are_no_pairs_of_their_own():
     assert verdict.against_none.low == pytest.approx(expected.low)
     of_class = verdict.classes["bag"]["against_none"]
     assert (of_class.n_pairs, of_class.mean) == (5, pytest.approx(expected.mean))
-    assert "5 folds)" in verdict.sentence
+    assert ", 5 folds)" in verdict.sentence
 
 
 def test_one_seed_has_a_verdict_on_folds_alone():
@@ -166,3 +166,34 @@ def test_seeds_that_agree_by_chance_all_count():
     for run in result.runs:
         run["figures"] = dict.fromkeys(run["figures"], 0.5)
     assert len(distinct_pairs(result.runs, arms[1], arms[0])) == 1
+
+
+def make_verdict(best, best_rival="smote", none=(0.051, 0.01, 0.09)):
+    against = [Difference(*bounds, 5) for bounds in (none, best)]
+    means = {"cgan": 0.957, "none": 0.906, best_rival: 0.945}
+    return ArmVerdict(
+        "cgan", best_rival, *against, {}, means, "balanced accuracy", "folds"
+    )
+
+
+@pytest.mark.parametrize(
+    ("best", "words"),
+    [
+        ((0.012, -0.08, 0.29), "not shown to be better than smote, the best baseline"),
+        ((0.012, 0.002, 0.02), "better than smote, the best baseline"),
+        ((-0.012, -0.02, -0.002), "worse than smote, the best baseline"),
+    ],
+)
+def test_the_sentence_says_each_of_both_comparisons_and_its_difference(best, words):
+    points, low, high = (f"{100 * x:+.1f}" for x in best)
+    assert make_verdict(best).sentence == (
+        "cgan reaches 95.7 % balanced accuracy: better than doing nothing (+5.1 "
+        f"points), {words} ({points} points, 95 % interval {low} to {high}, 5 folds)."
+    )
+
+
+def test_doing_nothing_is_named_once_where_it_is_the_best_baseline():
+    difference = (-0.004, -0.02, 0.01)
+    sentence = make_verdict(difference, "none", difference).sentence
+    assert sentence.count("doing nothing") == 1
+    assert "not shown to be better than doing nothing, the best baseline" in sentence

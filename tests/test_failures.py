@@ -1,5 +1,9 @@
 """Every failure of a command is one line and an exit code; --traceback shows more."""
 
+import errno
+import json
+import warnings
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -7,7 +11,12 @@ from click.testing import CliRunner
 from balancegan.cli.commands import main
 from balancegan.cli.edge import _failure
 from balancegan.data import reading
-from balancegan.errors import DataError, SavedModelError, TrainingFailed
+from balancegan.errors import (
+    DataError,
+    SavedModelError,
+    TrainingFailed,
+    TrainingWarning,
+)
 
 
 @pytest.fixture
@@ -74,3 +83,65 @@ def test_what_is_no_failure_stays_what_it_is(set_of_two):
 
 def test_a_long_message_of_a_library_is_cut_to_its_first_line():
     assert "more" not in _failure(RuntimeError("short\nand more")).message
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (("inspect", "none.npz", "--json"), "There is no file or folder none.npz."),
+        (("inspect", "--json", "--siz", "3"), "No such option '--siz'."),
+        (("balance", "none.npz", "--json"), "Missing option '--out'"),
+        (("generate", "--json"), "Missing argument 'MODEL'."),
+        (("balanse", "--json"), "No such command 'balanse'."),
+    ],
+)
+def test_with_json_a_failure_is_one_object_too(words, error):
+    result = run(*words)
+    said = json.loads(result.stdout)
+    assert said["exit_code"] == result.exit_code == 2
+    assert said["error"].startswith(error)
+    assert said["warnings"] == []
+    assert f"Error: {said['error']}" in result.stderr
+    without = run(*(word for word in words if word != "--json"))
+    assert (without.stdout, without.stderr) == ("", result.stderr)
+
+
+@pytest.mark.filterwarnings("default::balancegan.errors.TrainingWarning")
+def test_with_json_an_interruption_is_an_object_with_the_warnings_so_far(
+    set_of_two, monkeypatch
+):
+    def interrupt(*_, **__):
+        warnings.warn("few images", TrainingWarning, stacklevel=2)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(reading, "read_images", interrupt)
+    result = run("inspect", set_of_two, "--json")
+    assert json.loads(result.stdout) == {
+        "error": "Interrupted. Nothing unfinished is left behind.",
+        "exit_code": 130,
+        "warnings": ["few images"],
+    }
+    assert result.exit_code == 130
+
+
+def test_a_reader_that_has_enough_is_no_error(set_of_two, monkeypatch):
+    def fail(*_, **__):
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr(reading, "read_images", fail)
+    result = run("inspect", set_of_two, "--json")
+    assert (result.exit_code, result.stderr) == (1, "")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--steps", "many", "'many' is not a whole number or 'auto'."),
+        ("--steps", "0", "0 is not in the range"),
+        ("--batch-size", "1.5", "'1.5' is not a valid integer."),
+        ("--minutes", "ten", "'ten' is not a valid float."),
+    ],
+)
+def test_what_is_no_number_is_told_without_names_of_types(option, value, message):
+    result = run("train", "data.npz", "--model", "m", option, value)
+    assert f"Invalid value for '{option}': {message}" in result.stderr

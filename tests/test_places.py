@@ -269,3 +269,18 @@ def test_a_table_of_quality_names_its_classes(monkeypatch, capsys):
         "50 %",
     ):
         assert text in shown
+
+
+@pytest.mark.parametrize(("columns", "n_shares"), [(60, 1), (80, 3), (120, 3)])
+def test_the_reason_for_rejection_has_room_at_any_width(
+    monkeypatch, capsys, columns, n_shares
+):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    shares = dict.fromkeys(("accepted", "agreement", "real_agreement"), 0.5)
+    shares |= {"reason": "unlike", "reason_share": 0.25}
+    counts = {"gan": 120, "recombined": 0, "interpolated": 3, "copied": 1234}
+    Display(quiet=False).show_quality([{"class": "cat", **counts, **shares}], str)
+    shown = capsys.readouterr().err
+    assert "unlike real 25 %" in shown
+    assert shown.count("50 %") == n_shares
+    assert shown.count("recognised:") == (n_shares > 1)

@@ -1,12 +1,15 @@
 """What people see while something runs: phases, units, and estimates worth saying."""
 
 import io
+import warnings
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from balancegan import progress
+from balancegan.cli.edge import warnings_as_lines
+from balancegan.errors import TrainingWarning
 from balancegan.gan.budget import Budget
 from balancegan.phases import (
     OTHER,
@@ -278,6 +281,24 @@ def test_at_a_terminal_phases_leave_nothing_and_inner_ones_are_shown(monkeypatch
     assert places[0] < places[3]
     assert written.endswith("\x1b[2K") or written.endswith("\x1b[?25h")
     assert progress._shown == []
+
+
+@pytest.mark.filterwarnings("default::balancegan.errors.TrainingWarning")
+def test_a_warning_stands_on_lines_of_its_own_above_the_phase(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr("sys.stderr", terminal)
+    shown = []
+    with warnings_as_lines(shown), show_progress("Training", visible=True) as display:
+        display.live.refresh()
+        begun = len(terminal.getvalue())
+        warnings.warn("class [a] collapsed", TrainingWarning, stacklevel=1)
+    written = terminal.getvalue()[begun:]
+    erased, line = written.split("warning: class [a] collapsed\n")[0], "\x1b[2K"
+    assert shown == ["class [a] collapsed"]
+    assert erased.startswith("\r" + line)
+    assert erased.endswith(line)
 
 
 def test_time_left_of_kinds_waits_for_each_of_them():

@@ -111,7 +111,7 @@ def test_what_is_missing_is_a_dash():
     reader = read_html(result)
     assert "–" in reader.text
     assert "nan" not in reader.text.lower().split()
-    assert "Not enough runs" in reader.text
+    assert "not enough runs to compare with" in reader.text
 
 
 def test_many_classes_get_a_list_of_confusions():

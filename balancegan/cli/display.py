@@ -14,12 +14,13 @@ from rich.text import Text
 from balancegan.data.findings import Finding
 from balancegan.data.inspection import Inspection
 from balancegan.evaluation.checks import run_checks
-from balancegan.evaluation.report import format_percent, format_points
+from balancegan.evaluation.report import format_percent
 from balancegan.evaluation.result import EvaluationResult
 from balancegan.evaluation.verdicts import (
     BASELINE,
     describe_intervals,
     format_interval,
+    format_points,
 )
 from balancegan.images import ImageFormat
 from balancegan.phases import format_seconds
@@ -36,10 +37,12 @@ METHOD_COLUMNS = {  # broken: the table is to fit into 80 columns
 FIGURES = ("accepted", "agreement", "real_agreement", "diversity")
 QUALITY_COLUMNS = ("accep-\nted", "recog-\nnised", "real", "variety")
 QUALITY_LEGEND = (
-    "accepted: of the generated images that were checked; recognised: of the accepted "
-    "ones, classified correctly (real: of real images); variety: compared with real "
-    "images"
+    "accepted: of the generated images that were checked",
+    "recognised: of the accepted ones, classified correctly",
+    "real: the same of real images",
+    "variety: compared with real images",
 )
+NARROW = 72  # columns of a terminal: below, some of these are left out
 
 
 class Display:
@@ -163,8 +166,10 @@ class Display:
         names = Column("class", overflow="fold", min_width=8)
         table = Table(names, box=None, pad_edge=False, padding=(0, 1, 0, 0))
         is_checked = any(row.get("accepted") is not None for row in rows)
-        figures = QUALITY_COLUMNS if is_checked else ()
-        for column in (*methods.values(), *figures):
+        # In a narrow terminal the share that was accepted alone
+        n_figures = len(FIGURES) if self.console.width >= NARROW else 1
+        figures = FIGURES[: n_figures if is_checked else 0]
+        for column in (*methods.values(), *QUALITY_COLUMNS[: len(figures)]):
             table.add_column(column, justify="right", no_wrap=True)
         table.add_column("mostly\nrejected as" if is_checked else "", overflow="fold")
         for row in rows:
@@ -172,33 +177,40 @@ class Display:
             table.add_row(
                 Text(name(row["class"])),
                 *(str(row[method]) for method in methods),
-                *(_percent(row.get(figure)) for figure in FIGURES if is_checked),
+                *(_percent(row.get(figure)) for figure in figures),
                 f"{SHORT[reason]} {_percent(row['reason_share'])}" if reason else "",
             )
         self.console.print(table)
         if is_checked:
-            self.say(QUALITY_LEGEND)
+            self.say("; ".join(QUALITY_LEGEND[:n_figures]))
 
     def say_estimate(self, facts: Mapping[str, Any], n_images: int) -> None:
         """Say what a run would cost."""
         if facts["recombines"]:
             self.say(
-                "images would be put together of real ones, as each attribute has "
-                "pixels of its own; none of the GAN's is needed"
+                "each attribute has its own pixels, so images would be recombined from "
+                "real ones; no generated image is needed"
             )
-        seconds = facts["validation_seconds"]
-        trying = f"try amounts for at most {format_seconds(seconds)}, " * bool(seconds)
-        about = "at least" if facts["is_least"] else "about"
-        self.say(
-            f"would train {facts['steps']:,} steps in {about} "
-            f"{format_seconds(facts['training_seconds'])}, judge images for {about} "
-            f"{format_seconds(facts['judging_seconds'])}, {trying}then make "
-            f"{n_images:,} in {about} {format_seconds(facts['synthesis_seconds'])}, "
-            f"with about {format_bytes(facts['peak_memory_bytes'])} of memory"
-        )
+        memory = f"memory: about {format_bytes(facts['peak_memory_bytes'])}"
         if facts["is_least"]:
-            self.say("steps are too slow here to be measured in 20 s")
+            self.say(
+                f"would train {facts['steps']:,} steps in at least "
+                f"{format_seconds(facts['training_seconds'])}; judging images and "
+                f"making {n_images:,} come on top; {memory}"
+            )
+            self.say(
+                "a step is too slow here to be measured well in 20 s: the time of the "
+                "first one gives this lower bound"
+            )
         else:
+            seconds = facts["validation_seconds"]
+            most = f"try amounts for at most {format_seconds(seconds)}, "
+            self.say(
+                f"would train {facts['steps']:,} steps in "
+                f"{_about(facts['training_seconds'])}, judge images for "
+                f"{_about(facts['judging_seconds'])}, {most * bool(seconds)}then make "
+                f"{n_images:,} in {_about(facts['synthesis_seconds'])}; {memory}"
+            )
             self.say("times are rough: within a factor of about 2 if nothing else runs")
         self.say("nothing was written")
 
@@ -270,6 +282,11 @@ def describe_format(image_format: ImageFormat) -> str:
     """
     size = "x".join(map(str, image_format.image_shape))
     return f"{size} {image_format.dtype} in {image_format.low:g}..{image_format.high:g}"
+
+
+def _about(seconds: float) -> str:
+    whole = round(seconds)
+    return f"about {format_seconds(seconds)}" if whole else "less than 1 s"
 
 
 def _percent(share: float | None) -> str:

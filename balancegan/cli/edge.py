@@ -3,6 +3,7 @@
 Every command is run by :class:`CommandGroup`, which decides how it exits.
 """
 
+import json
 import logging
 import os
 import signal
@@ -12,7 +13,7 @@ import threading
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,8 @@ OURS = (
     TrainingWarning,
     UnseenCombinationWarning,
 )
-TRACEBACK = "balancegan.traceback"  # in the meta of a context
+# In the meta of a context
+TRACEBACK, AS_JSON = "balancegan.traceback", "balancegan.json"
 PATH = click.Path(path_type=Path)
 OUTPUT = OutputType(path_type=Path)
 # Of TensorFlow, imported and started: resident memory, and addresses beyond that
@@ -97,24 +99,45 @@ class CommandGroup(click.Group):
         cmd.params.append(traceback_option(hidden=True))
         super().add_command(cmd, name)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Note whether JSON is wanted, which a wrong option leaves unsaid."""
+        ctx.meta[AS_JSON] = "--json" in args
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
         try:
             ctx.obj = []  # the warnings that were shown
             with warnings_as_lines(ctx.obj), ending_when_told():
                 return super().invoke(ctx)
-        except (click.UsageError, click.Abort, click.exceptions.Exit):
-            raise
+        except (click.Abort, click.exceptions.Exit, BrokenPipeError):
+            raise  # a reader such as head that has enough is no failure
         except KeyboardInterrupt as error:
             notes = getattr(error, "__notes__", ["Nothing unfinished is left behind."])
-            click.echo(f"\nInterrupted. {' '.join(notes)}", err=True)
-            ctx.exit(error.exit_code if isinstance(error, Terminated) else 130)
+            code = error.exit_code if isinstance(error, Terminated) else 130
+            said = f"Interrupted. {' '.join(notes)}"
+            click.echo(f"\n{said}", err=True)
+            _echo_failure(ctx, said, code)
+            ctx.exit(code)
         except Exception as error:
-            if ctx.meta.get(TRACEBACK):
+            is_usage = isinstance(error, click.UsageError)
+            if ctx.meta.get(TRACEBACK) and not is_usage:
                 click.echo(traceback.format_exc(), err=True)
             if isinstance(error, click.ClickException):
+                _echo_failure(ctx, error.format_message(), error.exit_code)
                 raise
-            raise _failure(error) from error
+            failure = _failure(error)
+            _echo_failure(ctx, failure.format_message(), failure.exit_code)
+            raise failure from error
+
+
+def _echo_failure(ctx: click.Context, message: str, exit_code: int) -> None:
+    """Print with --json what a command failed with, in place of its facts."""
+    if not ctx.meta[AS_JSON]:
+        return
+    said = {"error": message, "exit_code": exit_code, "warnings": ctx.obj}
+    with suppress(OSError):  # stdout may be what has failed
+        click.echo(json.dumps(said))
 
 
 def _failure(error: Exception) -> click.ClickException:
@@ -163,8 +186,10 @@ def warnings_as_lines(shown: list[str]) -> Iterator[None]:
     def say(message: Warning | str, category: type[Warning], *place: Any) -> None:
         """Show a warning: a line if it is about the user's data, else as before."""
         if issubclass(category, OURS):
+            from balancegan.progress import say_line
+
             shown.append(_one_line(message))
-            click.echo(f"warning: {shown[-1]}", err=True)
+            say_line(f"warning: {shown[-1]}")
         else:
             show(message, category, *place)
 

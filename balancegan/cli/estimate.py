@@ -129,8 +129,8 @@ def time_step(
         if limit.left - spared >= expected:
             # The least of each size: other programs may have been in the way
             taken[n] = min(limit.time(take, n), taken.get(n, math.inf))
-    if not taken:  # what is slow from the first step on is slow by its images
-        return StepTime(PER_STEP * first, 0.0, is_least=True)
+    if not taken:  # the first step alone: how much slower it was, nobody knows
+        return StepTime(PER_STEP * first / LONGEST_TO_NEXT, 0.0, is_least=True)
     steady = _fit(taken)
     overhead = max(0.0, steady(0))
     per_image = (steady(size) - overhead) / size

@@ -19,6 +19,7 @@ from balancegan.cli.edge import (
     refuse_idle_settings,
     start_tensorflow,
 )
+from balancegan.cli.option_types import IntegerType
 from balancegan.cli.options import (
     READING_PARAMETERS,
     RECIPE_PARAMETERS,
@@ -62,7 +63,7 @@ EXIT_WORSE = 3
 )
 @click.option(
     "--classifier-steps",
-    type=click.IntRange(1),
+    type=IntegerType(1),
     help="Its training steps, of 128 images.  [default: 1000]",
 )
 @click.option("--dry-run", is_flag=True, help="Say how long it would take.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from balancegan.cli.edge import OUTPUT, PATH, InputRefused, load_tensorflow
-from balancegan.cli.option_types import NumberType, ShardType, ValueType
+from balancegan.cli.option_types import IntegerType, NumberType, ShardType, ValueType
 from balancegan.cli.options import output_options, overwrite_option
 from balancegan.cli.places import check_new
 
@@ -31,19 +31,17 @@ MOST = 10**12  # images
     help="The value of another attribute (repeat for more). Those that are not named "
     "are drawn as the training images have them.",
 )
-@click.option(
-    "--n", type=click.IntRange(1, MOST), help="How many images.  [default: 20]"
-)
+@click.option("--n", type=IntegerType(1, MOST), help="How many images.  [default: 20]")
 @click.option(
     "--first",
-    type=click.IntRange(0, MOST),
+    type=IntegerType(0, MOST),
     help="Number of the first image: image k of a class is always the same.  "
     "[default: 0]",
 )
 @click.option(
     "--index",
     "indices",
-    type=click.IntRange(0, MOST),
+    type=IntegerType(0, MOST),
     multiple=True,
     help="The number of one image (repeat for more), instead of --n and --first.",
 )

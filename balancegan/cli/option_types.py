@@ -23,7 +23,19 @@ class StepsType(click.ParamType):
         """Return the number, or "auto"."""
         if value == "auto":
             return "auto"
+        if isinstance(value, str) and not re.fullmatch("[+-]?[0-9]+", value.strip()):
+            self.fail(f"{value!r} is not a whole number or 'auto'.", param, ctx)
         return click.IntRange(1, MOST_STEPS).convert(value, param, ctx)
+
+
+class IntegerType(click.IntRange):
+    """An integer in a range."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """Return the integer."""
+        return int(super().convert(click.INT.convert(value, param, ctx), param, ctx))
 
 
 class NumberType(click.FloatRange):

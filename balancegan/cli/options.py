@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from balancegan.cli.option_types import (
+    IntegerType,
     NamesType,
     NumberType,
     ShapeType,
@@ -103,7 +104,7 @@ recipe_options = add_options(
         type=NumberType(0, 1_000_000, min_open=True),
         help="End training after so many minutes.",
     ),
-    click.option("--batch-size", type=click.IntRange(2), help="Images per step."),
+    click.option("--batch-size", type=IntegerType(2), help="Images per step."),
     click.option(
         "--learning-rate",
         type=NumberType(0, min_open=True),
@@ -134,7 +135,7 @@ training_options = add_options(
     click.option(
         "--seed",
         "random_state",
-        type=click.IntRange(0, 2**32 - 1),
+        type=IntegerType(0, 2**32 - 1),
         help="Makes the result repeatable.  [default: another one every time]",
     ),
 )
@@ -172,7 +173,7 @@ target_options = add_options(
     ),
     click.option(
         "--best-of",
-        type=click.IntRange(1),
+        type=IntegerType(1),
         default=1,
         show_default=True,
         help="Look at so many images for each one that is taken.",
@@ -277,7 +278,7 @@ comparison_options = add_options(
     ),
     click.option(
         "--seeds",
-        type=click.IntRange(1),
+        type=IntegerType(1),
         default=3,
         show_default=True,
         help="Runs of each arm, on each fold if there are folds. With one and no "
@@ -285,7 +286,7 @@ comparison_options = add_options(
     ),
     click.option(
         "--folds",
-        type=click.IntRange(2),
+        type=IntegerType(2),
         help="Compare on folds of the training part. The seeds of a fold are averaged "
         "and count once.  [default: on the test part, or on 5 folds where there is "
         "none]",
@@ -306,7 +307,7 @@ comparison_options = add_options(
     click.option(
         "--jobs",
         "n_jobs",
-        type=click.IntRange(1),
+        type=IntegerType(1),
         default=1,
         show_default=True,
         help="Runs side by side; each takes its share of the cores, and memory of its "

@@ -262,9 +262,9 @@ def _check_generator(result: EvaluationResult, arm: str) -> list[Check]:
     else:
         shares = simpler.groupby("class", sort=False)["instead"].sum() / n_runs
         message = (
-            f"Images made between real ones, or copies of them, a run: "
-            f"{_list(shares, '{:.0f}')}. The GAN could not learn these classes; "
-            "collect more images of them."
+            f"Interpolated images and copies in each run: "
+            f"{_list(shares, '{:.0f}')}. Too few generated images of these classes "
+            "were good enough: train longer, or collect more real images."
         )
         checks = [_check("BG007", "tip", message, arm)]
     for fault, (code, what) in FAULTS.items():

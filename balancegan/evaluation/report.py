@@ -17,7 +17,11 @@ from balancegan.balance import class_text
 from balancegan.errors import DataError
 from balancegan.evaluation.checks import run_checks
 from balancegan.evaluation.result import EvaluationResult
-from balancegan.evaluation.verdicts import describe_intervals, format_interval
+from balancegan.evaluation.verdicts import (
+    describe_intervals,
+    format_interval,
+    format_points,
+)
 from balancegan.files import whole_file
 
 SUFFIXES = (".html", ".md", ".json")
@@ -294,17 +298,6 @@ def format_percent(share: float | None) -> str:
     ('87.7 %', '–')
     """
     return "–" if share is None or np.isnan(share) else f"{100 * share:.1f} %"
-
-
-def format_points(share: float | None) -> str:
-    """Return a difference of shares in percentage points.
-
-    Examples
-    --------
-    >>> format_points(0.0123), format_points(float("nan"))
-    ('+1.2', '–')
-    """
-    return "–" if share is None or np.isnan(share) else f"{100 * share:+.1f}"
 
 
 def format_figure(value: float | None) -> str:

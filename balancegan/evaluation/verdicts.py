@@ -10,6 +10,12 @@ import numpy as np
 from balancegan.evaluation.metrics import Difference, Verdict
 
 BASELINE = "none"
+WORDS: dict[Verdict, str] = {
+    "helps": "better than",
+    "harms": "worse than",
+    "no evidence": "not shown to be better than",
+    "not enough runs": "not enough runs to compare with",
+}
 
 
 @dataclass(frozen=True)
@@ -57,25 +63,40 @@ class ArmVerdict:
     @property
     def sentence(self) -> str:
         """The verdict in a sentence, in per cent and points."""
-        best = self.against_best_rival
-        words = {
-            "helps": f"{self.arm} helps",
-            "harms": f"{self.arm} harms",
-            "no evidence": f"There is no evidence that {self.arm} helps",
-            "not enough runs": f"Not enough runs to judge {self.arm}",
-        }[self.overall]
-        text = (
-            f"{words}: {self.figure} {100 * self.means[self.arm]:.1f} %, without "
-            f"it {100 * self.means[BASELINE]:.1f} %, with {self.best_rival}, the best "
-            f"of the cheaper methods, {100 * self.means[self.best_rival]:.1f} %"
-        )
+        best, name = self.against_best_rival, self.best_rival
+        against = [f"{name}, the best baseline {self._describe(best)}"]
+        if name == BASELINE:
+            against = [f"doing nothing, the best baseline {self._describe(best)}"]
+        else:
+            points = f"({format_points(self.against_none.mean)} points)"
+            against.insert(0, f"doing nothing {points}")
+        differences = [self.against_none, best][-len(against) :]
+        compared = [
+            f"{WORDS[difference.verdict]} {other}"
+            for difference, other in zip(differences, against, strict=True)
+        ]
+        reached = f"{100 * self.means[self.arm]:.1f} % {self.figure}"
+        return f"{self.arm} reaches {reached}: {', '.join(compared)}."
+
+    def _describe(self, best: Difference) -> str:
+        """Return how far the best baseline is away, and for how many runs."""
+        points = f"{format_points(best.mean)} points"
         if best.n_pairs < 2:
-            return f"{text} (one run each, or no run that depends on the seed)."
+            return f"({points}; one run each, or no run that depends on the seed)"
         interval = format_interval(best.low, best.high)
-        return (
-            f"{text} (difference {100 * best.mean:+.1f} points, 95 % interval "
-            f"{interval}, {best.n_pairs} {self.pairs_are})."
-        )
+        pairs = f"{best.n_pairs} {self.pairs_are}"
+        return f"({points}, 95 % interval {interval}, {pairs})"
+
+
+def format_points(share: float | None) -> str:
+    """Return a difference of shares in percentage points.
+
+    Examples
+    --------
+    >>> format_points(0.0123), format_points(float("nan"))
+    ('+1.2', '–')
+    """
+    return "–" if share is None or np.isnan(share) else f"{100 * share:+.1f}"
 
 
 def format_interval(low: float, high: float) -> str:
