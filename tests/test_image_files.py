@@ -131,8 +131,8 @@ def test_a_manifest_has_columns_of_any_name(folder):
     manifest.write_text("path,label\ncat/1.png,\n")
     with pytest.raises(DataError, match="1 without a label, first row 1 of 1"):
         read_images(manifest)
-    manifest.write_text("path,label,split\ncat/1.png,a,holdout\n")
-    with pytest.raises(DataError, match="Received in .*: 'holdout'"):
+    manifest.write_text("path,label,split\ncat/1.png,a,elsewhere\n")
+    with pytest.raises(DataError, match="Received in .*: 'elsewhere'"):
         read_images(manifest)
     manifest.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match="is no text"):

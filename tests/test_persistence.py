@@ -186,6 +186,8 @@ def rewrite(path, *keys, value):
         (["counts", 0], -1, "damaged.*counts"),
         (["class_names"], ["a"], "damaged.*class_names are 1"),
         (["seed"], -1, "damaged.*seed is -1"),
+        (["file_range"], [3, 1], "damaged.*file_range is"),
+        (["file_range"], ["a", 1], "damaged.*file_range is"),
         (["kept_step"], True, "damaged.*kept_step"),
         (["parameters", "max_ratio"], "much", "parameters"),
     ],
