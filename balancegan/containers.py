@@ -5,6 +5,8 @@ each entry is an image; they are stacked for learning, and what comes back is of
 same kind.
 """
 
+import os
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -32,7 +34,7 @@ def stack_images(X: Any) -> Any:
     Raises
     ------
     DataError
-        If an entry is no image, or they differ in shape or dtype.
+        If there are no images, an entry is none, or they differ in shape or dtype.
 
     Examples
     --------
@@ -41,6 +43,7 @@ def stack_images(X: Any) -> Any:
     """
     entries = _entries_of(X)
     if not entries:
+        _check_array(X)
         return X
     images = [_as_image(entry, k) for k, entry in enumerate(entries)]
     for k, image in enumerate(images):
@@ -103,15 +106,48 @@ def _entries_of(X: Any) -> list[Any]:
         entries = _entries_of(X.iloc[:, 0])
     elif isinstance(X, pd.Series) and not pd.api.types.is_numeric_dtype(X.dtype):
         entries = X.tolist()
-    elif isinstance(X, np.ndarray) and X.dtype == object and X.size == len(X):
+    elif isinstance(X, np.ndarray) and X.dtype == object and X.shape[:1] == (X.size,):
         entries = X.reshape(-1).tolist()
     else:
         return []
     return entries
 
 
+def _check_array(X: Any) -> None:
+    """Raise DataError unless this is an array of images, a table or like one."""
+    if isinstance(X, pd.DataFrame):
+        return
+    is_text = isinstance(X, str | bytes | os.PathLike)
+    array = np.asarray(None if is_text else X)
+    if not array.ndim or isinstance(X, list | tuple):
+        raise DataError(
+            "X must hold images: an array of shape (n, height, width[, channels]), a "
+            "list of images, or a column of them. Received: "
+            + (f"a {type(X).__name__}." if not array.ndim else "an empty list.")
+            + (" Image files are read by balancegan.read_images." if is_text else "")
+            + (" Make a list of it: list(X)." if isinstance(X, Iterator) else "")
+        )
+    if array.dtype.kind not in "iufbcO":
+        raise DataError(
+            "Images must be numbers (integers, booleans or floats). Received: images "
+            f"of dtype {array.dtype}. Convert them first: X.astype('float32')."
+        )
+    _check_mask(X, "X")
+
+
+def _check_mask(images: Any, which: str) -> None:
+    """Raise DataError if values of a masked array are masked."""
+    if isinstance(images, np.ma.MaskedArray) and np.ma.is_masked(images):
+        raise DataError(
+            f"Images must not have masked values. Received: {which} with "
+            f"{np.ma.count_masked(images):,} of them. Give them a value first: "
+            "X.filled(0)."
+        )
+
+
 def _as_image(entry: Any, number: int) -> np.ndarray:
     """Return an entry as an array of numbers."""
+    _check_mask(entry, f"image {number}")
     if is_picture(entry):
         return read_pixels(entry, f"image {number}")
     try:

@@ -23,6 +23,7 @@ WHITES = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 16))  # of cameras and sc
 # Between the darkest and the brightest value, as a share of black to white: a network
 # learns next to nothing of less (16 shades of 255)
 LEAST_CONTRAST = 1 / 15
+LEAST_WIDTH, MOST_WIDTH = 1e-37, 3e38  # from black to white, in float32
 
 
 @dataclass(frozen=True)
@@ -197,7 +198,8 @@ def find_format(
     ------
     DataError
         If the array is no set of images, is empty, holds NaN or infinity, leaves
-        `value_range`, or does not say whether its channels come first.
+        `value_range`, does not say whether its channels come first, or has a range
+        that float32 cannot hold.
     """
     if images.dtype.kind not in "iufb":
         raise DataError(
@@ -224,6 +226,12 @@ def find_format(
                 f"Received: images with values from {low:g} to {high:g}. Give the "
                 "range of the data, or leave value_range out to have it detected."
             )
+    if not LEAST_WIDTH <= white - black <= MOST_WIDTH:
+        raise DataError(
+            "From black to white there must be a distance that float32 holds, "
+            f"{LEAST_WIDTH:g} to {MOST_WIDTH:g}. Received: {black:g} (black) to "
+            f"{white:g} (white). Bring the images to 0 to 1 first."
+        )
     return ImageFormat(row_shape, shape, str(images.dtype), black, white)
 
 

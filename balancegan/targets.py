@@ -16,7 +16,8 @@ from balancegan.errors import DataError
 
 KINDS: dict[str, tuple[type, ...]] = {
     "booleans": (bool, np.bool_),
-    "texts": (str, bytes),
+    "texts": (str,),
+    "bytes": (bytes,),
     "numbers": (Number, np.number),
 }
 
@@ -27,13 +28,18 @@ def read_labelled(X: Any, y: Any) -> tuple[Any, Any]:
     Raises
     ------
     DataError
-        If there are no labels, or a dataset and others.
+        If there are no labels, some are masked, or there are a dataset and others.
 
     Examples
     --------
     >>> read_labelled(np.zeros((2, 4, 4)), ["bag", "boot"])[1]
     ['bag', 'boot']
     """
+    if isinstance(y, np.ma.MaskedArray) and np.ma.is_masked(y):
+        raise DataError(
+            f"Every image needs a label. Received: {np.ma.count_masked(y):,} masked "
+            "ones. Fill them in, or leave these images out."
+        )
     if not is_dataset(X):
         if y is None:
             raise DataError(
@@ -130,7 +136,7 @@ def _check_column(name: str, values: np.ndarray) -> np.ndarray:
             f"{name!r} with {', '.join(kinds)}."
         )
     column = np.asarray(values.tolist()) if values.dtype == object else values
-    if column.dtype.kind in "mM":
+    if column.dtype.kind in "SmM":
         raise DataError(
             "The values of an attribute are texts, numbers or booleans. Received: "
             f"{name!r} of dtype {column.dtype}. Give them as texts: astype(str)."
@@ -183,10 +189,12 @@ def as_numpy(y: Any) -> Any:
             "Labels must be of one kind, to be sorted. Received: labels that are "
             f"{', '.join(kinds)}. Give them as texts: astype(str)."
         )
-    if y.dtype.kind in "SMmT":
+    are_bytes = y.dtype == object and _kinds_of(np.asarray(y)) == ["bytes"]
+    if are_bytes or y.dtype.kind in "SMmT":
+        received = "bytes" if are_bytes else f"labels of dtype {y.dtype}"
         raise DataError(
-            "Labels are texts, numbers or booleans. Received: labels of dtype "
-            f"{y.dtype}. Give them as texts: y.astype(str)."
+            f"Labels are texts, numbers or booleans. Received: {received}. Give them "
+            "as texts: y.astype(str)."
         )
     numbers = getattr(y.dtype, "numpy_dtype", None)
     return y if numbers is None else y.to_numpy(dtype=numbers)

@@ -412,6 +412,21 @@ def test_what_took_long_to_sample_is_kept(tmp_path, monkeypatch):
     )
 
 
+@pytest.mark.parametrize("content", [b"", b"{", b"[3]", b"\xff\xfe", b"PK\x03\x04cut"])
+def test_damaged_entries_are_made_again(tmp_path, monkeypatch, content):
+    monkeypatch.setattr(runcache, "LONG", 1e-9)
+    CountsDown.left = 2
+    ask = partial(compare_given, [Arm("plain", CountsDown())], seeds=1)
+    first = ask(cache_dir=tmp_path)
+    entries = [*tmp_path.glob("run-*"), *tmp_path.glob("rows-*")]
+    assert len(entries) == 3
+    for entry in entries:
+        entry.write_bytes(content)
+    assert runs_of(ask(cache_dir=tmp_path)) == runs_of(first)
+    assert CountsDown.left == 0
+    ask(cache_dir=tmp_path)
+
+
 def test_what_cannot_be_told_apart_is_not_cached(tmp_path):
     arms = [Arm("odd", transform=lambda images, rng: images)]
     with pytest.raises(DataError, match="lambdas"):

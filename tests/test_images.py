@@ -140,6 +140,33 @@ def test_detected_range(values, dtype, expected):
     assert (image_format.low, image_format.high) == expected
 
 
+@given(image_sets())
+def test_the_detected_range_is_that_of_the_dtype_or_the_first_that_fits(made):
+    images, declared = made
+    image_format = find_format(images, declared, may_be_dim=True)
+    low, high = float(images.min()), float(images.max())
+    if images.dtype.itemsize == 1:
+        limits = {"bool": (0, 1), "uint8": (0, 255), "int8": (-128, 127)}
+        usual = [limits[str(images.dtype)]]
+    elif images.dtype.kind == "f":
+        usual = [(0, 1), (-1, 1), *([(0, 255)] if high > 127 else [])]
+    else:
+        usual = [(0, white) for white in (255, 1023, 4095, 16383, 65535)]
+    fitting = [(b, w) for b, w in usual if b <= low and high <= w][:1]
+    used = [(b, w) for b, w in fitting if 15 * (high - low) >= w - b]
+    used = fitting if images.dtype.itemsize == 1 else used
+    assert (image_format.low, image_format.high) == (used or [(low, high)])[0]
+
+
+@pytest.mark.parametrize("largest", [1e300, 1e-300, 1e-310])
+def test_ranges_that_float32_does_not_hold_are_refused(largest):
+    images = np.resize([0, largest], (2, 4, 4))
+    with pytest.raises(DataError, match="float32.*0 to 1 first"):
+        find_format(images)
+    with pytest.raises(DataError, match="float32"):
+        find_format(np.zeros((2, 4, 4)), value_range=(-1e308, 1e308))
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int64"])
 def test_brighter_images_are_of_the_same_format_as_dark_ones(dtype):
     dark = np.arange(60, dtype=dtype).repeat(16).reshape(-1, 4, 4)
@@ -176,10 +203,11 @@ def test_images_of_any_dtype_range_and_layout_survive_the_round_trip(made):
     )
 
 
-@given(image_sets())
-def test_pixels_of_files_say_what_the_values_are(made):
+@given(image_sets(), st.booleans())
+def test_pixels_of_files_say_what_the_values_are(made, is_given):
     images, declared = made
-    image_format = find_format(images, declared, may_be_dim=True)
+    value_range = (images.min(), images.max()) if is_given else None
+    image_format = find_format(images, declared, value_range, may_be_dim=True)
     pixels = image_format.to_pixels(images)
     shown = image_format.to_channels_last(images)
     assert (pixels.dtype, pixels.shape) == (np.uint8, shown.shape)

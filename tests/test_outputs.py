@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from balancegan import ConditionalGANAugmenter
-from balancegan.cli import tasks
+from balancegan.cli import balancing, tasks
 from balancegan.downstream import amounts
 from balancegan.gan import conditional_gan, monitor
 from balancegan.gan.checkpoint import CheckpointFolder
@@ -149,6 +149,25 @@ def test_only_folders_as_we_write_them_are_replaced(data, tmp_path):
     assert (
         run("convert", data, "--out", tmp_path / "empty", "--overwrite").exit_code == 0
     )
+
+
+@pytest.mark.parametrize("name", ["out", "out.npz"])
+def test_what_appears_during_training_is_not_replaced(
+    data, tmp_path, monkeypatch, name
+):
+    out, describe = tmp_path / name, balancing.describe_balanced
+
+    def appear(*arguments):
+        file = out if out.suffix else out / "mine.txt"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("mine")
+        return describe(*arguments)
+
+    monkeypatch.setattr(balancing, "describe_balanced", appear)
+    result = run("balance", data, "--out", out, *QUICK)
+    assert result.exit_code == 2
+    assert "exists already" in result.stderr
+    assert (out if out.suffix else out / "mine.txt").read_text() == "mine"
 
 
 def test_a_folder_of_images_does_not_replace_a_file(model, tmp_path):

@@ -6,7 +6,7 @@ import tensorflow as tf
 from balancegan import ConditionalGANAugmenter
 from balancegan.attributes import Labels
 from balancegan.errors import DataError
-from balancegan.targets import as_given, as_numpy, read_attributes
+from balancegan.targets import as_given, as_numpy, read_attributes, read_labelled
 
 from .conftest import make_images
 
@@ -63,6 +63,7 @@ def test_one_label_is_none(y):
         ([0.5, 1.25, 2.0], "'x' cannot be a label. Unknown label type: continuous"),
         (["red", 3, "blue"], "'x' with numbers, texts"),
         ([True, 2, 2], "'x' with booleans, numbers"),
+        ([b"red", b"blue", b"red"], "'x' of dtype .*as texts"),
         (pd.to_datetime(["2026-05-01", "2026-05-02", "2026-05-03"]), "as texts"),
         ([(1,), (1, 2), (3,)], "'x'|inhomogeneous"),
     ],
@@ -97,11 +98,18 @@ def test_labels_of_other_libraries_are_numpys():
         (["a", None, "b"], "1 missing"),
         (["a", 1, "b"], "numbers, texts"),
         ([True, 2, 3], "booleans, numbers"),
+        ([b"a", b"b"], "as texts"),
+        ([b"a", "b"], "bytes, texts"),
     ],
 )
 def test_labels_that_are_not_alike_are_refused(kind, labels, message):
     with pytest.raises(DataError, match=message):
         as_numpy(kind(labels))
+
+
+def test_masked_labels_are_missing():
+    with pytest.raises(DataError, match="1 masked"):
+        read_labelled(make_images(2), np.ma.masked_equal([0, 1], 1))
 
 
 @pytest.mark.parametrize("labels", [[1, np.int8(2)], [1, 2.0], [[0, 1], [1, 0]]])

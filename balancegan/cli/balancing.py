@@ -25,6 +25,7 @@ from balancegan.cli.tasks import Output, Task
 from balancegan.cli.training import name_classes, save_trained, training_facts
 from balancegan.data.depth import Scale
 from balancegan.data.labelled import LabelledImages, SyntheticImages
+from balancegan.data.outputs import check_output
 from balancegan.data.writing import write_images
 from balancegan.errors import DataError
 from balancegan.files import explaining
@@ -105,6 +106,14 @@ def _write(
     image_format: ImageFormat,
     card: str | None = None,
 ) -> None:
+    # Training took its time: another program may have made something there
+    check_output(
+        out.path,
+        labelled.path,
+        overwrite=out.overwrite,
+        format=out.format,
+        with_card=True,
+    )
     write_images(
         out.path,
         labelled,

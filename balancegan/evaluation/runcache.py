@@ -7,10 +7,12 @@ or a version of ours or of the libraries finds nothing, and so starts afresh.
 
 import inspect
 import json
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import joblib
 import numpy as np
@@ -23,6 +25,8 @@ from balancegan.versions import library_versions
 
 PACKAGES = ("balancegan", "tensorflow", "keras", "scikit-learn", "imbalanced-learn")
 FORMAT = 10  # of the entries: those of another format are never found
+# What reading raises of a file that is missing, cut short or another
+DAMAGE = (OSError, EOFError, KeyError, TypeError, ValueError, BadZipFile, zlib.error)
 LONG = 10  # seconds: what a sampler made in less is rather made again than kept
 
 
@@ -69,11 +73,14 @@ class RunCache:
             ) from error
 
     def find(self, name: str | None) -> dict[str, Any] | None:
-        """Return the facts that are kept under a name, or None."""
+        """Return the facts that are kept under a name, None where they are damaged."""
         path = self._path("run", name, "json")
-        if path is None or not path.exists():
+        if path is None:
             return None
-        return dict(json.loads(path.read_text()))
+        try:
+            return dict(json.loads(path.read_bytes()))
+        except (OSError, TypeError, ValueError):
+            return None
 
     def keep(self, name: str | None, facts: dict[str, Any]) -> None:
         """Keep facts, which JSON can hold, under a name."""
@@ -85,22 +92,14 @@ class RunCache:
     def resampled(self, name: str | None, make: Callable[[], Resampled]) -> Resampled:
         """Return the resampled set kept under a name, or make it.
 
-        It is kept where making it took long.
+        It is kept where making it took long, and made again where it is damaged.
         """
         path = self._path("rows", name, "npz")
         if path is None:
             return make()
-        if path.exists():
-            with np.load(path, allow_pickle=False) as file:
-                return Resampled(
-                    file["images"],
-                    file["class_indices"],
-                    file["is_new"],
-                    file["is_again"],
-                    float(file["fit_seconds"]),
-                    float(file["resample_seconds"]),
-                    json.loads(str(file["judged"])),
-                )
+        kept = _read_resampled(path)
+        if kept is not None:
+            return kept
         made = make()
         if made.fit_seconds + made.resample_seconds < LONG:
             return made
@@ -121,6 +120,23 @@ class RunCache:
         if self.folder is None or name is None:
             return None
         return self.folder / f"{kind}-{name}.{suffix}"
+
+
+def _read_resampled(path: Path) -> Resampled | None:
+    """Return the resampled set in a file, None where it is missing or damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return Resampled(
+                file["images"],
+                file["class_indices"],
+                file["is_new"],
+                file["is_again"],
+                float(file["fit_seconds"]),
+                float(file["resample_seconds"]),
+                json.loads(str(file["judged"])),
+            )
+    except DAMAGE:
+        return None
 
 
 def find_code(thing: Any) -> list[str]:
