@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import issparse
 
 from balancegan.errors import DataError
 from balancegan.pictures import is_picture, read_pixels
@@ -115,7 +116,7 @@ def _entries_of(X: Any) -> list[Any]:
 
 def _check_array(X: Any) -> None:
     """Raise DataError unless this is an array of images, a table or like one."""
-    if isinstance(X, pd.DataFrame):
+    if isinstance(X, pd.DataFrame) or issparse(X):  # scikit-learn's to refuse
         return
     is_text = isinstance(X, str | bytes | os.PathLike)
     array = np.asarray(None if is_text else X)

@@ -125,7 +125,7 @@ class RunCache:
 def _read_resampled(path: Path) -> Resampled | None:
     """Return the resampled set in a file, None where it is missing or damaged."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             return Resampled(
                 file["images"],
                 file["class_indices"],
