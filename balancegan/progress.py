@@ -232,7 +232,7 @@ class ProgressDisplay:
 
     def _describe_beginning(self) -> str:
         parts = [f"{self.total:,} {self.unit}" if self.total else ""]
-        parts.append(f"{self.done:,} of them done before" if self.done else "")
+        parts.append(f"{self.done:,} of them done" if self.done else "")
         if self.ends is not None:
             parts.append(f"for at most {format_seconds(self.ends - self.began)}")
         return ": ".join(filter(None, [self.phase, ", ".join(filter(None, parts))]))

@@ -227,7 +227,7 @@ def test_elsewhere_a_phase_is_a_line_without_carriage_returns(capsys, clock):
     ("how", "line"),
     [
         ({"seconds": 600}, "Training: for at most 10 min 0 s"),
-        ({"total": 90, "done": 40}, "Training: 90 steps, 40 of them done before"),
+        ({"total": 90, "done": 40}, "Training: 90 steps, 40 of them done"),
         ({}, "Training"),
     ],
 )

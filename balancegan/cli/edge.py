@@ -116,7 +116,10 @@ class CommandGroup(click.Group):
             notes = getattr(error, "__notes__", ["Nothing unfinished is left behind."])
             code = error.exit_code if isinstance(error, Terminated) else 130
             said = f"Interrupted. {' '.join(notes)}"
-            click.echo(f"\n{said}", err=True)
+            click.echo(err=True)
+            from balancegan.progress import say_line
+
+            say_line(said)
             _echo_failure(ctx, said, code)
             ctx.exit(code)
         except Exception as error:
