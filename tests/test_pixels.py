@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from pyarrow.parquet import read_table
@@ -177,6 +177,7 @@ def test_files_lie_next_to_dark_originals_in_their_scale(saved, tmp_path):
 
 @settings(max_examples=25)
 @given(image_sets(), st.sampled_from(FORMATS), st.booleans())
+@example((KINDS["dark"], None), "folder", True)  # black and white stretch no pixels
 def test_what_is_written_reads_as_it_was(made, format, is_given):
     """In arrays and files of uint8 to the bit; else as near as 256 shades allow."""
     images, declared = made
