@@ -116,7 +116,10 @@ def _entries_of(X: Any) -> list[Any]:
 
 def _check_array(X: Any) -> None:
     """Raise DataError unless this is an array of images, a table or like one."""
-    if isinstance(X, pd.DataFrame) or issparse(X):  # scikit-learn's to refuse
+    if isinstance(X, pd.DataFrame):
+        _check_columns(X)
+        return
+    if issparse(X):  # scikit-learn's to refuse
         return
     is_text = isinstance(X, str | bytes | os.PathLike)
     array = np.asarray(None if is_text else X)
@@ -134,6 +137,17 @@ def _check_array(X: Any) -> None:
             f"of dtype {array.dtype}. Convert them first: X.astype('float32')."
         )
     _check_mask(X, "X")
+
+
+def _check_columns(X: pd.DataFrame) -> None:
+    """Raise DataError if a column of flat images is of a type that numpy lacks."""
+    for name, dtype in X.dtypes.items():
+        if not isinstance(dtype, np.dtype | pd.SparseDtype):
+            raise DataError(
+                "A table of flat images has a column of numbers for each value, of "
+                f"numpy's types. Received: column {name!r} of dtype {dtype}. Leave out "
+                "columns that are no pixels, and convert numbers: X.astype('uint8')."
+            )
 
 
 def _check_mask(images: Any, which: str) -> None:

@@ -95,6 +95,14 @@ def test_a_list_of_images_costs_no_more_than_its_array():
         (pd.Series([{"bytes": b""}]), "type dict"),
         ([np.ma.masked_equal(IMAGES[0], IMAGES[0].max())], "image 0 with .*filled"),
         (np.ma.masked_equal(IMAGES, IMAGES.max()), "masked values.*filled"),
+        (
+            pd.DataFrame(IMAGES.reshape(6, -1)).astype("UInt8"),
+            "column 0 of dtype UInt8",
+        ),
+        (
+            pd.DataFrame({"a": [1, 2], "label": ["x", "y"]}).convert_dtypes(),
+            "no pixels",
+        ),
         (np.array(None), "Received: a ndarray"),
         (None, "Received: a NoneType"),
         ("data.npz", "a str.*read_images"),
