@@ -75,6 +75,14 @@ def test_what_cannot_be_measured_is_said_to_take_as_long_or_longer():
     assert machine.steps == [2]
 
 
+def test_steps_of_one_size_alone_give_a_lower_bound():
+    machine = Machine(4.0, 0.01)  # time for the first two steps only
+    step = time_step(machine.take, 64, Limit(20.0, machine))
+    assert machine.steps == [2, 2]
+    assert step.is_least
+    assert 0 < step.seconds <= 4.02 * estimate.PER_STEP
+
+
 def test_an_estimate_ends_in_time_however_slow_steps_are(monkeypatch, capsys):
     """With a clock on which every step, of whatever network, takes 7 seconds."""
     now = [0.0]

@@ -131,6 +131,8 @@ def time_step(
             taken[n] = min(limit.time(take, n), taken.get(n, math.inf))
     if not taken:  # the first step alone: how much slower it was, nobody knows
         return StepTime(PER_STEP * first / LONGEST_TO_NEXT, 0.0, is_least=True)
+    if len(taken) == 1 and size not in taken:  # how it grows with images, nobody knows
+        return StepTime(PER_STEP * min(taken.values()), 0.0, is_least=True)
     steady = _fit(taken)
     overhead = max(0.0, steady(0))
     per_image = (steady(size) - overhead) / size
