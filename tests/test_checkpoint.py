@@ -295,7 +295,8 @@ def test_another_run_is_refused_with_what_differs(
 
 
 def test_another_version_is_refused(small_set, run_folder, monkeypatch):
-    monkeypatch.setattr(checkpoint, "version", lambda name: "0.0.1")
+    older = lambda names: dict.fromkeys(names, "0.0.1")  # noqa: E731
+    monkeypatch.setattr(checkpoint, "library_versions", older)
     with pytest.raises(SavedModelError, match=r"keras is '0.0.1', was"):
         ConditionalGANAugmenter(**SETTINGS).fit(*small_set, checkpoint_dir=run_folder)
 

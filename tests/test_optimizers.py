@@ -18,7 +18,9 @@ PAIRS = {
     "adam": (Adam, keras.optimizers.Adam),
     "adamw": (AdamW, keras.optimizers.AdamW),
 }
-OF_KERAS = re.compile(r"keras\.optimizers\.[A-Z]|from keras\.optimizers|compile\(\s*\"")
+OF_KERAS = re.compile(
+    r"keras\.optimizers\.[A-Z]|from keras\.optimizers|(?<!re\.)compile\(\s*\""
+)
 
 
 def make_step(build=Adam):

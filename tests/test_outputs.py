@@ -10,6 +10,7 @@ import pytest
 
 from balancegan import ConditionalGANAugmenter
 from balancegan.cli import balancing, tasks
+from balancegan.data.outputs import CARD_TITLE
 from balancegan.downstream import amounts
 from balancegan.gan import conditional_gan, monitor
 from balancegan.gan.checkpoint import CheckpointFolder
@@ -80,7 +81,7 @@ def test_a_model_may_be_called_as_the_output_is(data, tmp_path):
 @pytest.mark.filterwarnings("always::balancegan.SimplerMethodWarning")
 def test_warnings_call_classes_as_people_do(data, tmp_path):
     result = run("balance", data, "--out", tmp_path / "o.npz", *QUICK)
-    assert "boot (6 real images)" in result.stderr
+    assert "Too few real images: boot (6)" in result.stderr
     model = ConditionalGANAugmenter(steps=1, random_state=0, verbose=0).fit(X, Y).model_
     assert model.describe({"label": 1}) == "1"
     named = replace(model, class_names=["bag", "boot"])
@@ -209,10 +210,11 @@ def test_formats_that_cannot_hold_the_images_are_refused_before_training(
         pytest.fail("Trained all the same.")
 
     monkeypatch.setattr(ConditionalGANAugmenter, "fit", never)
-    floats, wide = save("f.npz", X / 255), save("w.npz", X.astype("uint16"))
+    bands = save("b.npz", np.repeat(X[..., None], 5, axis=-1))
+    wide = save("w.npz", X.astype("uint16"))
     for source, words, because in (
-        (floats, ["--out", tmp_path / "a"], "hold uint8"),
-        (floats, ["--out", tmp_path / "a.csv"], "hold uint8"),
+        (bands, ["--out", tmp_path / "a"], "channels"),
+        (bands, ["--out", tmp_path / "a.csv"], "channels"),
         (wide, ["--out", tmp_path / "a", "--format", "idx"], "idx files hold"),
     ):
         refused("balance", source, *words, *QUICK, because=because)
@@ -253,7 +255,7 @@ def test_where_nothing_is_to_be_made_that_is_said_and_the_columns_are_there(
     data, tmp_path
 ):
     out, model, card = tmp_path / "o.npz", tmp_path / "m", tmp_path / "o.card.md"
-    card.write_text("of the run before")
+    card.write_text(f"{CARD_TITLE}\n\nof the run before\n")
     words = ("--out", out, "--target", "0=12", "--target", "1=6", "--overwrite")
     result = run("balance", data, *words, "--save-model", model)
     assert result.exit_code == 0, result.output

@@ -26,6 +26,7 @@ from balancegan.downstream.classifiers import (
 )
 from balancegan.gan.footprint import training_bytes
 from balancegan.gan.model import BATCH, TrainedModel
+from balancegan.gan.optimizers import Adam
 from balancegan.gan.presets import UNBOUNDED_STEPS, Preset
 from balancegan.gan.regions import Regions
 from balancegan.gan.training import TrainingRun, draw_seed
@@ -341,7 +342,7 @@ class _Trial:
 
 def _train_eagerly(network: keras.Model, loss: Any) -> Callable[..., Any]:
     """Return what takes a step of a network, one operation at a time."""
-    network.compile("adam", loss, run_eagerly=True, jit_compile=False)
+    network.compile(Adam(), loss, run_eagerly=True, jit_compile=False)
     return network.train_on_batch
 
 

@@ -4,8 +4,7 @@ Those of WebDataset, which have labels in files next to the images, are none.
 """
 
 import os
-import tarfile
-from pathlib import Path
+from collections.abc import Sequence
 
 from balancegan.data.opening import SUFFIXES
 from balancegan.data.splitnames import find_split_level, split_of
@@ -16,14 +15,13 @@ LABEL_SUFFIXES = (".cls", ".json")
 Folders = dict[str, tuple[str | None, str | None]]
 
 
-def read_class_folders(file: Path) -> Folders:
+def find_class_folders(names: Sequence[str]) -> Folders:
     """Return class and split of the images in a tar by their folders.
 
     Parameters
     ----------
-    file : Path
-        The tar. Its table of contents is read, which takes as long as unpacking it
-        where it is compressed.
+    names : sequence of str
+        Names of the files in the tar.
 
     Returns
     -------
@@ -31,8 +29,6 @@ def read_class_folders(file: Path) -> Folders:
         By the name of an image: the class, and the split; None where the folders say
         none. Empty where images have labels in other files, or lie in no folder.
     """
-    with tarfile.open(file) as tar:
-        names = [member.name for member in tar if member.isreg()]
     images = [os.path.normpath(name) for name in names if _is_image(name)]
     stems = {cut_name(name)[0] for name in images}
     others = (name for name in names if name.lower().endswith(LABEL_SUFFIXES))

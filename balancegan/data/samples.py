@@ -21,7 +21,7 @@ from balancegan.data.classnames import find_class_names, read_class_names
 from balancegan.data.classtars import (
     Folders,
     cut_name,
-    read_class_folders,
+    find_class_folders,
     whole_name,
 )
 from balancegan.data.opening import SUFFIXES
@@ -178,8 +178,9 @@ def _read_tar(
 ) -> Iterator[Sample]:
     wanted = SUFFIXES if images_key is None else (f".{images_key.lstrip('.')}",)
     if labels_key is None:
-        with _reading(file, tarfile.TarError):
-            folders = read_class_folders(file)
+        with _reading(file, tarfile.TarError), tarfile.open(file) as tar:
+            names = [member.name for member in tar if member.isreg()]
+        folders = find_class_folders(names)
         if folders:
             yield from _read_class_tar(file, folders)
             return

@@ -9,7 +9,7 @@ import re
 import tarfile
 from pathlib import Path
 
-from balancegan.data.classtars import read_class_folders
+from balancegan.data.classtars import find_class_folders
 from balancegan.data.contents import refuse_pointer
 from balancegan.data.foldertree import TABLES
 from balancegan.data.labelled import SPLIT_NAMES, TRAIN
@@ -94,9 +94,11 @@ def _splits_within(file: Path) -> set[str]:
     if shard_format(file) != TAR:
         return set()
     try:
-        folders = read_class_folders(file)
+        with tarfile.open(file) as tar:
+            names = [member.name for member in tar if member.isreg()]
     except (OSError, *DAMAGES, tarfile.TarError):
         return set()  # reading it says what is wrong
+    folders = find_class_folders(names)
     return {split for _, split in folders.values() if split is not None}
 
 
