@@ -5,10 +5,12 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from balancegan import ConditionalGANAugmenter
 from balancegan.cli import option_types
 from balancegan.cli.display import Display
+from balancegan.data.lineage import read_lineage
 from balancegan.data.reading import read_images
 from balancegan.gan import conditional_gan, monitor, presets
 from balancegan.gan.checkpoint import CheckpointFolder
@@ -219,12 +221,26 @@ def test_a_model_of_deep_files_has_the_range_of_what_they_became(tmp_path):
     assert (model.image_format.low, model.image_format.high) == (0, 255)
     assert model.file_range == (1000, 3000)
     words = ("generate", tmp_path / "m", "--class", "b", "--out", tmp_path / "i")
+    assert "0 to 255 in these images" not in run(*words).stderr
+    words = (*words[:-1], tmp_path / "i.npz")
     assert "0 to 255 in these images are 1,000 to 3,000 in the" in run(*words).stderr
     words = ("balance", tmp_path / "photos", "--model", tmp_path / "m", *AS_THEY_COME)
     words += ("--out", tmp_path / "o")
     refused(*words, because="Use --value-range 1000 3000, or --value-range 0 4095")
     done = run(*words, "--value-range", 1000, 3000)
     assert "synthetic image files have 16 bits on this scale" in done.stderr
+    added = sorted((tmp_path / "o").rglob("*synthetic*.png"))
+    for path in added:
+        number = read_lineage(path).number
+        again = ("--again", path, "--out", tmp_path / "again.png", "--overwrite")
+        assert run("generate", tmp_path / "m", *again).exit_code == 0
+        one = ("--class", "b", "--index", number, "--out", tmp_path / "i.png")
+        assert run("generate", tmp_path / "m", *one, "--overwrite").exit_code == 0
+        for made in ("again.png", "i.png"):
+            with Image.open(path) as image, Image.open(tmp_path / made) as same:
+                assert same.mode == image.mode == "I;16"
+                np.testing.assert_array_equal(np.asarray(same), np.asarray(image))
+    assert added
     arrays = run(*words[:-1], tmp_path / "o.npz", "--value-range", 0, 4095)
     assert arrays.exit_code == 0, arrays.stderr
     assert "16 bits" not in arrays.stderr

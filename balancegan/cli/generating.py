@@ -69,12 +69,14 @@ def generate_files(
     asked = trained.find_texts({name or first: t for name, t in wanted.items()})
     trained.warn_if_brief()
     own = own_share(np.asarray(numbers), shard[0] - 1, shard[1])
+    is_grid = out.suffix == ".png" and len(own) > 1
+    is_on_their_scale = trained.has_wide_grey and not (is_grid or out.suffix == ".npz")
     facts = {
         "name": ", ".join(wanted.values()),
         "asked": asked,
         "training_images": augmenter.count_training_images(asked),
         "numbers": own.tolist(),
-        "file_range": trained.file_range,
+        "file_range": None if is_on_their_scale else trained.file_range,
     }
     if out.suffix in (".npz", ".png"):
         files = _write_at_once(trained, asked, own, out)
@@ -215,4 +217,9 @@ def describe(
     """Return where image `number` of a class comes from, with a fingerprint."""
     class_name, *others = model.name_values(class_index)
     named = dict(zip(model.attributes.names[1:], others, strict=True))
-    return Lineage(class_name, number, made_by, named, method=GAN)
+    file_range = None
+    if model.has_wide_grey and model.file_range is not None:
+        file_range = int(model.file_range[0]), int(model.file_range[1])
+    return Lineage(
+        class_name, number, made_by, named, method=GAN, file_range=file_range
+    )

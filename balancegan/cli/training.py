@@ -80,7 +80,10 @@ def name_classes(augmenter: ConditionalGANAugmenter, labelled: LabelledImages) -
     labels = augmenter.model_.attributes.values[0].tolist()
     names = [labelled.name(label) for label in labels]
     augmenter.model_ = replace(
-        augmenter.model_, class_names=names, file_range=labelled.file_range
+        augmenter.model_,
+        class_names=names,
+        file_range=labelled.file_range,
+        has_wide_grey=labelled.has_wide_grey,
     )
 
 

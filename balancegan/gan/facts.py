@@ -87,6 +87,13 @@ def take_range(facts: Any) -> tuple[float, float] | None:
     return low, high
 
 
+def take_flag(facts: Mapping[str, Any], name: str) -> bool:
+    """Return a fact that holds or not; one that is missing does not."""
+    flag: bool = facts.get(name, False)
+    check(name, flag, bool)
+    return flag
+
+
 def take_numbers(facts: Mapping[str, Any], kinds: Mapping[str, Any]) -> dict[str, Any]:
     """Return some of the facts, numbers of these kinds that are not below 0."""
     found = {name: facts[name] for name in kinds}

@@ -61,6 +61,9 @@ class TrainedModel:
     file_range : tuple of float or None, default=None
         The values of image files of more than 8 bits that became black and white of
         `image_format`. None: it learned from no such files.
+    has_wide_grey : bool, default=False
+        Whether those files were grey with values of 16 bits, none negative: files of
+        its images get the same.
     """
 
     generator: keras.Model
@@ -76,6 +79,7 @@ class TrainedModel:
     seconds: float
     truncation: float | None = None
     file_range: tuple[float, float] | None = None
+    has_wide_grey: bool = False
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled: the generator apart, which needs TensorFlow."""

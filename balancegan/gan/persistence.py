@@ -25,6 +25,7 @@ from balancegan.gan.facts import (
     take_as,
     take_class_names,
     take_counts,
+    take_flag,
     take_image_format,
     take_numbers,
     take_range,
@@ -99,6 +100,7 @@ def save_model(
         "kept_step": model.kept_step,
         "seconds": model.seconds,
         "file_range": model.file_range,
+        "has_wide_grey": model.has_wide_grey,
     }
     _check_room(path, model)
     with whole_folder(path) as folder:
@@ -211,6 +213,7 @@ def _take_facts(
             "class_names": take_class_names(facts["class_names"], attributes),
             "counts": take_counts(facts["counts"], attributes),
             "file_range": take_range(facts.get("file_range")),
+            "has_wide_grey": take_flag(facts, "has_wide_grey"),
         }
         return known, _parameters_from_json(facts["parameters"])
     except SavedModelError:
