@@ -168,3 +168,13 @@ def test_columns_that_are_not_there_are_refused(coloured, slides):
         refused = run("inspect", coloured, "--attributes", wrong)
         assert refused.exit_code == 2
         assert "no list of names" in refused.stderr
+
+
+def test_masks_that_training_refuses_are_noted_with_the_remedy(tmp_path):
+    masks = np.random.default_rng(0).integers(0, 2, (9, 8, 8)).astype("uint8")
+    np.savez(tmp_path / "masks.npz", x_train=masks, y_train=[0] * 6 + [1] * 3)
+    noted = run("inspect", tmp_path / "masks.npz")
+    assert noted.exit_code == 0
+    assert "training refuses these images" in noted.stderr
+    told = run("inspect", tmp_path / "masks.npz", "--value-range", 0, 1)
+    assert "training refuses" not in told.stderr

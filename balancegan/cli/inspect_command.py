@@ -91,7 +91,7 @@ def inspect(
     with show_progress("Checking", visible=not quiet, says_end=True):
         inspection = inspect_images(train, test, name=labelled.name, **layout)
     display = Display(quiet=quiet)
-    notes = [*labelled.notes, *notes]
+    notes = [*labelled.notes, *notes, *_note_refusal(labelled.images, layout)]
     display.say_notes(notes)
     display.show_inspection(inspection, labelled.name)
     for column, counts in values.items():
@@ -123,6 +123,19 @@ def inspect(
             for finding in inspection.findings
         ]
         echo_json(facts, times, notes=notes, findings=findings)
+
+
+def _note_refusal(images: np.ndarray, layout: dict[str, Any]) -> list[str]:
+    """Return why images of 8 bits would be refused by training; nothing if not."""
+    from balancegan.errors import DataError
+    from balancegan.images import find_format
+
+    try:
+        if images.dtype.itemsize == 1:
+            find_format(images, **layout)
+    except DataError as error:
+        return [f"training refuses these images: {error}"]
+    return []
 
 
 def _choose_part(
