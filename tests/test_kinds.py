@@ -183,6 +183,14 @@ def test_labels_next_to_images_go_before_folders(tmp_path):
     assert set(read_images(tmp_path / "a.tar").labels) == {7}
 
 
+def test_labelled_tars_with_folders_of_several_splits_are_refused(tmp_path):
+    files = {f"{split}/0.png": encode(X[0]) for split in ("train", "test")}
+    files |= {name.replace(".png", ".cls"): b"7" for name in files}
+    write_tar(tmp_path / "a.tar", dict(sorted(files.items())))
+    with pytest.raises(DataError, match="holds one split.*folders test, train"):
+        read_images(tmp_path / "a.tar")
+
+
 HUB = [
     {"data/train-00000-of-00001": "train", "data/test-00000-of-00001": "test"},
     {"train/0000": "train", "test/0000": "test"},

@@ -5,9 +5,11 @@ Those of WebDataset, which have labels in files next to the images, are none.
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from balancegan.data.opening import SUFFIXES
 from balancegan.data.splitnames import find_split_level, split_of
+from balancegan.errors import DataError
 
 LABEL_SUFFIXES = (".cls", ".json")
 
@@ -37,6 +39,20 @@ def find_class_folders(names: Sequence[str]) -> Folders:
     if has_labels or [""] in folders.values():
         return {}
     return _name_classes(folders)
+
+
+def refuse_several_splits(file: Path, names: Sequence[str]) -> None:
+    """Raise DataError if the images of one tar lie in folders of several splits."""
+    images = [os.path.normpath(name) for name in names if _is_image(name)]
+    folders = [os.path.dirname(name).split("/") for name in images]
+    level = find_split_level(folders)
+    if level is not None:
+        said = sorted({parts[level] for parts in folders if len(parts) > level})
+        raise DataError(
+            "A tar with labels next to its images holds one split. Received: "
+            f"{file} with the folders {', '.join(said)}. Write a tar for each split, "
+            "called after it, such as set-test.tar."
+        )
 
 
 def whole_name(name: str) -> tuple[str, str]:

@@ -22,6 +22,7 @@ from balancegan.data.classtars import (
     Folders,
     cut_name,
     find_class_folders,
+    refuse_several_splits,
     whole_name,
 )
 from balancegan.data.opening import SUFFIXES
@@ -184,6 +185,7 @@ def _read_tar(
         if folders:
             yield from _read_class_tar(file, folders)
             return
+        refuse_several_splits(file, names)
     for name, members in _group_members(file, cut_name):
         suffix = next((suffix for suffix in wanted if suffix in members), None)
         if suffix is None:
