@@ -39,7 +39,7 @@ def pages(*pages):
 
 @pytest.mark.parametrize("kind", [*KINDS, pytest.param("MPO", marks=writes_pages)])
 def test_the_first_of_several_images_is_taken(kind):
-    several = {"save_all": True, "append_images": [WHITE, WHITE]}
+    several = {"save_all": True, "append_images": [WHITE.copy(), WHITE.copy()]}
     content = encoded(BLACK.convert("RGB"), kind, **several)
     pixels, header = decode(content, 3, (8, 16), "pad")
     assert header.has_more
@@ -74,7 +74,7 @@ def test_a_later_page_may_not_be_too_large_either(monkeypatch):
 
 def test_several_images_are_said_once(tmp_path):
     (tmp_path / "a").mkdir()
-    several = {"save_all": True, "append_images": [WHITE]}
+    several = {"save_all": True, "append_images": [WHITE.copy()]}
     for name, kind in (("0.JPG", "MPO"), ("1.gif", "GIF"), ("2.png", "PNG")):
         BLACK.save(tmp_path / "a" / name, kind, **(several if name < "2" else {}))
     assert read_images(tmp_path).notes == [
@@ -89,7 +89,9 @@ def test_a_photo_is_turned_as_it_was_taken(kind):
     exif[0x0112] = 6  # to be turned by a quarter, clockwise
     pixels = np.zeros((8, 16), dtype=np.uint8)
     pixels[:, :8] = 255
-    several = {"save_all": True, "append_images": [BLACK]} if kind == "MPO" else {}
+    several = (
+        {"save_all": True, "append_images": [BLACK.copy()]} if kind == "MPO" else {}
+    )
     content = encoded(Image.fromarray(pixels), kind, exif=exif, **several)
     found, header = decode(content, 1, (16, 8), "pad")
     assert (header.height, header.width) == (16, 8)

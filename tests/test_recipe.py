@@ -191,7 +191,7 @@ def test_the_command_line_says_so_before_and_after(file, tmp_path):
     facts = json.loads(result.stdout)
     assert (facts["steps"], facts["recombines"]) == (3, True)
     assert facts["judging_seconds"] == 0
-    assert "put together of real ones" in result.stderr
+    assert "recombined from real ones" in " ".join(result.stderr.split())
     result = run("balance", file, *BALANCED, "--out", tmp_path / "out.npz", "--json")
     facts = json.loads(result.stdout)
     assert (facts["steps"], facts["preset"]["is_brief"]) == (3, True)
