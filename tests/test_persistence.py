@@ -179,6 +179,7 @@ def rewrite(path, *keys, value):
         ),
         (["image_format", "dtype"], "", "damaged"),
         (["image_format", "dtype"], "object", "damaged.*images of"),
+        (["image_format", "dtype"], ",,,", "damaged.*images of"),
         (["image_format", "high"], None, "damaged.*high is 'None'"),
         (["image_format", "high"], -3, "damaged.*values from"),
         (["counts", 0], float("nan"), "damaged.*counts"),

@@ -50,7 +50,10 @@ def take_as(kind: type[Described], facts: Any) -> Described:
 def take_image_format(facts: Any) -> ImageFormat:
     """Return the layout and range of a model's images."""
     found = take_as(ImageFormat, facts)
-    kind = np.dtype(found.dtype).kind
+    try:
+        kind = np.dtype(found.dtype).kind
+    except SyntaxError:  # numpy takes a text with commas for Python
+        kind = "O"
     n_values = math.prod(found.row_shape)
     if kind not in "iufb" or n_values != math.prod(found.image_shape):
         raise ValueError(f"images of {found}")
