@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from balancegan.cli import edge
 from balancegan.cli.commands import main
 from balancegan.cli.edge import _failure
 from balancegan.data import reading
@@ -55,6 +56,8 @@ def test_an_error_is_a_line_and_its_traceback_is_shown_on_request(
         raise error
 
     monkeypatch.setattr(reading, "read_images", fail)
+    # What is left of memory changes from one call to the next
+    monkeypatch.setattr(edge, "_out_of_memory", lambda: "Memory ran out.")
     result = run("inspect", set_of_two)
     assert (result.exit_code, result.stdout) == (exit_code, "")
     assert result.stderr.startswith(f"Error: {line}")
