@@ -290,6 +290,7 @@ class _Trial:
         n_halves = 2 if preset.alternating else 1
 
         def take(n: int) -> None:
+            """Take a step of `n` images."""
             gan.preset = replace(preset, batch_size=n)
             rows = slice(max(1, n // n_halves))
             batch = (images[rows], classes[rows])

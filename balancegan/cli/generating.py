@@ -11,7 +11,7 @@ from balancegan.augmenter import ConditionalGANAugmenter
 from balancegan.data.archives import write_arrays
 from balancegan.data.arrays import MASK_KEY, MODEL_KEY, NUMBER_KEY
 from balancegan.data.filewriting import encode_image
-from balancegan.data.lineage import Lineage, read_lineage, safe_name
+from balancegan.data.lineage import Lineage, read_lineage, safe_name, whole_range
 from balancegan.data.records import WRITERS, Record, write_records
 from balancegan.errors import DataError
 from balancegan.files import whole_file, whole_folder
@@ -217,9 +217,7 @@ def describe(
     """Return where image `number` of a class comes from, with a fingerprint."""
     class_name, *others = model.name_values(class_index)
     named = dict(zip(model.attributes.names[1:], others, strict=True))
-    file_range = None
-    if model.has_wide_grey and model.file_range is not None:
-        file_range = int(model.file_range[0]), int(model.file_range[1])
+    file_range = whole_range(model.file_range, model.has_wide_grey)
     return Lineage(
         class_name, number, made_by, named, method=GAN, file_range=file_range
     )

@@ -27,7 +27,7 @@ from balancegan.data.arrays import (
 from balancegan.data.columns import keep_whole, rename_apart
 from balancegan.data.fitting import unfit_image
 from balancegan.data.labelled import TRAIN, LabelledImages, SyntheticImages
-from balancegan.data.lineage import Lineage, safe_name
+from balancegan.data.lineage import Lineage, safe_name, whole_range
 from balancegan.data.rows import PART
 from balancegan.errors import DataError
 from balancegan.images import ImageFormat, check_format, find_format
@@ -195,9 +195,7 @@ def _lineages(
     origins = synthetic.origins
     methods = None if origins is None else origins["method"].tolist()
     scores = None if origins is None else origins["score"].tolist()
-    file_range = None
-    if labelled.has_wide_grey and labelled.file_range is not None:
-        file_range = int(labelled.file_range[0]), int(labelled.file_range[1])
+    file_range = whole_range(labelled.file_range, labelled.has_wide_grey)
     for row, number in enumerate(synthetic.numbers.tolist()):
         size, fit = None, None
         if synthetic.sizes is not None:

@@ -188,6 +188,21 @@ def read_lineage(path: Path) -> Lineage:
         raise DataError(f"{path} cannot be made again. {error}") from error
 
 
+def whole_range(
+    file_range: tuple[float, float] | None, has_wide_grey: bool
+) -> tuple[int, int] | None:
+    """Return the range of synthetic files of 16 bits; None if they have 8.
+
+    Examples
+    --------
+    >>> whole_range((0.0, 4095.0), True), whole_range((0.0, 4095.0), False)
+    ((0, 4095), None)
+    """
+    if file_range is None or not has_wide_grey:
+        return None
+    return int(file_range[0]), int(file_range[1])
+
+
 def safe_name(text: Any) -> str:
     """Return a text as part of a file name, whatever is in it.
 

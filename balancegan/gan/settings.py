@@ -129,6 +129,7 @@ class _Shared:
         self.before: list[Any] = []
 
     def enter(self) -> None:
+        """Begin a block: set the defaults, noting what was set if it is the first."""
         with self.lock:
             if not self.depth:
                 self.before = [read() for read, _, _ in OF_THE_PROCESS.values()]
@@ -138,6 +139,7 @@ class _Shared:
             self.depth += 1
 
     def leave(self) -> None:
+        """End a block: restore what was set if it is the last."""
         with self.lock:
             self.depth -= 1
             if self.depth:
