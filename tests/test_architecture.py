@@ -151,7 +151,13 @@ ONLY_IN = {
         "cli.option_types",
         "cli.options",
     },
-    "PIL": {"data.decoding", "data.fitting", "data.opening", "pictures"},
+    "PIL": {
+        "data.decoding",
+        "data.fitting",
+        "data.opening",
+        "data.sharpness",
+        "pictures",
+    },
     "rich": {"cli.display", "progress"},
 }
 
