@@ -73,6 +73,10 @@ class SyntheticRows(Protocol):
     def weights(self) -> np.ndarray:
         """What each image should weigh in training, where a real one weighs 1."""
 
+    @property
+    def sources(self) -> np.ndarray:
+        """The row of the real image that each image copies, -1 where it copies none."""
+
     def __len__(self) -> int:
         """Return how many images there are."""
 
@@ -238,8 +242,9 @@ class ImageOverSampler(BaseOverSampler):
             all images. `synthetic.labels.columns` holds the values of each attribute,
             of a single label one array, with a row for each image; `synthetic.methods`
             how it is made, `synthetic.weights` what it should weigh, and
-            `synthetic.numbers` what `sample` makes it by as `first`, if it is the
-            GAN's.
+            `synthetic.sources` the row of the image that it copies (-1: none).
+            `synthetic.numbers` are what `sample` takes as `first` to make it, if it is
+            generated.
         """
         return self._prepare(sampling_strategy, X, y)[2]
 

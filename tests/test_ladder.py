@@ -13,7 +13,7 @@ from balancegan.images import find_format
 from balancegan.synthesis import ladder
 from balancegan.synthesis.interpolation import InterpolatingModel
 from balancegan.synthesis.ladder import Ladder, Laddered
-from balancegan.synthesis.moved import MovedCopies, move
+from balancegan.synthesis.moved import LARGEST_REPEATED, MovedCopies, shift_image
 from balancegan.synthesis.summary import describe_exceptions
 
 from .conftest import make_images
@@ -273,16 +273,64 @@ def test_real_images_come_again_as_they_are_where_none_are_to_be_moved(
 
 def test_moved_images_are_real_ones_by_whole_pixels():
     images = gradient_images(1, (14, 28))
-    changed = [move(images[0][..., None], np.random.default_rng(k)) for k in range(300)]
+    changed = made(copies_of(images), range(300))
     padded = np.pad(images[0], ((1, 1), (2, 2)), mode="edge")
     moved = {
         padded[top : top + 14, left : left + 28].tobytes(): (top - 1, left - 2)
         for top in range(3)
         for left in range(5)
     }
-    places = [moved[image[..., 0].tobytes()] for image in changed]
+    places = [moved[image.tobytes()] for image in changed]
     assert len(set(places)) == 15
     assert 0.4 < np.mean([place == (0, 0) for place in places]) < 0.65
+
+
+def test_a_copy_is_moved_alike_at_every_size_and_of_every_dtype():
+    copies = copies_of(gradient_images(3))
+    for number in range(40):
+        source, small = copies.source(number), np.zeros((12, 12, 1))
+        whole = np.arange(120 * 240.0).reshape(120, 240, 1).repeat(3, axis=2)
+        moved = copies.apply(number, whole)
+        assert moved.shape == whole.shape
+        assert source in range(3)
+        if not copies.is_moved(number):
+            assert moved is whole
+            assert copies.describe(number, (120, 240)) == ""
+        for dtype in ("uint8", "uint16", "float32", "bool"):
+            assert copies.apply(number, whole.astype(dtype)).dtype == dtype
+        down, right = copies._shift(number, (120, 240))
+        assert abs(down) <= round(120 / 14)
+        assert abs(right) <= round(240 / 14)
+        np.testing.assert_array_equal(moved, shift_image(whole, down, right))
+        # In proportion: within a pixel of the small image
+        at_12 = copies._shift(number, small.shape[:2])
+        assert abs(at_12[0] - down / 10) <= 1
+        assert abs(at_12[1] - right / 20) <= 1
+
+
+def test_what_a_shift_uncovers_is_mirrored_in_large_images_repeated_in_small_ones():
+    for side in (LARGEST_REPEATED, LARGEST_REPEATED + 1):
+        image = np.arange(side * side).reshape(side, side, 1)
+        moved = shift_image(image, 3, -2)[..., 0]
+        np.testing.assert_array_equal(moved[3:, :-2], image[:-3, 2:, 0])
+        is_mirrored = (moved[0, :-2] == image[3, 2:, 0]).all()
+        is_repeated = (moved[0, :-2] == image[0, 2:, 0]).all()
+        assert (is_mirrored, is_repeated) == (side > LARGEST_REPEATED, side == 64)
+
+
+def test_copies_say_which_row_they_copy(fitted):
+    fitted.set_params(move_copies=False, reject=False)
+    try:
+        synthesis = fitted.synthesize({"shirt": 40})
+        images = np.concatenate(list(synthesis))
+    finally:
+        fitted.set_params(move_copies=True, reject=True)
+    real = fitted._training_data[0]
+    is_copy = synthesis.methods == "copied"
+    assert is_copy.any()
+    assert not is_copy.all()
+    assert (synthesis.sources[~is_copy] == -1).all()
+    np.testing.assert_array_equal(images[is_copy], real[synthesis.sources[is_copy]])
 
 
 def test_what_is_missing_of_the_gan_is_made_of_real_images(fitted, monkeypatch):

@@ -325,8 +325,16 @@ class Ladder:
             moved if self.move_copies else 0.0,
         )
         numbers = np.arange(n)
-        indices = copies.classes_of(numbers)
-        return Portion(COPIED, numbers, indices, np.ones(n), copies.make)
+        sources = np.array([copies.source(k) for k in numbers.tolist()], dtype=int)
+        return Portion(
+            COPIED,
+            numbers,
+            self.class_indices[sources],
+            np.ones(n),
+            copies.make,
+            sources,
+            copies,
+        )
 
 
 def _describe(label: Any, made: Sequence[Made]) -> pd.DataFrame:

@@ -13,6 +13,7 @@ import numpy as np
 from balancegan.attributes import Attributes, Labels
 from balancegan.phases import spending_on_each
 from balancegan.progress import show_progress
+from balancegan.synthesis.moved import MovedCopies
 
 GENERATING = "Generating"
 Maker = Callable[[np.ndarray], Iterator[np.ndarray]]
@@ -34,6 +35,10 @@ class Portion:
         How much each should count in training, where a real image counts 1.
     make : callable
         Numbers to batches of images in the user's layout and range.
+    sources : ndarray of shape (n,), int, or None, default=None
+        The row of the real image that each copies. None: they are no copies.
+    copies : MovedCopies or None, default=None
+        What made them if they are copies.
     """
 
     method: str
@@ -41,9 +46,15 @@ class Portion:
     class_indices: np.ndarray
     weights: np.ndarray
     make: Maker
+    sources: np.ndarray | None = None
+    copies: MovedCopies | None = None
 
     def __len__(self) -> int:
         return len(self.numbers)
+
+    def sources_or_none(self) -> np.ndarray:
+        """Return the row that each image copies, -1 where it copies none."""
+        return np.full(len(self), -1) if self.sources is None else self.sources
 
 
 class Synthesis:
@@ -72,6 +83,8 @@ class Synthesis:
         How each is made.
     weights : ndarray of shape (n,)
         How much each should count in training, where a real image counts 1.
+    sources : ndarray of shape (n,), int
+        The row of the real image that each copies, -1 where it copies none.
     """
 
     def __init__(
@@ -82,6 +95,7 @@ class Synthesis:
         self.labels = Labels(attributes.names, attributes.columns(indices))
         self.numbers = _join(int, [portion.numbers for portion in portions])
         self.weights = _join(float, [portion.weights for portion in portions])
+        self.sources = _join(int, [portion.sources_or_none() for portion in portions])
         named = [np.full(len(portion), portion.method) for portion in portions]
         self.methods = _join("U12", named)
 
