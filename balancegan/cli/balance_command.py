@@ -28,6 +28,7 @@ from balancegan.cli.evaluate_command import (
     refuse_report,
     run_comparison,
 )
+from balancegan.cli.option_types import NumberType
 from balancegan.cli.options import (
     COMPARISON_PARAMETERS,
     READING_PARAMETERS,
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from balancegan.balance import Plan
     from balancegan.cli.display import Display
     from balancegan.cli.tasks import Output, Task
+    from balancegan.data.holdout import Holdout
     from balancegan.data.labelled import LabelledImages
     from balancegan.evaluation.result import EvaluationResult
 
@@ -110,6 +112,12 @@ SPLITTING = ("seeds", "folds", "group_key")
     is_flag=True,
     help="Then find out whether it helps, as the command evaluate does.",
 )
+@click.option(
+    "--holdout",
+    type=NumberType(0, 1, min_open=True, max_open=True),
+    help="Set this share of each class aside as a test part before anything is "
+    "learned. Images of one group (--group-key) and copies stay on one side.",
+)
 @comparison_options
 @data_options
 @training_options
@@ -124,6 +132,7 @@ def balance(
     model: Path | None,
     dry_run: bool,
     evaluated: bool,
+    holdout: float | None,
     fail_if_worse: bool,
     resume: bool,
     overwrite: bool,
@@ -139,7 +148,7 @@ def balance(
 
     times = click.get_current_context().with_resource(recording_times())
     # What can be refused is refused before any training
-    _refuse_idle_options(with_model=model is not None, evaluated=evaluated)
+    _refuse_idle_options(model=model, evaluated=evaluated, holdout=holdout)
     reading, names, writing, comparing, splitting = (
         take(options, parameters)
         for parameters in (READING_PARAMETERS, NAMES, WRITING, COMPARING, SPLITTING)
@@ -152,6 +161,7 @@ def balance(
     report, folders = comparing["report"], (options["log_dir"], comparing["cache"])
     output = _check_output(data, out, format, overwrite, report, folders, **writing)
     how = {"value_range": options["value_range"], "quiet": quiet, **reading}
+    how["holdout"] = _choose_holdout(holdout, options["random_state"], splitting)
     labelled, of_images = _read(data, model, output, **how)
     told = labelled.format_settings(options["value_range"])
     refuse_sources(labelled, [report, writing["picture"]])
@@ -181,6 +191,23 @@ def balance(
             facts, times, notes=labelled.notes, findings=found + find_issues(result)
         )
     exit_if_worse(result, fail_if_worse)
+
+
+def _choose_holdout(
+    share: float | None, seed: int | None, splitting: dict[str, Any]
+) -> "Holdout | None":
+    """Return how a test part is set aside, which a comparison then uses.
+
+    Its groups are no longer those of folds, unless folds are asked for.
+    """
+    from balancegan.data.holdout import Holdout
+
+    if share is None:
+        return None
+    group_key = splitting["group_key"]
+    if splitting["folds"] is None:
+        splitting["group_key"] = None
+    return Holdout(share, seed or 0, group_key)
 
 
 def _check_output(
@@ -332,15 +359,22 @@ def _describe(
     }
 
 
-def _refuse_idle_options(*, with_model: bool, evaluated: bool) -> None:
+def _refuse_idle_options(
+    *, model: Path | None, evaluated: bool, holdout: float | None
+) -> None:
     """Refuse options of balance that others leave without effect."""
     refuse_idle_settings()
-    if with_model and evaluated:
+    if model is not None and holdout is not None:
+        raise InputRefused(
+            "--holdout sets images aside before training, and a saved model may have "
+            "been trained on them. Leave out --model, or --holdout."
+        )
+    if model is not None and evaluated:
         raise InputRefused(
             "--evaluate trains generators of its own on each training part; it does "
             "not judge a saved model. Leave out --model, or --evaluate."
         )
-    if with_model:
+    if model is not None:
         refuse_given(
             (*TRAINING_PARAMETERS, "save_model", "resume"),
             "A saved model is not trained again, so these options have no effect "
@@ -348,8 +382,11 @@ def _refuse_idle_options(*, with_model: bool, evaluated: bool) -> None:
             "leave out --model",
         )
     if not evaluated:
+        idle = set(COMPARISON_PARAMETERS)
+        if holdout is not None:
+            idle.discard("group_key")
         refuse_given(
-            COMPARISON_PARAMETERS,
+            tuple(idle),
             "Nothing is compared without --evaluate, so these options have no effect",
             "add --evaluate",
         )

@@ -35,6 +35,7 @@ from balancegan.errors import (
 from balancegan.memory import available_bytes, check_available
 
 if TYPE_CHECKING:
+    from balancegan.data.holdout import Holdout
     from balancegan.data.labelled import LabelledImages
     from balancegan.images import ImageFormat
 
@@ -261,16 +262,22 @@ def read_data(
     value_range: tuple[float, float] | None,
     *,
     may_be_dim: bool = False,
+    holdout: "Holdout | None" = None,
     **how: Any,
 ) -> "tuple[LabelledImages, ImageFormat]":
-    """Return labelled images, and their format; `how` is what `read_images` takes.
+    """Return labelled images, and the format of the training part.
 
-    For `may_be_dim` see :func:`balancegan.images.find_format`.
+    `how` is what `read_images` takes, `holdout` the test part to set aside, if any. For
+    `may_be_dim` see :func:`balancegan.images.find_format`.
     """
     from balancegan.data.reading import read_images
     from balancegan.images import find_format
 
     labelled = read_images(path, value_range=value_range, **how)
+    if holdout is not None:
+        from balancegan.data.holdout import hold_out
+
+        labelled = hold_out(labelled, holdout, value_range)
     value_range = labelled.pixel_range(value_range)
     return labelled, find_format(
         labelled.images, labelled.image_shape, value_range, may_be_dim=may_be_dim

@@ -294,8 +294,8 @@ comparison_options = add_options(
     click.option(
         "--group-key",
         metavar="KEY",
-        help="Array of DATA: images of one group stay in one fold. Compares on folds, "
-        "also where there is a test part.",
+        help="Array or column of DATA: images of one group stay on one side of a fold "
+        "or of --holdout. Compares on folds, even if DATA has a test part.",
     ),
     click.option(
         "--cache",

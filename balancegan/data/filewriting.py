@@ -10,7 +10,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,12 @@ from balancegan.data.arrays import (
 )
 from balancegan.data.columns import keep_whole, rename_apart
 from balancegan.data.fitting import unfit_image
-from balancegan.data.labelled import TRAIN, LabelledImages, SyntheticImages
+from balancegan.data.labelled import (
+    SPLIT_NAMES,
+    TRAIN,
+    LabelledImages,
+    SyntheticImages,
+)
 from balancegan.data.lineage import Lineage, safe_name, whole_range
 from balancegan.data.rows import PART
 from balancegan.errors import DataError
@@ -255,11 +260,11 @@ class _Namer:
         self.has_splits = len(labelled.parts) > 1
         self.root = labelled.root
         self.folders: dict[str, str] = {}
-        self.homes = {} if self.root is None else _find_homes(labelled, self.root)
+        self.homes = {} if self.root is None else self._find_homes()
         self.taken: set[str] = set()
         self.originals = {
-            self._original(file)
-            for part in labelled.parts.values()
+            self._original(split, file)
+            for split, part in labelled.parts.items()
             for file in part.files or ()
         }
 
@@ -269,7 +274,7 @@ class _Namer:
         """Return the name of a real image, the original's where it has one."""
         if files is None or self.root is None:
             return f"{self._folder(split, class_name)}/real_{row:06d}.png"
-        name = self._original(files[row])
+        name = self._original(split, files[row])
         if name in self.taken:  # a table may name a file twice
             again = f"{self._folder(split, class_name)}/again_{row:06d}"
             name = self._free(again, files[row].suffix)
@@ -285,8 +290,14 @@ class _Namer:
         self.taken.add(name)
         return name
 
-    def _original(self, file: Path) -> str:
-        return file.relative_to(self.root or "").as_posix()
+    def _original(self, split: str, file: Path) -> str:
+        """Return the name of an original, below its split if one was set aside."""
+        folders = file.relative_to(self.root or "").parts
+        if self.labelled.held_out is None:
+            return "/".join(folders)
+        if len(folders) > 2 and folders[0].lower() in SPLIT_NAMES:
+            folders = folders[1:]
+        return "/".join([split, *folders])
 
     def _free(self, name: str, suffix: str) -> str:
         """Return a name that nothing has: values may be alike as parts of names."""
@@ -304,17 +315,17 @@ class _Namer:
         name = self.folders[class_name]
         return f"{split}/{name}" if self.has_splits else name
 
-
-def _find_homes(labelled: LabelledImages, root: Path) -> dict[str, str]:
-    """Return the folder of each class's training files, where no others are in it."""
-    owners: dict[str, Counter[tuple[str, str]]] = {}
-    for split, part in labelled.parts.items():
-        for file, label in zip(part.files or (), part.labels, strict=True):
-            folder = file.relative_to(root).parent.as_posix()
-            owners.setdefault(folder, Counter())[split, labelled.name(label)] += 1
-    homes: dict[str, tuple[int, str]] = {}
-    for folder, counts in owners.items():
-        ((split, name), n), *others = counts.items()
-        if split == TRAIN and not others and n > homes.get(name, (0, ""))[0]:
-            homes[name] = n, folder
-    return {name: folder for name, (_, folder) in homes.items()}
+    def _find_homes(self) -> dict[str, str]:
+        """Return the folder of each class's training files, if no others are in it."""
+        owners: dict[str, Counter[tuple[str, str]]] = {}
+        for split, part in self.labelled.parts.items():
+            for file, label in zip(part.files or (), part.labels, strict=True):
+                folder = PurePosixPath(self._original(split, file)).parent.as_posix()
+                counts = owners.setdefault(folder, Counter())
+                counts[split, self.labelled.name(label)] += 1
+        homes: dict[str, tuple[int, str]] = {}
+        for folder, counts in owners.items():
+            ((split, name), n), *others = counts.items()
+            if split == TRAIN and not others and n > homes.get(name, (0, ""))[0]:
+                homes[name] = n, folder
+        return {name: folder for name, (_, folder) in homes.items()}

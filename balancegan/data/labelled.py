@@ -140,6 +140,9 @@ class LabelledImages:
         Columns that the GAN is told beside the label.
     label_name : str
         What the label is called beside them.
+    held_out : ndarray of shape (n,), bool, or None
+        Which rows of the training part, as it was read, became the test part. None:
+        nothing was set aside, see :func:`balancegan.data.holdout.hold_out`.
     """
 
     path: Path
@@ -154,6 +157,7 @@ class LabelledImages:
     image_shape: tuple[int, ...] | None = None
     attributes: tuple[str, ...] = ()
     label_name: str = ONE_LABEL
+    held_out: np.ndarray | None = None
 
     @property
     def train(self) -> Part:
@@ -261,7 +265,8 @@ class LabelledImages:
         """Arrays that have a row for each training image, and none for new ones."""
         if self.stored is None:
             return []
-        told = [self.stored.key_of(name) for name in self.attributes]
+        names = self.attributes if self.held_out is None else self.column_names
+        told = [self.stored.key_of(name) for name in names]
         return [key for key in self.stored.aligned_keys if key not in told]
 
     def name(self, label: Any) -> str:

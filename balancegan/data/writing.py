@@ -5,6 +5,7 @@ byte; everything appears whole or not at all.
 """
 
 import io
+import itertools
 import os
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
@@ -14,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from balancegan.data.archives import write_array, write_arrays, write_members
+from balancegan.data.arraynames import find_other_parts
 from balancegan.data.arrays import (
     WEIGHT_KEY,
     add_images,
@@ -23,7 +25,13 @@ from balancegan.data.arrays import (
 )
 from balancegan.data.filewriting import check_pixels, write_files
 from balancegan.data.idx import write_idx
-from balancegan.data.labelled import LabelledImages, SyntheticImages
+from balancegan.data.labelled import (
+    TEST,
+    TRAIN,
+    LabelledImages,
+    SyntheticImages,
+    column_name,
+)
 from balancegan.data.lineage import safe_name
 from balancegan.data.manifests import encode_table
 from balancegan.data.outputs import (
@@ -154,7 +162,9 @@ def write_images(
             if card is not None:
                 (folder / FOLDER_CARD).write_text(card, encoding="utf-8")
         return
-    if kind == "npz" and is_copy:
+    if kind == "npz" and is_copy and labelled.held_out is not None:
+        _write_parted(out, labelled, synthetic)
+    elif kind == "npz" and is_copy:
         _write_copy(out, labelled, synthetic)
     elif kind == "npz":
         write_arrays(out, to_arrays(labelled, synthetic))
@@ -209,6 +219,32 @@ def _write_copy(
             for name, member in members.items():
                 if name not in written:
                     archive.writestr(member, old.read(name))
+
+
+def _write_parted(
+    out: Path, labelled: LabelledImages, synthetic: SyntheticImages | None
+) -> None:
+    """Write an .npz file whose test part was set aside, with its other arrays.
+
+    Arrays with a row for each image are parted, too.
+    """
+    stored, is_test = labelled.stored, labelled.held_out
+    if stored is None or is_test is None:
+        raise ValueError("Named arrays are parted only where rows were set aside.")
+    new = to_arrays(labelled, synthetic)
+    pairs = find_other_parts(stored.images_key, stored.labels_key, stored.keys)
+    known = {stored.images_key, stored.labels_key, *itertools.chain(*pairs.values())}
+    known |= {key for key in map(stored.key_of, labelled.column_names) if key}
+    rest = [key for key in stored.keys if key not in known and key not in new]
+    with np.load(labelled.path, allow_pickle=False) as arrays:
+        for key in rest:
+            if key in stored.aligned_keys:
+                name = column_name(key)
+                new[f"{name}_{TRAIN}"] = arrays[key][~is_test]
+                new[f"{name}_{TEST}"] = arrays[key][is_test]
+            else:
+                new[key] = arrays[key]
+    write_arrays(out, new)
 
 
 def _write_folder(
