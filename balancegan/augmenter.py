@@ -64,11 +64,13 @@ class ConditionalGANAugmenter(ModelSampler):
         GAN; beyond, real images again, half of them moved a little. Of more classifiers
         take what a GAN's images have in common for a sign of the class. 1: no limit. 0:
         copies only; with one attribute `fit` then takes a tenth of the time.
-    move_copies : bool, default=True
-        Whether half of the real images that come again are moved a little, by at most a
-        fourteenth of the sides; where every class gets some, the same share of the rows
-        of each. A network that learns from the rows as they are knows
-        more by it. False is better for one that moves all images while it learns.
+    moves : str or list of str, default="shift"
+        How copies may be moved. "shift": half of them by at most a fourteenth of the
+        sides; where every class gets copies, the same share of the rows of each. A list
+        names more: "mirror" (left to right), "half-turn", "quarter-turn". "auto" shifts
+        and finds out which of the others keep the class, by judges trained on the real
+        images (a few minutes at most); see `moves_`. "none" repeats images unchanged, which is
+        better if your own training augments images.
     reject : bool, default=True
         Look at the GAN's images, by judges trained on the real ones (about a minute),
         and reject copies, repetitions and those of other classes or unlike any; see
@@ -165,6 +167,10 @@ class ConditionalGANAugmenter(ModelSampler):
     quality_summary_ : DataFrame
         The same for each class, before and after rejection, beside real images; see
         :func:`balancegan.synthesis.summary.summarize`.
+    moves_ : FoundMoves or None
+        With `moves="auto"`, which moves the last resampling allowed copies, and why;
+        see :class:`balancegan.synthesis.move_finder.FoundMoves`. None: nothing was
+        found out, since no copy was needed or `moves` says which.
     validated_ : ValidatedAmounts or None
         With "validated", the amounts that `fit` tried, what each gained, and which it
         chose; see :class:`balancegan.downstream.amounts.ValidatedAmounts`. A loaded
@@ -238,7 +244,7 @@ class ConditionalGANAugmenter(ModelSampler):
         truncation: float | None = None,
         gan_only: bool = False,
         gan_share: float = 0.1,
-        move_copies: bool = True,
+        moves: str | Sequence[str] = "shift",
         validation_minutes: float = 10,
         image_shape: tuple[int, ...] | None = None,
         value_range: tuple[float, float] | None = None,
@@ -264,7 +270,7 @@ class ConditionalGANAugmenter(ModelSampler):
         self.truncation = truncation
         self.gan_only = gan_only
         self.gan_share = gan_share
-        self.move_copies = move_copies
+        self.moves = moves
         self.validation_minutes = validation_minutes
         self.image_shape = image_shape
         self.value_range = value_range
@@ -327,6 +333,9 @@ class ConditionalGANAugmenter(ModelSampler):
         """
         model, parameters = load_model(path, generator)
         parameters["generator"] = generator
+        if "move_copies" in parameters:  # of earlier versions
+            is_moved = parameters.pop("move_copies")
+            parameters["moves"] = "shift" if is_moved else "none"
         try:
             augmenter = cls(**parameters)
             augmenter._validate_params()
@@ -395,6 +404,6 @@ class ConditionalGANAugmenter(ModelSampler):
     def _adopt(self, model: TrainedModel, history: History) -> None:
         self.model_ = model
         self.history_, self.class_history_ = history.frame(), history.class_frame()
-        self._training_data = self._judged = self.validated_ = None
+        self._training_data = self._judged = self.validated_ = self.moves_ = None
         self.classes_, counts = model.marginal(self.balance_on)
         self.class_counts_ = dict(zip(self.classes_.tolist(), counts, strict=True))

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from numbers import Integral, Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import joblib
 import numpy as np
@@ -40,9 +40,13 @@ from balancegan.gan.model import TrainedModel
 from balancegan.images import check_format, check_row_shape
 from balancegan.sampler import ImageOverSampler, without
 from balancegan.synthesis.ladder import GENERATED, Ladder
+from balancegan.synthesis.moved import list_moves
 from balancegan.synthesis.reference import Reference
 from balancegan.synthesis.summary import describe_exceptions
 from balancegan.synthesis.synthesis import Synthesis
+
+if TYPE_CHECKING:
+    from balancegan.synthesis.move_finder import FoundMoves
 
 COUNT = Interval(Integral, 1, None, closed="left")
 ABOVE_ZERO = Interval(Real, 0, None, closed="neither")
@@ -68,7 +72,7 @@ class ModelSampler(ImageOverSampler):
         "truncation": [ABOVE_ZERO, None],
         "gan_only": ["boolean"],
         "gan_share": [Interval(Real, 0, 1, closed="both")],
-        "move_copies": ["boolean"],
+        "moves": [str, list, tuple],
         "validation_minutes": [ABOVE_ZERO],
     }
 
@@ -80,15 +84,20 @@ class ModelSampler(ImageOverSampler):
     truncation: float | None
     gan_only: bool
     gan_share: float
-    move_copies: bool
+    moves: str | Sequence[str]
+    moves_: "FoundMoves | None"
     validation_minutes: float
     verbose: int
     validated_: ValidatedAmounts | None
-    _judged: tuple[str, Reference | None] | None
+    _judged: "tuple[str, Reference | None, FoundMoves | None] | None"
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled: not the images, nor judges, which hold some."""
         return without(super().__getstate__(), "_judged")
+
+    def _validate_params(self) -> None:
+        super()._validate_params()
+        list_moves(self.moves)
 
     def sample(self, label: Any, n: int, *, first: int = 0) -> np.ndarray:
         """Return synthetic images of one class, or of a combination of attributes.
@@ -201,10 +210,11 @@ class ModelSampler(ImageOverSampler):
         self.n_to_generate_ = plan
         class_indices = model.attributes.indices(labels)
         key = joblib.hash((images, class_indices))
-        known = self._judged[1] if self._judged and self._judged[0] == key else None
-        ladder = self._ladder(images, class_indices, known)
+        known = self._judged[1:] if self._judged and self._judged[0] == key else ()
+        ladder = self._ladder(images, class_indices, *known)
         made = ladder.climb(plan, names, show=bool(self.verbose))
-        self._judged = (key, ladder.reference)
+        self._judged = (key, ladder.reference, ladder.found_moves)
+        self.moves_ = None if ladder.moves is not None else ladder.found_moves
         self.quality_, self.quality_summary_ = made.quality, made.summary
         if np.isin(made.quality.get("method", []), GENERATED).any():
             model.warn_if_brief(stacklevel=5)
@@ -290,8 +300,9 @@ class ModelSampler(ImageOverSampler):
         images: np.ndarray,
         class_indices: np.ndarray,
         reference: Reference | None = None,
+        found_moves: "FoundMoves | None" = None,
     ) -> Ladder:
-        """Return what makes images; `reference` are judges of the same images."""
+        """Return what makes images; the last two were found of the same images."""
         return Ladder(
             self._truncated(),
             images,
@@ -299,7 +310,8 @@ class ModelSampler(ImageOverSampler):
             reject=self.reject,
             gan_only=self.gan_only,
             gan_share=self.gan_share,
-            move_copies=self.move_copies,
+            moves=list_moves(self.moves),
+            found_moves=found_moves,
             best_of=self.best_of,
             reference=reference,
         )

@@ -338,7 +338,7 @@ EVERY_PARAMETER = {
     "truncation": 1.5,
     "gan_only": True,
     "gan_share": 0.5,
-    "move_copies": False,
+    "moves": ["shift", "mirror"],
     "validation_minutes": 2.0,
     "image_shape": (8, 8),
     "value_range": (0, 255),

@@ -171,16 +171,17 @@ def test_the_card_counts_images_by_how_they_came_about(cells, tmp_path):
 def test_copies_are_moved_unless_somebody_moves_images_while_training(
     cells, tmp_path, is_moved
 ):
-    options = ["--no-move-copies"] * (not is_moved) + ["--gan-share", "0"]
+    options = ["--moves", "shift" if is_moved else "none"] + ["--gan-share", "0"]
     options += ["--target", "neutrophil=30", "--size", "16x24", *QUICK]
     result = run("balance", cells, "--out", tmp_path / "out.npz", *options, "--json")
-    assert json.loads(result.stdout)["move_copies"] == is_moved
+    moves = json.loads(result.stdout)["moves"]
+    assert moves == {"allowed": ["shift"] * is_moved, "sentence": None, "found": None}
     images = [image.tobytes() for image in load_npz(tmp_path / "out.npz")["x_train"]]
     is_again = [image in images[:-17] for image in images[-17:]]
     assert all(is_again) != is_moved
     assert any(is_again)
     card = (tmp_path / "out.card.md").read_text()
-    assert ("half of them moved" in card) == is_moved
+    assert ("half of them shifted" in card) == is_moved
     assert "copies of their real\nimages" in card
 
 
@@ -196,9 +197,9 @@ def test_a_model_that_was_kept_moves_copies_as_is_asked(cells, tmp_path):
     model, options = tmp_path / "model", ["--size", "16x24"]
     run("train", cells, "--model", model, *options, *QUICK)
     options += ["--model", model, "--target", "neutrophil=30", "--json"]
-    options += ["--no-move-copies", "--no-reject", "--quiet"]
+    options += ["--moves", "mirror", "--no-reject", "--quiet"]
     result = run("balance", cells, "--out", tmp_path / "out.npz", *options)
-    assert not json.loads(result.stdout)["move_copies"]
+    assert json.loads(result.stdout)["moves"]["allowed"] == ["mirror"]
 
 
 def test_a_card_lies_beside_a_file_and_is_not_written_over(cells, tmp_path):

@@ -130,9 +130,9 @@ def test_where_every_class_gets_copies_as_many_of_each_are_moved(
     told = {}
 
     class Remembers(MovedCopies):
-        def __init__(self, images, class_indices, rows, *others):
+        def __init__(self, images, class_indices, rows, *others, **named):
             told[len(rows)] = others[-1]
-            super().__init__(images, class_indices, rows, *others)
+            super().__init__(images, class_indices, rows, *others, **named)
 
     monkeypatch.setattr(ladder, "MovedCopies", Remembers)
     fitted.set_params(gan_share=gan_share)
@@ -256,11 +256,11 @@ def test_real_images_come_again_as_they_are_where_none_are_to_be_moved(
     X, y = tiny_classes
     moved, _ = fitted.resample({"shirt": 42})
     numbers = fitted.quality_["number"]
-    fitted.set_params(move_copies=False)
+    fitted.set_params(moves="none")
     try:
         as_they_are, _ = fitted.resample({"shirt": 42})
     finally:
-        fitted.set_params(move_copies=True)
+        fitted.set_params(moves="shift")
     is_copy = fitted.method_ == "copied"
     assert is_copy.sum() == 25
     # The GAN's images, and whose turn it is, are the same
@@ -298,12 +298,12 @@ def test_a_copy_is_moved_alike_at_every_size_and_of_every_dtype():
             assert copies.describe(number, (120, 240)) == ""
         for dtype in ("uint8", "uint16", "float32", "bool"):
             assert copies.apply(number, whole.astype(dtype)).dtype == dtype
-        down, right = copies._shift(number, (120, 240))
+        *_, down, right = copies._move(number, (120, 240))
         assert abs(down) <= round(120 / 14)
         assert abs(right) <= round(240 / 14)
         np.testing.assert_array_equal(moved, shift_image(whole, down, right))
         # In proportion: within a pixel of the small image
-        at_12 = copies._shift(number, small.shape[:2])
+        at_12 = copies._move(number, small.shape[:2])[2:]
         assert abs(at_12[0] - down / 10) <= 1
         assert abs(at_12[1] - right / 20) <= 1
 
@@ -319,12 +319,12 @@ def test_what_a_shift_uncovers_is_mirrored_in_large_images_repeated_in_small_one
 
 
 def test_copies_say_which_row_they_copy(fitted):
-    fitted.set_params(move_copies=False, reject=False)
+    fitted.set_params(moves="none", reject=False)
     try:
         synthesis = fitted.synthesize({"shirt": 40})
         images = np.concatenate(list(synthesis))
     finally:
-        fitted.set_params(move_copies=True, reject=True)
+        fitted.set_params(moves="shift", reject=True)
     real = fitted._training_data[0]
     is_copy = synthesis.methods == "copied"
     assert is_copy.any()

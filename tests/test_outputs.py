@@ -365,7 +365,7 @@ def test_names_of_files_are_not_longer_than_file_systems_allow(tmp_path):
     ("options", "because"),
     [
         (["--gan-only", "--gan-share", "0.1"], "--gan-share. Leave them out, or leave"),
-        (["--gan-only", "--no-move-copies"], "--no-move-copies"),
+        (["--gan-only", "--moves", "none"], "--moves"),
         (["--validation-minutes", "3"], "add --target validated"),
         (["--target", "2", "--validation-minutes", "3"], "add --target validated"),
     ],

@@ -306,6 +306,8 @@ def _run(
     if facts.get("validated"):
         display.show_validated(facts["validated"])
         _show_plan(task, facts["plan"], display)
+    if facts.get("moves", {}).get("sentence"):
+        display.say(facts["moves"]["sentence"])
     if facts.get("quality"):
         display.show_quality(facts["quality"], task.classes.name)
     display.say_cost(output.path, facts, task.labelled.aligned_keys)

@@ -34,6 +34,7 @@ from balancegan.gan.persistence import check_destination
 from balancegan.images import ImageFormat, find_format
 from balancegan.pictures import compare_real_and_synthetic, write_png
 from balancegan.progress import show_progress
+from balancegan.synthesis.moved import list_moves
 
 # In pictures
 SHOWN_PER_CLASS = 8
@@ -84,7 +85,7 @@ def balance_file(task: Task, out: Output, checkpoints: Path | None) -> dict[str,
         "model": None if task.model is None else str(task.model),
         "fingerprint": synthetic.model,
         "quality": _facts_of(augmenter.quality_summary_),
-        "move_copies": augmenter.move_copies,
+        "moves": _describe_moves(augmenter),
         "truncation": augmenter.truncation,
         "validated": _describe_validated(augmenter),
     }
@@ -217,6 +218,16 @@ def _describe_validated(augmenter: ConditionalGANAugmenter) -> dict[str, Any] | 
     if found is None:
         return None
     return {"sentence": found.sentence, "tried": _facts_of(found.tried)}
+
+
+def _describe_moves(augmenter: ConditionalGANAugmenter) -> dict[str, Any]:
+    """Return how copies may be moved and, where it was found out, what was found."""
+    found = augmenter.moves_
+    if found is None:
+        allowed = list_moves(augmenter.moves) or ()
+        return {"allowed": list(allowed), "sentence": None, "found": None}
+    tried = _facts_of(found.table)
+    return {"allowed": [*found.allowed], "sentence": found.sentence, "found": tried}
 
 
 def _facts_of(summary: pd.DataFrame) -> list[dict[str, Any]]:

@@ -291,7 +291,7 @@ def refuse_idle_settings() -> None:
     said = click.get_current_context().params
     if said["gan_only"]:
         refuse_given(
-            ("gan_share", "move_copies"),
+            ("gan_share", "moves"),
             "With --gan-only all are the GAN's, so these options have no effect",
             "leave out --gan-only",
         )

@@ -9,7 +9,9 @@ from typing import Any
 import click
 
 SIDE = "[1-9][0-9]{0,3}"  # of an image, in pixels
-MOST_STEPS = 10**9  # that of `gan.presets`, whose imports would slow down --help
+# Those of `gan.presets` and `synthesis.moved`, whose imports would slow down --help
+MOST_STEPS = 10**9
+MOVES = ("shift", "mirror", "half-turn", "quarter-turn")
 
 
 class StepsType(click.ParamType):
@@ -114,6 +116,24 @@ class NamesType(click.ParamType):
             self.fail(
                 f"{value!r} is no list of names such as digit,colour.", param, ctx
             )
+        return names
+
+
+class MovesType(NamesType):
+    """How copies may be moved: "auto", "none", or names with commas between."""
+
+    name = "auto|none|name[,name...]"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:
+        """Return "auto", "none", or the names."""
+        if value in ("auto", "none"):
+            return value
+        names = super().convert(value, param, ctx)
+        if not set(names) <= set(MOVES):
+            known = f"auto, none, or some of {', '.join(MOVES)} with commas between"
+            self.fail(f"{value!r} is not {known}.", param, ctx)
         return names
 
 

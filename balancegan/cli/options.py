@@ -8,6 +8,7 @@ import click
 
 from balancegan.cli.option_types import (
     IntegerType,
+    MovesType,
     NamesType,
     NumberType,
     ShapeType,
@@ -38,7 +39,7 @@ SCREENING_PARAMETERS = (
     "truncation",
     "gan_only",
     "gan_share",
-    "move_copies",
+    "moves",
 )
 VALIDATING_PARAMETERS = ("validation_minutes",)
 
@@ -200,11 +201,14 @@ target_options = add_options(
         "trained for a tenth of the steps.",
     ),
     click.option(
-        "--move-copies/--no-move-copies",
-        default=True,
+        "--moves",
+        type=MovesType(),
+        default="shift",
         show_default=True,
-        help="Move half of the real images that come again, by a fourteenth of the "
-        "sides at most; worse for networks that move all images while they learn.",
+        help="How copies may be moved: shift (half of them, by a fourteenth of the "
+        "sides at most), mirror, half-turn, quarter-turn; auto (shift, and those that "
+        "are found to keep the class); or none, which is better if your training "
+        "augments images.",
     ),
 )
 

@@ -13,7 +13,6 @@ import numpy as np
 
 from balancegan.attributes import unravel
 from balancegan.gan.judge import Judge, split_logits
-from balancegan.images import ImageFormat
 from balancegan.synthesis.simple_judge import SimpleJudge
 
 N_FOLDS = 3
@@ -22,6 +21,17 @@ FOLD_SEED_OFFSET = 15_485_863  # these judges are not those of the training
 # Below so many training images a network learns less than a linear model does
 FEWEST_FOR_NETWORK = 150
 IN_EVERY_FOLD = -1
+
+
+class JudgedFormat(Protocol):
+    """What judges ask of an image format."""
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels."""
+
+    def to_model_range(self, images: np.ndarray) -> np.ndarray:
+        """Return rows of images as float32 in [-1, 1], channels last."""
 
 
 class ImageJudge(Protocol):
@@ -60,7 +70,7 @@ class CrossFittedJudge:
 
     Parameters
     ----------
-    image_format : ImageFormat
+    image_format : ImageFormat, or what has these two of its attributes
         Of the images.
     sizes : tuple of int
         How many values each attribute has.
@@ -78,7 +88,7 @@ class CrossFittedJudge:
     """
 
     def __init__(
-        self, image_format: ImageFormat, sizes: tuple[int, ...], seed: int
+        self, image_format: JudgedFormat, sizes: tuple[int, ...], seed: int
     ) -> None:
         self.image_format, self.sizes = image_format, sizes
         self.seed = (seed + FOLD_SEED_OFFSET) % 2**32
@@ -90,6 +100,7 @@ class CrossFittedJudge:
         images: np.ndarray,
         class_indices: np.ndarray,
         n_steps: int | None = None,
+        groups: np.ndarray | None = None,
     ) -> None:
         """Train each judge on what is not held out from it.
 
@@ -101,9 +112,14 @@ class CrossFittedJudge:
             Their classes; of several attributes, of their combinations.
         n_steps : int or None, default=None
             Steps of training, where the judges are networks. None: ``JUDGE_STEPS``.
+        groups : ndarray of shape (n,), int, or None, default=None
+            Images of the same number are held out together. None: each is alone.
         """
-        self.folds = assign_folds(class_indices, self.seed)
-        self.is_network = len(images) >= FEWEST_FOR_NETWORK
+        if groups is None:
+            groups = np.arange(len(images))
+        _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
+        self.folds = assign_folds(class_indices[first], self.seed)[inverse]
+        self.is_network = len(first) >= FEWEST_FOR_NETWORK
         self.judges = []
         for fold in range(N_FOLDS):
             rows = np.flatnonzero(self.folds != fold)
@@ -124,10 +140,11 @@ class CrossFittedJudge:
             What they were asked to be.
         """
         asked = np.broadcast_to(class_indices, len(images))
-        return [self._ask(judge, images, asked) for judge in self.judges]
+        return [self.ask(fold, images, asked) for fold in range(N_FOLDS)]
 
-    def _ask(self, judge: ImageJudge, images: np.ndarray, asked: np.ndarray) -> Opinion:
-        features, logits = judge.look_at(images)
+    def ask(self, fold: int, images: np.ndarray, asked: np.ndarray) -> Opinion:
+        """Return what the judge that has not seen the images of one fold says."""
+        features, logits = self.judges[fold].look_at(images)
         probability = np.ones(len(images))
         agrees = np.ones(len(images), dtype=bool)
         values = unravel(asked, self.sizes)

@@ -11,7 +11,7 @@ words that users see.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -24,12 +24,15 @@ from balancegan.gan.selection import Selection
 from balancegan.progress import show_progress
 from balancegan.synthesis.faults import COPIED, GAN, INTERPOLATED, METHODS, RECOMBINED
 from balancegan.synthesis.interpolation import InterpolatingModel
-from balancegan.synthesis.moved import MOVED, MovedCopies
+from balancegan.synthesis.moved import MOVED, SHIFTED, MovedCopies
 from balancegan.synthesis.recombination import RecombiningModel
 from balancegan.synthesis.reference import Reference
 from balancegan.synthesis.rejection import Screen, Screened
 from balancegan.synthesis.summary import Made, summarize
 from balancegan.synthesis.synthesis import Portion
+
+if TYPE_CHECKING:
+    from balancegan.synthesis.move_finder import FoundMoves
 
 # From how many real images of a class on; benchmarks/LOG.md has how this was found
 RUNGS = ((GAN, 8), (INTERPOLATED, 20), (COPIED, 1))
@@ -92,8 +95,11 @@ class Ladder:
     gan_share : float
         At most this share of the rows of a class, real and made, are images of the GAN,
         rounded up. 1: no limit.
-    move_copies : bool, default=True
-        Whether half of the copies are moved.
+    moves : sequence of str or None, default=("shift",)
+        How copies may be moved; see :class:`balancegan.synthesis.moved.MovedCopies`.
+        None: it is found out when copies are first needed.
+    found_moves : FoundMoves or None, default=None
+        What was found out, where it was already.
     reference : Reference or None, default=None
         Judges of these images, where there are some already.
     """
@@ -108,17 +114,18 @@ class Ladder:
         gan_only: bool,
         best_of: int = 1,
         gan_share: float = 1.0,
-        move_copies: bool = True,
+        moves: Sequence[str] | None = (SHIFTED,),
+        found_moves: "FoundMoves | None" = None,
         reference: Reference | None = None,
     ) -> None:
         self.model, self.images, self.class_indices = model, images, class_indices
         self.reject, self.gan_only, self.best_of = reject, gan_only, best_of
         self.gan_share = 1.0 if gan_only else gan_share
-        self.move_copies = move_copies
+        self.moves, self.found_moves = moves, found_moves
         self.reference = reference
         self.finder: LatentFinder | None = None
         self.moved_share = 0.0
-        self.is_shown = False
+        self.show = self.is_shown = False
 
     def climb(self, plan: Plan, names: Sequence[str], *, show: bool) -> Laddered:
         """Return how the images of a plan are made.
@@ -137,6 +144,7 @@ class Ladder:
         self.moved_share = self._share_to_move(plan, names)
         portions: list[Portion] = []
         tables, rows = [], []
+        self.show = show
         self.is_shown = show and self.reject and bool(wanted)
         with show_progress(
             "Judging", len(wanted), "classes", visible=self.is_shown
@@ -313,6 +321,23 @@ class Ladder:
             self.finder, self.images[few], self.class_indices[few]
         )
 
+    def _allowed_moves(self) -> Sequence[str]:
+        """Return how copies may be moved, after finding out if nobody said so."""
+        if self.moves is not None:
+            return self.moves
+        if self.found_moves is None:
+            from balancegan.synthesis.move_finder import find_moves  # imports Keras
+
+            self.found_moves = find_moves(
+                self.images,
+                self.class_indices,
+                self.model.image_format,
+                self.model.attributes,
+                self.model.seed,
+                show=self.show,
+            )
+        return self.found_moves.allowed
+
     def _copies(self, own: np.ndarray, n: int, n_rows: int) -> Portion:
         """Return copies, half of them moved, or as many of the rows as elsewhere."""
         moved = min(1.0, max(MOVED, self.moved_share * n_rows / n))
@@ -322,7 +347,8 @@ class Ladder:
             own,
             self.model.image_format,
             self.model.seed,
-            moved if self.move_copies else 0.0,
+            moved,
+            moves=self._allowed_moves(),
         )
         numbers = np.arange(n)
         sources = np.array([copies.source(k) for k in numbers.tolist()], dtype=int)
