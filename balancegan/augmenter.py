@@ -69,8 +69,8 @@ class ConditionalGANAugmenter(ModelSampler):
         sides; where every class gets copies, the same share of the rows of each. A list
         names more: "mirror" (left to right), "half-turn", "quarter-turn". "auto" shifts
         and finds out which of the others keep the class, by judges trained on the real
-        images (a few minutes at most); see `moves_`. "none" repeats images unchanged, which is
-        better if your own training augments images.
+        images (a few minutes at most); see `moves_`. "none" repeats images unchanged,
+        which is better if your own training augments images.
     reject : bool, default=True
         Look at the GAN's images, by judges trained on the real ones (about a minute),
         and reject copies, repetitions and those of other classes or unlike any; see
