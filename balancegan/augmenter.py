@@ -65,20 +65,18 @@ class ConditionalGANAugmenter(ModelSampler):
         take what a GAN's images have in common for a sign of the class. 1: no limit. 0:
         copies only; with one attribute `fit` then takes a tenth of the time.
     moves : str or list of str, default="shift"
-        How copies may be moved. "shift": half of them by at most a fourteenth of the
-        sides; where every class gets copies, the same share of the rows of each. A list
-        names more: "mirror" (left to right), "half-turn", "quarter-turn". "auto" shifts
-        and finds out which of the others keep the class, by judges trained on the real
-        images (a few minutes at most); see `moves_`. "none" repeats images unchanged,
-        which is better if your own training augments images.
+        How copies may be moved. "shift": half of them, by a fourteenth of the sides at
+        most. A list adds "mirror", "half-turn", "quarter-turn"; "auto" those that keep
+        the class as judges of the real images find in minutes, see `moves_`. "none":
+        not at all, which is better if your training augments images.
     reject : bool, default=True
         Look at the GAN's images, by judges trained on the real ones (about a minute),
         and reject copies, repetitions and those of other classes or unlike any; see
-        :mod:`balancegan.synthesis.rejection`. False: they come as the GAN makes them.
+        :mod:`balancegan.synthesis.rejection`.
     best_of : int, default=1
-        Look at so many images for each one that is taken, and take those that the
-        judges are surest of. More give plainer images, and fewer different ones. 1:
-        the first that are not rejected. Without `reject` nobody judges, and it is 1.
+        Check so many images for each one that is taken, and take those that the judges
+        are surest of. More give plainer, less varied images. 1: the first that are not
+        rejected. Without `reject` it is 1.
     truncation : float, default=None
         Draw latents from a normal distribution cut off at so many standard deviations:
         1 gives typical images and little variety. None: a whole one.
@@ -149,8 +147,7 @@ class ConditionalGANAugmenter(ModelSampler):
     class_counts_ : dict
         How many images of each class the model was trained on.
     sampling_strategy_ : dict
-        As imbalanced-learn's: how many images to make of each class, zeros left out. A
-        loaded model has none.
+        Images to make per class, without zeros. A loaded model has none.
     n_to_generate_ : dict
         How many images the last resampling made of each class, zeros included.
     is_synthetic_ : ndarray of shape (n_resampled,), bool
@@ -159,8 +156,7 @@ class ConditionalGANAugmenter(ModelSampler):
         How each row of the last resampling came about: "real", "gan", "copied",
         "recombined" or "interpolated".
     sample_weight_ : ndarray of shape (n_resampled,)
-        What each should weigh in training, for `sample_weight` of scikit-learn's and
-        Keras's `fit`: 1, and less where judges are less sure than of real images.
+        For `sample_weight` of `fit`: 1, less where judges are less sure than of real.
     quality_ : DataFrame
         What was found of each synthetic image of the last resampling, in order; see
         :class:`balancegan.synthesis.ladder.Laddered`.
@@ -168,9 +164,8 @@ class ConditionalGANAugmenter(ModelSampler):
         The same for each class, before and after rejection, beside real images; see
         :func:`balancegan.synthesis.summary.summarize`.
     moves_ : FoundMoves or None
-        With `moves="auto"`, which moves the last resampling allowed copies, and why;
-        see :class:`balancegan.synthesis.move_finder.FoundMoves`. None: nothing was
-        found out, since no copy was needed or `moves` says which.
+        With `moves="auto"`, what the last resampling found, if it needed copies; see
+        :class:`balancegan.synthesis.move_finder.FoundMoves`.
     validated_ : ValidatedAmounts or None
         With "validated", the amounts that `fit` tried, what each gained, and which it
         chose; see :class:`balancegan.downstream.amounts.ValidatedAmounts`. A loaded
@@ -333,9 +328,6 @@ class ConditionalGANAugmenter(ModelSampler):
         """
         model, parameters = load_model(path, generator)
         parameters["generator"] = generator
-        if "move_copies" in parameters:  # of earlier versions
-            is_moved = parameters.pop("move_copies")
-            parameters["moves"] = "shift" if is_moved else "none"
         try:
             augmenter = cls(**parameters)
             augmenter._validate_params()

@@ -269,6 +269,9 @@ def _to_json(value: Any) -> Any:
 
 
 def _parameters_from_json(parameters: dict[str, Any]) -> dict[str, Any]:
+    if "move_copies" in parameters:  # of earlier versions
+        moves = "shift" if parameters.pop("move_copies") else "none"
+        parameters["moves"] = moves
     strategy = parameters["sampling_strategy"]
     if isinstance(strategy, list):
         strategy = {
