@@ -161,8 +161,7 @@ class ConditionalGANAugmenter(ModelSampler):
         What was found of each synthetic image of the last resampling, in order; see
         :class:`balancegan.synthesis.ladder.Laddered`.
     quality_summary_ : DataFrame
-        The same for each class, before and after rejection, beside real images; see
-        :func:`balancegan.synthesis.summary.summarize`.
+        The same for each class; see :func:`balancegan.synthesis.summary.summarize`.
     moves_ : FoundMoves or None
         With `moves="auto"`, what the last resampling found, if it needed copies; see
         :class:`balancegan.synthesis.move_finder.FoundMoves`.
