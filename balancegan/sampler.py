@@ -77,6 +77,12 @@ class SyntheticRows(Protocol):
     def sources(self) -> np.ndarray:
         """The row of the real image that each image copies, -1 where it copies none."""
 
+    def apply(self, row: int, image: np.ndarray) -> np.ndarray:
+        """Return an image of any size moved as the copy of this row is."""
+
+    def describe_move(self, row: int, sides: tuple[int, ...]) -> str:
+        """Return how a copy of an image with these sides is moved, "" if not."""
+
     def __len__(self) -> int:
         """Return how many images there are."""
 

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from balancegan import ConditionalGANAugmenter
+from balancegan.data.outputs import is_our_card
 from balancegan.data.reading import read_images
 
 from .conftest import load_npz, make_images
@@ -144,12 +145,28 @@ def test_the_card_says_what_was_added(cells, tmp_path):
     out = tmp_path / "out"
     balanced(cells, out, "--target", "baso|phil=9", "--attributes", "shade")
     card = (out / "README.md").read_text()
-    assert "4 of the 22 images" in card
-    assert r"| baso\|phil | 5 | 4 | 0.8 |" in card
-    assert "| neutrophil | 13 | 0 | 0.0 |" in card
-    assert "| asked for | label, shade |" in card
-    assert "| seed | 0 |" in card
-    assert "| training | 1 step" in card
+    assert "4 of 22 training images were added: 0 generated, 4 " in card
+    (row,) = [
+        line for line in card.splitlines() if line.startswith(r"| baso\|phil | 5")
+    ]
+    assert row.startswith(r"| baso\|phil | 5 | 4 |")
+    assert row.endswith("| 0.8 |")
+    assert "| neutrophil | 13 | 0 |" in card
+    assert "**Do not split this set again**" in card
+
+
+def test_the_card_begins_with_what_the_hub_reads(cells, tmp_path):
+    balanced(cells, tmp_path / "out", "--target", "neutrophil=30", "--no-reject")
+    card = (tmp_path / "out" / "README.md").read_text()
+    empty, header, text = card.split("---\n", maxsplit=2)
+    known = dict(re.findall(r"^(\w+):\n((?:- .+\n?)+)", header, re.MULTILINE))
+    assert {key: values.split("- ")[1:] for key, values in known.items()} == {
+        "task_categories": ["image-classification\n"],
+        "size_categories": ["n<1K\n"],
+        "tags": ["balanced\n", "synthetic\n"],
+    }
+    assert (empty, text.startswith("\n# Real and synthetic images\n")) == ("", True)
+    assert is_our_card(tmp_path / "out" / "README.md")
 
 
 def test_the_card_counts_images_by_how_they_came_about(cells, tmp_path):
@@ -160,11 +177,28 @@ def test_the_card_counts_images_by_how_they_came_about(cells, tmp_path):
     card = (out / "README.md").read_text()
     titles, counts = (
         [cell.strip() for cell in re.search(line, card)[0].split("|")[1:-1]]
-        for line in (r"\| class \| by the model .*\|", r"\| neutrophil \| 3 \| 0 .*\|")
+        for line in (r"\| label \| originals .*\|", r"\| neutrophil \| 13 .*\|")
     )
     shown = dict(zip(titles, counts, strict=True))
-    assert (shown["by the model"], shown["copied"]) == ("3", "14")
-    assert shown["between real images"] == "0"
+    assert (shown["generated"], shown["added"]) == ("3", "17")
+    assert int(shown["copied unchanged"]) + int(shown["copied and moved"]) == 14
+
+
+def test_files_that_stand_out_are_found_and_said(cells, tmp_path):
+    """Generated images of 8x12 pixels next to files of 33 to 60."""
+    options = ["--target", "neutrophil=30", "--size", "8x12", "--seed", "0"]
+    options += ["--steps", "1", *AS_THEY_COME, "--json"]
+    result = run("balance", cells, "--out", tmp_path / "out", *options)
+    assert result.exit_code == 0, result.output
+    facts = json.loads(result.stdout)
+    found = {row["code"]: row["outcome"] for row in facts["findings"]}
+    assert found["BG301"] == "issue"
+    assert "issue BG301" in result.stderr
+    assert "issue BG301" in (tmp_path / "out" / "README.md").read_text()
+    assert "17 of 35 training images were added: 17 generated" in result.stderr
+    assert facts["added"]["gan"] == 17
+    assert "Do not split out again" in result.stderr
+    assert [row["method"] for row in facts["files"]] == ["original", "generated"]
 
 
 @pytest.mark.parametrize("is_moved", [True, False])
@@ -181,16 +215,15 @@ def test_copies_are_moved_unless_somebody_moves_images_while_training(
     assert all(is_again) != is_moved
     assert any(is_again)
     card = (tmp_path / "out.card.md").read_text()
-    assert ("half of them shifted" in card) == is_moved
-    assert "copies of their real\nimages" in card
+    assert ("| copied and moved |" in card) == is_moved
+    assert "| copied unchanged |" in card
 
 
 @pytest.mark.parametrize("options", [[], ["--no-reject"], ["--gan-share", "0"]])
 def test_the_card_says_of_judges_where_there_were_some(cells, tmp_path, options):
     balanced(cells, tmp_path / "out", "--target", "neutrophil=30", *options)
     card = (tmp_path / "out" / "README.md").read_text()
-    for said in ("Judges of the real images", "\nAgreement is the share"):
-        assert (said in card) == (not options)
+    assert ("## Quality checks" in card) == (not options)
 
 
 def test_a_model_that_was_kept_moves_copies_as_is_asked(cells, tmp_path):
@@ -338,7 +371,9 @@ def test_a_model_of_several_attributes_is_asked_for_them(cells, tmp_path):
     assert result.exit_code == 0, result.output
     table = pd.read_csv(out / "metadata.csv")
     assert set(table.groupby(["shape", "shade"]).size()) == {6}
-    assert "Not measured here: the model was loaded" in (out / "README.md").read_text()
+    card = (out / "README.md").read_text()
+    assert "## Model" in card
+    assert "end of training" not in card
 
 
 @pytest.mark.filterwarnings("always::balancegan.UnseenCombinationWarning")
@@ -377,7 +412,7 @@ def test_what_was_never_seen_together_is_made_with_a_warning(cells, tmp_path):
     assert made["label"].tolist() == ["baso|phil"] * 5
     assert made["shade"].tolist() == ["pale"] * 5
     card = (tmp_path / "never" / "README.md").read_text()
-    assert re.search(r"phil \| pale \| 0 \| 5 \| none is real \|", card)
+    assert re.search(r"phil \| pale \| 0 \| 5 \|.*\| no original \|", card)
     assert len(pixels(tmp_path / "never.png")) > 24
 
 

@@ -123,7 +123,7 @@ def test_max_ratio_caps(data, tmp_path):
 def test_nothing_to_make_trains_nothing(data, tmp_path):
     out = tmp_path / "balanced.npz"
     result = run("balance", data, "--out", out, "--target", "boot=4", "--json")
-    assert "nothing to make" in result.stderr
+    assert "nothing to add" in result.stderr
     assert "steps" not in json.loads(result.stdout)
     assert load_npz(out)["is_synthetic"].tolist() == [False] * 36
 

@@ -156,15 +156,15 @@ def test_only_folders_as_we_write_them_are_replaced(data, tmp_path):
 def test_what_appears_during_training_is_not_replaced(
     data, tmp_path, monkeypatch, name
 ):
-    out, describe = tmp_path / name, balancing.describe_balanced
+    out, find_facts = tmp_path / name, balancing.training_facts
 
     def appear(*arguments):
         file = out if out.suffix else out / "mine.txt"
         file.parent.mkdir(exist_ok=True)
         file.write_text("mine")
-        return describe(*arguments)
+        return find_facts(*arguments)
 
-    monkeypatch.setattr(balancing, "describe_balanced", appear)
+    monkeypatch.setattr(balancing, "training_facts", appear)
     result = run("balance", data, "--out", out, *QUICK)
     assert result.exit_code == 2
     assert "exists already" in result.stderr
@@ -248,7 +248,7 @@ def test_amounts_that_help_nobody_are_written_as_none(data, tmp_path, monkeypatc
     assert not (tmp_path / "out.npz.checkpoints").exists()
     assert picture.exists()
     card = (tmp_path / "out.card.md").read_text()
-    assert "All 18 images of the training part are real: none was added." in card
+    assert "All 18 training images are originals: none was added." in card
 
 
 def test_where_nothing_is_to_be_made_that_is_said_and_the_columns_are_there(

@@ -185,7 +185,9 @@ def balance(
     display.say(describe_times(times.read()))
     if as_json:
         asked = {"data": data, "out": out, "dry_run": dry_run, "report": report}
-        found = find_faults(facts.get("quality", []), task.classes.name)
+        found = find_faults(facts.get("quality", []), task.classes.name) + facts.pop(
+            "findings", []
+        )
         facts = asked | _describe(task, facts, result)
         echo_json(
             facts, times, notes=labelled.notes, findings=found + find_issues(result)
@@ -310,7 +312,9 @@ def _run(
         display.say(facts["moves"]["sentence"])
     if facts.get("quality"):
         display.show_quality(facts["quality"], task.classes.name)
-    display.say_cost(output.path, facts, task.labelled.aligned_keys)
+    n_real, has_test = len(task.labelled.labels), "test" in task.labelled.parts
+    display.say_written(output.path, facts, n_real=n_real, has_test=has_test)
+    display.warn_of_arrays(task.labelled.aligned_keys)
     wanted = {"picture": output.picture, "saved_model": output.save_model}
     is_trained = "seed" in facts
     for path in filter(None, wanted.values()):

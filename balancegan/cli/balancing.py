@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from balancegan.augmenter import ConditionalGANAugmenter
-from balancegan.cli.card import describe_balanced
+from balancegan.cli.card import count_added, describe_balanced
 from balancegan.cli.estimate import (
     LIMIT_SECONDS,
     Estimate,
@@ -26,15 +26,18 @@ from balancegan.cli.training import name_classes, save_trained, training_facts
 from balancegan.data.depth import Scale
 from balancegan.data.labelled import LabelledImages, SyntheticImages
 from balancegan.data.outputs import check_output
-from balancegan.data.writing import write_images
+from balancegan.data.writing import CardMaker, write_images
+from balancegan.data.written import Examination, WrittenFiles, examine_files
 from balancegan.errors import DataError
 from balancegan.files import explaining
 from balancegan.gan.fingerprint import fingerprint
 from balancegan.gan.persistence import check_destination
 from balancegan.images import ImageFormat, find_format
+from balancegan.phases import describe_times, present_times
 from balancegan.pictures import compare_real_and_synthetic, write_png
 from balancegan.progress import show_progress
 from balancegan.synthesis.moved import list_moves
+from balancegan.sampler import SyntheticRows
 
 # In pictures
 SHOWN_PER_CLASS = 8
@@ -90,14 +93,58 @@ def balance_file(task: Task, out: Output, checkpoints: Path | None) -> dict[str,
         "validated": _describe_validated(augmenter),
     }
     plan = augmenter.n_to_generate_
-    card = describe_balanced(
-        labelled, task.classes, plan, facts, augmenter.class_history_
-    )
+    sides = augmenter.model_.image_format.image_shape[:2]
+    added = _list_added(rows, batches.classes, labelled.train.sizes, sides)
+    facts["added"] = count_added(added)
+    examined: list[Examination] = []
+
+    def describe(written: WrittenFiles | None) -> str:
+        """Return the card, after a look at the files."""
+        if written is not None:
+            with show_progress("Checking", visible=show):
+                examined.append(examine_files(written, labelled.file_range))
+        times = present_times()
+        return describe_balanced(
+            labelled,
+            task.classes,
+            plan,
+            facts,
+            augmenter.class_history_,
+            added,
+            examined[0] if examined else None,
+            "" if times is None else describe_times(times.read()),
+        )
+
     with show_progress("Writing", visible=show), explaining(out.path):
-        _write(out, labelled, synthetic, augmenter.model_.image_format, card)
+        _write(out, labelled, synthetic, augmenter.model_.image_format, describe)
         if out.picture is not None:
             _write_comparison(out.picture, augmenter, task, batches.first)
-    return {"plan": plan, **facts, "peak_memory_bytes": peak_memory_bytes()}
+    keys = ("code", "title", "outcome", "message")
+    findings = examined[0].findings if examined else []
+    return {
+        "plan": plan,
+        **facts,
+        "files": examined[0].methods if examined else [],
+        "findings": [{key: getattr(one, key) for key in keys} for one in findings],
+        "peak_memory_bytes": peak_memory_bytes(),
+    }
+
+
+def _list_added(
+    rows: SyntheticRows,
+    classes: list[Any],
+    sizes: np.ndarray | None,
+    sides: tuple[int, ...],
+) -> pd.DataFrame:
+    """Return class, method and move of each added image; `sizes` are those of files."""
+    moves = [
+        ""
+        if source < 0
+        else rows.describe_move(row, sides if sizes is None else tuple(sizes[source]))
+        for row, source in enumerate(rows.sources.tolist())
+    ]
+    added = {"class": classes, "method": rows.methods, "move": moves}
+    return pd.DataFrame({name: pd.Series(v, dtype=object) for name, v in added.items()})
 
 
 def _write(
@@ -105,7 +152,7 @@ def _write(
     labelled: LabelledImages,
     synthetic: SyntheticImages,
     image_format: ImageFormat,
-    card: str | None = None,
+    card: CardMaker | None = None,
 ) -> None:
     # Training took its time: another program may have made something there
     check_output(

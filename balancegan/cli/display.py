@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from balancegan.cli.card import SPLIT_AGAIN, SPLIT_FIRST, describe_added
 from balancegan.data.findings import Finding
 from balancegan.data.inspection import Inspection
 from balancegan.evaluation.checks import run_checks
@@ -253,23 +254,57 @@ class Display:
                 about = f"{check.arm}: " if check.arm else ""
                 self.say(f"{check.outcome} {check.code}, {about}{check.message}")
 
-    def say_cost(
-        self, out: Path, facts: Mapping[str, Any], aligned_keys: list[str]
+    def say_written(
+        self, out: Path, facts: Mapping[str, Any], *, n_real: int, has_test: bool
     ) -> None:
-        """Say what was written, what it cost, and what to look out for."""
-        if "seed" in facts:
-            self.say(
-                f"seed {facts['seed']}, peak memory "
-                f"{format_bytes(facts['peak_memory_bytes'])}"
-            )
-        else:
-            self.say("nothing to make: no class is below its target")
-        self.say(f"wrote {out}")
+        """Say what was written and what to do with it."""
+        if "added" not in facts:
+            self.say("nothing to add: no class is below its target")
+            self.say(f"wrote {out}")
+            return
+        memory = format_bytes(facts["peak_memory_bytes"])
+        self.say(f"wrote {out} (seed {facts['seed']}, peak memory {memory})")
+        self.say(describe_added(facts["added"], n_real))
+        if not any(facts["plan"].values()):
+            return
+        if facts["files"]:
+            self.say(_describe_files(facts["files"]))
+        for finding in facts["findings"]:
+            if finding["outcome"] in ("issue", "not run"):
+                self.say(
+                    f"{finding['outcome']} {finding['code']}: {finding['message']}"
+                )
+        advice = "test on its test part" if has_test else SPLIT_FIRST
+        self.say(f"Do not split {out.name} again: {SPLIT_AGAIN}; {advice}")
+
+    def warn_of_arrays(self, aligned_keys: list[str]) -> None:
+        """Say which arrays have no row for added images."""
         for key in aligned_keys:
             self.say(
-                f"warning: {key} has a row for each real image and was copied as it "
-                "is; the synthetic images have no row in it"
+                f"warning: {key} has a row for each original only, and none for added "
+                "images"
             )
+
+
+def _describe_files(methods: Sequence[Mapping[str, Any]]) -> str:
+    """Return sizes and sharpness of added files, next to originals.
+
+    Examples
+    --------
+    >>> sizes = {"smallest": [20, 30], "largest": [40, 60]}
+    >>> original = {"method": "original", **sizes, "sharpness_ratio": None}
+    >>> copied = {"method": "copied", **sizes, "sharpness_ratio": 0.998}
+    >>> _describe_files([original, copied])
+    'Files: original 20x30 to 40x60; copied 20x30 to 40x60, sharpness 1.00 of originals'
+    """
+    said = []
+    for row in methods:
+        ends = (row["smallest"], row["largest"])
+        text = " to ".join(dict.fromkeys("x".join(map(str, sides)) for sides in ends))
+        ratio = row["sharpness_ratio"]
+        sharpness = "" if ratio is None else f", sharpness {ratio:.2f} of originals"
+        said.append(f"{row['method']} {text}{sharpness}")
+    return f"Files: {'; '.join(said)}"
 
 
 def describe_format(image_format: ImageFormat) -> str:

@@ -221,7 +221,7 @@ def _describe(
     )
     kept = [f"images of one {holdout.group_key}"] if holdout.group_key else []
     if n_copies:
-        kept.append(f"the {n_copies:,} images with a copy or near copy")
+        kept.append(f"copies and near copies ({n_copies:,} images)")
     if kept:
         note += f"; {' and '.join(kept)} stay on one side"
     if untested:

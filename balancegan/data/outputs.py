@@ -9,7 +9,8 @@ from balancegan.data.manifests import named_files
 from balancegan.errors import DataError
 from balancegan.files import check_folder, check_kind
 
-CARD_TITLE = "# Real and synthetic images"  # the first line of a data card
+CARD_TITLE = "# Real and synthetic images"  # of a data card, below a YAML header
+MOST_HEADER = 1000  # characters
 FORMATS = ("npz", "npy", "idx", "csv", "parquet", "folder")
 FOLDERS = ("npy", "idx", "folder")  # of them
 IMAGE_FILES = ("csv", "parquet", "folder")  # a file for each image
@@ -123,9 +124,12 @@ def is_our_card(path: Path) -> bool:
     """
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
-            return file.readline(len(CARD_TITLE) + 1).rstrip("\n") == CARD_TITLE
+            head = file.read(MOST_HEADER)
     except OSError:
         return False
+    if head.startswith("---\n"):
+        head = head.partition("\n---\n")[2].lstrip("\n")
+    return head.partition("\n")[0] == CARD_TITLE
 
 
 def _check_target(

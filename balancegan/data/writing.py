@@ -46,10 +46,12 @@ from balancegan.data.outputs import (
     is_our_card,
 )
 from balancegan.data.rows import Rows, as_rows
+from balancegan.data.written import WrittenFiles
 from balancegan.errors import DataError
 from balancegan.files import whole_file, whole_folder
 from balancegan.images import ImageFormat
 
+CardMaker = Callable[[WrittenFiles | None], str]
 IDX_NAMES = {
     "x_train": "train-images-idx{}-ubyte",
     "y_train": "train-labels-idx{}-ubyte",
@@ -117,7 +119,7 @@ def write_images(
     synthetic: SyntheticImages | None = None,
     *,
     format: str | None = None,
-    card: str | None = None,
+    card: CardMaker | None = None,
     image_format: ImageFormat | None = None,
 ) -> None:
     """Write labelled images, with synthetic ones behind the training part.
@@ -136,9 +138,10 @@ def write_images(
         "npz", "npy" (a folder of arrays), "idx" (a folder of MNIST's files), "csv",
         "parquet" (a manifest, the images in a folder beside it) or "folder" (one
         sub-folder a class, and a metadata.csv). None: by the name of `out`.
-    card : str or None, default=None
-        A text about the images: README.md in a folder, NAME.card.md beside a file.
-        None: there is none, and one that we wrote for an earlier output is removed.
+    card : callable or None, default=None
+        Returns a text about the images, given the image files that were written (None:
+        images are in arrays): README.md in a folder, NAME.card.md next to a file. None:
+        there is none, and one that we wrote for an earlier output is removed.
     image_format : ImageFormat or None, default=None
         Layout, black and white of the training images, by which arrays become image
         files ("csv", "parquet" and "folder"), see
@@ -155,13 +158,15 @@ def write_images(
     is_copy = labelled.stored is not None and zipfile.is_zipfile(labelled.path)
     if kind in FOLDERS:
         with whole_folder(out) as folder:
+            written = None
             if kind in IMAGE_FILES:
-                _write_folder(folder, labelled, synthetic, image_format)
+                written = _write_folder(folder, labelled, synthetic, image_format)
             else:
                 ARRAY_WRITERS[kind](folder, labelled, synthetic)
             if card is not None:
-                (folder / FOLDER_CARD).write_text(card, encoding="utf-8")
+                (folder / FOLDER_CARD).write_text(card(written), encoding="utf-8")
         return
+    written = None
     if kind == "npz" and is_copy and labelled.held_out is not None:
         _write_parted(out, labelled, synthetic)
     elif kind == "npz" and is_copy:
@@ -169,10 +174,10 @@ def write_images(
     elif kind == "npz":
         write_arrays(out, to_arrays(labelled, synthetic))
     else:
-        _write_manifest(out, labelled, synthetic, image_format)
+        written = _write_manifest(out, labelled, synthetic, image_format)
     if card is not None:
         with whole_file(card_beside(out)) as file:
-            file.write(card.encode())
+            file.write(card(written).encode())
     elif is_our_card(card_beside(out)):
         card_beside(out).unlink()  # it describes what was there before
 
@@ -182,7 +187,7 @@ def _write_manifest(
     labelled: LabelledImages,
     synthetic: SyntheticImages | None,
     image_format: ImageFormat | None,
-) -> None:
+) -> WrittenFiles:
     images = images_folder(out)
     with whole_folder(images) as folder:
         table = write_files(folder, labelled, synthetic, image_format)
@@ -191,6 +196,7 @@ def _write_manifest(
         content = encode_table(out, table)
     with whole_file(out) as file:
         file.write(content)
+    return WrittenFiles(out.parent, table)
 
 
 def _write_copy(
@@ -252,10 +258,11 @@ def _write_folder(
     labelled: LabelledImages,
     synthetic: SyntheticImages | None,
     image_format: ImageFormat | None,
-) -> None:
+) -> WrittenFiles:
     table = write_files(folder, labelled, synthetic, image_format)
     path = folder / FOLDER_TABLE
     path.write_bytes(encode_table(path, table))
+    return WrittenFiles(folder, table)
 
 
 def _write_npy(

@@ -95,12 +95,35 @@ class Synthesis:
         self.labels = Labels(attributes.names, attributes.columns(indices))
         self.numbers = _join(int, [portion.numbers for portion in portions])
         self.weights = _join(float, [portion.weights for portion in portions])
+        self._stops = np.cumsum([len(portion) for portion in portions])
         self.sources = _join(int, [portion.sources_or_none() for portion in portions])
         named = [np.full(len(portion), portion.method) for portion in portions]
         self.methods = _join("U12", named)
 
     def __len__(self) -> int:
         return len(self.numbers)
+
+    def apply(self, row: int, image: np.ndarray) -> np.ndarray:
+        """Return an image of any size moved as the copy of this row is.
+
+        Parameters
+        ----------
+        row : int
+            Which of the images; see :meth:`MovedCopies.apply`.
+        image : ndarray of shape (height, width, channels)
+            The image that it copies, at any size.
+        """
+        copies, number = self._copy_of(row)
+        return image if copies is None else copies.apply(number, image)
+
+    def describe_move(self, row: int, sides: tuple[int, ...]) -> str:
+        """Return how a copy of an image with these sides is moved, "" if not."""
+        copies, number = self._copy_of(row)
+        return "" if copies is None else copies.describe(number, sides)
+
+    def _copy_of(self, row: int) -> tuple[MovedCopies | None, int]:
+        place = int(np.searchsorted(self._stops, row, side="right"))
+        return self.portions[place].copies, int(self.numbers[row])
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """Yield images of shape (m, ...), in the user's format; each time anew."""
