@@ -37,7 +37,6 @@ from balancegan.phases import describe_times, present_times
 from balancegan.pictures import compare_real_and_synthetic, write_png
 from balancegan.progress import show_progress
 from balancegan.synthesis.moved import list_moves
-from balancegan.sampler import SyntheticRows
 
 # In pictures
 SHOWN_PER_CLASS = 8
@@ -93,8 +92,16 @@ def balance_file(task: Task, out: Output, checkpoints: Path | None) -> dict[str,
         "validated": _describe_validated(augmenter),
     }
     plan = augmenter.n_to_generate_
-    sides = augmenter.model_.image_format.image_shape[:2]
-    added = _list_added(rows, batches.classes, labelled.train.sizes, sides)
+    sides, sizes = augmenter.model_.image_format.image_shape[:2], labelled.train.sizes
+    moves = [
+        ""
+        if source < 0
+        else rows.describe_move(row, sides if sizes is None else tuple(sizes[source]))
+        for row, source in enumerate(rows.sources.tolist())
+    ]
+    added = pd.DataFrame(
+        {"class": pd.Series(batches.classes), "method": rows.methods, "move": moves}
+    )
     facts["added"] = count_added(added)
     examined: list[Examination] = []
 
@@ -128,23 +135,6 @@ def balance_file(task: Task, out: Output, checkpoints: Path | None) -> dict[str,
         "findings": [{key: getattr(one, key) for key in keys} for one in findings],
         "peak_memory_bytes": peak_memory_bytes(),
     }
-
-
-def _list_added(
-    rows: SyntheticRows,
-    classes: list[Any],
-    sizes: np.ndarray | None,
-    sides: tuple[int, ...],
-) -> pd.DataFrame:
-    """Return class, method and move of each added image; `sizes` are those of files."""
-    moves = [
-        ""
-        if source < 0
-        else rows.describe_move(row, sides if sizes is None else tuple(sizes[source]))
-        for row, source in enumerate(rows.sources.tolist())
-    ]
-    added = {"class": classes, "method": rows.methods, "move": moves}
-    return pd.DataFrame({name: pd.Series(v, dtype=object) for name, v in added.items()})
 
 
 def _write(
