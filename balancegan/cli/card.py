@@ -124,6 +124,10 @@ def describe_balanced(
             }
             for row in facts["quality"]
         ],
+        moves=[
+            {**row, "name": _name_combination(labelled, row["class"])}
+            for row in facts["moves"]["found"] or ()
+        ],
         has_model=bool(facts["steps"]) or facts["model"] is not None,
         is_loaded=facts["model"] is not None,
         weight_key=WEIGHT_KEY,
@@ -205,10 +209,15 @@ def _figures(
         return []
     rows = []
     for row in class_history[class_history["step"] == step].to_dict("records"):
-        label, *others = row["class"] if labelled.attributes else (row["class"],)
-        name = ", ".join([labelled.name(label), *map(str, others)])
+        name = _name_combination(labelled, row["class"])
         rows.append({"class": name, **{figure: row[figure] for figure in FIGURES}})
     return rows
+
+
+def _name_combination(labelled: LabelledImages, combination: Any) -> str:
+    """Return what people call a label, or a label with values of all attributes."""
+    label, *others = combination if labelled.attributes else (combination,)
+    return ", ".join([labelled.name(label), *map(str, others)])
 
 
 def _say_reason(row: Mapping[str, Any]) -> str:
