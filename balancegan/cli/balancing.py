@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from balancegan.augmenter import ConditionalGANAugmenter
+from balancegan.balance import Plan
 from balancegan.cli.card import count_added, describe_balanced
 from balancegan.cli.estimate import (
     LIMIT_SECONDS,
@@ -103,38 +104,58 @@ def balance_file(task: Task, out: Output, checkpoints: Path | None) -> dict[str,
         {"class": pd.Series(batches.classes), "method": rows.methods, "move": moves}
     )
     facts["added"] = count_added(added)
-    examined: list[Examination] = []
+    card = _Card(task, plan, facts, augmenter.class_history_, added)
+    with show_progress("Writing", visible=show), explaining(out.path):
+        _write(out, labelled, synthetic, augmenter.model_.image_format, card)
+        if out.picture is not None:
+            _write_comparison(out.picture, augmenter, task, batches.first)
+    memory = peak_memory_bytes()
+    return {"plan": plan, **facts, **card.found(), "peak_memory_bytes": memory}
 
-    def describe(written: WrittenFiles | None) -> str:
-        """Return the card, after a look at the files."""
+
+class _Card:
+    """Looks at the files that were written, and returns the card."""
+
+    def __init__(
+        self,
+        task: Task,
+        plan: Plan,
+        facts: Mapping[str, Any],
+        class_history: pd.DataFrame,
+        added: pd.DataFrame,
+    ) -> None:
+        self.task, self.plan, self.facts = task, plan, facts
+        self.class_history, self.added = class_history, added
+        self.files: Examination | None = None
+
+    def __call__(self, written: WrittenFiles | None) -> str:
+        labelled = self.task.labelled
         if written is not None:
-            with show_progress("Checking", visible=show):
-                examined.append(examine_files(written, labelled.file_range))
+            visible = bool(self.task.settings["verbose"])
+            with show_progress("Checking", visible=visible):
+                self.files = examine_files(written, labelled.file_range)
         times = present_times()
         return describe_balanced(
             labelled,
-            task.classes,
-            plan,
-            facts,
-            augmenter.class_history_,
-            added,
-            examined[0] if examined else None,
+            self.task.classes,
+            self.plan,
+            self.facts,
+            self.class_history,
+            self.added,
+            self.files,
             "" if times is None else describe_times(times.read()),
         )
 
-    with show_progress("Writing", visible=show), explaining(out.path):
-        _write(out, labelled, synthetic, augmenter.model_.image_format, describe)
-        if out.picture is not None:
-            _write_comparison(out.picture, augmenter, task, batches.first)
-    keys = ("code", "title", "outcome", "message")
-    findings = examined[0].findings if examined else []
-    return {
-        "plan": plan,
-        **facts,
-        "files": examined[0].methods if examined else [],
-        "findings": [{key: getattr(one, key) for key in keys} for one in findings],
-        "peak_memory_bytes": peak_memory_bytes(),
-    }
+    def found(self) -> dict[str, Any]:
+        """Return what was found of the files, for JSON."""
+        if self.files is None:
+            return {"files": [], "findings": []}
+        keys = ("code", "title", "outcome", "message")
+        findings = [
+            {key: getattr(finding, key) for key in keys}
+            for finding in self.files.findings
+        ]
+        return {"files": self.files.methods, "findings": findings}
 
 
 def _write(
