@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 import balancegan
 from balancegan.balance import Plan, class_counts
@@ -74,25 +74,11 @@ def describe_balanced(
     markdown : str
         It begins with the header that the Hugging Face hub reads.
     """
-    environment = Environment(
-        loader=PackageLoader("balancegan.cli"),
-        autoescape=False,  # the filter "cell" escapes what Markdown would read
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {
-        "cell": escape_markdown,
-        "figure": _figure,
-        "sides": lambda sides: "x".join(map(str, sides)),
-        "thousands": "{:,}".format,
-    }
     counts = class_counts(classes.of_images)
     ways = _count_by_class(added)
     n_images = sum(len(part.labels) for part in labelled.parts.values()) + len(added)
     held_out = labelled.parts.get(TEST)
-    return environment.get_template("card.md").render(
+    return _read_template().render(
         hub_size=next((name for n, name in HUB_SIZES.items() if n_images < n), None),
         sentence=describe_added(facts["added"], sum(counts.values())),
         facts=facts,
@@ -137,6 +123,24 @@ def describe_balanced(
         times=times,
         notes=labelled.notes,
     )
+
+
+def _read_template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("balancegan.cli"),
+        autoescape=False,  # the filter "cell" escapes what Markdown would read
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "cell": escape_markdown,
+        "figure": _figure,
+        "sides": lambda sides: "x".join(map(str, sides)),
+        "thousands": "{:,}".format,
+    }
+    return environment.get_template("card.md")
 
 
 def count_added(added: pd.DataFrame) -> dict[str, Any]:
