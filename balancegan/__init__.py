@@ -13,6 +13,8 @@ from balancegan.versions import library_versions
 if TYPE_CHECKING:
     from balancegan.augmenter import ConditionalGANAugmenter
     from balancegan.balance import class_counts, imbalance_ratio, plan_synthesis
+    from balancegan.data.inspected import Inspection
+    from balancegan.data.inspection import inspect
     from balancegan.data.labelled import LabelledImages
     from balancegan.data.reading import read_images
     from balancegan.data.writing import write_images
@@ -41,6 +43,7 @@ __all__ = [
     "ConditionalGANAugmenter",
     "DataError",
     "EvaluationResult",
+    "Inspection",
     "LabelledImages",
     "SavedModelError",
     "SimplerMethodWarning",
@@ -50,6 +53,7 @@ __all__ = [
     "class_counts",
     "compare",
     "imbalance_ratio",
+    "inspect",
     "plan_synthesis",
     "read_dataset",
     "read_images",
@@ -64,6 +68,7 @@ _HOMES = {
     "ConditionalGANAugmenter": "augmenter",
     "DataError": "errors",
     "EvaluationResult": "evaluation.result",
+    "Inspection": "data.inspected",
     "LabelledImages": "data.labelled",
     "SavedModelError": "errors",
     "SimplerMethodWarning": "errors",
@@ -73,6 +78,7 @@ _HOMES = {
     "class_counts": "balance",
     "compare": "evaluation.comparison",
     "imbalance_ratio": "balance",
+    "inspect": "data.inspection",
     "plan_synthesis": "balance",
     "read_dataset": "datasets",
     "read_images": "data.reading",

@@ -42,11 +42,10 @@ def stack_images(X: Any) -> Any:
     >>> stack_images([np.zeros((4, 4), "uint8"), np.ones((4, 4), "uint8")]).shape
     (2, 4, 4)
     """
-    entries = _entries_of(X)
-    if not entries:
-        _check_array(X)
+    images = list_images(X)
+    if images is None:
         return X
-    images = [_as_image(entry, k) for k, entry in enumerate(entries)]
+    entries = _entries_of(X)
     for k, image in enumerate(images):
         if image.shape != images[0].shape:
             raise DataError(
@@ -62,6 +61,36 @@ def stack_images(X: Any) -> Any:
                 "Bring them to one range and dtype first."
             )
     return np.stack(images)
+
+
+def list_images(X: Any) -> list[np.ndarray] | None:
+    """Return images that were handed in one by one, whatever their sizes.
+
+    Parameters
+    ----------
+    X : object
+        See `stack_images`.
+
+    Returns
+    -------
+    images : list of ndarray or None
+        None: `X` is an array of images, or like one.
+
+    Raises
+    ------
+    DataError
+        If there are no images, or an entry is none.
+
+    Examples
+    --------
+    >>> [image.shape for image in list_images([np.zeros((4, 4)), np.zeros((5, 6))])]
+    [(4, 4), (5, 6)]
+    """
+    entries = _entries_of(X)
+    if not entries:
+        _check_array(X)
+        return None
+    return [_as_image(entry, k) for k, entry in enumerate(entries)]
 
 
 def unstack_images(images: Any, like: Any) -> Any:

@@ -219,6 +219,35 @@ def encode_png(image: np.ndarray, texts: Mapping[str, str] | None = None) -> byt
     return buffer.getvalue()
 
 
+def encode_thumbnail(image: np.ndarray, most_pixels: int) -> tuple[str, bytes]:
+    """Return a small picture of an image, to be put into a page.
+
+    Parameters
+    ----------
+    image : ndarray of shape (height, width, channels), uint8
+    most_pixels : int
+        Of the longer side; larger images are scaled down.
+
+    Returns
+    -------
+    kind : str
+        "png" of small images, whose every pixel counts, else "jpeg".
+    picture : bytes
+
+    Examples
+    --------
+    >>> [encode_thumbnail(np.zeros((n, n, 1), "uint8"), 96)[0] for n in (28, 300)]
+    ['png', 'jpeg']
+    """
+    if max(image.shape[:2]) <= most_pixels // 2:
+        return "png", encode_png(image)
+    shown = shrink_images(image[None, ..., :3], most_pixels)[0]
+    buffer = io.BytesIO()
+    picture = Image.fromarray(shown[..., 0] if shown.shape[2] == 1 else shown)
+    picture.save(buffer, format="JPEG", quality=80)
+    return "jpeg", buffer.getvalue()
+
+
 # Of Pillow's modes those whose values mean brightness, or colour, as they are
 PLAIN_MODES = ("1", "L", "RGB", "RGBA", "F", "I", "I;16", "I;16L", "I;16B", "I;16N")
 

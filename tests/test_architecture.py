@@ -58,7 +58,7 @@ MAY_IMPORT = {
     "state": set(),
     "containers": {"errors", "pictures"},
     "versions": set(),
-    "data": BASICS,
+    "data": {*BASICS, "containers", "targets"},
     "gan": BASICS,
     "sampler": {*BASICS, "containers", "targets"},
     "targets": BASICS,

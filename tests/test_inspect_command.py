@@ -40,7 +40,7 @@ def test_counts_and_findings(data):  # noqa: F811
     assert facts["imbalance_ratio"] == 5
     assert [c["images"] for c in facts["classes"]] == [20, 12, 4]
     assert "█" in shown
-    assert len(findings) == 14
+    assert len(findings) == 23
     assert findings["BG110"]["outcome"] == "issue"
     assert "shirt: 12, boot: 4" in findings["BG110"]["message"]
     # The test part has classes 3 and 4, which have no name

@@ -17,7 +17,7 @@ def test_counts_and_format():
     assert inspection.imbalance_ratio == 1.4
     assert inspection.image_format.image_shape == (8, 8, 1)
     assert inspection.image_format.high == 255
-    assert not [f for f in inspection.findings if f.outcome in ("issue", "tip")]
+    assert not [f for f in inspection.results if f.outcome in ("issue", "tip")]
 
 
 def test_the_format_is_that_of_the_good_images():
@@ -25,7 +25,7 @@ def test_the_format_is_that_of_the_good_images():
     images[3, 0, 0], images[4, 0, 0] = np.nan, -77
     inspection = inspect_images(AuditedPart(images, LABELS))
     assert (inspection.image_format.low, inspection.image_format.high) == (0, 1)
-    assert inspection.findings[0].rows == (3, 4)
+    assert inspection.results[0].rows == (3, 4)
 
 
 def test_a_set_without_a_good_image_is_refused():

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from balancegan.cli.card import SPLIT_AGAIN, SPLIT_FIRST, describe_added
 from balancegan.data.findings import Finding
-from balancegan.data.inspection import Inspection
+from balancegan.data.inspected import Inspection
 from balancegan.evaluation.checks import run_checks
 from balancegan.evaluation.report import format_percent
 from balancegan.evaluation.result import EvaluationResult
@@ -73,7 +73,7 @@ class Display:
         self.say(f"{total} images, {image_format}, {len(inspection.counts)} classes")
         self._show_counts("class", rows)
         self.say(f"imbalance ratio: {inspection.imbalance_ratio:.1f}")
-        self._show_findings(inspection.findings)
+        self._show_findings(inspection.results)
 
     def show_values(self, column: str, counts: Mapping[Any, int]) -> None:
         """Show how many images have each value of a column."""

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from balancegan.cli.edge import OUTPUT, PATH, InputRefused
+from balancegan.cli.edge import OUTPUT, PATH
 from balancegan.cli.options import (
     attributes_option,
     data_options,
     output_options,
     overwrite_option,
 )
-from balancegan.cli.places import check_picture, refuse_sources
+from balancegan.cli.places import check_page, check_picture, refuse_sources
 
 if TYPE_CHECKING:
     from balancegan.data.findings import AuditedPart
-    from balancegan.data.inspection import Inspection
+    from balancegan.data.inspected import Inspection
     from balancegan.data.labelled import LabelledImages
 
 # In the picture
@@ -33,6 +33,11 @@ MOST_PIXELS = 96  # longer sides are scaled down to it
 @click.argument("data", type=PATH)
 @click.option(
     "--picture", type=OUTPUT, help="Also write a PNG with some images of each class."
+)
+@click.option(
+    "--report",
+    type=OUTPUT,
+    help="Also write an HTML file with the findings and the images that they name.",
 )
 @click.option(
     "--group-key",
@@ -53,6 +58,7 @@ MOST_PIXELS = 96  # longer sides are scaled down to it
 def inspect(
     data: Path,
     picture: Path | None,
+    report: Path | None,
     group_key: str | None,
     against: str | None,
     attributes: tuple[str, ...],
@@ -64,13 +70,14 @@ def inspect(
 ) -> None:
     """Show the class counts of DATA, and what to look into before training.
 
-    Copies, test images in the training part, conflicting labels, empty images, values
-    out of range, groups in both parts, small classes. Whatever is found, the exit code
-    is 0.
+    Copies, also mirrored or cropped ones, test images in the training part, wrong and
+    conflicting labels, outliers, dark, bright, blurred and empty images, odd sizes,
+    values out of range, groups in both parts, small classes. Whatever is found, the
+    exit code is 0.
     """
     from balancegan.cli.display import Display, describe_format
     from balancegan.cli.facts import echo_json
-    from balancegan.data.inspection import count_values, inspect_images
+    from balancegan.data.inspection import count_values, inspect_labelled
     from balancegan.data.reading import read_images
     from balancegan.phases import recording_times
     from balancegan.progress import show_progress
@@ -79,19 +86,19 @@ def inspect(
 
     if picture is not None:
         check_picture(picture, data, overwrite=overwrite)
+    if report is not None:
+        check_page(report, data, overwrite=overwrite)
     with show_progress("Reading", visible=not quiet, says_end=True):
         labelled = read_images(data, value_range=value_range, **how)
-    refuse_sources(labelled, [picture])
+    refuse_sources(labelled, [picture, report])
     values = {name: count_values(labelled.column(name)) for name in attributes}
-    against, notes = _choose_part(labelled, against)
-    train, test = (_audited(labelled, split, group_key) for split in ("train", against))
-    if train is None:
-        raise ValueError("Labelled images always have a training part.")
-    layout = labelled.format_settings(value_range)
     with show_progress("Checking", visible=not quiet, says_end=True):
-        inspection = inspect_images(train, test, name=labelled.name, **layout)
+        inspection = inspect_labelled(
+            labelled, value_range=value_range, against=against, group_key=group_key
+        )
     display = Display(quiet=quiet)
-    notes = [*labelled.notes, *notes, *_note_refusal(labelled.images, layout)]
+    layout = labelled.format_settings(value_range)
+    notes = [*inspection.notes, *_note_refusal(labelled.images, layout)]
     display.say_notes(notes)
     display.show_inspection(inspection, labelled.name)
     for column, counts in values.items():
@@ -99,10 +106,14 @@ def inspect(
     if picture is not None:
         _write_picture(picture, labelled, inspection)
         display.say(f"wrote {picture}")
+    if report is not None:
+        inspection.to_html(report)
+        display.say(f"wrote {report}")
     if as_json:
         facts = {
             "data": str(data),
             "picture": None if picture is None else str(picture),
+            "report": None if report is None else str(report),
             "images": describe_format(inspection.image_format),
             "imbalance_ratio": inspection.imbalance_ratio,
             "classes": [
@@ -114,13 +125,16 @@ def inspect(
                 for column, counts in values.items()
             ],
         }
+        train, *others = [part.part for part in inspection.evidence.parts]
         findings = [
             {
                 **asdict(finding),
                 "files": _name_rows(train, finding.rows),
-                "test_files": _name_rows(test, finding.test_rows),
+                "test_files": _name_rows(
+                    others[0] if others else None, finding.test_rows
+                ),
             }
-            for finding in inspection.findings
+            for finding in inspection.results
         ]
         echo_json(facts, times, notes=notes, findings=findings)
 
@@ -138,28 +152,6 @@ def _note_refusal(images: np.ndarray, layout: dict[str, Any]) -> list[str]:
     return []
 
 
-def _choose_part(
-    labelled: "LabelledImages", asked: str | None
-) -> tuple[str, list[str]]:
-    """Return the part that training images are compared with, and what to say of it."""
-    others = [split for split in ("test", "val") if split in labelled.parts]
-    if asked is not None and asked not in others:
-        raise InputRefused(
-            f"{labelled.path} has no part {asked} (--against). It has: "
-            f"{', '.join(labelled.parts)}."
-        )
-    against = asked or (others[0] if others else "test")
-    notes: list[str] = []
-    if against == "val":
-        notes.append("what is said of test images is of val")
-    notes += [
-        f"{other} was not looked at: see --against {other}"
-        for other in others
-        if other != against
-    ]
-    return against, notes
-
-
 def _describe_values(counts: dict[Any, int]) -> list[dict[str, Any]]:
     return [{"value": _as_label(value), "images": n} for value, n in counts.items()]
 
@@ -175,24 +167,6 @@ def _name_rows(part: "AuditedPart | None", rows: Sequence[int]) -> list[str] | N
     if part is None or part.names is None:
         return None
     return [str(part.names[row]) for row in rows]
-
-
-def _audited(
-    labelled: "LabelledImages", split: str, group_key: str | None
-) -> "AuditedPart | None":
-    """Return what the audit takes of a part, or None where there is no such part."""
-    from balancegan.data.findings import AuditedPart
-    from balancegan.data.labelled import column_name
-
-    part = labelled.parts.get(split)
-    if part is None:
-        return None
-    groups = None
-    if group_key is not None:
-        known = {group_key, column_name(group_key)} & set(part.columns)
-        if known or split == "train":
-            groups = labelled.groups(group_key, split)
-    return AuditedPart(part.images, part.labels, groups, part.names, part.sizes)
 
 
 def _write_picture(

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from balancegan.data.labelled import LabelledImages
 
 PICTURE = ".png"
+PAGE = ".html"
 
 
 def check_new(
@@ -86,6 +87,13 @@ def check_picture(
     check_new(picture, overwrite=overwrite, data=data, others=others)
     if picture.suffix.lower() != PICTURE:
         raise InputRefused(f"A picture is a {PICTURE} file. Received: {picture}.")
+
+
+def check_page(page: Path, data: Path, *, overwrite: bool) -> None:
+    """Refuse a report of an inspection that cannot be written."""
+    check_new(page, overwrite=overwrite, data=data)
+    if page.suffix.lower() != PAGE:
+        raise InputRefused(f"A report ends in {PAGE}. Received: {page}.")
 
 
 def refuse_sources(labelled: "LabelledImages", outputs: Iterable[Path | None]) -> None:

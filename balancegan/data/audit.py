@@ -1,8 +1,8 @@
 """What a careful colleague would look at in an image set before training.
 
-Fourteen checks with codes, of arrays alone: which files they come from is not known
-here. A check that could not be made ends as "not run" or "not applicable", never as
-passed.
+Checks with codes: those of arrays, and those of photos at their own size
+(`photochecks`). A check that could not be made ends as "not run" or "not applicable",
+never as passed.
 """
 
 from collections.abc import Callable
@@ -31,6 +31,7 @@ from balancegan.data.findings import (
     list_some,
     make_finding,
 )
+from balancegan.data.photochecks import PHOTO_CHECKS
 from balancegan.errors import DataError
 
 # Training images of a class
@@ -84,13 +85,30 @@ def audit_images(
     >>> [(f.code, f.title, f.pairs) for f in findings if f.outcome == "issue"]
     [('BG104', 'Equal images', ((7, 31),)), ('BG105', 'Conflicting labels', ((7, 31),))]
     """
+    return run_checks(gather_evidence(train, test, value_range, name, seed))
+
+
+def gather_evidence(
+    train: AuditedPart,
+    test: AuditedPart | None,
+    value_range: tuple[float, float] | None,
+    name: Callable[[Any], str] = str,
+    seed: int = 0,
+    image_shape: tuple[int, ...] | None = None,
+) -> Evidence:
+    """Return what the checks need, see `audit_images` and `Evidence`."""
     check_part(train, "training")
     if test is not None:
         check_part(test, "test")
     if not len(train.images):
         raise DataError("There must be training images. Received: none.")
-    evidence = Evidence(train, test, value_range, name, seed)
+    return Evidence(train, test, value_range, name, seed, image_shape)
+
+
+def run_checks(evidence: Evidence) -> list[Finding]:
+    """Return a finding for each code, the worst first."""
     findings = [check(evidence) for check in CHECKS]
+    findings += [check(code, evidence) for code, check in PHOTO_CHECKS.items()]
     findings += [
         _check_across(code, check, evidence) for code, check in CHECKS_ACROSS.items()
     ]

@@ -1,6 +1,7 @@
 """Checks for images that occur more than once, equal or nearly so."""
 
 from collections.abc import Callable, Iterable, Sized
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -161,7 +162,8 @@ def find_near(evidence: Evidence) -> Finding:
     if evidence.search is None:
         return make_finding("BG107", "not applicable", TOO_FEW)
     near = evidence.search.find_within()
-    about = _say_what_was_sought(near, evidence.seed)
+    near = replace(near, pairs=sorted({*near.pairs, *evidence.moved_pairs}))
+    about = _say_what_was_sought(near, evidence.seed) + evidence.moved_note
     if not near.pairs:
         message = f"No two training images are nearly equal. {about}"
         return make_finding("BG107", "passed", message)
@@ -189,7 +191,10 @@ def find_near_leaks(evidence: Evidence, test: Examined) -> Finding:
     first = np.sort(np.unique(theirs, return_index=True)[1])
     rows = test.sound[first[~np.isin(theirs[first], ours)]]
     near = evidence.search.find_across(test.part.images, rows)
-    about = _say_what_was_sought(near, evidence.seed)
+    known = {row for _, row in near.pairs}
+    moved = [pair for pair in evidence.moved_across if pair[1] not in known]
+    near = replace(near, pairs=sorted([*near.pairs, *moved]))
+    about = _say_what_was_sought(near, evidence.seed) + evidence.moved_note
     if not near.pairs:
         message = f"No test image is nearly equal to a training image. {about}"
         return make_finding("BG108", "passed", message)

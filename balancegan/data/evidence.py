@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from balancegan.balance import class_counts
+from balancegan.data.alignment import find_moved
 from balancegan.data.duplicates import LEAST_IMAGES, NearSearch, number_equal
-from balancegan.data.findings import AuditedPart, cite, list_some
+from balancegan.data.findings import AuditedPart, Outcome, cite, list_some
+from balancegan.data.measures import Measures, measure_photos
 from balancegan.data.values import (
     OVERSHOOT,
     ImageValues,
@@ -18,10 +20,15 @@ from balancegan.data.values import (
     is_far_outside,
     is_fractional,
 )
+from balancegan.errors import DataError
+from balancegan.images import ImageFormat, find_format
 
 # Less contrast, as a share of the median of images that have any, is none: JPEG leaves
 # traces in an empty image
 NO_CONTRAST = 0.02
+LEAST_PHOTO = 48  # pixels a side, on average: smaller images are no photos
+MOST_MOVED = 5_000  # among which mirrored and cropped copies are sought: a minute
+MOST_PHOTOS = 20_000  # that are measured: some two minutes
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +92,8 @@ class Evidence:
         From a label of either part to what people call the class.
     seed : int
         Of samples.
+    image_shape : tuple of int, default=None
+        See :func:`balancegan.images.find_format`.
 
     Examples
     --------
@@ -102,8 +111,11 @@ class Evidence:
         value_range: tuple[float, float] | None,
         name: Callable[[Any], str],
         seed: int,
+        image_shape: tuple[int, ...] | None = None,
     ) -> None:
         self.value_range, self.seed = value_range, seed
+        self.image_shape = image_shape
+        self.neighbours: Any = None  # what photochecks found of similar photos
         self._name = name
         values = describe_values(train.images)
         self.expected_range = value_range or find_usual_range(
@@ -127,6 +139,70 @@ class Evidence:
         bad = ~values.finite | outside | fractional
         constant = ~bad & (values.contrast <= self._no_contrast)
         return Examined(part, which, values, outside, fractional, constant)
+
+    @cached_property
+    def image_format(self) -> ImageFormat:
+        """Layout and range of the training images whose values are good.
+
+        Raises
+        ------
+        DataError
+            If no image can be trained on.
+        """
+        images, bad = self.train.part.images, self.train.bad_values
+        if 0 < bad.sum() < len(images):
+            images = images[~bad]
+        return find_format(images, self.image_shape, self.value_range, may_be_dim=True)
+
+    @cached_property
+    def photo_refusal(self) -> tuple[Outcome, str] | None:
+        """Why photos are not measured: outcome and message; None if they are."""
+        try:
+            height, width, _ = self.image_format.image_shape
+        except DataError as error:
+            return "not run", str(error)
+        part = self.train.part
+        side = (height * width) ** 0.5
+        if part.photo is not None and part.sizes is not None:
+            side = float(np.median(np.sqrt(part.sizes.prod(axis=1))))
+        if side < LEAST_PHOTO:
+            shown = "They were scaled down when read. " * (part.sizes is not None)
+            return "not applicable", (
+                f"Images of about {side:.0f} pixels a side are too small to be judged "
+                f"as photos (at least {LEAST_PHOTO}). " + shown * (part.photo is None)
+            ).strip()
+        n = sum(len(part.part.images) for part in self.parts)
+        if n > MOST_PHOTOS:
+            return "not run", (
+                f"{n:,} photos are more than {MOST_PHOTOS:,}, which takes minutes: "
+                "inspect a part of them."
+            )
+        return None
+
+    @cached_property
+    def measures(self) -> list[Measures]:
+        """What was measured of the photos of each part."""
+        return [
+            measure_photos(self.photo_of(part), len(part.part.images))
+            for part in self.parts
+        ]
+
+    def photo_of(self, part: Examined) -> Callable[[int], np.ndarray]:
+        """Return what gives the image of a row as pixels, at its own size if known."""
+        if part.part.photo is not None:
+            return part.part.photo
+        images = part.part.images
+        image_format = self.image_format.like(images)
+
+        def show(row: int) -> np.ndarray:
+            image = images[row : row + 1]
+            if image.dtype.kind == "f":
+                image = np.nan_to_num(image, nan=image_format.low)
+            image = np.clip(image, image_format.low, image_format.high)
+            (pixels,) = image_format.to_uint8(image)
+            return pixels[..., :3] if pixels.shape[2] > 2 else pixels[..., :1]
+
+        return show
 
     @property
     def parts(self) -> list[Examined]:
@@ -173,6 +249,52 @@ class Evidence:
             return None
         rows = self.train.sound[np.sort(first)]
         return NearSearch(self.train.part.images, rows, self.seed)
+
+    @cached_property
+    def moved_pairs(self) -> list[tuple[int, int]]:
+        """Training photos that are one once mirrored, cropped or relit, not equal."""
+        if self._is_moved_unknown:
+            return []
+        rows, first = self._different(0)
+        pairs = find_moved(self.measures[0].grey[rows])
+        return [(int(rows[one]), int(rows[other])) for one, other in pairs]
+
+    @cached_property
+    def moved_across(self) -> list[tuple[int, int]]:
+        """Pairs of a training and a test photo that are one once moved, as above."""
+        if self._is_moved_unknown or self.test is None:
+            return []
+        rows, ours = self._different(0)
+        test_rows, theirs = self._different(1)
+        test_rows = test_rows[~np.isin(theirs, self.numbers[0])]
+        pairs = find_moved(
+            self.measures[0].grey[rows], self.measures[1].grey[test_rows]
+        )
+        first = {other: one for one, other in reversed(pairs)}
+        return sorted((int(rows[a]), int(test_rows[b])) for b, a in first.items())
+
+    def _different(self, part: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the first sound row of each different image, and its number."""
+        numbers, first = np.unique(self.numbers[part], return_index=True)
+        order = np.argsort(first)
+        return self.parts[part].sound[first[order]], numbers[order]
+
+    @property
+    def _is_moved_unknown(self) -> bool:
+        most = max(len(part.part.images) for part in self.parts)
+        return self.photo_refusal is not None or most > MOST_MOVED
+
+    @property
+    def moved_note(self) -> str:
+        """Which changes near copies may have had, besides being saved anew."""
+        if self.photo_refusal is not None and self.photo_refusal[0] != "not run":
+            return ""
+        if self._is_moved_unknown:
+            return (
+                " Mirrored and cropped copies were not sought: more than "
+                f"{MOST_MOVED:,} photos."
+            )
+        return " Mirrored, cropped and relit copies count, too."
 
 
 def _group_equal(numbers: np.ndarray, rows: np.ndarray) -> list[list[int]]:

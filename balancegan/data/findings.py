@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -25,6 +26,15 @@ TITLES = {
     "BG112": "High imbalance",
     "BG113": "Conflicting test labels",
     "BG114": "Conflicting labels across parts",
+    "BG115": "Dark photos",
+    "BG116": "Bright photos",
+    "BG117": "Low contrast",
+    "BG118": "Blurred photos",
+    "BG119": "Odd aspect ratios",
+    "BG120": "Odd sizes",
+    "BG121": "Grey and colour mixed",
+    "BG122": "Outliers of a class",
+    "BG123": "Probably wrong labels",
 }
 EXAMPLES = 5
 
@@ -46,6 +56,11 @@ class AuditedPart:
     sizes : ndarray of shape (n, 2), int, default=None
         Height and width that each image had before all were brought to one size.
         None: they have always had it, or nobody knows.
+    photo : callable, default=None
+        From a row to the image at its own size, of shape (height, width, 1 or 3),
+        uint8. None: `images` is all there is.
+    files : sequence of Path, default=None
+        The file of each image. None: there are none.
     """
 
     images: np.ndarray
@@ -53,6 +68,8 @@ class AuditedPart:
     groups: np.ndarray | None = None
     names: Sequence[str] | None = None
     sizes: np.ndarray | None = None
+    photo: Callable[[int], np.ndarray] | None = None
+    files: Sequence[Path] | None = None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from balancegan.balance import class_text
 from balancegan.errors import DataError
@@ -96,7 +96,9 @@ def render_report(result: EvaluationResult, kind: str) -> str:
         "html" or "md".
     """
     environment = Environment(
-        loader=PackageLoader("balancegan.evaluation"),
+        loader=ChoiceLoader(
+            [PackageLoader("balancegan.evaluation"), PackageLoader("balancegan")]
+        ),
         autoescape=kind == "html",
         undefined=StrictUndefined,
         trim_blocks=True,

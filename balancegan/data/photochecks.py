@@ -1,0 +1,399 @@
+"""Checks of photos at their own size: light, sharpness, shape, colour, labels.
+
+A photo is compared with fixed limits, chosen on folders with planted faults
+(`benchmarks/inspection.py`), and with the median of the training part. Where half of
+the training photos are beyond a fixed limit, it says what the set shows, and only the
+median counts.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import StandardScaler
+
+from balancegan.balance import class_text
+from balancegan.data.duplicates import NTH
+from balancegan.data.evidence import Evidence
+from balancegan.data.findings import Finding, list_some, make_finding
+from balancegan.data.measures import Measures
+
+# Odd shapes and sizes: by what factor they differ from the median, and from most: as
+# many interquartile ranges beyond the quartiles (Tukey's far out values are 3)
+ODD_SHAPE, ODD_SIZE, FAR_OUT = 2.0, 2.5, 3.0
+# or, in a set of many sizes: the ratio of the sides, the factor from the median
+EXTREME_SHAPE, EXTREME_SIZE = 3.0, 4.0
+SHARE_OF_LITTLE = 0.35  # of the median, where most photos are beyond a fixed limit
+LEAST_COLOUR, SOME_COLOUR = 1 / 255, 5 / 255  # grey up to here; in colour from here
+# Nearest photos that a label is compared with, and directions that they are sought in
+N_NEIGHBOURS, N_DIRECTIONS = 7, 64
+MOST_COMPARED = 10_000
+LEAST_RECOGNISED = 0.6  # of the photos, as a mean over classes, or nothing is said
+LEAST_SUPPORT = 0.4  # for the photos of a class by their neighbours on average
+CLEARLY_ANOTHER = 0.8  # more of the neighbours' votes than for the own label
+LEAST_OF_CLASS = 10
+OUTLYING = 3.0  # in interquartile ranges beyond the upper quartile
+
+
+def _relative_contrast(dark: np.ndarray, light: np.ndarray) -> np.ndarray:
+    """Return contrast as a share of what it can be: dark photos are no flat ones."""
+    return (light - dark) / np.maximum(np.minimum(light, 1 - dark), 1 / 255)
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Below what a photo is odd, of a measure that odd photos have little of."""
+
+    measure: Callable[[Measures], np.ndarray]
+    fixed: float
+    share: float  # of the median
+    fault: str
+    advice: str
+    passed: str
+    unit: str = " of the range from black to white"
+
+    def find(self, usual: np.ndarray) -> tuple[float, bool]:
+        """Return the limit for a set, and whether the fixed one counts."""
+        median = float(np.median(usual))
+        counts = 0.7 * median >= self.fixed
+        floor = self.fixed if counts else SHARE_OF_LITTLE * median
+        return max(floor, self.share * median), counts
+
+
+LIMITS = {
+    "BG115": Limit(
+        lambda m: m.light[:, 4],
+        0.32,
+        0.45,
+        "dark: 99 % of the pixels are below",
+        "Classifiers see little in them. Relight or remove them.",
+        "No photo is dark.",
+    ),
+    "BG116": Limit(
+        lambda m: 1 - m.light[:, 1],
+        0.1,
+        0.2,
+        "bright: 95 % of the pixels differ from white by less than",
+        "They are probably overexposed. Look at them, or remove them.",
+        "No photo is overexposed.",
+    ),
+    "BG117": Limit(
+        lambda m: _relative_contrast(m.light[:, 0], m.light[:, 4]),
+        0.15,
+        0.25,
+        "of low contrast: dark and light pixels differ by less than",
+        "They show little. Look at them, or remove them.",
+        "No photo has low contrast.",
+        " of what their brightness allows",
+    ),
+    "BG118": Limit(
+        lambda m: m.sharpness,
+        4.0,
+        0.06,
+        "blurred: their sharpness is below",
+        "Out of focus, moved, or enlarged from a small image. A class with many of "
+        "them is recognised by its blur.",
+        "No photo is blurred.",
+        "",
+    ),
+}
+
+
+def find_odd_light(code: str, evidence: Evidence) -> Finding:
+    """Find photos that are dark, bright, of low contrast or blurred (BG115 to 118)."""
+    if evidence.photo_refusal:
+        return make_finding(code, *evidence.photo_refusal)
+    limit = LIMITS[code]
+    measured = [limit.measure(measures) for measures in evidence.measures]
+    bound, is_fixed = limit.find(measured[0])
+    odd = [values < bound for values in measured]
+    about = (
+        f"{limit.fault} {bound:.3g}{limit.unit} (median {np.median(measured[0]):.3g})."
+    )
+    if not is_fixed:
+        about += " The set is like that as a whole, so only the median counts."
+    passed = limit.passed if is_fixed else f"{limit.passed[:-1]} compared with the set."
+    return _report(code, evidence, odd, about, limit.advice, passed)
+
+
+def _report(
+    code: str,
+    evidence: Evidence,
+    odd: list[np.ndarray],
+    about: str,
+    advice: str,
+    passed: str,
+) -> Finding:
+    """Return a tip that names the odd photos of both parts, or that there are none."""
+    # Constant images and bad values are said elsewhere
+    rows = [
+        part.sound[flags[part.sound]]
+        for part, flags in zip(evidence.parts, odd, strict=True)
+    ]
+    texts = [
+        f"{len(found):,} {part.which or 'training '}"
+        f"{'image' if len(found) == 1 else 'images'} ({part.cite_all(found)})"
+        for part, found in zip(evidence.parts, rows, strict=True)
+        if len(found)
+    ]
+    if not texts:
+        return make_finding(code, "passed", passed)
+    n = sum(map(len, rows))
+    verb = "is" if n == 1 else "are"
+    return make_finding(
+        code, "tip", f"{' and '.join(texts)} {verb} {about} {advice}", *rows
+    )
+
+
+def find_odd_shape(code: str, evidence: Evidence) -> Finding:
+    """Find photos whose aspect ratio or size is far from the set's (BG119, BG120)."""
+    if any(part.part.sizes is None for part in evidence.parts):
+        message = "The images come in one size."
+        return make_finding(code, "not applicable", message)
+    sizes = [np.asarray(part.part.sizes, dtype=float) for part in evidence.parts]
+    if code == "BG119":
+        factor, values = ODD_SHAPE, [np.log(s[:, 1] / s[:, 0]) for s in sizes]
+        usual = f"{np.exp(np.median(values[0])):.2f} (width / height)"
+        about = f"of an odd aspect ratio: the usual one is {usual}."
+        advice = "Brought to one size they are distorted, padded or cut: crop them."
+        passed = "No aspect ratio is far from the others."
+    else:
+        factor, values = ODD_SIZE, [np.log(s.prod(axis=1)) / 2 for s in sizes]
+        side = np.exp(np.median(values[0]))
+        about = f"of an odd size: the usual one is about {side:.0f} pixels a side."
+        advice = "Small ones are blurred when enlarged: are they of another source?"
+        passed = "No size is far from the others."
+    low, median, high = np.percentile(values[0], [25, 50, 75])
+    reach = FAR_OUT * (high - low)
+    far = []
+    for v in values:
+        off = abs(v - median)
+        is_out = (v < low - reach) | (v > high + reach)
+        is_extreme = off > np.log(EXTREME_SIZE)
+        if code == "BG119":
+            is_extreme = (abs(v) > np.log(EXTREME_SHAPE)) & (off > np.log(factor))
+        far.append((is_out & (off > np.log(factor))) | is_extreme)
+    return _report(code, evidence, far, about, advice, passed)
+
+
+def find_odd_colour(code: str, evidence: Evidence) -> Finding:
+    """Find grey photos among ones in colour, and the other way round (BG121)."""
+    if evidence.photo_refusal:
+        return make_finding(code, *evidence.photo_refusal)
+    colour = [measures.colour for measures in evidence.measures]
+    if np.median(colour[0]) > LEAST_COLOUR:
+        odd = [values <= LEAST_COLOUR for values in colour]
+        about, passed = "grey among photos in colour.", "Every photo is in colour."
+    else:
+        odd = [values >= SOME_COLOUR for values in colour]
+        about, passed = "in colour among grey photos.", "Every photo is grey."
+    advice = "A class with most of them is recognised by that: make all photos alike."
+    return _report(code, evidence, odd, about, advice, passed)
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbours:
+    """What the most similar training photos say of the photos of each part.
+
+    Attributes
+    ----------
+    classes : list
+        The labels of the training part.
+    votes : list of ndarray of shape (n, n_classes)
+        Of the seven nearest others, weighted by their nearness; each row adds up to 1.
+    strangeness : list of ndarray of shape (n,)
+        How far the tenth-nearest photo of the own class is (of small classes, half of
+        the class away), in interquartile ranges of the training part beyond the upper
+        quartile; NaN for classes of less than ten photos.
+    """
+
+    classes: list
+    votes: list[np.ndarray]
+    strangeness: list[np.ndarray]
+
+
+def find_outliers(code: str, evidence: Evidence) -> Finding:
+    """Find photos unlike any other of their class (BG122)."""
+    refusal = _refuse_comparing(evidence)
+    if refusal is not None:
+        return make_finding(code, *refusal)
+    strangeness = _compare(evidence).strangeness
+    if not np.isfinite(strangeness[0]).any():
+        message = f"No class has {LEAST_OF_CLASS} photos, which this takes."
+        return make_finding(code, "not run", message)
+    odd = [np.nan_to_num(values) > OUTLYING for values in strangeness]
+    unsaid = _say_small(evidence)
+    about = "unlike the other photos of their class (by colours and shapes)."
+    advice = f"Do they show what the class is about?{unsaid}"
+    passed = f"No photo is unlike all others of its class.{unsaid}"
+    return _report(code, evidence, odd, about, advice, passed)
+
+
+def find_wrong_labels(code: str, evidence: Evidence) -> Finding:
+    """Find photos whose nearest photos nearly all have another label (BG123)."""
+    refusal = _refuse_comparing(evidence)
+    if refusal is not None:
+        return make_finding(code, *refusal)
+    found = _compare(evidence)
+    index_of = {label: k for k, label in enumerate(found.classes)}
+    own, rivals, best = [], [], []
+    for part, votes in zip(evidence.parts, found.votes, strict=True):
+        given = np.array([index_of.get(label, -1) for label in part.labels])
+        others = votes.copy()
+        others[np.arange(len(given)), given] = -1
+        own.append(np.where(given < 0, 1.0, votes[np.arange(len(given)), given]))
+        rivals.append(others.max(axis=1))
+        best.append(others.argmax(axis=1))
+    labels = np.array([index_of[label] for label in evidence.train.labels])
+    classes = range(len(found.classes))
+    is_right = own[0] > rivals[0]
+    recognised = np.mean([is_right[labels == k].mean() for k in classes])
+    if recognised < LEAST_RECOGNISED:
+        message = (
+            f"By its nearest photos only {100 * recognised:.0f} % of a class are "
+            "recognised on average: too few to doubt a label."
+        )
+        return make_finding(code, "not run", message)
+    support = np.array([own[0][labels == k].mean() for k in classes])
+    unclear = [
+        label
+        for k, label in enumerate(found.classes)
+        if support[k] < LEAST_SUPPORT or (labels == k).sum() < LEAST_OF_CLASS
+    ]
+    told = np.array([label not in unclear for label in found.classes])
+    doubted = []
+    for part, mine, theirs in zip(evidence.parts, own, rivals, strict=True):
+        known = [label in index_of and told[index_of[label]] for label in part.labels]
+        doubted.append((theirs - mine > CLEARLY_ANOTHER) & np.array(known, dtype=bool))
+    likely = [
+        f"{part.cite(row)}: {class_text(evidence.name(part.labels[row]))}, probably "
+        + class_text(evidence.name(found.classes[nearest[row]]))
+        for part, flags, nearest in zip(evidence.parts, doubted, best, strict=True)
+        for row in np.flatnonzero(flags).tolist()
+    ]
+    about = "probably labelled wrongly: nearly all of the nearest photos have another "
+    about += f"label ({list_some(likely)})."
+    unsaid = ""
+    if unclear:
+        names = list_some([class_text(evidence.name(label)) for label in unclear])
+        unsaid = f" Not looked at, for too few or too similar photos: {names}."
+    return _report(
+        code,
+        evidence,
+        doubted,
+        about + unsaid,
+        "Look at them, and mend the labels.",
+        "The nearest photos agree with the labels." + unsaid,
+    )
+
+
+def _refuse_comparing(evidence: Evidence) -> tuple | None:
+    if evidence.photo_refusal:
+        return evidence.photo_refusal
+    n = len(evidence.train.sound)
+    if len(evidence.counts) < 1 or n <= N_NEIGHBOURS + 1:
+        return "not run", f"{n} photos are too few to be compared."
+    if n > MOST_COMPARED:
+        return "not run", (
+            f"{n:,} training photos are more than {MOST_COMPARED:,}, which takes "
+            "minutes: inspect a part of them."
+        )
+    return None
+
+
+def _say_small(evidence: Evidence) -> str:
+    small = [label for label, n in evidence.counts.items() if n < LEAST_OF_CLASS]
+    if not small:
+        return ""
+    names = list_some([class_text(evidence.name(label)) for label in small])
+    return f" Not looked at, for too few photos: {names}."
+
+
+def _compare(evidence: Evidence) -> Neighbours:
+    """Compare photos by colours and shapes with the training photos, once."""
+    if evidence.neighbours is None:
+        evidence.neighbours = _find_neighbours(evidence)
+    return evidence.neighbours
+
+
+def _find_neighbours(evidence: Evidence) -> Neighbours:
+    train = evidence.train
+    features = [measures.features for measures in evidence.measures]
+    known = train.sound
+    scaler = StandardScaler().fit(features[0][known])
+    n_directions = min(N_DIRECTIONS, len(known) - 1)
+    reducer = PCA(n_directions, svd_solver="randomized", random_state=evidence.seed)
+    reducer.fit(scaler.transform(features[0][known]))
+    places = [
+        reducer.transform(scaler.transform(values)).astype(np.float32)
+        for values in features
+    ]
+    classes = sorted(set(train.labels), key=str)
+    index_of = {label: k for k, label in enumerate(classes)}
+    labels = np.array([index_of[label] for label in train.labels])[known]
+    votes = [
+        _vote(places[0][known], labels, len(classes), place, known if k == 0 else None)
+        for k, place in enumerate(places)
+    ]
+    own_index = [
+        np.array([index_of.get(label, -1) for label in part.labels])
+        for part in evidence.parts
+    ]
+    distances = [np.full(len(place), np.nan) for place in places]
+    for k in range(len(classes)):
+        of_class = known[labels == k]
+        if len(of_class) < LEAST_OF_CLASS:
+            continue
+        nth = min(NTH, len(of_class) // 2)
+        search = NearestNeighbors(n_neighbors=nth + 1).fit(places[0][of_class])
+        usual = np.median(search.kneighbors(places[0][of_class])[0][:, nth])
+        for number, (place, own) in enumerate(zip(places, own_index, strict=True)):
+            rows = np.flatnonzero(own == k)
+            if len(rows):
+                column = nth - (number > 0)  # the first is a training photo itself
+                far = search.kneighbors(place[rows])[0][:, column]
+                distances[number][rows] = far / max(usual, 1e-9)
+    logs = [np.log(np.maximum(values, 1e-9)) for values in distances]
+    known_logs = logs[0][np.isfinite(logs[0])]
+    low, high = np.percentile(known_logs, [25, 75]) if len(known_logs) else (0, 0)
+    strangeness = [(values - high) / max(high - low, 1e-3) for values in logs]
+    return Neighbours(classes, votes, strangeness)
+
+
+def _vote(
+    known: np.ndarray,
+    labels: np.ndarray,
+    n_classes: int,
+    places: np.ndarray,
+    own_rows: np.ndarray | None,
+) -> np.ndarray:
+    """Return the votes of the seven nearest known photos, never of the photo itself."""
+    search = NearestNeighbors(n_neighbors=N_NEIGHBOURS + 1).fit(known)
+    distances, found = search.kneighbors(places)
+    if own_rows is None:
+        distances, found = distances[:, :-1], found[:, :-1]
+    else:
+        is_own = own_rows[found] == np.arange(len(places))[:, None]
+        # The photo itself goes last and is cut off, or else the farthest is
+        order = np.argsort(is_own, axis=1, kind="stable")
+        found, distances = (
+            np.take_along_axis(values, order, axis=1)[:, :-1]
+            for values in (found, distances)
+        )
+    # A copy does not outvote all others
+    weights = 1 / (distances + 0.1 * np.median(distances) + 1e-9)
+    votes = np.zeros((len(places), n_classes))
+    np.add.at(votes, (np.arange(len(places))[:, None], labels[found]), weights)
+    return votes / votes.sum(axis=1, keepdims=True)
+
+
+PHOTO_CHECKS: dict[str, Callable[[str, Evidence], Finding]] = {
+    **dict.fromkeys(LIMITS, find_odd_light),
+    "BG119": find_odd_shape,
+    "BG120": find_odd_shape,
+    "BG121": find_odd_colour,
+    "BG122": find_outliers,
+    "BG123": find_wrong_labels,
+}
