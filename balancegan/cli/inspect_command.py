@@ -125,17 +125,7 @@ def inspect(
                 for column, counts in values.items()
             ],
         }
-        train, *others = [part.part for part in inspection.evidence.parts]
-        findings = [
-            {
-                **asdict(finding),
-                "files": _name_rows(train, finding.rows),
-                "test_files": _name_rows(
-                    others[0] if others else None, finding.test_rows
-                ),
-            }
-            for finding in inspection.results
-        ]
+        findings = _describe_findings(inspection)
         echo_json(facts, times, notes=notes, findings=findings)
 
 
@@ -160,6 +150,20 @@ def _as_label(value: Any) -> Any:
     """Return a label for JSON: NaN and infinity as text, which tells them apart."""
     is_number = isinstance(value, float) and math.isfinite(value)
     return value if is_number or not isinstance(value, float) else str(value)
+
+
+def _describe_findings(inspection: "Inspection") -> list[dict[str, Any]]:
+    """Return findings for JSON, with the files that rows are."""
+    train, *others = [part.part for part in inspection.evidence.parts]
+    test = others[0] if others else None
+    return [
+        {
+            **asdict(finding),
+            "files": _name_rows(train, finding.rows),
+            "test_files": _name_rows(test, finding.test_rows),
+        }
+        for finding in inspection.results
+    ]
 
 
 def _name_rows(part: "AuditedPart | None", rows: Sequence[int]) -> list[str] | None:
