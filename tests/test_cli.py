@@ -62,7 +62,7 @@ def test_balance_does_the_main_job(data, tmp_path):
     assert result.exit_code == 0, result.output
     assert result.stdout == ""
     assert "shirt" in result.stderr
-    assert "slides has a row for each real image" in result.stderr
+    assert "slides has a row for each original only" in result.stderr
     source, balanced = load_npz(data), load_npz(out)
     assert np.bincount(balanced["y_train"]).tolist() == [20, 20, 20]
     np.testing.assert_array_equal(balanced["x_train"][:36], X)
