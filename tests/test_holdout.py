@@ -1,7 +1,9 @@
 """A test part set aside: whole blocks, shares of classes, every kind of data."""
 
+import io
 import json
 import shutil
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from balancegan.cli.balance_command import _choose_holdout
 from balancegan.data.holdout import Holdout, choose_test_rows, find_blocks, hold_out
 from balancegan.data.labelled import Part
 from balancegan.data.reading import read_images
@@ -237,3 +240,31 @@ def test_what_cannot_be_set_aside_is_refused(data, tmp_path, slides):
         result = run("balance", slides, "--dry-run", "--holdout", share)
         assert "--holdout" in result.output
         assert result.exit_code == 2
+
+
+def test_shards_of_more_than_8_bits_need_a_scale(tmp_path):
+    values = np.random.default_rng(0).integers(0, 999, (12, 8, 8), dtype=np.uint16)
+    with tarfile.open(tmp_path / "shard.tar", "w") as archive:
+        for row, image in enumerate(values):
+            file = io.BytesIO()
+            Image.fromarray(image).save(file, "PNG")
+            for name, content in (("png", file.getvalue()), ("cls", b"01"[row % 2 :])):
+                member = tarfile.TarInfo(f"{row}.{name}")
+                member.size = len(content) if name == "png" else 1
+                archive.addfile(member, io.BytesIO(content))
+    labelled = read_images(tmp_path / "shard.tar")
+    with pytest.raises(DataError, match=r"for shards.*--value-range"):
+        hold_out(labelled, Holdout(0.2))
+    given = read_images(tmp_path / "shard.tar", value_range=(0, 1023))
+    parts = hold_out(given, Holdout(0.2), value_range=(0, 1023)).parts
+    assert {split: len(part.labels) for split, part in parts.items()} == {
+        "train": 10,
+        "test": 2,
+    }
+
+
+@pytest.mark.parametrize(("folds", "key"), [(None, None), (3, "slide")])
+def test_a_comparison_uses_the_test_part_unless_folds_are_asked_for(folds, key):
+    splitting = {"folds": folds, "group_key": "slide"}
+    assert _choose_holdout(0.2, None, splitting) == Holdout(0.2, 0, "slide")
+    assert splitting["group_key"] == key
