@@ -6,6 +6,8 @@ a PNG file.
 
 import io
 import os
+import struct
+import zlib
 from collections.abc import Mapping
 from math import ceil
 from pathlib import Path
@@ -20,6 +22,7 @@ from balancegan.files import whole_file
 GAP = 2  # pixels between images
 TEXT_HEIGHT = 14
 LEAST_SIDE = 32  # smaller images are shown enlarged
+PNG_BEGINNING = b"\x89PNG\r\n\x1a\n"
 
 
 def compare_real_and_synthetic(
@@ -211,11 +214,63 @@ def encode_png(image: np.ndarray, texts: Mapping[str, str] | None = None) -> byt
     b'PNG'
     """
     shown = image if image.shape[-1] in (3, 4) else image[..., 0]
-    info = PngImagePlugin.PngInfo()
-    for key, text in (texts or {}).items():
-        info.add_itxt(key, text)
     buffer = io.BytesIO()
-    Image.fromarray(shown).save(buffer, format="PNG", pnginfo=info)
+    Image.fromarray(shown).save(buffer, format="PNG", pnginfo=png_texts(texts or {}))
+    return buffer.getvalue()
+
+
+def png_texts(texts: Mapping[str, str]) -> PngImagePlugin.PngInfo:
+    """Return texts as Pillow takes them for a PNG file (chunks iTXt)."""
+    info = PngImagePlugin.PngInfo()
+    for key, text in texts.items():
+        info.add_itxt(key, text)
+    return info
+
+
+def encode_deep_png(
+    values: np.ndarray, texts: Mapping[str, str], profile: bytes | None = None
+) -> bytes:
+    """Return a PNG of several channels of 16 bits, which Pillow cannot write.
+
+    Parameters
+    ----------
+    values : ndarray of shape (height, width, 2, 3 or 4), uint16
+        Grey or colours, and how opaque each pixel is where there are 2 or 4 channels.
+    texts : mapping of str to str
+        Put into the file next to the image.
+    profile : bytes or None, default=None
+        The ICC profile. None: there is none.
+
+    Returns
+    -------
+    png : bytes
+
+    Examples
+    --------
+    >>> png = encode_deep_png(np.zeros((2, 3, 3), "uint16"), {})
+    >>> with Image.open(io.BytesIO(png)) as image:
+    ...     image.size
+    (3, 2)
+    """
+    height, width, channels = values.shape
+    kind = {2: 4, 3: 2, 4: 6}[channels]
+    rows = np.ascontiguousarray(values, dtype=">u2").view(np.uint8)
+    rows = rows.reshape(height, -1)
+    # The filter "sub": each byte less that of the pixel to the left
+    packed = np.ones((height, 1 + rows.shape[1]), dtype=np.uint8)
+    packed[:, 1:] = rows
+    packed[:, 1 + 2 * channels :] -= rows[:, : -2 * channels]
+    buffer = io.BytesIO(PNG_BEGINNING)
+    buffer.seek(0, io.SEEK_END)
+    header = struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0)
+    PngImagePlugin.putchunk(buffer, b"IHDR", header)
+    if profile:
+        named = b"ICC Profile\0\0" + zlib.compress(profile)
+        PngImagePlugin.putchunk(buffer, b"iCCP", named)
+    for chunk, content, *_ in png_texts(texts).chunks:
+        PngImagePlugin.putchunk(buffer, chunk, content)
+    PngImagePlugin.putchunk(buffer, b"IDAT", zlib.compress(packed.tobytes()))
+    PngImagePlugin.putchunk(buffer, b"IEND", b"")
     return buffer.getvalue()
 
 
@@ -287,20 +342,3 @@ def read_pixels(picture: Image.Image, name: str) -> np.ndarray:
             f"of mode {picture.mode}. Convert it: image.convert('RGB')."
         )
     return np.asarray(picture)
-
-
-def read_texts(path: str | os.PathLike[str]) -> dict[str, str]:
-    """Return the texts that a PNG file carries beside its image.
-
-    Raises
-    ------
-    DataError
-        If it is no PNG file, or damaged.
-    """
-    try:
-        with PngImagePlugin.PngImageFile(path) as image:
-            return {key: str(text) for key, text in image.text.items()}
-    except (OSError, SyntaxError, ValueError) as error:
-        said = getattr(error, "strerror", None) or str(error)
-        reason = " ".join(said.split())
-        raise DataError(f"{path} cannot be read as a PNG file: {reason}.") from error

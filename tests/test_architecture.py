@@ -153,7 +153,9 @@ ONLY_IN = {
     },
     "PIL": {
         "data.decoding",
+        "data.filecopies",
         "data.fitting",
+        "data.lineage",
         "data.opening",
         "data.sharpness",
         "pictures",

@@ -10,7 +10,6 @@ from PIL import Image
 
 from balancegan import ConditionalGANAugmenter
 from balancegan.data.outputs import is_our_card
-from balancegan.data.reading import read_images
 
 from .conftest import load_npz, make_images
 from .test_cli import pixels, run
@@ -52,13 +51,10 @@ def made_again(model, file, out):
     return out.read_bytes() == file.read_bytes()
 
 
-@pytest.mark.parametrize(
-    ("fit", "size"),
-    [("pad", "model"), ("pad", "median"), ("crop", "median"), ("stretch", "model")],
-)
-def test_every_synthetic_file_can_be_made_again(cells, tmp_path, fit, size):
+@pytest.mark.parametrize("fit", ["pad", "crop", "stretch"])
+def test_every_synthetic_file_can_be_made_again(cells, tmp_path, fit):
     out, model = tmp_path / "out", tmp_path / "model"
-    options = ["--save-model", model, "--synthetic-size", size, "--fit", fit]
+    options = ["--save-model", model, "--fit", fit]
     options += ["--attributes", "shade", *AS_THEY_COME]
     table = balanced(cells, out, *options)
     synthetic = table[table["is_synthetic"]]
@@ -66,9 +62,7 @@ def test_every_synthetic_file_can_be_made_again(cells, tmp_path, fit, size):
     for name in synthetic["file_name"]:
         assert made_again(model, out / name, tmp_path / "again.png")
     whole = fit != "crop"  # what was cut off stays missing
-    sides = pixels(out / name).shape[:2]
-    assert sides == ((24, 36) if size == "median" and whole else sides)
-    assert (sides == (16, 24)) == (size == "model")
+    assert (pixels(out / name).shape[:2] == (24, 36)) == whole
     real = table[~table["is_synthetic"]]
     for name in real["file_name"]:
         assert (out / name).read_bytes() == (cells / name).read_bytes()
@@ -424,7 +418,6 @@ def test_what_was_never_seen_together_is_made_with_a_warning(cells, tmp_path):
         (["--balance-on", "shade,shade"], "no list of names"),
         (["--balance-on", "label,shade", "--target", "pale=9"], "value of each of"),
         (["--balance-on", "shade", "--target", "grey=9"], "dark, pale.*'grey'"),
-        (["--synthetic-size", "median", "--format", "npy"], "image files"),
         (["--model", "m", "--save-model", "n"], "--save-model"),
     ],
 )
@@ -436,11 +429,3 @@ def test_what_cannot_be_done_with_attributes(cells, tmp_path, options, message):
     assert result.exit_code == 2, result.output
     assert re.search(message, " ".join(result.stderr.split())), result.stderr
     assert not (tmp_path / "out").exists()
-
-
-def test_arrays_have_no_median_size(cells, tmp_path):
-    run("convert", cells, "--out", tmp_path / "cells.npz", "--size", "16")
-    options = ["--synthetic-size", "median", "--out", tmp_path / "out"]
-    result = run("balance", tmp_path / "cells.npz", *options)
-    assert (result.exit_code, "arrays of one size" in result.stderr) == (2, True)
-    assert read_images(tmp_path / "cells.npz").train.sizes is None

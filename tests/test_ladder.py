@@ -302,6 +302,7 @@ def test_a_copy_is_moved_alike_at_every_size_and_of_every_dtype():
         assert abs(down) <= round(120 / 14)
         assert abs(right) <= round(240 / 14)
         np.testing.assert_array_equal(moved, shift_image(whole, down, right))
+        assert down % 8 == right % 8 == 0
         # In proportion: within a pixel of the small image
         at_12 = copies._move(number, small.shape[:2])[2:]
         assert abs(at_12[0] - down / 10) <= 1

@@ -62,7 +62,7 @@ if TYPE_CHECKING:
 
 # Arguments of the augmenter that the comparison sets itself
 NAMES = ("attributes", "balance_on")
-WRITING = ("picture", "save_model", "synthetic_size")
+WRITING = ("picture", "save_model")
 COMPARING = ("report", "cache", "n_jobs")
 SPLITTING = ("seeds", "folds", "group_key")
 
@@ -87,14 +87,6 @@ SPLITTING = ("seeds", "folds", "group_key")
     "--save-model",
     type=OUTPUT,
     help="Keep the model that is trained: it makes the same images again.",
-)
-@click.option(
-    "--synthetic-size",
-    type=click.Choice(["model", "median"]),
-    default="model",
-    show_default=True,
-    help="How large files of synthetic images are: as the model makes them, or as the "
-    "median file of their class.",
 )
 @click.option(
     "--picture",
@@ -168,7 +160,7 @@ def balance(
     display.say_notes(labelled.notes)
     settings = {**options, **told, "verbose": int(not quiet)}
     task = plan_task(labelled, targets, settings, model=model, **of_images, **names)
-    check_writing(task, output, as_large_as_files=writing["synthetic_size"] == "median")
+    check_writing(task, output)
     _show_plan(task, task.plan, display, at_most=task.is_validated)
     comparison = (
         prepare_comparison(task, None, quiet=quiet, **splitting) if evaluated else None
@@ -222,7 +214,6 @@ def _check_output(
     *,
     picture: Path | None,
     save_model: Path | None,
-    synthetic_size: str,
 ) -> "Output | None":
     """Return what shall be written, after refusing what cannot be.
 
@@ -248,8 +239,7 @@ def _check_output(
             check_apart(Path(folder), data, [*taken, *filter(None, [report])])
     if out is None:
         return None
-    median = synthetic_size == "median"
-    return Output(out, format, picture, save_model, median, overwrite)
+    return Output(out, format, picture, save_model, overwrite)
 
 
 def _read(

@@ -79,9 +79,11 @@ def balance_file(task: Task, out: Output, checkpoints: Path | None) -> dict[str,
         rows.numbers,
         fingerprint(replace(augmenter.model_, truncation=augmenter.truncation)),
         pd.DataFrame(dict(zip(rows.labels.names[1:], others, strict=True))),
-        _sizes_of(label, labelled) if out.as_large_as_files else None,
+        _sizes_of(label, labelled) if out.is_files else None,
         _origins(augmenter.quality_),
         augmenter.truncation,
+        rows.sources,
+        rows,
     )
     facts = {
         **training_facts(augmenter),
@@ -300,8 +302,13 @@ def _facts_of(summary: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def _sizes_of(labels: np.ndarray, labelled: LabelledImages) -> np.ndarray:
-    """Return for each label the median height and width of its class's files."""
+def _sizes_of(labels: np.ndarray, labelled: LabelledImages) -> np.ndarray | None:
+    """Return for each label the median height and width of its class's files.
+
+    None where images are in arrays.
+    """
+    if labelled.train.sizes is None:
+        return None
     sizes = pd.DataFrame(labelled.train.sizes, columns=["height", "width"])
     medians = sizes.groupby(labelled.labels).median().round().astype(int)
     return medians.loc[labels].to_numpy()

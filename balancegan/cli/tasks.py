@@ -73,9 +73,6 @@ class Output:
         Where to write real beside synthetic images. None: nowhere.
     save_model : Path or None
         Where to save the model that was trained. None: it is not kept.
-    as_large_as_files : bool
-        Whether files of synthetic images get the median size of those of their class;
-        else they have the model's size.
     overwrite : bool
         Whether a saved model may be replaced.
     """
@@ -84,7 +81,6 @@ class Output:
     format: str | None
     picture: Path | None
     save_model: Path | None
-    as_large_as_files: bool
     overwrite: bool
 
     @property
@@ -149,26 +145,10 @@ def plan_task(
     return Task(told, classes, strategy, plan, settings, model, image_format)
 
 
-def check_writing(task: Task, out: Output | None, *, as_large_as_files: bool) -> None:
+def check_writing(task: Task, out: Output | None) -> None:
     """Raise DataError where what is planned cannot be written as it shall be."""
-    if as_large_as_files:
-        _check_size(task, out)
     if out is not None:
         check_format(out.path, task.labelled, out.format, task.image_format)
         # Which amounts are validated is not known before, and may be none
         n_synthetic = 0 if task.is_validated else sum(task.plan.values())
         check_room(out.path, task.labelled, n_synthetic, out.format)
-
-
-def _check_size(task: Task, out: Output | None) -> None:
-    """Raise DataError where synthetic images cannot be as large as files."""
-    if task.labelled.train.sizes is None:
-        raise DataError(
-            "--synthetic-size median is the size of image files. Received: "
-            f"{task.labelled.path}, which holds arrays of one size."
-        )
-    if out is not None and not out.is_files:
-        raise DataError(
-            "--synthetic-size median needs an output of image files. Received: "
-            f"{out.path}, whose images all have one size."
-        )

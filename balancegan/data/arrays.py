@@ -31,8 +31,12 @@ ATTRIBUTES_KEY, ATTRIBUTE_NAMES_KEY = "attrs", "attr_names"
 MASK_KEY = "is_synthetic"
 NUMBER_KEY, MODEL_KEY = "synthetic_number", "synthetic_model"
 METHOD_KEY, SCORE_KEY = "synthetic_method", "synthetic_score"
+SOURCE_KEY, MOVE_KEY = "synthetic_source", "synthetic_move"  # of copies
 # Ours: written, and never columns
-LINEAGE_KEYS = (MASK_KEY, NUMBER_KEY, MODEL_KEY, METHOD_KEY, SCORE_KEY)
+LINEAGE_KEYS = (
+    *(MASK_KEY, NUMBER_KEY, MODEL_KEY, METHOD_KEY, SCORE_KEY),
+    *(SOURCE_KEY, MOVE_KEY),
+)
 # Of Unicode: the last character, and 2048 halves of characters
 LAST_CHARACTER, SURROGATES, ALL_BUT_2048 = 0x10FFFF, 0xD800, 0xFFFFF800
 WEIGHT_KEY = "sample_weight"  # a user's own is left as it is

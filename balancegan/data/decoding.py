@@ -21,7 +21,7 @@ from balancegan.data.depth import (
     measure,
 )
 from balancegan.data.fitting import Fit, Header, fit_image
-from balancegan.data.lineage import SYNTHETIC
+from balancegan.data.lineage import texts_in
 from balancegan.data.opening import (
     BITS,
     DAMAGED,
@@ -69,11 +69,11 @@ def _header_of(image: Image.Image, has_more: bool) -> Header:
         width, height = tag_of(image, WIDTH, width), tag_of(image, HEIGHT, height)
     try:
         turned = image.getexif().get(ORIENTATION, 1) in TURNED
+        is_synthetic = bool(texts_in(image))
     except DAMAGED as error:
         raise UnusableImage(f"damaged: {error}") from error
     if turned:
         width, height = height, width
-    is_synthetic = SYNTHETIC in image.info
     channels = _count_channels(image)
     return Header(height, width, channels, values, has_more, is_synthetic)
 
@@ -120,12 +120,12 @@ def decode(
         if channels == 1 and header.channels > 1:
             raise UnusableImage("in colour, and not the others")
         if not header.is_deep:
-            image = _upright(encoded)
+            image = upright(encoded)
         elif scale is None:
-            _read_deep(source)  # what is wrong with its values goes first
+            read_deep(source)  # what is wrong with its values goes first
             raise UnusableImage("of more than 8 bits: name its --value-range")
         else:
-            pixels = scale.to_bytes(_read_deep(source))
+            pixels = scale.to_bytes(read_deep(source))
             if pixels is None:
                 raise UnusableImage(
                     f"most of its values are not from {scale.ends()}, as those of "
@@ -177,13 +177,13 @@ def find_scale(
     spreads: dict[str, Spread] = {}
     for name, source in sources:
         try:
-            spreads[name] = measure(_read_deep(source))
+            spreads[name] = measure(read_deep(source))
         except UnusableImage:
             continue
     return choose_scale(spreads) if spreads else (None, {})
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def upright(image: Image.Image) -> Image.Image:
     """Decode an image, and turn it as it is meant to be seen."""
     try:
         image.load()
@@ -192,7 +192,7 @@ def _upright(image: Image.Image) -> Image.Image:
         raise UnusableImage(f"damaged: {error}") from error
 
 
-def _read_deep(source: Path | bytes) -> DeepImage:
+def read_deep(source: Path | bytes) -> DeepImage:
     """Return the values of an image of more than 8 bits as they are stored."""
     with opened(source) as (image, _):
         key = image.info.get("transparency")
@@ -210,7 +210,7 @@ def _read_deep(source: Path | bytes) -> DeepImage:
 def _read_grey(image: Image.Image) -> np.ndarray:
     """Return values of shape (height, width, 1)."""
     n_bits, sample_format = tag_of(image, BITS, 1), tag_of(image, SAMPLE_FORMAT, 1)
-    values = np.asarray(_upright(image))
+    values = np.asarray(upright(image))
     if values.dtype.kind == "f":
         if not (np.abs(values) < LARGEST).all():
             raise UnusableImage("it has values that are NaN, infinite or above 1e30")
@@ -231,15 +231,15 @@ def _read_colour(source: Path | bytes) -> np.ndarray:
         rawmode = rawmode_of(image)
         if rawmode == "LA;16B":
             _set_rawmode(image, "RGBA")  # both bytes of grey, and of transparency
-            halves = np.asarray(_upright(image)).astype(np.uint16)
+            halves = np.asarray(upright(image)).astype(np.uint16)
             return halves[..., ::2] << 8 | halves[..., 1::2]
-        values = np.asarray(_upright(image)).astype(np.uint16)
+        values = np.asarray(upright(image)).astype(np.uint16)
     with opened(source) as (image, _):
         name, _, order = rawmode.partition(";16")
         is_little = order == "L" or (order == "N" and sys.byteorder == "little")
         _set_rawmode(image, f"{name};16{'B' if is_little else 'L'}")
         values <<= 8
-        values |= np.asarray(_upright(image))
+        values |= np.asarray(upright(image))
         return values[..., :3] if name == "RGBX" else values
 
 

@@ -1,16 +1,18 @@
 """Image files: what each is called, what it says of itself, and the table of all.
 
-Original files are copied byte for byte. Files of synthetic images say so in their
-names, and carry what makes them again. Which pixels an image is written as is decided
-by :meth:`balancegan.images.ImageFormat.to_pixels`.
+Original files are copied byte for byte, and so are unmoved copies of them; moved ones
+keep size, format and quality (:mod:`balancegan.data.filecopies`). Files of other
+synthetic images carry what makes them again. Which pixels an array is written as is
+decided by :meth:`balancegan.images.ImageFormat.to_pixels`.
 """
 
 import itertools
 import shutil
-from collections import Counter
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,21 +22,21 @@ from balancegan.data.arrays import (
     MASK_KEY,
     METHOD_KEY,
     MODEL_KEY,
+    MOVE_KEY,
     NUMBER_KEY,
     SCORE_KEY,
+    SOURCE_KEY,
     WEIGHT_KEY,
 )
 from balancegan.data.columns import keep_whole, rename_apart
+from balancegan.data.filecopies import MovedFile, encode_moved
+from balancegan.data.filenames import FileNamer
 from balancegan.data.fitting import unfit_image
-from balancegan.data.labelled import (
-    SPLIT_NAMES,
-    TRAIN,
-    LabelledImages,
-    SyntheticImages,
-)
-from balancegan.data.lineage import Lineage, safe_name, whole_range
+from balancegan.data.labelled import TRAIN, LabelledImages, Moves, SyntheticImages
+from balancegan.data.lineage import Lineage, whole_range
+from balancegan.data.opening import UnusableImage
 from balancegan.data.rows import PART
-from balancegan.errors import DataError
+from balancegan.errors import DataError, SimplerMethodWarning
 from balancegan.images import ImageFormat, check_format, find_format
 from balancegan.memory import release
 from balancegan.pictures import encode_png
@@ -114,12 +116,13 @@ def write_files(
     called as the table's own get a number behind their names.
     """
     image_format = check_pixels(labelled, image_format)
-    namer = _Namer(labelled)
+    namer = FileNamer(labelled)
     own = ("file_name", "label", "split", *LINEAGE_KEYS)
     called = rename_apart(labelled.column_names, own)
     tables = []
     for split, part in labelled.parts.items():
         table = _write_real(folder, labelled, split, namer, image_format)
+        names = table["file_name"].tolist()
         table = table.join(keep_whole(part.columns).rename(columns=called))
         if synthetic is not None:
             table[MASK_KEY] = False
@@ -128,8 +131,12 @@ def write_files(
                 table[WEIGHT_KEY] = 1.0
         tables.append(table)
         if split == TRAIN and synthetic is not None:
-            table = _write_synthetic(folder, labelled, synthetic, namer, image_format)
-            tables.append(table.join(synthetic.attributes.rename(columns=called)))
+            sides = image_format.image_shape[:2]
+            lineages = _lineages(labelled, synthetic, names, sides)
+            written = _write_synthetic(
+                folder, labelled, synthetic, namer, image_format, lineages
+            )
+            tables.append(written.join(synthetic.attributes.rename(columns=called)))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -137,7 +144,7 @@ def _write_real(
     folder: Path,
     labelled: LabelledImages,
     split: str,
-    namer: "_Namer",
+    namer: FileNamer,
     image_format: ImageFormat,
 ) -> pd.DataFrame:
     part = labelled.parts[split]
@@ -162,18 +169,30 @@ def _write_synthetic(
     folder: Path,
     labelled: LabelledImages,
     synthetic: SyntheticImages,
-    namer: "_Namer",
+    namer: FileNamer,
     image_format: ImageFormat,
+    lineages: Iterator[Lineage],
 ) -> pd.DataFrame:
-    names = []
+    names, sources, moves = [], [], []
+    n_png = n_unmoved = 0
     batches = map(image_format.to_pixels, synthetic.batches)
     images = itertools.chain.from_iterable(batches)
-    lineages = _lineages(labelled, synthetic)
-    for image, lineage in zip(images, lineages, strict=True):
-        names.append(namer.synthetic(lineage))
+    for row, (image, lineage) in enumerate(zip(images, lineages, strict=True)):
+        file = _file_copied(labelled, synthetic, row)
+        if file is None:
+            made = MovedFile(encode_image(image, lineage), ".png")
+        else:
+            planned = lineage
+            made, lineage = _copy_file(file, lineage, row, synthetic.moves)
+            n_png += made.suffix != file.suffix
+            n_unmoved += lineage.move != planned.move
+        names.append(namer.synthetic(lineage, made.suffix))
+        sources.append(lineage.source)
+        moves.append(lineage.move)
         target = folder / names[-1]
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(encode_image(image, lineage))
+        target.write_bytes(made.content)
+    _warn_of_formats(n_png, n_unmoved)
     first = {
         "file_name": names,
         "label": [labelled.name(label) for label in synthetic.labels],
@@ -188,13 +207,64 @@ def _write_synthetic(
         first[SCORE_KEY] = origins["score"]
         if WEIGHT_KEY not in labelled.train.columns:
             first[WEIGHT_KEY] = origins["weight"]
+    if synthetic.sources is not None:
+        first[SOURCE_KEY], first[MOVE_KEY] = sources, moves
     return pd.DataFrame(first)
 
 
+def _warn_of_formats(n_png: int, n_unmoved: int) -> None:
+    """Say how many moved copies could not keep their format, or not be moved."""
+    said = [
+        text
+        for n, text in (
+            (n_png, f"{n_png:,} moved copies are written as PNG"),
+            (n_unmoved, f"{n_unmoved:,} copies are not moved"),
+        )
+        if n
+    ]
+    if said:
+        warnings.warn(
+            f"Some formats of the originals are read, but cannot be written: "
+            f"{'; '.join(said)}. Their pixels are unchanged.",
+            SimplerMethodWarning,
+            stacklevel=2,
+        )
+
+
+def _file_copied(
+    labelled: LabelledImages, synthetic: SyntheticImages, row: int
+) -> Path | None:
+    """Return the file that a synthetic image copies, None where it copies none."""
+    files, sources = labelled.train.files, synthetic.sources
+    if files is None or sources is None or sources[row] < 0:
+        return None
+    return files[sources[row]]
+
+
+def _copy_file(
+    file: Path, lineage: Lineage, row: int, moves: Moves | None
+) -> tuple[MovedFile, Lineage]:
+    """Return a copy of a file, and what is true of it: some cannot be moved."""
+    if moves is not None and lineage.move:
+        try:
+            moved = encode_moved(file, partial(moves.apply, row), lineage.texts())
+        except UnusableImage as error:
+            raise DataError(
+                f"{file} could be read before, and no longer can: {error}. Leave the "
+                "images alone while they are balanced."
+            ) from error
+        if moved is not None:
+            return moved, lineage
+    return MovedFile(file.read_bytes(), file.suffix), replace(lineage, move="")
+
+
 def _lineages(
-    labelled: LabelledImages, synthetic: SyntheticImages
+    labelled: LabelledImages,
+    synthetic: SyntheticImages,
+    real_names: list[str],
+    sides: tuple[int, ...],
 ) -> Iterator[Lineage]:
-    """Yield where each synthetic image comes from."""
+    """Yield where each synthetic image comes from; arrays have these sides."""
     names = [str(name) for name in synthetic.attributes]
     columns = [synthetic.attributes[name].tolist() for name in names]
     origins = synthetic.origins
@@ -203,7 +273,8 @@ def _lineages(
     file_range = whole_range(labelled.file_range, labelled.has_wide_grey)
     for row, number in enumerate(synthetic.numbers.tolist()):
         size, fit = None, None
-        if synthetic.sizes is not None:
+        source, move = _origin_of(labelled, synthetic, row, sides)
+        if synthetic.sizes is not None and source < 0:
             height, width = synthetic.sizes[row].tolist()
             size, fit = (height, width), labelled.fit
         yield Lineage(
@@ -216,8 +287,25 @@ def _lineages(
             None if methods is None else methods[row],
             None if scores is None or np.isnan(scores[row]) else scores[row],
             synthetic.truncation,
-            file_range,
+            file_range if source < 0 else None,
+            real_names[source] if source >= 0 else None,
+            move,
         )
+
+
+def _origin_of(
+    labelled: LabelledImages,
+    synthetic: SyntheticImages,
+    row: int,
+    sides: tuple[int, ...],
+) -> tuple[int, str]:
+    """Return the row that a synthetic image copies, -1 if none, and how it is moved."""
+    source = -1 if synthetic.sources is None else int(synthetic.sources[row])
+    if source < 0 or synthetic.moves is None:
+        return source, ""
+    if labelled.train.sizes is not None:
+        sides = tuple(labelled.train.sizes[source].tolist())
+    return source, synthetic.moves.describe_move(row, sides)
 
 
 def encode_image(image: np.ndarray, lineage: Lineage | None = None) -> bytes:
@@ -250,82 +338,3 @@ def encode_image(image: np.ndarray, lineage: Lineage | None = None) -> bytes:
         black, white = lineage.file_range
         shown = np.rint(black + shown / 255 * (white - black)).astype(np.uint16)
     return encode_png(shown, lineage.texts())
-
-
-class _Namer:
-    """Says what files are called, relative to the folder: each one differently."""
-
-    def __init__(self, labelled: LabelledImages) -> None:
-        self.labelled = labelled
-        self.has_splits = len(labelled.parts) > 1
-        self.root = labelled.root
-        self.folders: dict[str, str] = {}
-        self.homes = {} if self.root is None else self._find_homes()
-        self.taken: set[str] = set()
-        self.originals = {
-            self._original(split, file)
-            for split, part in labelled.parts.items()
-            for file in part.files or ()
-        }
-
-    def real(
-        self, split: str, class_name: str, row: int, files: list[Path] | None
-    ) -> str:
-        """Return the name of a real image, the original's where it has one."""
-        if files is None or self.root is None:
-            return f"{self._folder(split, class_name)}/real_{row:06d}.png"
-        name = self._original(split, files[row])
-        if name in self.taken:  # a table may name a file twice
-            again = f"{self._folder(split, class_name)}/again_{row:06d}"
-            name = self._free(again, files[row].suffix)
-        self.taken.add(name)
-        return name
-
-    def synthetic(self, lineage: Lineage) -> str:
-        """Return the name of a synthetic image, which says what it is."""
-        folder = self._folder(TRAIN, lineage.class_name)
-        stem = lineage.stem(folder.rsplit("/")[-1])
-        folder = self.homes.get(lineage.class_name, folder)
-        name = self._free(f"{folder}/{stem}", ".png")
-        self.taken.add(name)
-        return name
-
-    def _original(self, split: str, file: Path) -> str:
-        """Return the name of an original, below its split if one was set aside."""
-        folders = file.relative_to(self.root or "").parts
-        if self.labelled.held_out is None:
-            return "/".join(folders)
-        if len(folders) > 2 and folders[0].lower() in SPLIT_NAMES:
-            folders = folders[1:]
-        return "/".join([split, *folders])
-
-    def _free(self, name: str, suffix: str) -> str:
-        """Return a name that nothing has: values may be alike as parts of names."""
-        free = f"{name}{suffix}"
-        while free in self.taken or free in self.originals:
-            free = f"{free.removesuffix(suffix)}_{suffix}"
-        return free
-
-    def _folder(self, split: str, class_name: str) -> str:
-        if class_name not in self.folders:
-            name = safe_name(class_name)
-            while name.lower() in {other.lower() for other in self.folders.values()}:
-                name += "_"
-            self.folders[class_name] = name
-        name = self.folders[class_name]
-        return f"{split}/{name}" if self.has_splits else name
-
-    def _find_homes(self) -> dict[str, str]:
-        """Return the folder of each class's training files, if no others are in it."""
-        owners: dict[str, Counter[tuple[str, str]]] = {}
-        for split, part in self.labelled.parts.items():
-            for file, label in zip(part.files or (), part.labels, strict=True):
-                folder = PurePosixPath(self._original(split, file)).parent.as_posix()
-                counts = owners.setdefault(folder, Counter())
-                counts[split, self.labelled.name(label)] += 1
-        homes: dict[str, tuple[int, str]] = {}
-        for folder, counts in owners.items():
-            ((split, name), n), *others = counts.items()
-            if split == TRAIN and not others and n > homes.get(name, (0, ""))[0]:
-                homes[name] = n, folder
-        return {name: folder for name, (_, folder) in homes.items()}

@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 import pandas as pd
@@ -351,6 +351,16 @@ def column_name(key: str) -> str:
     return key
 
 
+class Moves(Protocol):
+    """How copies among synthetic images are moved."""
+
+    def apply(self, row: int, image: np.ndarray) -> np.ndarray:
+        """Return an image of any size moved as this one is."""
+
+    def describe_move(self, row: int, sides: tuple[int, ...]) -> str:
+        """Return how one with these sides is moved, "" if not."""
+
+
 @dataclass(frozen=True, eq=False)
 class SyntheticImages:
     """Images to add to the training part, and where each comes from.
@@ -368,12 +378,16 @@ class SyntheticImages:
     attributes : DataFrame of n rows
         What else was asked for. Columns without a value here are blank.
     sizes : ndarray of shape (n, 2) or None, default=None
-        Height and width of the files that are written. None: the images' own.
+        Height and width of files that copy no file. None: the images' own.
     origins : DataFrame of n rows or None, default=None
         How each was made and judged: "method", "score" (NaN: not judged) and "weight".
         None: nothing is said of that.
     truncation : float or None, default=None
         Of the latents they were made with.
+    sources : ndarray of shape (n,), int, or None, default=None
+        The training image that each copies, -1: none. None: nothing is said of that.
+    moves : Moves or None, default=None
+        How copies are moved. None: not at all.
     """
 
     batches: Iterable[np.ndarray]
@@ -384,6 +398,8 @@ class SyntheticImages:
     sizes: np.ndarray | None = None
     origins: pd.DataFrame | None = None
     truncation: float | None = None
+    sources: np.ndarray | None = None
+    moves: Moves | None = None
 
     @classmethod
     def none(cls, labels: np.ndarray) -> Self:

@@ -1,22 +1,28 @@
 """Where a synthetic image comes from: enough to make the very same one again.
 
-It is kept in the image's own file, and in the table beside it.
+The image's own file says so, and the table next to it. PNG files have a text for each
+fact; JPEG, GIF and JPEG 2000 files a comment, TIFF, WebP and AVIF files a description
+with all facts as JSON.
 """
 
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Self
 
+from PIL import Image
+
 from balancegan.data.fitting import FITS, Fit
+from balancegan.data.opening import UnusableImage, opened
 from balancegan.errors import DataError
-from balancegan.pictures import read_texts
 
 PREFIX = "balancegan:"
 MOST_BYTES = 200  # of a text in a file name, which has 255 at most
 SYNTHETIC = f"{PREFIX}synthetic"
+MARK = f'{{"{SYNTHETIC}"'  # how such JSON begins
+DESCRIPTION = 0x010E  # the tag of EXIF and TIFF
 ATTRIBUTES, RANGE = f"{PREFIX}attributes", f"{PREFIX}range"
 SIZE = re.compile(r"(?P<height>[1-9]\d{0,4})x(?P<width>[1-9]\d{0,4}) (?P<fit>[a-z]+)")
 
@@ -51,6 +57,10 @@ class Lineage:
         Where the latents' distribution was cut off. None: nowhere.
     file_range : tuple of int or None, default=None
         Black and white of the file, which is grey of 16 bits. None: it has 8 bits.
+    source : str or None, default=None
+        The name of the file that it copies. None: it copies none.
+    move : str, default=""
+        How a copy is moved, as a text. "": not at all.
     """
 
     class_name: str
@@ -63,9 +73,11 @@ class Lineage:
     score: float | None = None
     truncation: float | None = None
     file_range: tuple[int, int] | None = None
+    source: str | None = None
+    move: str = ""
 
     def texts(self) -> dict[str, str]:
-        """Return what a PNG file carries.
+        """Return what its file carries.
 
         Examples
         --------
@@ -93,11 +105,16 @@ class Lineage:
             texts[f"{PREFIX}truncation"] = repr(float(self.truncation))
         if self.file_range is not None:
             texts[RANGE] = "{} {}".format(*self.file_range)
+        if self.source is not None:
+            source = self.source.encode(errors="replace").decode()
+            texts[f"{PREFIX}source"] = source
+        if self.move:
+            texts[f"{PREFIX}move"] = self.move
         return texts
 
     @classmethod
     def from_texts(cls, texts: Mapping[str, str]) -> Self:
-        """Return the lineage that a PNG file carries.
+        """Return the lineage that a file carries.
 
         Raises
         ------
@@ -105,7 +122,7 @@ class Lineage:
             If it carries none, or a damaged one.
         """
         number = texts.get(f"{PREFIX}number", "")
-        attributes = _read_attributes(texts.get(ATTRIBUTES, "{}"))
+        attributes = _read_texts(texts.get(ATTRIBUTES, "{}"))
         size = SIZE.fullmatch(texts.get(f"{PREFIX}size", "1x1 pad"))
         ends = _read_range(texts.get(RANGE, "0 1"))
         if (
@@ -118,7 +135,7 @@ class Lineage:
             or not all(NUMBER.fullmatch(texts.get(key, "0")) for key in NUMBERS)
         ):
             raise DataError(
-                "The file does not say where it comes from. Expected: a PNG file that "
+                "The file does not say where it comes from. Expected: an image that "
                 f"balancegan wrote, with {PREFIX}class, {PREFIX}number and "
                 f"{PREFIX}model. Received: {', '.join(sorted(texts)) or 'nothing'}."
             )
@@ -135,6 +152,8 @@ class Lineage:
             scores[0],
             scores[1],
             ends if RANGE in texts else None,
+            texts.get(f"{PREFIX}source"),
+            texts.get(f"{PREFIX}move", ""),
         )
 
     def stem(self, folder: str) -> str:
@@ -149,14 +168,18 @@ class Lineage:
         --------
         >>> Lineage("a/b", 7, "1f", {"shade": "dark"}).stem("a_b")
         'synthetic_a_b_dark_000007'
+        >>> Lineage("a/b", 7, "1f", source="a/b/photo 3.jpg").stem("a_b")
+        'copy_000007_of_photo 3'
         """
+        if self.source is not None:
+            return f"copy_{self.number:06d}_of_{shortened(PurePath(self.source).stem)}"
         values = [safe_name(value) for value in self.attributes.values()]
         how = [] if self.method in (None, "gan") else [self.method]
         return "_".join(["synthetic", *how, folder, *values, f"{self.number:06d}"])
 
 
-def _read_attributes(text: str) -> dict[str, str] | None:
-    """Return names and values of attributes, None where the text is something else."""
+def _read_texts(text: str) -> dict[str, str] | None:
+    """Return names and their texts from JSON, None where it is something else."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
@@ -173,15 +196,31 @@ def _read_range(text: str) -> tuple[int, int] | None:
     return (low, high) if low < high < 2**16 else None
 
 
+def texts_in(image: Image.Image) -> dict[str, str]:
+    """Return what an image file that we wrote says of itself; of others nothing."""
+    if SYNTHETIC in image.info:
+        known = {str(key): str(text) for key, text in image.info.items()}
+        return {key: known[key] for key in known if key.startswith(PREFIX)}
+    for said in (image.info.get("comment"), image.getexif().get(DESCRIPTION)):
+        text = said.decode(errors="replace") if isinstance(said, bytes) else said
+        if isinstance(text, str) and text.startswith(MARK):
+            return _read_texts(text) or {SYNTHETIC: "true"}
+    return {}
+
+
 def read_lineage(path: Path) -> Lineage:
-    """Return where the image in a PNG file comes from.
+    """Return where the image in a file comes from.
 
     Raises
     ------
     DataError
         If the file cannot be read, or does not say.
     """
-    texts = read_texts(path)
+    try:
+        with opened(path) as (image, _):
+            texts = texts_in(image)
+    except UnusableImage as error:
+        raise DataError(f"{path} cannot be read as an image: {error}.") from error
     try:
         return Lineage.from_texts(texts)
     except DataError as error:
@@ -212,4 +251,9 @@ def safe_name(text: Any) -> str:
     ('_T-shirt_top', '狗')
     """
     name = re.sub(r"[^\w .+()-]", "_", str(text)).strip(" .")
-    return name[:100].encode()[:MOST_BYTES].decode(errors="ignore") or "_"
+    return shortened(name[:100]) or "_"
+
+
+def shortened(name: str) -> str:
+    """Return as much of a name as fits into that of a file, whose others are short."""
+    return name.encode(errors="surrogateescape")[:MOST_BYTES].decode(errors="ignore")

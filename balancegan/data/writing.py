@@ -17,6 +17,7 @@ import pandas as pd
 from balancegan.data.archives import write_array, write_arrays, write_members
 from balancegan.data.arraynames import find_other_parts
 from balancegan.data.arrays import (
+    SOURCE_KEY,
     WEIGHT_KEY,
     add_images,
     attribute_arrays,
@@ -191,7 +192,8 @@ def _write_manifest(
     images = images_folder(out)
     with whole_folder(images) as folder:
         table = write_files(folder, labelled, synthetic, image_format)
-        table["file_name"] = images.name + "/" + table["file_name"]
+        for key in {"file_name", SOURCE_KEY} & {*table.columns}:
+            table[key] = images.name + "/" + table[key]
         # Here, so that no folder is left where the table cannot be written
         content = encode_table(out, table)
     with whole_file(out) as file:

@@ -31,6 +31,8 @@ TURN_SEED_OFFSET = 6  # keeps those of turns apart from those of shifts and all 
 # Pixels of the shorter side. Up to here the edge is repeated where a shift uncovers
 # something; in larger images that would be a streak, so they are mirrored there
 LARGEST_REPEATED = 64
+# Pixels: a shift by whole blocks of a JPEG leaves all but the border as sharp as it was
+BLOCK = 8
 
 
 class MovedCopies:
@@ -64,7 +66,7 @@ class MovedCopies:
     >>> classes, rows = np.zeros(3, int), np.arange(3)
     >>> copies = MovedCopies(images, classes, rows, find_format(images), seed=0)
     >>> copies.source(5), copies.is_moved(5), copies.describe(5, (280, 280))
-    (2, True, 'shifted 12 down, 18 left')
+    (2, True, 'shifted 16 down, 16 left')
     >>> copies.apply(5, np.zeros((280, 280, 3), "uint8")).shape
     (280, 280, 3)
     """
@@ -162,8 +164,7 @@ class MovedCopies:
         rng = self._rng(number, SEED_OFFSET)
         if rng.random() >= self.moved:
             return Move(is_mirrored, turns, 0, 0)
-        reach = [max(1, round(SHIFT * side)) for side in sides]
-        down, right = (r - int(rng.integers(2 * r + 1)) for r in reach)
+        down, right = (_draw_distance(rng, side) for side in sides)
         return Move(is_mirrored, turns, down, right)
 
     def _draw_turn(self, number: int) -> tuple[bool, int]:
@@ -177,6 +178,14 @@ class MovedCopies:
     def _rng(self, number: int, offset: int) -> np.random.Generator:
         index = int(self.class_indices[self.rows[0]])
         return np.random.default_rng([self.seed, index, number, offset])
+
+
+def _draw_distance(rng: np.random.Generator, side: int) -> int:
+    """Return by how many pixels to shift, whole blocks where the side has room."""
+    reach = max(1, round(SHIFT * side))
+    step = BLOCK if reach >= BLOCK else 1
+    n_steps = reach // step
+    return step * (n_steps - int(rng.integers(2 * n_steps + 1)))
 
 
 class Move(NamedTuple):
