@@ -150,5 +150,11 @@ def check_writing(task: Task, out: Output | None) -> None:
     if out is not None:
         check_format(out.path, task.labelled, out.format, task.image_format)
         # Which amounts are validated is not known before, and may be none
-        n_synthetic = 0 if task.is_validated else sum(task.plan.values())
-        check_room(out.path, task.labelled, n_synthetic, out.format)
+        check_room(
+            out.path,
+            task.labelled,
+            {} if task.is_validated else task.plan,
+            out.format,
+            task.classes.of_images,
+            1.0 if task.settings["gan_only"] else task.settings["gan_share"],
+        )

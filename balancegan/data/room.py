@@ -2,13 +2,15 @@
 
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from balancegan import files
 from balancegan.data.labelled import LabelledImages
-from balancegan.data.outputs import find_format
+from balancegan.data.outputs import IMAGE_FILES, find_format
 from balancegan.errors import DataError
 
 N_SAMPLE = 64  # images that are packed to see how small they get
@@ -16,7 +18,12 @@ PACKED = ("npz", "folder", "csv", "parquet")
 
 
 def check_room(
-    out: Path, labelled: LabelledImages, n_synthetic: int, format: str | None = None
+    out: Path,
+    labelled: LabelledImages,
+    plan: Mapping[Any, int],
+    format: str | None = None,
+    classes: np.ndarray | None = None,
+    gan_share: float = 0.0,
 ) -> None:
     """Raise DataError where the disk has less room than an output needs.
 
@@ -26,12 +33,17 @@ def check_room(
         See :func:`balancegan.data.outputs.check_output`.
     labelled : LabelledImages
         What would be written.
-    n_synthetic : int
-        How many images would be added, which are taken to need as much as real ones.
+    plan : mapping of object to int
+        How many images would be added to each class.
     format : str or None, default=None
         See :func:`balancegan.data.outputs.find_format`.
+    classes : ndarray of shape (n,) or None, default=None
+        The class of each training image. None: its label.
+    gan_share : float, default=0.0
+        The largest share of a class that may be generated.
     """
-    n_bytes = estimate_bytes(labelled, n_synthetic, find_format(out, format))
+    kind = find_format(out, format)
+    n_bytes = estimate_bytes(labelled, plan, kind, classes, gan_share)
     reason = files.check_room(out, n_bytes)
     if reason is not None:
         raise DataError(
@@ -39,17 +51,40 @@ def check_room(
         )
 
 
-def estimate_bytes(labelled: LabelledImages, n_synthetic: int, kind: str) -> int:
-    """Return about how many bytes an output takes, its images alone."""
+def estimate_bytes(
+    labelled: LabelledImages,
+    plan: Mapping[Any, int],
+    kind: str,
+    classes: np.ndarray | None = None,
+    gan_share: float = 0.0,
+) -> int:
+    """Return about how many bytes an output takes, its images alone.
+
+    Parameters are those of :func:`check_room`, `kind` is the format.
+    """
     images = labelled.images
-    n_bytes = int(np.prod(images.shape[1:])) * images.dtype.itemsize
-    each = n_bytes * (_packed_share(images) if _is_packed(labelled, kind) else 1.0)
-    total = n_synthetic * each
-    for part in labelled.parts.values():
-        if part.files is None or kind in ("npz", "npy", "idx"):
-            total += len(part.labels) * each
-        else:  # copied as they are
-            total += sum(file.stat().st_size for file in part.files)
+    share = _packed_share(images) if _is_packed(labelled, kind) else 1.0
+    each = int(np.prod(images.shape[1:])) * images.dtype.itemsize * share
+    sizes = labelled.train.sizes
+    if labelled.train.files is None or sizes is None or kind not in IMAGE_FILES:
+        n_real = sum(len(part.labels) for part in labelled.parts.values())
+        return int((n_real + sum(plan.values())) * each)
+    # Files are copied as they are, and so are those that fill up classes
+    copied = np.array([file.stat().st_size for file in labelled.train.files])
+    generated = sizes.prod(axis=1) * images.shape[-1] * share
+    rows_of: dict[Any, list[int]] = {}
+    of_images = labelled.labels if classes is None else classes
+    for row, label in enumerate(of_images.tolist()):
+        rows_of.setdefault(label, []).append(row)
+    total = float(
+        sum(f.stat().st_size for p in labelled.parts.values() for f in p.files or ())
+    )
+    for label, n in plan.items():
+        own = rows_of.get(label, [])
+        rows = own or slice(None)
+        n_generated = min(n, np.ceil(gan_share * (len(own) + n)))
+        total += n_generated * generated[rows].mean()
+        total += (n - n_generated) * copied[rows].mean()
     return int(total)
 
 
