@@ -32,8 +32,8 @@ from balancegan.data.columns import keep_whole, rename_apart
 from balancegan.data.filecopies import MovedFile, encode_moved
 from balancegan.data.filenames import FileNamer
 from balancegan.data.fitting import unfit_image
-from balancegan.data.labelled import TRAIN, LabelledImages, Moves, SyntheticImages
-from balancegan.data.lineage import Lineage, whole_range
+from balancegan.data.labelled import TRAIN, LabelledImages, SyntheticImages
+from balancegan.data.lineage import Lineage, Moves, whole_range
 from balancegan.data.opening import UnusableImage
 from balancegan.data.rows import PART
 from balancegan.errors import DataError, SimplerMethodWarning

@@ -8,13 +8,14 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import pandas as pd
 
 from balancegan.attributes import ONE_LABEL
 from balancegan.balance import plain
+from balancegan.data.lineage import Moves
 from balancegan.errors import DataError
 
 TRAIN, TEST, VALIDATION = "train", "test", "val"
@@ -349,16 +350,6 @@ def column_name(key: str) -> str:
             if stripped != key and stripped:
                 return stripped
     return key
-
-
-class Moves(Protocol):
-    """How copies among synthetic images are moved."""
-
-    def apply(self, row: int, image: np.ndarray) -> np.ndarray:
-        """Return an image of any size moved as this one is."""
-
-    def describe_move(self, row: int, sides: tuple[int, ...]) -> str:
-        """Return how one with these sides is moved, "" if not."""
 
 
 @dataclass(frozen=True, eq=False)

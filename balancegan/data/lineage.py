@@ -10,8 +10,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
+import numpy as np
 from PIL import Image
 
 from balancegan.data.fitting import FITS, Fit
@@ -28,6 +29,16 @@ SIZE = re.compile(r"(?P<height>[1-9]\d{0,4})x(?P<width>[1-9]\d{0,4}) (?P<fit>[a-
 
 NUMBER = re.compile(r"\d{1,9}(\.\d{1,17})?(e-\d{1,2})?")
 NUMBERS = (f"{PREFIX}score", f"{PREFIX}truncation")
+
+
+class Moves(Protocol):
+    """How copies among synthetic images are moved."""
+
+    def apply(self, row: int, image: np.ndarray) -> np.ndarray:
+        """Return an image of any size moved as this one is."""
+
+    def describe_move(self, row: int, sides: tuple[int, ...]) -> str:
+        """Return how one with these sides is moved, "" if not."""
 
 
 @dataclass(frozen=True)
