@@ -133,6 +133,17 @@ def test_labels_that_photos_do_not_tell_are_not_doubted(photos):
     assert (found.outcome, found.rows) == ("not run", ())
 
 
+def test_labels_of_test_photos_are_doubted_where_these_are_recognised(photos):
+    labels, wrong = LABELS.copy(), LABELS.copy()
+    wrong[10] = 1 - wrong[10]
+    tests = photos[:, ::-1]
+    assert results(photos, labels, test=(tests, wrong))["BG123"].test_rows == (10,)
+    random = np.random.default_rng(3).integers(0, 2, N)
+    found = results(photos, labels, test=(tests, random))["BG123"]
+    assert (found.outcome, found.test_rows) == ("passed", ())
+    assert "of the test photos of a class are recognised" in found.message
+
+
 def test_small_classes_are_named_as_not_looked_at(photos):
     labels = np.where(np.arange(N) < 5, "rare", np.array(["leaf", "sky"])[LABELS])
     found = results(photos, labels)

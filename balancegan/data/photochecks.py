@@ -10,15 +10,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.decomposition import PCA
-from sklearn.neighbors import NearestNeighbors
-from sklearn.preprocessing import StandardScaler
 
 from balancegan.balance import class_text
-from balancegan.data.duplicates import NTH
 from balancegan.data.evidence import Evidence
 from balancegan.data.findings import Finding, list_some, make_finding
 from balancegan.data.measures import Measures
+from balancegan.data.neighbours import (
+    LEAST_OF_CLASS,
+    LEAST_RECOGNISED,
+    N_NEIGHBOURS,
+    Neighbours,
+    doubt_labels,
+    find_neighbours,
+)
 
 # Odd shapes and sizes: by what factor they differ from the median, and from most: as
 # many interquartile ranges beyond the quartiles (Tukey's far out values are 3)
@@ -27,13 +31,7 @@ ODD_SHAPE, ODD_SIZE, FAR_OUT = 2.0, 2.5, 3.0
 EXTREME_SHAPE, EXTREME_SIZE = 3.0, 4.0
 SHARE_OF_LITTLE = 0.35  # of the median, where most photos are beyond a fixed limit
 LEAST_COLOUR, SOME_COLOUR = 1 / 255, 5 / 255  # grey up to here; in colour from here
-# Nearest photos that a label is compared with, and directions that they are sought in
-N_NEIGHBOURS, N_DIRECTIONS = 7, 64
 MOST_COMPARED = 10_000
-LEAST_RECOGNISED = 0.6  # of the photos, as a mean over classes, or nothing is said
-LEAST_SUPPORT = 0.4  # for the photos of a class by their neighbours on average
-CLEARLY_ANOTHER = 0.8  # more of the neighbours' votes than for the own label
-LEAST_OF_CLASS = 10
 OUTLYING = 3.0  # in interquartile ranges beyond the upper quartile
 
 
@@ -193,27 +191,6 @@ def find_odd_colour(code: str, evidence: Evidence) -> Finding:
     return _report(code, evidence, odd, about, advice, passed)
 
 
-@dataclass(frozen=True, eq=False)
-class Neighbours:
-    """What the most similar training photos say of the photos of each part.
-
-    Attributes
-    ----------
-    classes : list
-        The labels of the training part.
-    votes : list of ndarray of shape (n, n_classes)
-        Of the seven nearest others, weighted by their nearness; each row adds up to 1.
-    strangeness : list of ndarray of shape (n,)
-        How far the tenth-nearest photo of the own class is (of small classes, half of
-        the class away), in interquartile ranges of the training part beyond the upper
-        quartile; NaN for classes of less than ten photos.
-    """
-
-    classes: list
-    votes: list[np.ndarray]
-    strangeness: list[np.ndarray]
-
-
 def find_outliers(code: str, evidence: Evidence) -> Finding:
     """Find photos unlike any other of their class (BG122)."""
     refusal = _refuse_comparing(evidence)
@@ -237,55 +214,39 @@ def find_wrong_labels(code: str, evidence: Evidence) -> Finding:
     if refusal is not None:
         return make_finding(code, *refusal)
     found = _compare(evidence)
-    index_of = {label: k for k, label in enumerate(found.classes)}
-    own, rivals, best = [], [], []
-    for part, votes in zip(evidence.parts, found.votes, strict=True):
-        given = np.array([index_of.get(label, -1) for label in part.labels])
-        others = votes.copy()
-        others[np.arange(len(given)), given] = -1
-        own.append(np.where(given < 0, 1.0, votes[np.arange(len(given)), given]))
-        rivals.append(others.max(axis=1))
-        best.append(others.argmax(axis=1))
-    labels = np.array([index_of[label] for label in evidence.train.labels])
-    classes = range(len(found.classes))
-    is_right = own[0] > rivals[0]
-    recognised = np.mean([is_right[labels == k].mean() for k in classes])
-    if recognised < LEAST_RECOGNISED:
-        message = (
-            f"By its nearest photos only {100 * recognised:.0f} % of a class are "
-            "recognised on average: too few to doubt a label."
-        )
-        return make_finding(code, "not run", message)
-    support = np.array([own[0][labels == k].mean() for k in classes])
-    unclear = [
-        label
-        for k, label in enumerate(found.classes)
-        if support[k] < LEAST_SUPPORT or (labels == k).sum() < LEAST_OF_CLASS
+    doubts = [
+        doubt_labels(part.labels, votes, found.classes)
+        for part, votes in zip(evidence.parts, found.votes, strict=True)
     ]
-    told = np.array([label not in unclear for label in found.classes])
-    doubted = []
-    for part, mine, theirs in zip(evidence.parts, own, rivals, strict=True):
-        known = [label in index_of and told[index_of[label]] for label in part.labels]
-        doubted.append((theirs - mine > CLEARLY_ANOTHER) & np.array(known, dtype=bool))
-    likely = [
-        f"{part.cite(row)}: {class_text(evidence.name(part.labels[row]))}, probably "
-        + class_text(evidence.name(found.classes[nearest[row]]))
-        for part, flags, nearest in zip(evidence.parts, doubted, best, strict=True)
-        for row in np.flatnonzero(flags).tolist()
+    # Shots of one object tell training labels, and not those of test photos
+    unsaid = [
+        f"by their nearest photos only {100 * doubt.recognised:.0f} % of the "
+        f"{part.which or 'training '}photos of a class are recognised on average, too "
+        "few to doubt a label"
+        for part, doubt in zip(evidence.parts, doubts, strict=True)
+        if not doubt.recognised >= LEAST_RECOGNISED
     ]
-    about = "probably labelled wrongly: nearly all of the nearest photos have another "
-    about += f"label ({list_some(likely)})."
-    unsaid = ""
+    if not doubts[0].recognised >= LEAST_RECOGNISED:
+        return make_finding(code, "not run", f"{unsaid[0].capitalize()}.")
+    unclear = {found.classes[k]: None for doubt in doubts for k in doubt.unclear}
     if unclear:
         names = list_some([class_text(evidence.name(label)) for label in unclear])
-        unsaid = f" Not looked at, for too few or too similar photos: {names}."
+        unsaid.append(f"classes of too few or too similar photos: {names}")
+    likely = [
+        f"{part.cite(row)}: {class_text(evidence.name(part.labels[row]))}, probably "
+        + class_text(evidence.name(found.classes[doubt.likelier[row]]))
+        for part, doubt in zip(evidence.parts, doubts, strict=True)
+        for row in np.flatnonzero(doubt.flags).tolist()
+    ]
+    said = f" Not looked at: {'; '.join(unsaid)}." if unsaid else ""
     return _report(
         code,
         evidence,
-        doubted,
-        about + unsaid,
+        [doubt.flags for doubt in doubts],
+        "probably labelled wrongly: nearly all of the nearest photos have another "
+        f"label ({list_some(likely)}).{said}",
         "Look at them, and mend the labels.",
-        "The nearest photos agree with the labels." + unsaid,
+        f"The nearest photos agree with the labels.{said}",
     )
 
 
@@ -314,79 +275,8 @@ def _say_small(evidence: Evidence) -> str:
 def _compare(evidence: Evidence) -> Neighbours:
     """Compare photos by colours and shapes with the training photos, once."""
     if evidence.neighbours is None:
-        evidence.neighbours = _find_neighbours(evidence)
+        evidence.neighbours = find_neighbours(evidence)
     return evidence.neighbours
-
-
-def _find_neighbours(evidence: Evidence) -> Neighbours:
-    train = evidence.train
-    features = [measures.features for measures in evidence.measures]
-    known = train.sound
-    scaler = StandardScaler().fit(features[0][known])
-    n_directions = min(N_DIRECTIONS, len(known) - 1)
-    reducer = PCA(n_directions, svd_solver="randomized", random_state=evidence.seed)
-    reducer.fit(scaler.transform(features[0][known]))
-    places = [
-        reducer.transform(scaler.transform(values)).astype(np.float32)
-        for values in features
-    ]
-    classes = sorted(set(train.labels), key=str)
-    index_of = {label: k for k, label in enumerate(classes)}
-    labels = np.array([index_of[label] for label in train.labels])[known]
-    votes = [
-        _vote(places[0][known], labels, len(classes), place, known if k == 0 else None)
-        for k, place in enumerate(places)
-    ]
-    own_index = [
-        np.array([index_of.get(label, -1) for label in part.labels])
-        for part in evidence.parts
-    ]
-    distances = [np.full(len(place), np.nan) for place in places]
-    for k in range(len(classes)):
-        of_class = known[labels == k]
-        if len(of_class) < LEAST_OF_CLASS:
-            continue
-        nth = min(NTH, len(of_class) // 2)
-        search = NearestNeighbors(n_neighbors=nth + 1).fit(places[0][of_class])
-        usual = np.median(search.kneighbors(places[0][of_class])[0][:, nth])
-        for number, (place, own) in enumerate(zip(places, own_index, strict=True)):
-            rows = np.flatnonzero(own == k)
-            if len(rows):
-                column = nth - (number > 0)  # the first is a training photo itself
-                far = search.kneighbors(place[rows])[0][:, column]
-                distances[number][rows] = far / max(usual, 1e-9)
-    logs = [np.log(np.maximum(values, 1e-9)) for values in distances]
-    known_logs = logs[0][np.isfinite(logs[0])]
-    low, high = np.percentile(known_logs, [25, 75]) if len(known_logs) else (0, 0)
-    strangeness = [(values - high) / max(high - low, 1e-3) for values in logs]
-    return Neighbours(classes, votes, strangeness)
-
-
-def _vote(
-    known: np.ndarray,
-    labels: np.ndarray,
-    n_classes: int,
-    places: np.ndarray,
-    own_rows: np.ndarray | None,
-) -> np.ndarray:
-    """Return the votes of the seven nearest known photos, never of the photo itself."""
-    search = NearestNeighbors(n_neighbors=N_NEIGHBOURS + 1).fit(known)
-    distances, found = search.kneighbors(places)
-    if own_rows is None:
-        distances, found = distances[:, :-1], found[:, :-1]
-    else:
-        is_own = own_rows[found] == np.arange(len(places))[:, None]
-        # The photo itself goes last and is cut off, or else the farthest is
-        order = np.argsort(is_own, axis=1, kind="stable")
-        found, distances = (
-            np.take_along_axis(values, order, axis=1)[:, :-1]
-            for values in (found, distances)
-        )
-    # A copy does not outvote all others
-    weights = 1 / (distances + 0.1 * np.median(distances) + 1e-9)
-    votes = np.zeros((len(places), n_classes))
-    np.add.at(votes, (np.arange(len(places))[:, None], labels[found]), weights)
-    return votes / votes.sum(axis=1, keepdims=True)
 
 
 PHOTO_CHECKS: dict[str, Callable[[str, Evidence], Finding]] = {
