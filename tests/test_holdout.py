@@ -4,18 +4,20 @@ import io
 import json
 import shutil
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 from balancegan.cli.balance_command import _choose_holdout
+from balancegan.data.findings import AuditedPart
 from balancegan.data.holdout import Holdout, choose_test_rows, find_blocks, hold_out
-from balancegan.data.labelled import Part
+from balancegan.data.inspection import audited_part
 from balancegan.data.reading import read_images
 from balancegan.errors import DataError
 
@@ -81,19 +83,31 @@ def photos(tmp_path):
     return tmp_path / "photos"
 
 
-@settings(max_examples=1)
-@given(st.integers(0, 5))
-def test_equal_and_nearly_equal_images_share_a_block(seed):
+def test_equal_and_nearly_equal_images_share_a_block():
     images = make_images(30)
     images[[7, 20]] = images[3], images[4] // 2 * 2
-    part = Part(images, np.zeros(30), pd.DataFrame(index=range(30)))
-    blocks, n_copies = find_blocks(part, None)
+    part = AuditedPart(images, np.zeros(30))
+    blocks, n_copies = find_blocks(part)
     assert blocks[7] == blocks[3]
     assert blocks[20] == blocks[4]
     assert (len(set(blocks)), n_copies) == (28, 4)
     # Rows whose group is not known belong to none
     groups = np.array(["x", "", None] * 10, dtype=object)
-    assert len(set(find_blocks(part, groups)[0])) == 28 - 9
+    assert len(set(find_blocks(replace(part, groups=groups))[0])) == 28 - 9
+
+
+def test_a_mirrored_photo_shares_a_block(tmp_path):
+    for row in range(12):
+        small = Image.fromarray(make_images(1, (8, 8, 3), seed=row)[0])
+        photo = small.resize((96, 96), Image.Resampling.BICUBIC)
+        (tmp_path / "ab"[row % 2]).mkdir(exist_ok=True)
+        photo.save(tmp_path / "ab"[row % 2] / f"{row}.png")
+    photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(tmp_path / "a" / "m.png")
+    labelled = read_images(tmp_path)
+    blocks, n_copies = find_blocks(audited_part(labelled, "train"))
+    of_files = dict(zip((f.stem for f in labelled.train.files), blocks, strict=True))
+    assert of_files["m"] == of_files["11"]
+    assert (len(set(blocks)), n_copies) == (12, 2)
 
 
 def copied_photos(table):

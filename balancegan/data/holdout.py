@@ -15,6 +15,7 @@ from balancegan.data.copies import find_near
 from balancegan.data.evidence import Evidence
 from balancegan.data.findings import AuditedPart, check_part, count, list_some
 from balancegan.data.imagefiles import read_image_files
+from balancegan.data.inspection import audited_part
 from balancegan.data.labelled import TEST, TRAIN, LabelledImages, Part
 from balancegan.errors import DataError
 from balancegan.memory import allocate, take_rows
@@ -73,10 +74,10 @@ def hold_out(
             f"{OPTION} sets a test part aside, and {labelled.path} has one already: "
             f"{count(len(labelled.parts[TEST].labels), 'image')}. Leave out {OPTION}."
         )
-    groups = None
-    if holdout.group_key is not None:
-        groups = labelled.groups(holdout.group_key)
-    blocks, n_copies = find_blocks(labelled.train, groups)
+    audited = audited_part(labelled, TRAIN, holdout.group_key)
+    if audited is None:
+        raise ValueError("There is no training part.")
+    blocks, n_copies = find_blocks(audited)
     is_test = choose_test_rows(
         labelled.labels, blocks, holdout.share, np.random.default_rng(holdout.seed)
     )
@@ -102,14 +103,15 @@ def hold_out(
     return _choose_scale_again(parted) if value_range is None else parted
 
 
-def find_blocks(part: Part, groups: np.ndarray | None) -> tuple[np.ndarray, int]:
+def find_blocks(audited: AuditedPart) -> tuple[np.ndarray, int]:
     """Return for each image the block that stays on one side, and the number of copies.
 
-    Images of a block are linked by groups, or as equal or nearly equal. Rows without a
-    group are linked by copies only.
+    Images of a block are linked by groups, or as equal or nearly equal; photos in files
+    also if one is mirrored, cropped or relit. Rows without a group are linked by copies
+    only.
     """
-    audited = AuditedPart(part.images, part.labels)
     check_part(audited, "training")
+    groups = audited.groups
     evidence = Evidence(audited, None, None, str, 0)
     pairs = [(rows[0], other) for rows in evidence.equal_rows for other in rows[1:]]
     pairs += find_near(evidence).pairs
@@ -121,7 +123,7 @@ def find_blocks(part: Part, groups: np.ndarray | None) -> tuple[np.ndarray, int]
             members = table.index[is_known][rows].tolist()
             pairs += [(members[0], other) for other in members[1:]]
     one, other = np.array(pairs, dtype=int).reshape(-1, 2).T
-    n = len(part.labels)
+    n = len(audited.labels)
     links = coo_array((np.ones(len(one)), (one, other)), shape=(n, n))
     return connected_components(links, directed=False)[1], n_copies
 
