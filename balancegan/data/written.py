@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from balancegan.data.arrays import MASK_KEY, METHOD_KEY
+from balancegan.data.arrays import MASK_KEY, METHOD_KEY, SOURCE_KEY
 from balancegan.data.decoding import read_header
 from balancegan.data.findings import Finding, list_some
 from balancegan.data.labelled import TRAIN
 from balancegan.data.sharpness import measure_file_sharpness
 
-SOURCE_KEY = "synthetic_source"
+
 ORIGINAL = "original"
 CALLED = {"gan": "generated"}  # other methods are called by their names
 MADE = ("generated", "interpolated")
