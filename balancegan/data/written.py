@@ -19,7 +19,6 @@ from balancegan.data.findings import Finding, list_some
 from balancegan.data.labelled import TRAIN
 from balancegan.data.sharpness import measure_file_sharpness
 
-
 ORIGINAL = "original"
 CALLED = {"gan": "generated"}  # other methods are called by their names
 MADE = ("generated", "interpolated")
