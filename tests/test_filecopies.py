@@ -289,6 +289,21 @@ def test_copies_of_files_are_files(photos, tmp_path, kind):
     assert table.loc[~table["is_synthetic"], "synthetic_source"].isna().all()
 
 
+def test_a_balanced_folder_loads_in_keras(photos, tmp_path):
+    import keras
+
+    out = tmp_path / "out"
+    balanced(photos, out)
+    dataset = keras.utils.image_dataset_from_directory(
+        out, image_size=(8, 8), batch_size=None, shuffle=False, verbose=False
+    )
+    assert dataset.class_names == ["cat", "dog"]
+    labels = [dataset.class_names[label] for _, label in dataset.as_numpy_iterator()]
+    table = pd.read_csv(out / "metadata.csv")
+    known = table[~table["file_name"].str.endswith(".webp")]  # Keras reads none
+    assert sorted(labels) == sorted(known["label"])
+
+
 def test_a_balanced_folder_is_not_read_as_real(photos, tmp_path):
     out = tmp_path / "out"
     balanced(photos, out)
