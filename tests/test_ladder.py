@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 
 from balancegan import ConditionalGANAugmenter
-from balancegan.errors import SimplerMethodWarning
+from balancegan.errors import DataError, SimplerMethodWarning
 from balancegan.gan import inversion
 from balancegan.gan.inversion import LatentFinder
 from balancegan.images import find_format
-from balancegan.synthesis import ladder
+from balancegan.synthesis import ladder, move_finder
 from balancegan.synthesis.interpolation import InterpolatingModel
 from balancegan.synthesis.ladder import Ladder, Laddered
 from balancegan.synthesis.moved import LARGEST_REPEATED, MovedCopies, shift_image
@@ -269,6 +269,37 @@ def test_real_images_come_again_as_they_are_where_none_are_to_be_moved(
     real = [image.tobytes() for image in X[y == "shirt"]]
     again = [image.tobytes() for image in as_they_are[is_copy]]
     assert {again.count(image) for image in real} == {2, 3}  # 12 images, 25 copies
+
+
+def test_moves_are_found_once_where_copies_need_them(
+    fitted, tiny_classes, accepting, monkeypatch
+):
+    calls = []
+
+    def find(images, class_indices, *others, show):
+        calls.append(len(images))
+        return move_finder.FoundMoves(("mirror",), pd.DataFrame(), "Mirrored.")
+
+    monkeypatch.setattr(move_finder, "find_moves", find)
+    X, y = tiny_classes
+    fitted.set_params(moves="auto", gan_share=0)
+    try:
+        fitted.resample({"shirt": 12})
+        assert (calls, fitted.moves_) == ([], None)
+        for _ in range(2):
+            images, _ = fitted.resample({"shirt": 42})
+        assert (calls, fitted.moves_.allowed) == ([len(X)], ("mirror",))
+        real = X[y == "shirt"]
+        known = [{i.tobytes() for i in each} for each in (real, real[:, :, ::-1])]
+        found = [[i.tobytes() in each for i in images[len(X) :]] for each in known]
+        assert all(np.any(found, axis=0))
+        assert min(map(sum, found)) >= 5
+        fitted.set_params(moves="shift").resample({"shirt": 42})
+        assert (len(calls), fitted.moves_) == (1, None)
+        with pytest.raises(DataError, match="moves='flip'"):
+            fitted.set_params(moves="flip").resample({"shirt": 42})
+    finally:
+        fitted.set_params(moves="shift", gan_share=0.1)
 
 
 def test_moved_images_are_real_ones_by_whole_pixels():

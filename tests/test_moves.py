@@ -10,6 +10,7 @@ from balancegan.cli import option_types
 from balancegan.errors import DataError
 from balancegan.images import find_format
 from balancegan.synthesis import move_finder
+from balancegan.synthesis.crossfit import CrossFittedJudge
 from balancegan.synthesis.move_finder import compare, find_moves
 from balancegan.synthesis.moved import (
     HALF_TURN,
@@ -128,7 +129,8 @@ def test_classes_told_by_colour_may_be_mirrored_and_turned():
     assert found.table["passes"].eq(True).all()
     assert found.table["n"].tolist() == [30] * 9
     assert found.table["class"].tolist() == ["blue", "green", "red"] * 3
-    assert "may be mirrored" in found.sentence
+    assert found.sentence.startswith("Copies may be mirrored and turned by 180")
+    assert "less" not in found.sentence
 
 
 def test_arrows_told_by_their_direction_are_only_shifted():
@@ -138,7 +140,7 @@ def test_arrows_told_by_their_direction_are_only_shifted():
     mirrored = found.table[found.table["move"] == MIRRORED]
     assert (mirrored["recognised"] > 0.9).all()
     assert (mirrored["recognised_moved"] < 0.2).all()
-    assert "not mirrored (2 of 2 classes" in found.sentence
+    assert "Recognised less: 2 of 2 classes if mirrored" in found.sentence
 
 
 def test_letters_that_are_each_other_s_mirror_images_are_only_shifted():
@@ -165,6 +167,33 @@ def test_a_pair_of_mirror_images_forbids_what_most_other_classes_bear():
     assert MIRRORED not in found.allowed
     familiar = found.table.query("move == 'mirror'")["recognised_familiar"]
     assert (familiar[:2] < 0.8).all()
+
+
+def test_no_judge_has_seen_an_image_that_it_is_asked_about_moved(monkeypatch):
+    seen, asked = {}, []
+
+    class Remembers(CrossFittedJudge):
+        def _new_judge(self, fold):
+            judge = super()._new_judge(fold)
+            train = judge.train
+
+            def remember(numbers, *others):
+                seen[id(self), fold] = set(numbers % 60)
+                train(numbers, *others)
+
+            judge.train = remember
+            return judge
+
+        def ask(self, fold, numbers, classes):
+            asked.append(seen[id(self), fold].isdisjoint(numbers % 60))
+            return super().ask(fold, numbers, classes)
+
+    monkeypatch.setattr(move_finder, "CrossFittedJudge", Remembers)
+    left = grey("##.... ##.... ##....")
+    found = found_in(*drawn([left, grey("###### ...... ######")], n=30))
+    assert found.table["recognised_familiar"].notna().any() == (len(asked) > 12)
+    assert asked
+    assert all(asked)
 
 
 def test_oblong_images_are_not_tried_turned_by_90_degrees():

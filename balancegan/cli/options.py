@@ -207,8 +207,8 @@ target_options = add_options(
         show_default=True,
         help="How copies may be moved: shift (half of them, by a fourteenth of the "
         "sides at most), mirror, half-turn, quarter-turn; auto (shift, and those that "
-        "are found to keep the class); or none, which is better if your training "
-        "augments images.",
+        "are found to keep the class, which takes about a minute); or none, which is "
+        "better if your training augments images.",
     ),
 )
 

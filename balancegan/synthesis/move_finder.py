@@ -275,23 +275,17 @@ def _describe(table: pd.DataFrame, moves: Sequence[str], allowed: Sequence[str])
             "Copies are only shifted: too few real images are recognised to find out "
             "whether they may be mirrored or turned."
         )
-    parts = [
-        f"may be {TESTED[move]}" if move in allowed else _say_refused(table, move)
-        for move in sorted(moves, key=lambda move: move not in allowed)
-    ]
+    said = "Copies are only shifted."
     if allowed:
-        parts[len(allowed) - 1] += " (recognised as well as unmoved images)"
-    return f"Copies {', '.join(parts)}."
-
-
-def _say_refused(table: pd.DataFrame, move: str) -> str:
-    """Return why a move is not allowed."""
-    passes = table.loc[table["move"] == move, "passes"]
-    n_failed, n_known = passes.eq(False).sum(), passes.notna().sum()
-    return (
-        f"are not {TESTED[move]} ({n_failed} of {n_known} classes are then recognised "
-        "less)"
-    )
+        may = " and ".join(TESTED[move] for move in allowed)
+        said = f"Copies may be {may}: they are recognised as well as unmoved images."
+    refused = []
+    for move in moves:
+        if move not in allowed:
+            passes = table.loc[table["move"] == move, "passes"]
+            n_failed, n_known = passes.eq(False).sum(), passes.notna().sum()
+            refused.append(f"{n_failed} of {n_known} classes if {TESTED[move]}")
+    return f"{said} Recognised less: {', '.join(refused)}." if refused else said
 
 
 def _draw_rows(class_indices: np.ndarray, seed: int) -> np.ndarray:
