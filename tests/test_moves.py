@@ -73,6 +73,7 @@ def test_turns_leave_the_shifts_of_copies_as_they_were():
     shifted = [after._move(k, (28, 28)) for k in range(200)]
     shifted = [move for move in shifted if move.down or move.right]
     assert 0.3 < np.mean([move.is_mirrored for move in shifted]) < 0.7
+    assert 0.3 < np.mean([move.turns >= 2 for move in shifted]) < 0.7
     never = copies_of(image, (MIRRORED,), moved=1.0)
     assert not any(any(never._move(k, (28, 28))[2:]) for k in range(60))
 
