@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from balancegan.data.writing import write_images
     from balancegan.datasets import read_dataset
     from balancegan.errors import (
-        BriefTrainingWarning,
         CheckpointWarning,
         DataError,
         SavedModelError,
@@ -38,7 +37,6 @@ __version__ = library_versions(["balancegan"])["balancegan"]
 
 __all__ = [
     "Arm",
-    "BriefTrainingWarning",
     "CheckpointWarning",
     "ConditionalGANAugmenter",
     "DataError",
@@ -63,7 +61,6 @@ __all__ = [
 
 _HOMES = {
     "Arm": "evaluation.arms",
-    "BriefTrainingWarning": "errors",
     "CheckpointWarning": "errors",
     "ConditionalGANAugmenter": "augmenter",
     "DataError": "errors",

@@ -7,6 +7,8 @@ handed in and what comes back is ``sampler``'s.
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from numbers import Integral
 from typing import Self
 
@@ -14,44 +16,53 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from balancegan.attributes import Attributes, Labels
-from balancegan.balance import VALIDATED, Strategy, plan_synthesis
-from balancegan.downstream.amounts import hold_out
+from balancegan.attributes import Labels
+from balancegan.balance import VALIDATED, Strategy
 from balancegan.errors import SavedModelError
 from balancegan.gan.builders import DiscriminatorBuilder, GeneratorBuilder
-from balancegan.gan.cluster import AUTO, MULTI_WORKER
+from balancegan.gan.cluster import (
+    AUTO,
+    MULTI_WORKER,
+    DistributionStrategy,
+    Together,
+)
 from balancegan.gan.history import History
-from balancegan.gan.model import TrainedModel
-from balancegan.gan.persistence import load_model, save_model
+from balancegan.gan.model import draw_seed
 from balancegan.gan.precision import BFLOAT16, FLOAT32
 from balancegan.gan.presets import MOST_STEPS, PRESETS
-from balancegan.gan.training import TrainingRun, begin
-from balancegan.gan.workers import DistributionStrategy, Together, gather
-from balancegan.images import find_format
 from balancegan.model_sampler import ABOVE_ZERO, ModelSampler
-from balancegan.recipe import choose_recipe
+from balancegan.recipe import (
+    gather_workers,
+    plan_training,
+    prepare_run,
+    say_untrained,
+    train,
+)
 
 STEP_COUNT = Interval(Integral, 1, MOST_STEPS, closed="both")
 
 
 class ConditionalGANAugmenter(ModelSampler):
-    """Over-sample images with a conditional GAN trained on the set itself.
+    """Over-sample images with copies and with a conditional GAN trained on the set.
 
     A sampler of imbalanced-learn and a step of its pipelines, for images. Whether
     the synthetic ones help is a question for real held-out images; ask it before you
     rely on them.
+
+    `fit` trains a GAN only if an image has to be generated: not if `gan_share` is 0, if
+    classes that need images have fewer than 8, or if combinations can be recombined.
+    `resample` then works; `sample`, `save` and other targets may raise an error.
 
     Parameters
     ----------
     sampling_strategy : str, float, dict or callable, default="auto"
         How many images of each class; see :func:`balancegan.balance.plan_synthesis`.
         "auto" raises every class to the size of the largest. 2 raises all, the largest
-        too, to twice that: being moved or of the GAN is no sign of a class then, and
-        classifiers that learn from the rows as they are know more. "combinations" also
-        raises those of values that no image has together. "validated" finds out how
-        many help: `fit` keeps a tenth of each class from the GAN, asks classifiers
-        trained with different amounts, zero included, about that tenth, and takes what
-        helps for certain; see `validated_`. It needs room for the balanced set twice.
+        too, to twice that: every class then has the same share of shifted and generated
+        images, so these do not identify a class. "combinations" also raises those of
+        values that no image has together. "validated" tries several amounts on a
+        held-out 10 % and adds nothing if none clearly helps; see `validated_`. It needs
+        room for the balanced set twice.
     balance_on : str or list of str, default=None
         Of several attributes, those whose values make the classes that
         `sampling_strategy` speaks of: a value of one, a tuple of the values of
@@ -60,10 +71,9 @@ class ConditionalGANAugmenter(ModelSampler):
     max_ratio : float, default=None
         At most so many synthetic images per real one of a class. None: no cap.
     gan_share : float, default=0.1
-        At most this share of the rows of a class, real and synthetic, are images of the
-        GAN; beyond, real images again, half of them moved a little. Of more classifiers
-        take what a GAN's images have in common for a sign of the class. 1: no limit. 0:
-        copies only; with one attribute `fit` then takes a tenth of the time.
+        Largest share of a class that may be generated; the rest is filled with copies.
+        With a larger share, classifiers learn GAN artefacts instead of the class. 1: no
+        limit. 0: copies only, and no GAN is trained.
     moves : str or list of str, default="shift"
         How copies may be moved. "shift": half of them, by a fourteenth of the sides at
         most. A list adds "mirror", "half-turn", "quarter-turn"; "auto" those that keep
@@ -81,7 +91,8 @@ class ConditionalGANAugmenter(ModelSampler):
         Draw latents from a normal distribution cut off at so many standard deviations:
         1 gives typical images and little variety. None: a whole one.
     gan_only : bool, default=False
-        Whether the GAN makes all images, whatever `gan_share` is. False: attributes
+        Whether the GAN makes all images, whatever `gan_share` is; `fit` then always
+        trains one. False: attributes
         with pixels of their own are recombined; a class of fewer than 8 images, or with
         less than a fifth accepted, gets copies of real ones. `method_` says so.
     validation_minutes : float, default=10
@@ -97,10 +108,7 @@ class ConditionalGANAugmenter(ModelSampler):
         Training steps. More make better images, with less and less gain. "auto": until
         those of the few-shot classes become no better, at most 20,000 or as many as
         `max_minutes` allows. None: no limit where `max_minutes` is given, else the
-        preset's own number (3,000; for "tutorial" 30 passes over the data), or a tenth
-        of it where `resample` needs no image of the GAN: where real ones show that each
-        attribute has pixels of its own, or with one attribute where `gan_share` is 0;
-        `sample` then warns.
+        preset's own number (3,000; for "tutorial" 30 passes over the data).
     max_minutes : float, default=None
         Training ends after so many minutes. None: when the steps are done.
     batch_size : int, default=None
@@ -172,7 +180,8 @@ class ConditionalGANAugmenter(ModelSampler):
     fit_seconds_ : float
         What training took, with all that it prepares. A loaded model has none.
     model_ : TrainedModel
-        The generator with its settings, seed, image format and cost.
+        The generator with its settings, seed, image format and cost. Its `generator`
+        is None, and `n_steps` 0, if no generated image was needed.
     history_ : DataFrame
         Training as it went: step, seconds, mean losses since the record before, and,
         where the images were looked at, agreement, diversity and distance, the means
@@ -192,11 +201,11 @@ class ConditionalGANAugmenter(ModelSampler):
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> X = rng.integers(0, 256, size=(30, 8, 8), dtype=np.uint8)
-    >>> y = np.repeat(["bag", "shirt"], [25, 5])
+    >>> y = np.repeat(["bag", "shirt"], [22, 8])
     >>> augmenter = ConditionalGANAugmenter(steps=2, random_state=0, verbose=0)
     >>> X_bal, y_bal = augmenter.fit(X, y).resample({"shirt": 12})
     >>> X_bal.shape, X_bal.dtype, int(augmenter.is_synthetic_.sum())
-    ((37, 8, 8), dtype('uint8'), 7)
+    ((34, 8, 8), dtype('uint8'), 4)
     >>> augmenter.sample("shirt", 3).shape
     (3, 8, 8)
 
@@ -204,7 +213,7 @@ class ConditionalGANAugmenter(ModelSampler):
 
     >>> y = np.stack([y, np.resize(["light", "dark"], 30)], axis=1)
     >>> augmenter = augmenter.set_params(balance_on="0").fit(X, y)
-    >>> augmenter.resample({"shirt": 7})[1][30:, 0].tolist()
+    >>> augmenter.resample({"shirt": 10})[1][30:, 0].tolist()
     ['shirt', 'shirt']
     >>> augmenter.sample({"0": "shirt", "1": "dark"}, 3).shape
     (3, 8, 8)
@@ -296,8 +305,13 @@ class ConditionalGANAugmenter(ModelSampler):
         ------
         SavedModelError
             If `path` cannot be written, or a parameter cannot be kept as JSON.
+        DataError
+            If `fit` needed no generated image and trained no GAN.
         """
         check_is_fitted(self, "model_")
+        self.model_.check_generates()
+        from balancegan.gan.persistence import save_model  # imports TensorFlow
+
         save_model(path, self.model_, self.get_params(), overwrite=overwrite)
 
     @classmethod
@@ -325,6 +339,8 @@ class ConditionalGANAugmenter(ModelSampler):
         SavedModelError
             If there is no model, or it is damaged or of another format version.
         """
+        from balancegan.gan.persistence import load_model  # imports TensorFlow
+
         model, parameters = load_model(path, generator)
         parameters["generator"] = generator
         try:
@@ -345,56 +361,32 @@ class ConditionalGANAugmenter(ModelSampler):
     ) -> None:
         """Learn everything that sampling needs from checked arrays."""
         # What can be refused is refused before any training
-        attributes, class_indices = Attributes.learn(labels)
-        plan = plan_synthesis(
-            labels.joined(attributes.positions(self.balance_on)),
-            self.sampling_strategy,
-            self.max_ratio,
-            attributes.combinations(self.balance_on),
-        )
-        workers = gather(self.strategy)
-        checkpoints, seed = begin(checkpoint_dir, self.random_state, workers)
-        held_out = np.zeros(len(images), dtype=bool)
+        planned = plan_training(self, images, labels)
+        plan, model = planned.plan, planned.model
+        parameters, needs_gan = self.get_params(deep=False), planned.needs_gan
         validated = self.sampling_strategy == VALIDATED
+        seed, checkpoints, workers = draw_seed(self.random_state), None, None
+        if needs_gan or self.strategy == MULTI_WORKER:
+            given = None if self.random_state is None else seed
+            folder = checkpoint_dir if needs_gan else None
+            workers, checkpoints, seed = gather_workers(self.strategy, folder, given)
+        held_out = np.zeros(len(images), dtype=bool)
         if validated:
-            workers.check_alone(f"sampling_strategy={VALIDATED!r}")
-            held_out = hold_out(class_indices, seed)
-        seen = (
-            images[~held_out] if held_out.any() else images,
-            labels.take(~held_out),
-            find_format(images, self.image_shape, self.value_range),
-        )
-        run = TrainingRun(
-            *seen,
-            choose_recipe(self.get_params(deep=False), *seen, seed, workers),
-            seed,
-            max_seconds=self.max_minutes and 60 * float(self.max_minutes),
-            generator=self.generator,
-            discriminator=self.discriminator,
-            workers=workers,
-        )
-        try:
-            run.fit(
-                show=bool(self.verbose) and workers.is_chief,
-                log_dir=self.log_dir if workers.is_chief else None,
-                tensorboard=self.tensorboard and workers.is_chief,
-                checkpoints=checkpoints,
-            )
-        except KeyboardInterrupt:
-            if run.has_learned:
-                self._adopt(run.result(), run.history)
-                self.sampling_strategy_ = {label: n for label, n in plan.items() if n}
-            raise
-        self._adopt(run.result(), run.history)
-        self.sampling_strategy_ = {label: n for label, n in plan.items() if n}
+            from balancegan.downstream.amounts import hold_out  # imports TensorFlow
+
+            if workers is not None:
+                workers.check_alone(f"sampling_strategy={VALIDATED!r}")
+            held_out = hold_out(planned.class_indices, seed)
+        if needs_gan:
+            seen = images[~held_out] if held_out.any() else images
+            labels_seen = labels.take(~held_out)
+            run = prepare_run(parameters, seen, labels_seen, model, seed, workers)
+            train(run, parameters, checkpoints, partial(self._adopt, plan=plan))
+        else:
+            self._adopt(replace(model, seed=seed), History(), plan)
+            if self.verbose:
+                say_untrained(parameters)
         if validated:  # or interrupted: at most so many would have been added
             self._choose_amounts(images, labels, held_out)
             plan = self._validated_plan(labels.joined(self._balanced_attributes()[0]))
             self.sampling_strategy_ = {label: n for label, n in plan.items() if n}
-
-    def _adopt(self, model: TrainedModel, history: History) -> None:
-        self.model_ = model
-        self.history_, self.class_history_ = history.frame(), history.class_frame()
-        self._training_data = self._judged = self.validated_ = self.moves_ = None
-        self.classes_, counts = model.marginal(self.balance_on)
-        self.class_counts_ = dict(zip(self.classes_.tolist(), counts, strict=True))

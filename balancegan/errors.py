@@ -27,10 +27,6 @@ class TrainingWarning(UserWarning):
     """Training does not go as it should, and what is done about it."""
 
 
-class BriefTrainingWarning(UserWarning):
-    """Images are asked of a GAN that was trained briefly, since `fit` needed none."""
-
-
 class CheckpointWarning(UserWarning):
     """A checkpoint is damaged and passed over, or cannot be written."""
 

@@ -4,6 +4,7 @@ How much memory there is, and whether that is enough for what shall be done.
 """
 
 import mmap
+import sys
 import tempfile
 from contextlib import ExitStack
 from typing import IO, Any, Self
@@ -234,3 +235,13 @@ class GrowingArray:
                 "the environment variable TMPDIR."
             ) from error
         self._blocks = [self._blocks[-1][:0]]
+
+
+def peak_memory_bytes() -> int | None:
+    """Return the largest resident memory of this process so far, if known."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak if sys.platform == "darwin" else peak * 1024)

@@ -26,26 +26,23 @@ from balancegan.balance import (
     class_text,
     plan_synthesis,
 )
-from balancegan.downstream.amounts import (
-    AmountSearch,
-    ValidatedAmounts,
-    count_images,
-)
 from balancegan.errors import (
     DataError,
     SimplerMethodWarning,
     UnseenCombinationWarning,
 )
+from balancegan.gan.history import History
 from balancegan.gan.model import TrainedModel
 from balancegan.images import check_format, check_row_shape
 from balancegan.sampler import ImageOverSampler, without
-from balancegan.synthesis.ladder import GENERATED, Ladder
+from balancegan.synthesis.ladder import Ladder
 from balancegan.synthesis.moved import list_moves
 from balancegan.synthesis.reference import Reference
 from balancegan.synthesis.summary import describe_exceptions
 from balancegan.synthesis.synthesis import Synthesis
 
 if TYPE_CHECKING:
+    from balancegan.downstream.amounts import ValidatedAmounts
     from balancegan.synthesis.move_finder import FoundMoves
 
 COUNT = Interval(Integral, 1, None, closed="left")
@@ -88,7 +85,7 @@ class ModelSampler(ImageOverSampler):
     moves_: "FoundMoves | None"
     validation_minutes: float
     verbose: int
-    validated_: ValidatedAmounts | None
+    validated_: "ValidatedAmounts | None"
     _judged: "tuple[str, Reference | None, FoundMoves | None] | None"
 
     def __getstate__(self) -> dict[str, Any]:
@@ -98,6 +95,18 @@ class ModelSampler(ImageOverSampler):
     def _validate_params(self) -> None:
         super()._validate_params()
         list_moves(self.moves)
+
+    def _adopt(
+        self, model: TrainedModel, history: History, plan: Plan | None = None
+    ) -> None:
+        """Take over a model, and the plan that it is for where there is one."""
+        self.model_ = model
+        self.history_, self.class_history_ = history.frame(), history.class_frame()
+        self._training_data = self._judged = self.validated_ = self.moves_ = None
+        self.classes_, counts = model.marginal(self.balance_on)
+        self.class_counts_ = dict(zip(self.classes_.tolist(), counts, strict=True))
+        if plan is not None:
+            self.sampling_strategy_ = {label: n for label, n in plan.items() if n}
 
     def sample(self, label: Any, n: int, *, first: int = 0) -> np.ndarray:
         """Return synthetic images of one class, or of a combination of attributes.
@@ -127,7 +136,8 @@ class ModelSampler(ImageOverSampler):
         Raises
         ------
         DataError
-            If the model knows no such class, or `n` or `first` is negative.
+            If the model knows no such class, `n` or `first` is negative, or `fit`
+            needed no generated image and trained no GAN.
 
         Warns
         -----
@@ -135,9 +145,6 @@ class ModelSampler(ImageOverSampler):
             If no training image has the named values together. They are made all the
             same, from what is known of each; attributes left out are then drawn by
             their own frequencies. See `count_training_images`.
-        BriefTrainingWarning
-            If `fit` trained for a part of the steps, since `resample` needed none of
-            the GAN's images.
         """
         check_is_fitted(self, "model_")
         self._validate_params()  # they may have been set since
@@ -150,7 +157,7 @@ class ModelSampler(ImageOverSampler):
         label = self._named(label)
         selection = self.model_.select(label)
         self._warn_of_unseen(label)
-        self.model_.warn_if_brief()
+        self.model_.check_generates()
         image_format = self.model_.image_format
         empty = np.empty((0, *image_format.row_shape), image_format.dtype)
         parts = self._truncated().make_selected(selection, first, n)
@@ -212,12 +219,12 @@ class ModelSampler(ImageOverSampler):
         key = joblib.hash((images, class_indices))
         known = self._judged[1:] if self._judged and self._judged[0] == key else ()
         ladder = self._ladder(images, class_indices, *known)
+        if model.generator is None and ladder.needs_generator(plan, names):
+            model.check_generates()
         made = ladder.climb(plan, names, show=bool(self.verbose))
         self._judged = (key, ladder.reference, ladder.found_moves)
         self.moves_ = None if ladder.moves is not None else ladder.found_moves
         self.quality_, self.quality_summary_ = made.quality, made.summary
-        if np.isin(made.quality.get("method", []), GENERATED).any():
-            model.warn_if_brief(stacklevel=5)
         called = [
             class_text(model.describe(name_values(label, names)))
             for label in made.classes
@@ -233,11 +240,15 @@ class ModelSampler(ImageOverSampler):
         self, images: np.ndarray, labels: Labels, held_out: np.ndarray
     ) -> None:
         """Try amounts on the images that were held out from the model's training."""
+        from balancegan.downstream.amounts import AmountSearch  # imports TensorFlow
+
         model, show = self.model_, bool(self.verbose)
         positions, names = self._balanced_attributes()
         seen = images[~held_out], labels.take(~held_out)
         plan = plan_synthesis(seen[1].joined(positions), "auto", self.max_ratio)
         ladder = self._ladder(seen[0], model.attributes.indices(seen[1]))
+        if model.generator is None:  # the held-out images may have shown the regions
+            ladder.gan_share = 0.0
         made = ladder.climb(plan, names, show=show)
         synthesis = Synthesis(made.portions, model.attributes, show=show)
         empty = np.empty((0, *images.shape[1:]), images.dtype)
@@ -269,6 +280,8 @@ class ModelSampler(ImageOverSampler):
 
     def _validated_plan(self, classes: np.ndarray) -> Plan:
         """Return the amounts that were chosen in `fit`, for the same images."""
+        from balancegan.downstream.amounts import count_images  # imports TensorFlow
+
         counts = class_counts(classes)
         if self.validated_ is None or counts != self._validated_counts:
             raise DataError(
@@ -303,8 +316,20 @@ class ModelSampler(ImageOverSampler):
         found_moves: "FoundMoves | None" = None,
     ) -> Ladder:
         """Return what makes images; the last two were found of the same images."""
+        found = reference, found_moves
+        return self.ladder_of(self._truncated(), images, class_indices, *found)
+
+    def ladder_of(
+        self,
+        model: TrainedModel,
+        images: np.ndarray,
+        class_indices: np.ndarray,
+        reference: Reference | None = None,
+        found_moves: "FoundMoves | None" = None,
+    ) -> Ladder:
+        """Return what would make images with a model."""
         return Ladder(
-            self._truncated(),
+            model,
             images,
             class_indices,
             reject=self.reject,

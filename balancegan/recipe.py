@@ -1,37 +1,134 @@
-"""What a GAN is trained by: a preset, the user's settings, and whether it is needed.
+"""Whether a GAN is needed, and what it is trained by.
 
-Where real images show which pixels are whose, images of rare combinations are put
-together of them (``synthesis.recombination``), and none of the GAN is given out; nor is
-any where its share is to be none, and classes are filled up with copies.
+TensorFlow is imported only where a GAN is trained. Copies and recombined images need a
+model without a generator.
 """
 
+import os
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from balancegan.attributes import Attributes, Labels
+from balancegan.balance import VALIDATED, Plan, plan_synthesis
+from balancegan.gan.cluster import Together
+from balancegan.gan.history import History
+from balancegan.gan.model import TrainedModel
 from balancegan.gan.precision import choose_precision
-from balancegan.gan.presets import Preset, choose_preset
-from balancegan.gan.regions import Regions
-from balancegan.gan.workers import Workers
-from balancegan.images import ImageFormat
-from balancegan.progress import show_progress
+from balancegan.gan.presets import choose_preset
+from balancegan.images import find_format
+from balancegan.model_sampler import ModelSampler
+from balancegan.progress import say_line, show_progress
 
-SETTINGS = ("steps", "max_minutes", "batch_size", "learning_rate")
+if TYPE_CHECKING:
+    from balancegan.gan.checkpoint import CheckpointFolder
+    from balancegan.gan.training import TrainingRun
+    from balancegan.gan.workers import Workers
+
+RECIPE = ("steps", "max_minutes", "batch_size", "learning_rate")
 
 
-def choose_recipe(
+@dataclass(frozen=True, eq=False)
+class TrainingPlan:
+    """What `fit` would do, decided before any training.
+
+    Attributes
+    ----------
+    plan : dict
+        How many images to make of each class; of amounts to be validated, at most.
+    model : TrainedModel
+        All that is known before training: a model without a generator.
+    class_indices : ndarray of shape (n,), int
+        The classes of the images; of several attributes, of their combinations.
+    needs_gan : bool
+        Whether an image has to be generated. If not, no GAN is trained.
+    """
+
+    plan: Plan
+    model: TrainedModel
+    class_indices: np.ndarray
+    needs_gan: bool
+
+
+def plan_training(
+    sampler: ModelSampler, images: np.ndarray, labels: Labels
+) -> TrainingPlan:
+    """Return what `fit` of an augmenter would do with checked arrays.
+
+    Parameters
+    ----------
+    sampler : ConditionalGANAugmenter
+        Whose parameters count.
+    images : ndarray of shape (n, ...)
+        In the user's layout and range.
+    labels : Labels
+        Their labels.
+    """
+    parameters = sampler.get_params(deep=False)
+    image_shape, value_range = parameters["image_shape"], parameters["value_range"]
+    attributes, class_indices = Attributes.learn(labels)
+    positions = attributes.positions(sampler.balance_on)
+    plan = plan_synthesis(
+        labels.joined(positions),
+        sampler.sampling_strategy,
+        sampler.max_ratio,
+        attributes.combinations(sampler.balance_on),
+    )
+    counts = np.bincount(class_indices, minlength=attributes.n_classes)
+    model = TrainedModel(
+        generator=None,
+        own_generator=False,
+        preset=choose_preset(
+            parameters["preset"], **{name: parameters[name] for name in RECIPE}
+        ),
+        image_format=find_format(images, image_shape, value_range),
+        attributes=attributes,
+        class_names=None,
+        counts=counts.reshape(attributes.sizes),
+        seed=0,
+        n_steps=0,
+        kept_step=0,
+        seconds=0.0,
+    )
+    is_validated = sampler.sampling_strategy == VALIDATED
+    # Of amounts to be validated it is only known which classes may get some
+    asked = dict.fromkeys(plan, 1) if is_validated else plan
+    names = [attributes.names[position] for position in positions]
+    visible = bool(sampler.verbose) and len(attributes.names) > 1
+    with show_progress("Finding regions", visible=visible):
+        ladder = sampler.ladder_of(model, images, class_indices)
+        needs_gan = ladder.needs_generator(asked, names)
+    return TrainingPlan(plan, model, class_indices, needs_gan)
+
+
+def gather_workers(
+    strategy: Together,
+    checkpoint_dir: str | os.PathLike[str] | None,
+    seed: int | None,
+) -> "tuple[Workers, CheckpointFolder | None, int]":
+    """Return who trains together, the checkpoints, and the seed of all.
+
+    Parameters are those of :func:`balancegan.gan.workers.gather` and
+    :func:`balancegan.gan.training.begin`.
+    """
+    from balancegan.gan.training import begin  # imports TensorFlow
+    from balancegan.gan.workers import gather
+
+    workers = gather(strategy)
+    return workers, *begin(checkpoint_dir, seed, workers)
+
+
+def prepare_run(
     parameters: Mapping[str, Any],
     images: np.ndarray,
     labels: Labels,
-    image_format: ImageFormat,
+    model: TrainedModel,
     seed: int,
-    workers: Workers | None = None,
-) -> Preset:
-    """Return what training goes by: a tenth of the steps where none needs the GAN.
-
-    Whoever says how long, or wants the GAN's images only, gets what was said.
+    workers: "Workers | None" = None,
+) -> "TrainingRun":
+    """Return a training of the GAN that has not begun.
 
     Parameters
     ----------
@@ -41,59 +138,54 @@ def choose_recipe(
         What is trained on, in the user's layout and range.
     labels : Labels
         Their labels.
-    image_format : ImageFormat
-        What layout and range that is.
+    model : TrainedModel
+        What :func:`plan_training` knows.
     seed : int
         Of the training.
     workers : Workers or None, default=None
-        Who trains together: all take the chief's word. None: this process alone.
+        Who trains together. None: this process, on one device.
     """
-    return recipe_for(
-        parameters,
-        len(images),
-        lambda: _is_needed(parameters, images, labels, image_format, seed, workers),
+    from balancegan.gan.training import TrainingRun  # imports TensorFlow
+
+    minutes = parameters["max_minutes"]
+    return TrainingRun(
+        images,
+        labels,
+        model.image_format,
+        replace(model.preset, precision=choose_precision(parameters["precision"])),
+        seed,
+        max_seconds=minutes and 60 * float(minutes),
+        generator=parameters["generator"],
+        discriminator=parameters["discriminator"],
+        workers=workers,
     )
 
 
-def recipe_for(
-    parameters: Mapping[str, Any], n_images: int, is_needed: Callable[[], bool]
-) -> Preset:
-    """Return what training goes by where it is known if the GAN is needed.
-
-    Parameters
-    ----------
-    parameters : mapping
-        Of :class:`balancegan.augmenter.ConditionalGANAugmenter`.
-    n_images : int
-        How many images are trained on.
-    is_needed : callable
-        Whether it is; only asked where it makes a difference.
-    """
-    preset = choose_preset(
-        parameters["preset"],
-        precision=choose_precision(parameters["precision"]),
-        **{name: parameters[name] for name in SETTINGS},
-    )
-    says_how_long = (parameters["steps"], parameters["max_minutes"]) != (None, None)
-    if says_how_long or parameters["gan_only"] or is_needed():
-        return preset
-    return preset.briefly(n_images)
-
-
-def _is_needed(
+def train(
+    run: "TrainingRun",
     parameters: Mapping[str, Any],
-    images: np.ndarray,
-    labels: Labels,
-    image_format: ImageFormat,
-    seed: int,
-    workers: Workers | None,
-) -> bool:
-    if len(labels.columns) == 1:
-        return bool(parameters["gan_share"] > 0)
-    # Without a share, too: combinations that no image has cannot be copied
-    attributes, class_indices = Attributes.learn(labels)
-    shown = images, class_indices, image_format.to_model_range, attributes.sizes
-    with show_progress("Finding regions", visible=bool(parameters.get("verbose"))):
-        regions = Regions.of_real(*shown, seed)
-    are_apart = np.array([regions.are_apart], dtype="int32")
-    return not (workers or Workers()).from_chief(are_apart)[0]
+    checkpoints: "CheckpointFolder | None",
+    adopt: Callable[[TrainedModel, History], None],
+) -> None:
+    """Train; the best state is adopted, also where training is interrupted."""
+    is_chief = run.workers.is_chief
+    try:
+        run.fit(
+            show=bool(parameters["verbose"]) and is_chief,
+            log_dir=parameters["log_dir"] if is_chief else None,
+            tensorboard=parameters["tensorboard"] and is_chief,
+            checkpoints=checkpoints,
+        )
+    except KeyboardInterrupt:
+        if run.has_learned:
+            adopt(run.result(), run.history)
+        raise
+    adopt(run.result(), run.history)
+
+
+def say_untrained(parameters: Mapping[str, Any]) -> None:
+    """Say that no GAN is trained, and which settings have no effect therefore."""
+    given = [name for name in ("steps", "max_minutes") if parameters[name] is not None]
+    verb = "has" if len(given) == 1 else "have"
+    idle = f"; {' and '.join(given)} {verb} no effect" if given else ""
+    say_line(f"no GAN is trained, because no generated image is needed{idle}")

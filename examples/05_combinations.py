@@ -45,7 +45,7 @@ train = draw_pairs(parts[0], parts[2], 1_500, aligned=0.95, seed=1)
 test = draw_pairs(parts[1], parts[3], 1_000, aligned=1 / N_DIGITS, seed=2)
 
 # Rare combinations are put together of real images, where it can be seen which pixels
-# belong to which attribute; as none of the GAN's is needed then, it is trained briefly
+# belong to which attribute. No GAN is trained then
 augmenter = ConditionalGANAugmenter(steps=options.steps, verbose=0)
 arms = ["none", "oversample", "oversample+augment", Arm("cgan", augmenter)]
 classifier = LogisticRegression(C=0.1, max_iter=1000)

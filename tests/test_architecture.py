@@ -65,7 +65,7 @@ MAY_IMPORT = {
     "synthesis": {*BASICS, "gan"},
     "downstream": {*BASICS, "gan"},
     "model_sampler": {*BASICS, "downstream", "gan", "sampler", "synthesis"},
-    "recipe": {*BASICS, "gan"},
+    "recipe": {*BASICS, "gan", "model_sampler"},
     "augmenter": {*BASICS, "downstream", "gan", "model_sampler", "recipe"},
     "evaluation": {
         *BASICS,
@@ -93,14 +93,15 @@ ONE_DOOR = {
     ("evaluation", "augmenter"): {"evaluation.arms"},
     ("evaluation", "synthesis"): {"evaluation.checks", "evaluation.resampling"},
     ("evaluation", "targets"): {"evaluation.labelling"},
-    ("cli", "recipe"): {"cli.estimate"},
-    ("cli", "targets"): {"cli.estimate"},
+    ("cli", "recipe"): {"cli.estimate", "cli.tasks"},
+    ("cli", "targets"): {"cli.estimate", "cli.tasks"},
     ("cli", "gan"): {
         "cli.balancing",
         "cli.commands",
         "cli.estimate",
         "cli.generating",
         "cli.resuming",
+        "cli.tasks",
         "cli.training",
     },
 }

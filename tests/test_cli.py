@@ -423,7 +423,8 @@ def test_defaults_are_those_of_the_class(command, arguments):
     help_names = {"help_option_names": ["-h", "--help"]}  # click caches the first
     parsed = main.commands[command].make_context(command, arguments, **help_names)
     parsed = parsed.params
-    shared = parsed.keys() & defaults.keys()
+    assert parsed.get("gan_share") is None  # it depends on the files
+    shared = parsed.keys() & defaults.keys() - {"gan_share"}
     assert shared >= {"preset", "steps", "max_minutes", "batch_size", "random_state"}
     assert {k: parsed[k] for k in shared} == {k: defaults[k] for k in shared}
 
@@ -475,7 +476,8 @@ def interrupt_in_training(installed, *words, by=signal.SIGINT):
     assert time.monotonic() - started < 30
     assert process.returncode == 128 + by
     assert stdout == ""
-    return stderr.strip().splitlines()
+    lines = stderr.strip().splitlines()
+    return [line for line in lines if not line.startswith("training at ")]
 
 
 def test_told_to_end_nothing_unfinished_is_left_but_what_goes_on(

@@ -97,7 +97,7 @@ def test_an_estimate_ends_in_time_however_slow_steps_are(monkeypatch, capsys):
     monkeypatch.setattr(estimate, "time_step", slow)
     monkeypatch.setattr(estimate.TrainingRun, "fit", lambda *_: pytest.fail("trained"))
     X, y = make_images(12), np.repeat([0, 1], [9, 3])
-    augmenter = ConditionalGANAugmenter(steps=3_000, verbose=0)
+    augmenter = ConditionalGANAugmenter(steps=3_000, gan_only=True, verbose=0)
     limit = Limit(15.0, lambda: now[0])
     cost = estimate_cost(augmenter, X, y, 6, limit)
     assert now[0] <= 15
@@ -111,7 +111,7 @@ def test_an_estimate_ends_in_time_however_slow_steps_are(monkeypatch, capsys):
 
 
 def test_times_below_a_second_are_not_said_to_be_none(capsys):
-    cost = estimate.Estimate(300, 90.0, 0.2, 0.0, 10**9, recombines=False)
+    cost = estimate.Estimate(300, 90.0, 0.2, 0.0, 10**9, needs_gan=True)
     Display(quiet=False).say_estimate({**asdict(cost), "validation_seconds": 0.0}, 6)
     said = " ".join(capsys.readouterr().err.split())
     assert "300 steps in about 1 min 30 s, judge images for less than 1 s" in said
@@ -120,9 +120,16 @@ def test_times_below_a_second_are_not_said_to_be_none(capsys):
 
 def test_an_estimate_leaves_settings_alone_and_counts_minutes():
     X, y = make_images(12), np.repeat([0, 1], [9, 3])
-    augmenter = ConditionalGANAugmenter(max_minutes=600, verbose=0)
+    augmenter = ConditionalGANAugmenter(max_minutes=600, gan_only=True, verbose=0)
     before = augmenter.get_params()
     cost = estimate_cost(augmenter, X, y, 6)
     assert augmenter.get_params() == before
     assert cost.training_seconds == 36_000
     assert cost.steps > 1
+
+
+def test_where_no_gan_is_needed_nothing_is_measured(monkeypatch):
+    monkeypatch.setattr(estimate, "time_step", lambda *_: pytest.fail("measured"))
+    X, y = make_images(12), np.repeat([0, 1], [9, 3])
+    cost = estimate_cost(ConditionalGANAugmenter(verbose=0), X, y, 6)
+    assert (cost.steps, cost.training_seconds, cost.needs_gan) == (0, 0.0, False)

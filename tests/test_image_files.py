@@ -361,9 +361,9 @@ def test_sizes_are_chosen_and_said(tmp_path):
     save(tmp_path / "a" / "1.png", size=(300, 100))
     save(tmp_path / "b" / "0.png", size=(240, 120))
     data = read_images(tmp_path)
-    assert data.images.shape == (3, 13, 32, 3)
+    assert data.images.shape == (3, 27, 64, 3)
     assert data.notes == [
-        "files of 100x200 to 120x300 pixels (height x width) are brought to 13x32: pad "
+        "files of 100x200 to 120x300 pixels (height x width) are brought to 27x64: pad "
         "(--size, --fit)"
     ]
     own = read_images(tmp_path, size=(32, 48), fit="crop")
@@ -404,11 +404,17 @@ def test_arrays_have_a_size_already(tmp_path):
     ("sides", "size"),
     [
         ([(64, 48), (64, 48)], (64, 48)),
-        ([(65, 65), (65, 65)], (32, 32)),
-        ([(64, 48), (64, 50)], (32, 24)),
+        ([(65, 65), (65, 65)], (64, 64)),
+        ([(64, 48), (64, 50)], (64, 49)),
+        ([(128, 100), (128, 96)], (64, 49)),
         ([(20, 30), (24, 30), (20, 28)], (20, 30)),
         ([(2, 2)], (4, 4)),
     ],
 )
 def test_the_size_that_is_chosen(sides, size):
-    assert choose_size([Header(*pair, 3) for pair in sides]) == size
+    headers = [Header(*pair, 3) for pair in sides]
+    assert choose_size(headers) == size
+    # Where they are alike and small they keep their own; else the limit holds
+    own = len(set(sides)) == 1 and max(sides[0]) <= 64
+    assert own or max(choose_size(headers, 16)) == 16
+    assert not own or choose_size(headers, 16) == size

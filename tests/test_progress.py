@@ -101,6 +101,31 @@ def test_a_limit_of_steps_is_no_forecast(clock):
     assert "60 of 100 steps" in display.line(clock.now, 80)
 
 
+@pytest.mark.parametrize(
+    ("seconds_a_step", "limit", "said"),
+    [
+        (1.0, None, ["training at 64x48: 3,000 steps, about 50 min"]),
+        (1.0, 600.0, ["training at 64x48: about 595 steps in 10 min"]),
+        (1.0, 6_000.0, ["training at 64x48: 3,000 steps, about 50 min"]),
+        (0.01, None, []),  # over before anybody has read it
+        (1.0, 50.0, []),
+    ],
+)
+def test_training_says_once_how_long_it_takes(
+    clock, monkeypatch, seconds_a_step, limit, said
+):
+    monkeypatch.setattr("balancegan.gan.budget.time.monotonic", lambda: clock.now)
+    display, lines = ProgressDisplay(visible=False, clock=clock), []
+    monkeypatch.setattr(display, "say", lines.append)
+    budget = Budget(3_000, limit, size="64x48")
+    budget.start()
+    clock.now += 15  # compiling, and the steps of the first call
+    for done in range(10, 80, 10):
+        budget.show(display, done, "")
+        clock.now += 10 * seconds_a_step
+    assert [line.partition(";")[0] for line in lines] == said
+
+
 def test_steps_without_a_limit_are_counted_and_not_of_ten_million(clock):
     display = ProgressDisplay(visible=False, clock=clock)
     Budget(10**7, 60.0, limits_steps=False).show(display, 40, "")

@@ -1,6 +1,9 @@
-"""How long a GAN is trained that real images may make unneeded."""
+"""A GAN is trained where an image of the plan has to be generated, and only there."""
 
 import json
+import pickle
+import subprocess
+import sys
 from copy import copy
 from dataclasses import replace
 
@@ -8,24 +11,25 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from sklearn.base import clone
 
-from balancegan import BriefTrainingWarning, ConditionalGANAugmenter
+from balancegan import ConditionalGANAugmenter, DataError
 from balancegan.attributes import Labels
 from balancegan.cli.commands import main
 from balancegan.gan.presets import PRESETS
 from balancegan.gan.regions import Regions
-from balancegan.images import find_format
-from balancegan.recipe import choose_recipe
+from balancegan.gan.training import TrainingRun
+from balancegan.recipe import plan_training
 
-SIDE, STEPS = 8, 21
-IMAGE_FORMAT = find_format(np.zeros((1, SIDE, SIDE), "uint8"))
-PARAMETERS = ConditionalGANAugmenter().get_params()
+from .conftest import make_images
+
+SIDE = 8
+ENOUGH = 8  # real images of a class that the GAN is tried for
 
 
-@pytest.fixture(autouse=True)
-def few_steps(monkeypatch):
-    monkeypatch.setitem(PRESETS, "default", replace(PRESETS["default"], steps=STEPS))
+@pytest.fixture
+def untrained(monkeypatch):
+    """Let every training fail."""
+    monkeypatch.setattr(TrainingRun, "__init__", lambda *_, **__: pytest.fail("built"))
 
 
 def goes_along(*, is_apart, n=60, n_rare=3):
@@ -49,125 +53,160 @@ def goes_along(*, is_apart, n=60, n_rare=3):
     return images, pd.DataFrame({"label": top, "bottom": bottom})
 
 
-def recipe(images, y, workers=None, **parameters):
-    labels, chosen = Labels(tuple(y), tuple(y.to_numpy().T)), PARAMETERS | parameters
-    return choose_recipe(chosen, images, labels, IMAGE_FORMAT, 0, workers)
+def of_counts(*counts):
+    return make_images(sum(counts)), np.repeat(range(len(counts)), counts)
 
 
-def test_a_tenth_of_the_steps_where_real_images_show_regions():
-    chosen = recipe(*goes_along(is_apart=True))
-    assert (chosen.steps, chosen.is_brief) == (3, True)  # rounded up
-    assert chosen == replace(PRESETS["default"], steps=3, is_brief=True)
-    assert recipe(*goes_along(is_apart=False)) == PRESETS["default"]
-
-
-def test_of_epochs_too():
-    images, y = goes_along(is_apart=True)
-    chosen = recipe(images, y, preset="tutorial", batch_size=64)
-    passes = PRESETS["tutorial"].epochs * (len(images) // 64)
-    assert (chosen.steps, chosen.is_brief) == (np.ceil(passes / 10), True)
+def needs_gan(images, y, **parameters):
+    augmenter = ConditionalGANAugmenter(verbose=0, **parameters)
+    several = isinstance(y, pd.DataFrame)
+    labels = Labels(tuple(y), tuple(y.to_numpy().T)) if several else Labels.of_one(y)
+    return plan_training(augmenter, images, labels).needs_gan
 
 
 @pytest.mark.parametrize(
-    "said", [{"steps": 30}, {"steps": "auto"}, {"max_minutes": 2.0}, {"gan_only": True}]
+    ("counts", "parameters", "expected"),
+    [
+        ((20, ENOUGH), {}, True),
+        ((20, ENOUGH - 1), {}, False),  # too few to learn from
+        ((20, 3, ENOUGH), {}, True),
+        ((20, 20), {}, False),  # balanced already
+        ((20, 20), {"sampling_strategy": 2.0}, True),
+        ((20, ENOUGH), {"sampling_strategy": {1: ENOUGH}}, False),
+        ((20, ENOUGH), {"max_ratio": 0}, False),
+        ((20, ENOUGH), {"gan_share": 0}, False),
+        ((20, ENOUGH), {"gan_share": 0.001}, True),
+        ((20, ENOUGH), {"gan_share": 0, "steps": 5, "max_minutes": 2.0}, False),
+        ((20, ENOUGH), {"gan_share": 0, "gan_only": True}, True),
+        ((20, 3), {"gan_only": True}, True),
+        ((20, 20), {"gan_only": True}, True),
+        ((20, ENOUGH), {"sampling_strategy": "validated"}, True),
+        ((20, ENOUGH), {"sampling_strategy": "validated", "gan_share": 0}, False),
+        ((20, 20), {"sampling_strategy": "validated"}, True),
+    ],
 )
-@pytest.mark.parametrize("columns", [["label", "bottom"], ["label"]])
-def test_who_says_how_long_or_wants_the_gan_is_not_overruled(
-    said, columns, monkeypatch
+def test_what_needs_a_gan(counts, parameters, expected):
+    assert needs_gan(*of_counts(*counts), **parameters) is expected
+
+
+@pytest.mark.parametrize(
+    ("is_apart", "strategy", "share", "expected"),
+    [
+        (True, "combinations", 0.1, False),  # all are recombined
+        (False, "combinations", 0.1, False),  # combinations of 3 images get copies
+        (False, {(0, 0): 80}, 0.1, True),
+        (False, {(0, 0): 80}, 0, False),
+        (True, {(0, 0): 80}, 0.1, False),
+    ],
+)
+def test_combinations_that_can_be_recombined_need_none(
+    is_apart, strategy, share, expected
 ):
-    monkeypatch.setattr(Regions, "of_real", None)  # not even looked at
-    images, y = goes_along(is_apart=True)
-    assert not recipe(images, y[columns], gan_share=0, **said).is_brief
+    images, y = goes_along(is_apart=is_apart)
+    given = {"sampling_strategy": strategy, "gan_share": share}
+    assert needs_gan(images, y, **given) is expected
 
 
-@pytest.mark.parametrize(("share", "is_brief"), [(0, True), (0.001, False), (1, False)])
-def test_copies_alone_need_no_gan(share, is_brief):
+@pytest.mark.parametrize("share", [0, 0.1])
+def test_a_combination_without_images_needs_one(share):
     images, y = goes_along(is_apart=False)
-    assert recipe(images, y[["label"]], gan_share=share).is_brief == is_brief
-    # There may be combinations to be made that no image has
-    assert not recipe(images, y, gan_share=share).is_brief
+    kept = ~((y["label"] == 0) & (y["bottom"] == 1)).to_numpy()
+    given = {"sampling_strategy": "combinations", "gan_share": share}
+    assert needs_gan(images[kept], y[kept], **given)
 
 
 def test_one_label_has_no_regions(monkeypatch):
     monkeypatch.setattr(Regions, "of_real", None)
-    images, y = goes_along(is_apart=True)
-    assert recipe(images, y[["label"]]) == PRESETS["default"]
+    assert needs_gan(*of_counts(20, ENOUGH))
 
 
-@pytest.mark.parametrize("chief_says", [0, 1])
-def test_all_who_train_together_take_the_chiefs_word(chief_says):
-    class Others:
-        def from_chief(self, values):
-            assert values.dtype == "int32"
-            return np.full_like(values, chief_says)
-
-    chosen = recipe(*goes_along(is_apart=not chief_says), Others())
-    assert chosen.is_brief == bool(chief_says)
+@pytest.fixture
+def copies_only(untrained):
+    """An augmenter that needed no GAN, and what it was given."""
+    X, y = of_counts(20, ENOUGH)
+    augmenter = ConditionalGANAugmenter(gan_share=0, random_state=0, verbose=0)
+    return augmenter.fit(X, y), X, y
 
 
-@pytest.fixture(scope="module")
-def brief():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(PRESETS, "default", replace(PRESETS["default"], steps=STEPS))
-        augmenter = ConditionalGANAugmenter(
-            sampling_strategy="combinations", batch_size=8, random_state=0, verbose=1
-        )
-        X, y = goes_along(is_apart=True)
-        X_bal, y_bal = augmenter.fit_resample(X, y)
-    return augmenter, X, y, y_bal, X_bal
+def test_nothing_is_built_where_no_gan_is_needed(copies_only, tmp_path):
+    augmenter, X, y = copies_only
+    assert augmenter.model_.generator is None
+    assert augmenter.model_.n_steps == 0
+    assert len(augmenter.history_) == len(augmenter.class_history_) == 0
+    assert augmenter.sampling_strategy_ == {1: 12}
+    assert augmenter.class_counts_ == {0: 20, 1: ENOUGH}
+    augmenter.fit(X, y, checkpoint_dir=tmp_path / "checkpoints")
+    assert not (tmp_path / "checkpoints").exists()
 
 
-def test_resampling_needs_no_image_of_a_gan_that_was_trained_briefly(brief):
-    augmenter, X, y, y_bal, _ = brief
-    assert augmenter.model_.n_steps == 3
+def test_copies_are_made_all_the_same(copies_only):
+    augmenter, X, y = copies_only
+    X_bal, y_bal = augmenter.resample()
+    assert np.bincount(y_bal).tolist() == [20, 20]
+    np.testing.assert_array_equal(X_bal[: len(X)], X)
+    assert set(augmenter.method_[len(X) :]) == {"copied"}
+    for again in (copy(augmenter), pickle.loads(pickle.dumps(augmenter))):
+        np.testing.assert_array_equal(again.resample(None, X, y)[0], X_bal)
+
+
+def test_copies_do_not_depend_on_whether_a_gan_was_trained(copies_only):
+    augmenter, X, y = copies_only
+    model = replace(augmenter.model_, generator=object(), n_steps=3)
+    other = copy(augmenter)
+    other.model_ = model
+    np.testing.assert_array_equal(augmenter.resample()[0], other.resample()[0])
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda a, _: a.sample(1, 2),
+        lambda a, folder: a.save(folder / "model"),
+        lambda a, _: a.set_params(gan_share=0.1).resample(),
+        lambda a, _: a.set_params(gan_only=True).resample(),
+        lambda a, _: a.set_params(gan_only=True).synthesize(),
+    ],
+)
+def test_what_needs_a_generator_is_refused_without_one(copies_only, tmp_path, ask):
+    augmenter, *_ = copies_only
+    with pytest.raises(
+        DataError, match=r"No GAN was trained.*gan_share.*gan_only=True"
+    ):
+        ask(augmenter, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_other_targets_that_need_a_generator_are_refused(untrained):
+    X, y = of_counts(20, 20)
+    augmenter = ConditionalGANAugmenter(verbose=0).fit(X, y)
+    assert len(augmenter.resample()[0]) == 40
+    with pytest.raises(DataError, match="other targets"):
+        augmenter.resample({0: 30})
+
+
+def test_rare_combinations_are_recombined_without_a_generator(untrained):
+    X, y = goes_along(is_apart=True)
+    augmenter = ConditionalGANAugmenter(
+        sampling_strategy="combinations", random_state=0, verbose=0
+    )
+    _, y_bal = augmenter.fit_resample(X, y)
     assert set(y_bal.value_counts()) == {y.value_counts().max()}
     assert set(augmenter.method_[len(X) :]) == {"recombined"}
 
 
-def test_what_is_put_together_does_not_depend_on_the_gan(brief):
-    augmenter, X, y, _, X_bal = brief
-    other = clone(augmenter).set_params(steps=1, batch_size=4, verbose=0)
-    np.testing.assert_array_equal(other.fit_resample(X, y)[0], X_bal)
-    assert other.model_.n_steps == 1
-    weights = (a.model_.generator.get_weights() for a in (augmenter, other))
-    assert any((one != another).any() for one, another in zip(*weights, strict=True))
-
-
-def test_images_of_it_come_with_a_warning(brief, tmp_path):
-    augmenter, *_ = brief
-    with pytest.warns(BriefTrainingWarning, match="for 3 steps.*steps=") as caught:
-        augmenter.sample((0, 1), 2)
-    assert caught[0].filename == __file__
-    augmenter.save(tmp_path / "model")
-    loaded = ConditionalGANAugmenter.load(tmp_path / "model")
-    with pytest.warns(BriefTrainingWarning):
-        loaded.sample((0, 1), 2)
-
-
-def test_so_does_resampling_where_images_show_no_regions_any_more(brief):
-    augmenter, *_ = brief
-    others = goes_along(is_apart=False)
-    augmenter = copy(augmenter).set_params(verbose=0, reject=False)
-    with pytest.warns(BriefTrainingWarning) as caught:
-        augmenter.resample({(0, 0): 80}, *others)
-    assert "gan" in augmenter.method_
-    assert caught[0].filename == __file__
-
-
-def test_copies_come_with_no_warning_until_images_of_the_gan_are_asked_for():
-    images, y = goes_along(is_apart=False)
-    images, y = images[:100], y["label"][:100].to_numpy()
-    augmenter = ConditionalGANAugmenter(
-        gan_share=0, batch_size=8, reject=False, random_state=0, verbose=0
-    )
-    _, y_bal = augmenter.fit_resample(images, y)
-    assert augmenter.model_.n_steps == 3
-    assert np.bincount(y_bal).tolist() == [60, 60]
-    assert set(augmenter.method_[100:]) == {"copied"}
-    with pytest.warns(BriefTrainingWarning, match="copied"):
-        augmenter.sample(1, 2)
-    with pytest.warns(BriefTrainingWarning):
-        augmenter.set_params(gan_share=0.1).resample()
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "needed\n"),
+        ({"steps": 9}, "; steps has no effect"),
+        ({"steps": 9, "max_minutes": 1.0}, "; steps and max_minutes have no effect"),
+    ],
+)
+def test_a_setting_of_training_without_effect_is_named(untrained, capsys, given, said):
+    ConditionalGANAugmenter(gan_share=0, **given).fit(*of_counts(20, ENOUGH))
+    printed = capsys.readouterr().err
+    assert "no GAN is trained, because no generated image is needed" in printed
+    assert said in printed
 
 
 @pytest.fixture
@@ -186,50 +225,56 @@ def run(*arguments):
 BALANCED = ("--balance-on", "label,bottom", "--target", "combinations", "--seed", "0")
 
 
-def test_the_command_line_says_so_before_and_after(file, tmp_path):
+def test_the_command_line_says_that_nothing_is_trained(file, tmp_path, untrained):
     result = run("balance", file, *BALANCED, "--dry-run", "--json")
     facts = json.loads(result.stdout)
-    assert (facts["steps"], facts["recombines"]) == (3, True)
-    assert facts["judging_seconds"] == 0
-    assert "recombined from real ones" in " ".join(result.stderr.split())
-    result = run("balance", file, *BALANCED, "--out", tmp_path / "out.npz", "--json")
+    assert (facts["steps"], facts["needs_gan"]) == (0, False)
+    times = ("training_seconds", "judging_seconds", "synthesis_seconds")
+    assert {facts[name] for name in times} == {0}
+    assert "no GAN would be trained" in result.stderr
+    model, out = tmp_path / "model", tmp_path / "out.npz"
+    result = run(
+        "balance", file, *BALANCED, "--out", out, "--save-model", model, "--json"
+    )
     facts = json.loads(result.stdout)
-    assert (facts["steps"], facts["preset"]["is_brief"]) == (3, True)
-    assert "a tenth of the training is enough" in result.stderr
-    card = (tmp_path / "out.card.md").read_text()
-    assert "3 steps, a tenth of the preset's" in card
-    result = run("balance", file, *BALANCED, "--dry-run", "--json", "--minutes", "0.1")
-    facts = json.loads(result.stdout)
-    assert (facts["training_seconds"], facts["recombines"]) == (6, True)
-    result = run("balance", file, *BALANCED, "--dry-run", "--json", "--gan-only")
-    facts = json.loads(result.stdout)
-    assert (facts["steps"], facts["recombines"]) == (STEPS, False)
+    assert (facts["steps"], facts["saved_model"]) == (0, None)
+    assert "model was not written: no GAN was trained" in " ".join(
+        result.stderr.split()
+    )
+    assert not model.exists()
+    assert not list(tmp_path.glob("*checkpoints*"))
 
 
-@pytest.mark.filterwarnings("always::balancegan.BriefTrainingWarning")
-def test_a_model_that_is_trained_to_be_kept_is_trained_whole(file, tmp_path):
+def test_train_always_trains(tmp_path, monkeypatch):
+    monkeypatch.setitem(PRESETS, "default", replace(PRESETS["default"], steps=2))
+    X, y = of_counts(9, 9)
+    np.savez(tmp_path / "even.npz", X=X, y=y)
     model = tmp_path / "model"
-    result = run("train", file, "--model", model, "--attributes", "bottom", "--json")
-    assert json.loads(result.stdout)["steps"] == STEPS
-    asked = ("--class", "0", "--attribute", "bottom=1", "--n", "2")
-    result = run("generate", model, *asked, "--out", tmp_path / "whole")
-    assert "warning" not in result.stderr
-    kept = tmp_path / "kept"
-    run("balance", file, *BALANCED, "--out", tmp_path / "b.npz", "--save-model", kept)
-    result = run("generate", kept, *asked, "--out", tmp_path / "brief")
-    assert "warning: This GAN was trained for 3 steps" in result.stderr
+    result = run("train", tmp_path / "even.npz", "--model", model, "--json")
+    assert json.loads(result.stdout)["steps"] == 2
+    loaded = ConditionalGANAugmenter.load(model)
+    assert loaded.gan_only is False  # what fills a class is decided later
+    assert loaded.sample(0, 2).shape == (2, 8, 8)
 
 
-def test_the_command_line_says_what_copies_cost(tmp_path, monkeypatch):
-    images, y = goes_along(is_apart=False)
-    file, out = tmp_path / "data.npz", tmp_path / "out.npz"
-    np.savez(file, X=images[:100], y=y["label"][:100])
-    options = (file, "--gan-share", "0", "--seed", "0", "--json")
-    facts = json.loads(run("balance", *options, "--dry-run").stdout)
-    assert (facts["steps"], facts["recombines"]) == (3, False)
-    assert (facts["judging_seconds"], facts["synthesis_seconds"]) == (0, 0)
-    result = run("balance", *options, "--out", out)
-    facts = json.loads(result.stdout)
-    assert (facts["steps"], facts["preset"]["is_brief"]) == (3, True)
-    assert "None of the GAN's images will be needed" in result.stderr
-    assert "3 steps, a tenth of the preset's" in (tmp_path / "out.card.md").read_text()
+ASKED = """
+import sys
+from balancegan.cli.commands import main
+for folder, out in zip(sys.argv[1::2], sys.argv[2::2]):
+    asked = ["balance", folder, "--out", out, "--gan-share", "0", "--json"]
+    main(asked, standalone_mode=False)
+print("imported:", *{"keras", "tensorflow", "click"} & set(sys.modules))
+"""
+
+
+def test_copies_import_neither_keras_nor_tensorflow(data, photos, tmp_path):
+    """At the command line and in Python, for arrays and for files."""
+    paths = (data, tmp_path / "b.npz", photos, tmp_path / "b")
+    printed = subprocess.run(
+        [sys.executable, "-c", ASKED, *map(str, paths)],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert printed.splitlines()[-1] == "imported: click"
+    assert len(list((tmp_path / "b").rglob("*.png"))) == 24

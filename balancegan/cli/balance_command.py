@@ -3,7 +3,6 @@
 What either would refuse is refused before any training.
 """
 
-import json
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -58,7 +57,6 @@ if TYPE_CHECKING:
     from balancegan.cli.tasks import Output, Task
     from balancegan.data.holdout import Holdout
     from balancegan.data.labelled import LabelledImages
-    from balancegan.evaluation.result import EvaluationResult
 
 # Arguments of the augmenter that the comparison sets itself
 NAMES = ("attributes", "balance_on")
@@ -135,7 +133,7 @@ def balance(
     """Write a balanced copy of DATA, with synthetic images in its training part."""
     from balancegan.cli.display import Display
     from balancegan.cli.facts import echo_json, find_faults
-    from balancegan.cli.tasks import check_writing, plan_task
+    from balancegan.cli.tasks import choose_largest_side, describe_task, plan_task
     from balancegan.phases import describe_times, recording_times
 
     times = click.get_current_context().with_resource(recording_times())
@@ -152,6 +150,7 @@ def balance(
         overwrite |= _find_begun(out, display, resume=resume, anew=overwrite)
     report, folders = comparing["report"], (options["log_dir"], comparing["cache"])
     output = _check_output(data, out, format, overwrite, report, folders, **writing)
+    reading["largest_side"] = choose_largest_side(options, quiet=quiet)
     how = {"value_range": options["value_range"], "quiet": quiet, **reading}
     how["holdout"] = _choose_holdout(holdout, options["random_state"], splitting)
     labelled, of_images = _read(data, model, output, **how)
@@ -160,12 +159,10 @@ def balance(
     display.say_notes(labelled.notes)
     settings = {**options, **told, "verbose": int(not quiet)}
     task = plan_task(labelled, targets, settings, model=model, **of_images, **names)
-    check_writing(task, output)
-    _show_plan(task, task.plan, display, at_most=task.is_validated)
+    task = _check_task(task, output, display, options["gan_share"])
     comparison = (
         prepare_comparison(task, None, quiet=quiet, **splitting) if evaluated else None
     )
-    load_tensorflow(quiet=quiet)
     facts = _run(task, output, display, dry_run=dry_run, resume=resume)
     result = None
     if comparison is not None and not dry_run:
@@ -177,13 +174,10 @@ def balance(
     display.say(describe_times(times.read()))
     if as_json:
         asked = {"data": data, "out": out, "dry_run": dry_run, "report": report}
-        found = find_faults(facts.get("quality", []), task.classes.name) + facts.pop(
-            "findings", []
-        )
-        facts = asked | _describe(task, facts, result)
-        echo_json(
-            facts, times, notes=labelled.notes, findings=found + find_issues(result)
-        )
+        found = find_faults(facts.get("quality", []), task.classes.name)
+        found += facts.pop("findings", []) + find_issues(result)
+        facts = asked | describe_task(task, facts, result)
+        echo_json(facts, times, notes=task.labelled.notes, findings=found)
     exit_if_worse(result, fail_if_worse)
 
 
@@ -274,6 +268,27 @@ def _read(
     return labelled, {"known": known, "image_format": image_format}
 
 
+def _check_task(
+    task: "Task",
+    output: "Output | None",
+    display: "Display",
+    share: float | None,
+) -> "Task":
+    """Show what shall be added, after refusing what cannot be written.
+
+    Unless the user has asked for a `share`, no blurred images are generated.
+    """
+    from balancegan.cli.tasks import check_writing, without_blurred
+
+    if output is None or output.is_files:
+        is_asked = share is not None or task.settings["gan_only"]
+        task = without_blurred(task, is_asked=is_asked or task.model is not None)
+        display.say_notes([task.blurred] if task.blurred else [])
+    check_writing(task, output)
+    _show_plan(task, task.plan, display, at_most=task.is_validated)
+    return task
+
+
 def _run(
     task: "Task",
     output: "Output | None",
@@ -286,11 +301,14 @@ def _run(
     from balancegan.cli.balancing import balance_file, estimate_file
     from balancegan.cli.resuming import written_down
 
+    judges_moves = task.settings["moves"] == "auto" and any(task.plan.values())
+    if task.model is not None or task.needs_gan or judges_moves:
+        load_tensorflow(quiet=not task.settings["verbose"])
     if output is None or dry_run:
         facts = estimate_file(task)
         display.say_estimate(facts, sum(task.plan.values()))
         return facts
-    if task.model is not None:  # nothing is trained, and nothing begun given up
+    if task.model is not None or not task.needs_gan:  # nothing begun is given up
         facts = balance_file(task, output, None)
     else:
         with written_down(output.path, anew=not resume) as checkpoints:
@@ -306,11 +324,16 @@ def _run(
     display.say_written(output.path, facts, n_real=n_real, has_test=has_test)
     display.warn_of_arrays(task.labelled.aligned_keys)
     wanted = {"picture": output.picture, "saved_model": output.save_model}
-    is_trained = "seed" in facts
-    for path in filter(None, wanted.values()):
-        if not is_trained:
-            display.say(f"{path} was not written: no model was needed")
-    written = {what: str(path) for what, path in wanted.items() if path and is_trained}
+    written = {what: str(path) for what, path in wanted.items() if path}
+    if output.picture is not None and not any(facts["plan"].values()):
+        display.say(f"{output.picture} was not written: no image was added")
+        del written["picture"]
+    if output.save_model is not None and not facts.get("steps"):
+        display.say(
+            f"{output.save_model} was not written: no GAN was trained; the command "
+            "train always trains one"
+        )
+        del written["saved_model"]
     return {**dict.fromkeys(wanted), **facts, **written}
 
 
@@ -327,32 +350,6 @@ def _show_plan(
 
     counts = class_counts(task.classes.of_images)
     display.show_plan(counts, plan, task.classes.name, at_most=at_most)
-
-
-def _describe(
-    task: "Task", facts: dict[str, Any], result: "EvaluationResult | None"
-) -> dict[str, Any]:
-    """Return the facts for JSON, with a row for each class in place of the plan."""
-    from balancegan.balance import class_counts
-    from balancegan.cli.display import describe_format
-
-    counts = class_counts(task.classes.of_images)
-    classes = [
-        {
-            "label": label,
-            "name": task.classes.name(label),
-            "real": counts.get(label, 0),
-            "synthetic": n,
-        }
-        for label, n in facts.get("plan", task.plan).items()
-    ]
-    return {
-        "images": describe_format(task.image_format),
-        "classes": classes,
-        "arrays_not_extended": task.labelled.aligned_keys,
-        **{name: fact for name, fact in facts.items() if name != "plan"},
-        **({} if result is None else {"evaluation": json.loads(result.to_json())}),
-    }
 
 
 def _refuse_idle_options(

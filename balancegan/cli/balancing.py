@@ -15,12 +15,6 @@ import pandas as pd
 from balancegan.augmenter import ConditionalGANAugmenter
 from balancegan.balance import Plan
 from balancegan.cli.card import count_added, describe_balanced
-from balancegan.cli.estimate import (
-    LIMIT_SECONDS,
-    Estimate,
-    estimate_cost,
-    peak_memory_bytes,
-)
 from balancegan.cli.options import SCREENING_PARAMETERS
 from balancegan.cli.tasks import Output, Task
 from balancegan.cli.training import name_classes, save_trained, training_facts
@@ -32,8 +26,8 @@ from balancegan.data.written import Examination, WrittenFiles, examine_files
 from balancegan.errors import DataError
 from balancegan.files import explaining
 from balancegan.gan.fingerprint import fingerprint
-from balancegan.gan.persistence import check_destination
 from balancegan.images import ImageFormat, find_format
+from balancegan.memory import peak_memory_bytes
 from balancegan.phases import describe_times, present_times
 from balancegan.pictures import compare_real_and_synthetic, write_png
 from balancegan.progress import show_progress
@@ -63,11 +57,14 @@ def balance_file(task: Task, out: Output, checkpoints: Path | None) -> dict[str,
         with show_progress("Writing", visible=show):
             _write(out, labelled, nothing, task.image_format)
         return {"plan": task.plan, "peak_memory_bytes": peak_memory_bytes()}
-    if out.save_model is not None:
-        check_destination(out.save_model, overwrite=out.overwrite)
+    save_model = out.save_model if task.needs_gan else None
+    if save_model is not None:
+        from balancegan.gan.persistence import check_destination  # imports TensorFlow
+
+        check_destination(save_model, overwrite=out.overwrite)
     augmenter = _trained(task, checkpoints)
-    if out.save_model is not None:
-        save_trained(augmenter, out.save_model, overwrite=out.overwrite)
+    if save_model is not None:
+        save_trained(augmenter, save_model, overwrite=out.overwrite)
 
     rows = augmenter.synthesize(task.strategy, labelled.images, labelled.targets)
     positions = augmenter.model_.attributes.positions(augmenter.balance_on)
@@ -191,17 +188,24 @@ def estimate_file(task: Task) -> dict[str, Any]:
     The facts are those of :class:`balancegan.cli.estimate.Estimate`, and the most that
     the trying of amounts may take, "validation_seconds".
     """
-    if not any(task.plan.values()):
-        nothing = Estimate(0, 0.0, 0.0, 0.0, peak_memory_bytes(), recombines=False)
-        return {**asdict(nothing), "validation_seconds": 0.0}
+    trying = 0.0
+    if task.is_validated and any(task.plan.values()):
+        trying = 60 * task.settings["validation_minutes"]
+    if not task.needs_gan:
+        timed = ("training_seconds", "judging_seconds", "synthesis_seconds")
+        nothing = {"steps": 0, **dict.fromkeys(timed, 0.0), "needs_gan": False}
+        memory = peak_memory_bytes()
+        return {**nothing, "peak_memory_bytes": memory, "validation_seconds": trying}
+    from balancegan.cli.estimate import LIMIT_SECONDS, estimate_cost
+
     augmenter = _loaded(task) or ConditionalGANAugmenter(
         **{**task.settings, "verbose": 0}
     )
+    augmenter.set_params(sampling_strategy=task.strategy)
     images, targets = task.labelled.images, task.labelled.targets
     n_images, show = sum(task.plan.values()), bool(task.settings["verbose"])
     with show_progress("Measuring", visible=show, seconds=LIMIT_SECONDS):
         cost = estimate_cost(augmenter, images, targets, n_images)
-    trying = 60 * augmenter.validation_minutes if task.is_validated else 0.0
     return {**asdict(cost), "validation_seconds": trying}
 
 
@@ -242,7 +246,11 @@ def _trained(task: Task, checkpoints: Path | None) -> ConditionalGANAugmenter:
     if augmenter is None:
         augmenter = ConditionalGANAugmenter(**task.settings)
         images, targets = task.labelled.images, task.labelled.targets
+        is_said = bool(task.blurred) and not (augmenter.steps or augmenter.max_minutes)
+        if is_said and not task.needs_gan:
+            augmenter.set_params(verbose=0)
         augmenter.fit(images, targets, checkpoint_dir=checkpoints)
+        augmenter.set_params(verbose=task.settings["verbose"])
         name_classes(augmenter, task.labelled)
     return augmenter
 

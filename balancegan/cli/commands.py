@@ -89,6 +89,7 @@ def train(
     from balancegan.cli.display import Display
     from balancegan.cli.facts import echo_json
     from balancegan.cli.resuming import find_begun, written_down
+    from balancegan.cli.tasks import choose_largest_side
     from balancegan.gan.cluster import MULTI_WORKER, writes_results
     from balancegan.phases import describe_times, recording_times
     from balancegan.progress import show_progress
@@ -100,6 +101,7 @@ def train(
     writes = writes_results(options["strategy"])
     begun = writes and find_begun(model, display.say, resume=resume, anew=overwrite)
     how = take(options, READING_PARAMETERS)
+    how["largest_side"] = choose_largest_side(options, quiet=quiet)
     with show_progress("Reading", visible=not quiet, says_end=True):
         labelled, _ = read_data(data, options["value_range"], **how)
     options |= labelled.format_settings(options["value_range"])

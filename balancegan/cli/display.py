@@ -187,11 +187,17 @@ class Display:
 
     def say_estimate(self, facts: Mapping[str, Any], n_images: int) -> None:
         """Say what a run would cost."""
-        if facts["recombines"]:
+        if not facts["needs_gan"]:
+            seconds = facts["validation_seconds"]
+            most = f"; would try amounts for at most {format_seconds(seconds)}"
             self.say(
-                "each attribute has its own pixels, so images would be recombined from "
-                "real ones; no generated image is needed"
+                f"no GAN would be trained: the {n_images:,} added images would be "
+                f"copies or recombined from real ones{most * bool(seconds)}"
+                if n_images
+                else "nothing to make: no class is below its target"
             )
+            self.say("nothing was written")
+            return
         memory = f"memory: about {format_bytes(facts['peak_memory_bytes'])}"
         if facts["is_least"]:
             self.say(

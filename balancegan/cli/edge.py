@@ -23,7 +23,6 @@ from click.core import ParameterSource
 from balancegan.allocator import share_one_arena
 from balancegan.cli.option_types import OutputType
 from balancegan.errors import (
-    BriefTrainingWarning,
     CheckpointWarning,
     DataError,
     SavedModelError,
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
     from balancegan.images import ImageFormat
 
 OURS = (
-    BriefTrainingWarning,
     CheckpointWarning,
     SimplerMethodWarning,
     TrainingWarning,

@@ -6,7 +6,6 @@ as long as time is left, and what a whole batch takes compiled is extrapolated.
 """
 
 import math
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ import keras
 import numpy as np
 
 import balancegan.gan.judge as own_judge
-from balancegan.attributes import Attributes, Labels
+from balancegan.attributes import Labels
 from balancegan.augmenter import ConditionalGANAugmenter
 from balancegan.downstream.classifiers import (
     BATCH_SIZE,
@@ -25,13 +24,12 @@ from balancegan.downstream.classifiers import (
     build_classifier,
 )
 from balancegan.gan.footprint import training_bytes
-from balancegan.gan.model import BATCH, TrainedModel
+from balancegan.gan.model import BATCH, TrainedModel, draw_seed
 from balancegan.gan.optimizers import Adam
 from balancegan.gan.presets import UNBOUNDED_STEPS, Preset
-from balancegan.gan.regions import Regions
-from balancegan.gan.training import TrainingRun, draw_seed
-from balancegan.images import find_format
-from balancegan.recipe import recipe_for
+from balancegan.gan.training import TrainingRun
+from balancegan.memory import peak_memory_bytes
+from balancegan.recipe import TrainingPlan, plan_training, prepare_run
 from balancegan.synthesis.crossfit import FEWEST_FOR_NETWORK, JUDGE_STEPS, N_FOLDS
 from balancegan.synthesis.rejection import N_TRIAL
 from balancegan.targets import read_attributes
@@ -46,7 +44,6 @@ FIRST_TO_NEXT, LONGEST_TO_NEXT = 2.0, 4.0
 # What compiled steps take of the same steps taken one operation at a time, and how
 # long compiling is: measured at 8 to 64 pixels on two cores, right within a factor of 2
 PER_IMAGE, PER_STEP, COMPILING = 0.7, 1 / 8, 15.0
-FEW_ROWS = 64  # to find out how long looking for regions takes
 
 
 class Limit:
@@ -163,8 +160,8 @@ class Estimate:
         judges, and making the images that they look at.
     peak_memory_bytes : int or None
         Largest resident memory of the process. None where the system does not tell.
-    recombines : bool
-        Whether images are put together of real ones, and none of the GAN is needed.
+    needs_gan : bool
+        Whether any image is generated. If not, nothing is trained.
     is_least : bool
         Whether steps were too slow to measure, and all takes as long or longer.
     """
@@ -174,7 +171,7 @@ class Estimate:
     judging_seconds: float
     synthesis_seconds: float
     peak_memory_bytes: int | None
-    recombines: bool
+    needs_gan: bool
     is_least: bool = False
 
 
@@ -204,7 +201,11 @@ def estimate_cost(
     estimate : Estimate
     """
     limit = limit or Limit()
-    trial = _Trial(augmenter, X, y, limit)
+    labels = read_attributes(y) or Labels.of_one(np.asarray(y))
+    planned = plan_training(augmenter, X, labels)
+    if not planned.needs_gan:
+        return Estimate(0, 0.0, 0.0, 0.0, peak_memory_bytes(), needs_gan=False)
+    trial = _Trial(augmenter, X, labels, planned, limit)
     training = StepTime(0.0, 0.0)
     steps, training_seconds, memory = 0, 0.0, peak_memory_bytes()
     if trial.run is not None:
@@ -212,9 +213,7 @@ def estimate_cost(
         steps, training_seconds = trial.count_steps(training)
         memory = memory and memory + training_bytes(trial.run.gan)
     n_generated: float = n_images
-    if trial.recombines:
-        n_generated = 0
-    elif not augmenter.gan_only:
+    if not augmenter.gan_only:
         n_generated = min(n_images, augmenter.gan_share * (len(X) + n_images))
     making = trial.time_making()
     judging = StepTime(0.0, 0.0)
@@ -231,7 +230,7 @@ def estimate_cost(
         judging_seconds=judging_seconds,
         synthesis_seconds=n_generated / BATCH * making.seconds,
         peak_memory_bytes=memory,
-        recombines=trial.recombines,
+        needs_gan=True,
         is_least=any(one.is_least for one in (training, making, judging)),
     )
 
@@ -240,48 +239,25 @@ class _Trial:
     """What steps are taken of: networks as training would build them."""
 
     def __init__(
-        self, augmenter: ConditionalGANAugmenter, X: np.ndarray, y: Any, limit: Limit
+        self,
+        augmenter: ConditionalGANAugmenter,
+        X: np.ndarray,
+        labels: Labels,
+        planned: TrainingPlan,
+        limit: Limit,
     ) -> None:
         self.augmenter, self.images, self.limit = augmenter, X, limit
-        self.labels = read_attributes(y) or Labels.of_one(np.asarray(y))
-        attributes, self.class_indices = Attributes.learn(self.labels)
+        self.class_indices = planned.class_indices
         self.n_classes = len(np.unique(self.class_indices))
-        self.sizes = attributes.sizes
         self.run: TrainingRun | None = None
         if hasattr(augmenter, "model_"):
             self.model: TrainedModel = augmenter.model_
-            self.format = self.model.image_format
-            self.recombines = self._are_apart()
-            return
-        parameters = augmenter.get_params(deep=False)
-        self.format = find_format(X, augmenter.image_shape, augmenter.value_range)
-        self.recombines = self._are_apart()
-        self.preset: Preset = recipe_for(
-            parameters,
-            len(X),
-            lambda: (
-                augmenter.gan_share > 0 if len(self.sizes) == 1 else not self.recombines
-            ),
-        )
-        seed = draw_seed(0)
-        self.run = TrainingRun(X, self.labels, self.format, self.preset, seed)
-        self.model = self.run.model
-
-    def _are_apart(self) -> bool:
-        """Return whether real images show that each attribute has its own pixels."""
-        if len(self.sizes) == 1 or self.augmenter.gan_only:
-            return False
-        order = np.random.default_rng(0).permutation(len(self.images))
-        started = self.limit.clock()
-        self._regions_of(order[:FEW_ROWS])
-        taken = max(1e-3, self.limit.clock() - started)
-        n = int(FEW_ROWS * self.limit.left / 4 / taken)
-        return self._regions_of(order[: max(FEW_ROWS, n)]).are_apart
-
-    def _regions_of(self, rows: np.ndarray) -> Regions:
-        to_model_range = self.format.to_model_range
-        shown = self.images[rows], self.class_indices[rows]
-        return Regions.of_real(*shown, to_model_range, self.sizes, 0)
+        else:
+            parameters = augmenter.get_params(deep=False)
+            self.run = prepare_run(parameters, X, labels, planned.model, draw_seed(0))
+            self.model = self.run.model
+        self.preset: Preset = self.model.preset
+        self.format, self.sizes = self.model.image_format, self.model.attributes.sizes
 
     def time_training(self, run: TrainingRun) -> StepTime:
         """Return what a step of the GAN takes."""
@@ -333,9 +309,10 @@ class _Trial:
     def time_making(self) -> StepTime:
         """Return what it takes to make a batch of images."""
         classes = np.zeros(BATCH, dtype="int32")
+        generator = self.model.check_generates()
         latents = self.model.draw_latents(classes, 0)
         return time_step(
-            lambda n: self.model.generator([latents[:n], classes[:n]], training=False),
+            lambda n: generator([latents[:n], classes[:n]], training=False),
             BATCH,
             self.limit,
         )
@@ -376,13 +353,3 @@ def estimate_classifier(
         lambda n: take(images[:n], labels[:n]), BATCH_SIZE, limit or Limit()
     )
     return step.compiling + n_steps * step.seconds
-
-
-def peak_memory_bytes() -> int | None:
-    """Return the largest resident memory of this process so far, if known."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(peak if sys.platform == "darwin" else peak * 1024)

@@ -67,7 +67,6 @@ def generate_files(
     if {"", first} <= wanted.keys():
         raise DataError(f"The class is the attribute {first}. Received: both.")
     asked = trained.find_texts({name or first: t for name, t in wanted.items()})
-    trained.warn_if_brief()
     own = own_share(np.asarray(numbers), shard[0] - 1, shard[1])
     is_grid = out.suffix == ".png" and len(own) > 1
     is_on_their_scale = trained.has_wide_grey and not (is_grid or out.suffix == ".npz")

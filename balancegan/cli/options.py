@@ -97,7 +97,7 @@ recipe_options = add_options(
         "--steps",
         type=StepsType(),
         help="Training steps, or auto: until the images become no better.  "
-        "[default: the preset's; to balance, a tenth where none of the GAN is needed]",
+        "[default: the preset's]",
     ),
     click.option(
         "--minutes",
@@ -188,17 +188,15 @@ target_options = add_options(
     click.option(
         "--gan-only",
         is_flag=True,
-        help="Nothing made of real images, neither for classes that the GAN cannot "
-        "learn nor for combinations of attributes.",
+        help="Generate every new image with the GAN; never fall back to copies or "
+        "recombination.",
     ),
     click.option(
         "--gan-share",
         type=NumberType(0, 1),
-        default=0.1,
-        show_default=True,
-        help="At most this share of a class is of the GAN, real images counted; real "
-        "images again fill up the rest. 0: none is, and of one attribute the GAN is "
-        "trained for a tenth of the steps.",
+        help="Largest share of a class that may be generated; the rest is filled with "
+        "copies. 0: copies only, and no GAN is trained.  [default: 0.1; balance adds "
+        "copies only to image files more than twice as large as generated images]",
     ),
     click.option(
         "--moves",
@@ -237,7 +235,7 @@ data_options = add_options(
         "--size",
         type=SizeType(),
         help="Height x width that image files are brought to.  [default: their own, or "
-        "the median scaled down to 32]",
+        "the median scaled down to 64; to train on a GPU, to 128]",
     ),
     click.option(
         "--fit",

@@ -1,25 +1,47 @@
 """What shall be balanced and what shall be written: decided before any training."""
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from balancegan.attributes import ONE_LABEL
+import numpy as np
+from joblib import cpu_count
+
+from balancegan.attributes import ONE_LABEL, Labels
+from balancegan.augmenter import ConditionalGANAugmenter
 from balancegan.balance import (
     VALIDATED,
     Plan,
     Strategy,
+    class_counts,
     parse_strategy,
     plan_synthesis,
 )
 from balancegan.cli.classes import BalancedClasses
+from balancegan.cli.display import describe_format
+from balancegan.cli.edge import load_tensorflow
 from balancegan.data.labelled import LabelledImages
 from balancegan.data.outputs import IMAGE_FILES, find_format
 from balancegan.data.room import check_room
 from balancegan.data.writing import check_format
 from balancegan.errors import DataError
+from balancegan.evaluation.result import EvaluationResult
+from balancegan.gan.precision import has_gpu, may_have_gpu
+from balancegan.gan.presets import choose_preset
 from balancegan.images import ImageFormat
+from balancegan.recipe import plan_training
+from balancegan.targets import read_attributes
+
+SIDE_ON_CPU, SIDE_ON_GPU = 64, 128  # pixels that image files are brought to
+# Of a training step at 64x64 in colour, measured on two cores of a server
+STEP_CORE_SECONDS = 1.2
+FEWEST_STEPS = 1_000  # a third of the preset's: with fewer, smaller images are better
+# Next to files of more than twice its size a generated image looks blurred, and a
+# classifier learns that blurred means rare
+MOST_TIMES_LARGER = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +65,8 @@ class Task:
         A saved model to use. None: one is trained.
     image_format : ImageFormat
         Of the images: the model's, or as found.
+    blurred : str, default=""
+        What to say of generated images that are much smaller than files.
     """
 
     labelled: LabelledImages
@@ -52,11 +76,22 @@ class Task:
     settings: Mapping[str, Any]
     model: Path | None
     image_format: ImageFormat
+    blurred: str = ""
 
     @property
     def is_validated(self) -> bool:
         """Whether the amounts are found out, after training."""
         return self.strategy == VALIDATED
+
+    @cached_property
+    def needs_gan(self) -> bool:
+        """Whether an image has to be generated; if not, no GAN is trained."""
+        if not any(self.plan.values()):
+            return False
+        augmenter = ConditionalGANAugmenter(**self.settings)
+        images, targets = self.labelled.images, self.labelled.targets
+        labels = read_attributes(targets) or Labels.of_one(np.asarray(targets))
+        return plan_training(augmenter, images, labels).needs_gan
 
 
 @dataclass(frozen=True)
@@ -142,7 +177,91 @@ def plan_task(
     )
     names = list(classes.names) if told.attributes else None
     settings = {**settings, "sampling_strategy": strategy, "balance_on": names}
+    if settings["gan_share"] is None:
+        settings["gan_share"] = ConditionalGANAugmenter().gan_share
     return Task(told, classes, strategy, plan, settings, model, image_format)
+
+
+def without_blurred(task: Task, *, is_asked: bool) -> Task:
+    """Return a task that generates no images next to much larger files.
+
+    Parameters
+    ----------
+    task : Task
+        Whose images are written as files, next to the originals where these are files.
+    is_asked : bool
+        Whether the user wants generated images: the task stays as it is then.
+
+    Returns
+    -------
+    task : Task
+        Its `blurred` says why. The same one where files are not much larger, or
+        nothing would be generated.
+    """
+    sizes = task.labelled.train.sizes
+    height, width = task.image_format.image_shape[:2]
+    own = max(height, width)
+    sides = np.zeros(1) if sizes is None else sizes.max(axis=1)
+    if np.median(sides) <= MOST_TIMES_LARGER * own or not task.needs_gan:
+        return task
+    files = f"files of {sides.min()} to {sides.max()} px"
+    sharper = f"--size {2 * own} makes them sharper"
+    if is_asked:
+        said = (
+            f"generated images of {height}x{width} will be blurred next to {files}, "
+            "and a classifier may learn that blurred means rare. "
+            f"{sharper}; --gan-share 0 adds copies only"
+        )
+        return _noting(task, said)
+    share = task.settings["gan_share"]
+    said = (
+        f"no images are generated: at {height}x{width} they would be blurred next to "
+        f"{files}, and a classifier would learn that blurred means rare. --gan-share "
+        f"{share:g} generates them anyway{_say_training(task)}; {sharper}"
+    )
+    return _noting(task, said, gan_share=0.0)
+
+
+def _noting(task: Task, note: str, **settings: Any) -> Task:
+    labelled = replace(task.labelled, notes=[*task.labelled.notes, note])
+    settings = {**task.settings, **settings}
+    return replace(task, labelled=labelled, settings=settings, blurred=note)
+
+
+def _say_training(task: Task) -> str:
+    """Return roughly how long training would take, "" where nobody can tell."""
+    settings, side = task.settings, max(task.image_format.image_shape[:2])
+    minutes = settings["max_minutes"]
+    if minutes is None:
+        if has_gpu():
+            return ""
+        preset = choose_preset(settings["preset"], steps=settings["steps"])
+        steps = preset.n_steps(len(task.labelled.images))
+        minutes = max(1, round(steps * step_seconds(side) / 60))
+    return f" (training: about {minutes:g} min)"
+
+
+def step_seconds(side: int) -> float:
+    """Return about how long a training step takes on the CPUs of this machine."""
+    return STEP_CORE_SECONDS * (side / SIDE_ON_CPU) ** 2 / cpu_count()
+
+
+def choose_largest_side(settings: Mapping[str, Any], *, quiet: bool) -> int:
+    """Return the longer side that image files are brought to, at most.
+
+    128 on a GPU, 64 on CPUs; on these half of it where "max_minutes" would end training
+    before a third of its steps.
+    """
+    if settings.get("gan_share") == 0 and not settings["gan_only"]:
+        return SIDE_ON_CPU  # nothing is trained
+    if may_have_gpu():
+        load_tensorflow(quiet=quiet, joins_others=True)  # devices are started later
+        if has_gpu():
+            return SIDE_ON_GPU
+    if settings["max_minutes"] is None:
+        return SIDE_ON_CPU
+    steps = 60 * settings["max_minutes"] / step_seconds(SIDE_ON_CPU)
+    return SIDE_ON_CPU if steps >= FEWEST_STEPS else SIDE_ON_CPU // 2
 
 
 def check_writing(task: Task, out: Output | None) -> None:
@@ -158,3 +277,26 @@ def check_writing(task: Task, out: Output | None) -> None:
             task.classes.of_images,
             1.0 if task.settings["gan_only"] else task.settings["gan_share"],
         )
+
+
+def describe_task(
+    task: Task, facts: Mapping[str, Any], result: EvaluationResult | None
+) -> dict[str, Any]:
+    """Return facts for JSON, with a row for each class in place of the plan."""
+    counts = class_counts(task.classes.of_images)
+    classes = [
+        {
+            "label": label,
+            "name": task.classes.name(label),
+            "real": counts.get(label, 0),
+            "synthetic": n,
+        }
+        for label, n in facts.get("plan", task.plan).items()
+    ]
+    return {
+        "images": describe_format(task.image_format),
+        "classes": classes,
+        "arrays_not_extended": task.labelled.aligned_keys,
+        **{name: fact for name, fact in facts.items() if name != "plan"},
+        **({} if result is None else {"evaluation": json.loads(result.to_json())}),
+    }

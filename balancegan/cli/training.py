@@ -8,8 +8,6 @@ from typing import Any
 
 from balancegan.augmenter import ConditionalGANAugmenter
 from balancegan.data.labelled import LabelledImages
-from balancegan.gan.presets import PRESETS
-from balancegan.gan.workers import gather
 from balancegan.progress import show_progress
 
 
@@ -31,21 +29,21 @@ def train_file(
     KeyboardInterrupt
         If training is interrupted. Where it had begun, the best state so far is saved.
     """
-    augmenter, show = ConditionalGANAugmenter(**settings), bool(settings["verbose"])
-    if (augmenter.steps, augmenter.max_minutes) == (None, None):
-        # A model that is kept shall make images of its own, needed here or not
-        steps = PRESETS[augmenter.preset].n_steps(len(labelled.images))
-        augmenter.set_params(steps=steps)
+    # A GAN is trained whatever the classes are: what it will be asked for is not known
+    augmenter = ConditionalGANAugmenter(**settings, gan_only=True)
+    show = bool(settings["verbose"])
+    from balancegan.gan.workers import gather  # imports TensorFlow
+
     workers = gather(augmenter.strategy)
     try:
         augmenter.fit(labelled.images, labelled.targets, checkpoint_dir=checkpoints)
     except KeyboardInterrupt as error:
         if hasattr(augmenter, "model_") and model is not None:
-            name_classes(augmenter, labelled)
+            name_classes(augmenter.set_params(gan_only=False), labelled)
             save_trained(augmenter, model, overwrite=overwrite)
             error.add_note(f"{model} holds the best state so far.")
         raise
-    name_classes(augmenter, labelled)
+    name_classes(augmenter.set_params(gan_only=False), labelled)
     if model is not None:
         with show_progress("Writing", visible=show):
             save_trained(augmenter, model, overwrite=overwrite)

@@ -16,6 +16,7 @@ from balancegan.balance import class_counts
 from balancegan.data.decoding import decode, find_scale, read_header
 from balancegan.data.depth import Scale
 from balancegan.data.fitting import (
+    LARGEST_SIDE,
     Fit,
     Header,
     choose_channels,
@@ -88,6 +89,7 @@ def read_image_files(
     bad: list[BadFile],
     *,
     size: tuple[int, int] | None = None,
+    largest_side: int = LARGEST_SIDE,
     fit: Fit | None = None,
     on_error: OnError = "fail",
     value_range: tuple[float, float] | None = None,
@@ -107,6 +109,8 @@ def read_image_files(
         Files that were found unusable before.
     size : tuple of int or None, default=None
         Height and width. None: see :func:`balancegan.data.fitting.choose_size`.
+    largest_side : int, default=64
+        The longer side is at most that, where no size is given.
     fit : str or None, default=None
         See :func:`balancegan.data.decoding.decode`. None: see
         :func:`balancegan.data.fitting.choose_fit`.
@@ -140,7 +144,7 @@ def read_image_files(
     if not headers:
         raise nothing_left(path, bad)
     known = list(headers.values())
-    size = size or choose_size(known)
+    size = size or choose_size(known, largest_side)
     fit = fit or choose_fit(known, size)
     table = table[table["file_name"].isin(headers)]
     channels = choose_channels(known)

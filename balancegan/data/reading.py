@@ -12,7 +12,7 @@ from pathlib import Path
 from balancegan.data.arrayfiles import load_named, npy_files
 from balancegan.data.arrays import from_arrays
 from balancegan.data.filefinder import FileFinder
-from balancegan.data.fitting import FITS, Fit
+from balancegan.data.fitting import FITS, LARGEST_SIDE, Fit
 from balancegan.data.flat import OPTION
 from balancegan.data.folders import Listing, list_folder
 from balancegan.data.foldertree import TABLES
@@ -45,6 +45,7 @@ def read_images(
     images_key: str | None = None,
     labels_key: str | None = None,
     size: tuple[int, int] | None = None,
+    largest_side: int = LARGEST_SIDE,
     fit: Fit | None = None,
     on_error: OnError = "fail",
     value_range: tuple[float, float] | None = None,
@@ -72,8 +73,11 @@ def read_images(
         :func:`balancegan.data.samples.iterate_samples`.
     size : tuple of int or None, default=None
         Height and width that image files are brought to. None: their own where all
-        are alike and at most 64 pixels; else the median, scaled down to 32: larger
-        images take much longer to train. Of shards the first thousand images decide.
+        are alike and at most 64 pixels; else the median, scaled down to
+        `largest_side`. Of shards the first thousand images decide.
+    largest_side : int, default=64
+        Most pixels of the longer side of image files without a `size`. Larger images
+        take much longer to train: twice the side four times as long.
     fit : str or None, default=None
         "pad", "crop" or "stretch", see :func:`balancegan.data.decoding.decode`. None:
         "stretch" where that distorts no image by more than a tenth, else "pad".
@@ -124,6 +128,7 @@ def read_images(
             images_key=images_key,
             labels_key=labels_key,
             size=size,
+            largest_side=largest_side,
             fit=fit,
             on_error=on_error,
             value_range=value_range,
@@ -149,6 +154,7 @@ def read_images(
         table,
         bad,
         size=size,
+        largest_side=largest_side,
         fit=fit,
         on_error=on_error,
         value_range=value_range,

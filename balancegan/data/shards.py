@@ -19,6 +19,7 @@ from balancegan.data.columns import keep_whole
 from balancegan.data.decoding import decode, find_scale, read_header
 from balancegan.data.depth import Scale
 from balancegan.data.fitting import (
+    LARGEST_SIDE,
     Fit,
     choose_channels,
     choose_fit,
@@ -49,6 +50,7 @@ def read_shards(
     images_key: str | None = None,
     labels_key: str | None = None,
     size: tuple[int, int] | None = None,
+    largest_side: int = LARGEST_SIDE,
     fit: Fit | None = None,
     on_error: OnError = "fail",
     value_range: tuple[float, float] | None = None,
@@ -66,6 +68,8 @@ def read_shards(
     size : tuple of int or None, default=None
         Height and width. None: what the first thousand training images would get, see
         :func:`balancegan.data.fitting.choose_size`.
+    largest_side : int, default=64
+        The longer side is at most that, where no size is given.
     fit : str or None, default=None
         See :func:`balancegan.data.decoding.decode`. None: chosen by them as well.
     on_error : str, default="fail"
@@ -92,7 +96,7 @@ def read_shards(
         samples = _iterate(by_split[split], keys)
         if rule is None:
             first = list(islice(samples, N_LOOKED_AT))
-            rule, is_deep = _choose_rule(path, first, size, fit)
+            rule, is_deep = _choose_rule(path, first, size, largest_side, fit)
             samples = chain(first, samples)
             if is_deep or value_range is not None:
                 training = _iterate(by_split.get(TRAIN, []), keys)
@@ -140,7 +144,11 @@ def _is_deep(image: bytes) -> bool:
 
 
 def _choose_rule(
-    path: Path, samples: list[Sample], size: tuple[int, int] | None, fit: Fit | None
+    path: Path,
+    samples: list[Sample],
+    size: tuple[int, int] | None,
+    largest_side: int,
+    fit: Fit | None,
 ) -> tuple[_Rule, bool]:
     """Return what images are decoded to, and whether there are some of more bits."""
     headers, bad = [], []
@@ -151,7 +159,7 @@ def _choose_rule(
             bad.append(BadFile(sample.name, str(error)))
     if not headers:
         raise nothing_left(path, bad)
-    size = size or choose_size(headers)
+    size = size or choose_size(headers, largest_side)
     rule = _Rule(size, fit or choose_fit(headers, size), choose_channels(headers))
     return rule, any(header.is_deep for header in headers)
 

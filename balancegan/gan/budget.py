@@ -12,6 +12,7 @@ from balancegan.progress import ProgressDisplay
 from balancegan.state import State
 
 TRAINING = "Training"
+MEASURED_STEPS = 20  # after the first call, to foresee how long training takes
 
 
 @dataclass
@@ -28,6 +29,8 @@ class Budget:
         Whether training may well end before all is used up.
     limits_steps : bool, default=True
         Whether `steps` is a limit that can be reached, rather than no limit.
+    size : str, default=""
+        Height and width of the images, as people read them.
 
     Examples
     --------
@@ -42,6 +45,9 @@ class Budget:
     agreed: float | None = field(default=None, repr=False)  # seconds
     may_end_before: bool = field(default=False, kw_only=True)
     limits_steps: bool = field(default=True, kw_only=True)
+    size: str = field(default="", kw_only=True)
+    first_call: tuple[int, float] | None = field(default=None, init=False, repr=False)
+    is_announced: bool = field(default=False, init=False, repr=False)
 
     def start(self) -> None:
         """Start the clock anew."""
@@ -100,6 +106,42 @@ class Budget:
             display.begin(TRAINING, total, "steps", done=step, seconds=left)
         display.is_most = self.may_end_before and total is not None
         display.update(step, note, total=total, seconds_left=left)
+        self._announce(display, step)
+
+    def _announce(self, display: ProgressDisplay, step: int) -> None:
+        """Say once, when the first steps have shown it, how long training takes."""
+        if self.first_call is None:  # it compiles: its time says nothing
+            self.first_call = step, self.seconds
+        done = step - self.first_call[0]
+        if self.is_announced or done < MEASURED_STEPS:
+            return
+        self.is_announced = True
+        foreseen = self.foresee(step, (self.seconds - self.first_call[1]) / done)
+        if foreseen is not None:
+            display.say(f"training at {self.size}: {foreseen}")
+
+    def foresee(self, step: int, step_seconds: float) -> str | None:
+        """Return how long training will take, None where that is a minute at most.
+
+        Examples
+        --------
+        >>> Budget(3_000, None).foresee(step=30, step_seconds=1.0)
+        '3,000 steps, about 50 min; max_minutes (--minutes) ends it earlier'
+        >>> Budget(3_000, 300.0).foresee(step=30, step_seconds=1.0)
+        'about 330 steps in 5 min'
+        """
+        seconds = self.seconds + (self.steps - step) * step_seconds
+        limit = self.max_seconds
+        if min(seconds, limit or seconds) <= 60:
+            return None
+        if limit is not None and seconds > limit:
+            n = step + max(0.0, limit - self.seconds) / step_seconds
+            return f"about {n:,.0f} steps in {limit / 60:g} min"
+        most = "at most " if self.may_end_before else ""
+        return (
+            f"{most}{self.steps:,} steps, {most or 'about '}{seconds / 60:.0f} min; "
+            "max_minutes (--minutes) ends it earlier"
+        )
 
     def is_used_up(self, step: int) -> bool:
         """Return whether training ends now."""

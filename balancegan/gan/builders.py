@@ -5,22 +5,25 @@ import re
 from collections.abc import Callable, Iterable
 from functools import partial
 from types import CodeType, FunctionType
-from typing import Any
-
-import keras
+from typing import TYPE_CHECKING, Any
 
 from balancegan.errors import DataError
 
+if TYPE_CHECKING:
+    import keras
+
 ImageShape = tuple[int, int, int]
-GeneratorBuilder = Callable[[ImageShape, Any, int, int], keras.Model]
-DiscriminatorBuilder = Callable[..., keras.Model]
+GeneratorBuilder = Callable[[ImageShape, Any, int, int], "keras.Model"]
+DiscriminatorBuilder = Callable[..., "keras.Model"]
 Tensor = Any
 
 
 def check_generator(
     generator: Any, image_shape: ImageShape, latent_dim: int
-) -> keras.Model:
+) -> "keras.Model":
     """Return a user's generator if it can be trained; raise DataError if not."""
+    import keras
+
     inputs = [
         keras.KerasTensor((None, latent_dim), "float32"),
         keras.KerasTensor((None,), "int32"),
@@ -30,8 +33,10 @@ def check_generator(
     return generator
 
 
-def check_discriminator(discriminator: Any, image_shape: ImageShape) -> keras.Model:
+def check_discriminator(discriminator: Any, image_shape: ImageShape) -> "keras.Model":
     """Return a user's discriminator if it can be trained; raise DataError if not."""
+    import keras
+
     inputs = [
         keras.KerasTensor((None, *image_shape), "float32"),
         keras.KerasTensor((None,), "int32"),
@@ -90,6 +95,8 @@ def _check_network(
     name: str, network: Any, inputs: list[Tensor], takes: str, shape: tuple
 ) -> None:
     """Raise DataError unless `network` turns `inputs` into one tensor of `shape`."""
+    import keras
+
     expected = f"The builder {name}= must return a keras.Model that turns {takes} "
     wanted = f"into {'images' if len(shape) > 1 else 'logits'} of shape "
     wanted += str(shape).replace("None", "n")

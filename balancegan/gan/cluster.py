@@ -6,12 +6,28 @@ Known without TensorFlow, so that who writes and who does not is known before it
 import json
 import os
 from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
 from balancegan.errors import DataError
 
 AUTO, MULTI_WORKER = "auto", "multi-worker"  # names of strategies
 CLUSTER = "TF_CONFIG"  # the environment variable that says who the workers are
 JOBS = ("chief", "worker")  # of which the first one is the chief
+Together = Any  # a name, a strategy of TensorFlow's, or None
+
+
+@runtime_checkable
+class DistributionStrategy(Protocol):
+    """A tf.distribute.Strategy, told without importing TensorFlow."""
+
+    def scope(self) -> Any:
+        """Return the block in which variables are made."""
+
+    def run(self, fn: Any, args: Any = ()) -> Any:
+        """Run a function on each replica."""
+
+    def experimental_local_results(self, value: Any) -> Any:
+        """Return the results of the replicas of this process."""
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,6 @@ def fingerprint(model: TrainedModel) -> str:
     if model.truncation is not None:
         facts["truncation"] = model.truncation
     found = hashlib.sha256(json.dumps(facts).encode())
-    for weights in model.generator.get_weights():
+    for weights in [] if model.generator is None else model.generator.get_weights():
         found.update(np.ascontiguousarray(weights).tobytes())
     return found.hexdigest()[:LENGTH]

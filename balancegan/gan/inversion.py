@@ -48,10 +48,11 @@ class LatentFinder:
             embeddings_regularizer=regularizer,
         )
         row, index = (layers.Input((), dtype="int32") for _ in range(2))
-        made = model.generator([self.latents(row), index], training=False)
+        generator = model.check_generates()
+        made = generator([self.latents(row), index], training=False)
         self.network = keras.Model([row, index], made)
         optimizer = Adam(LEARNING_RATE)
-        with frozen(model.generator):
+        with frozen(generator):
             optimizer.build(self.network.trainable_variables)
         self.network.compile(
             optimizer, "mse", jit_compile=False, steps_per_execution=STEPS_PER_CALL
@@ -116,7 +117,7 @@ def _nearest_random(
             ]
         )
         classes = np.full(len(latents), index, dtype="int32")
-        made = model.generator.predict([latents, classes], BATCH, verbose=0)
+        made = model.check_generates().predict([latents, classes], BATCH, verbose=0)
         for row in np.flatnonzero(class_indices == index):
             distances = np.square(made - wanted[row]).mean(axis=(1, 2, 3))
             starts[row] = latents[distances.argmin()]

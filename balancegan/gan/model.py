@@ -7,34 +7,35 @@ are asked for. The same holds for image k of a request that leaves attributes op
 """
 
 import pickle
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 from scipy.special import ndtr, ndtri
 
 from balancegan.attributes import Attributes, join
-from balancegan.errors import BriefTrainingWarning, DataError
+from balancegan.errors import DataError
 from balancegan.gan.presets import Preset, default_steps
 from balancegan.gan.selection import Selection, count_images, select
-from balancegan.gan.settings import standard_settings
 from balancegan.images import ImageFormat
+
+if TYPE_CHECKING:
+    import keras
 
 BATCH = 64
 
 
 @dataclass(frozen=True, eq=False)
 class TrainedModel:
-    """A trained generator with everything needed to ask it and to save it.
+    """A generator with everything needed to ask it and to save it, or all but it.
 
     Parameters
     ----------
-    generator : keras.Model
-        (latents, class indices) to images in [-1, 1].
+    generator : keras.Model or None
+        (latents, class indices) to images in [-1, 1]. None: no image of the plan that
+        `fit` was given had to be generated, and none was trained.
     own_generator : bool
         Whether a builder of the user's own built it.
     preset : Preset
@@ -66,7 +67,7 @@ class TrainedModel:
         its images get the same.
     """
 
-    generator: keras.Model
+    generator: "keras.Model | None"
     own_generator: bool
     preset: Preset
     image_format: ImageFormat
@@ -83,13 +84,26 @@ class TrainedModel:
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled: the generator apart, which needs TensorFlow."""
+        if self.generator is None:
+            return self.__dict__
         return {**self.__dict__, "generator": pickle.dumps(self.generator)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Where TensorFlow cannot compute, `make_batch` says so
         with suppress(DataError):
-            state = {**state, "generator": _unpickle(state["generator"])}
+            if state["generator"] is not None:
+                state = {**state, "generator": _unpickle(state["generator"])}
         self.__dict__.update(state)
+
+    def check_generates(self) -> "keras.Model":
+        """Return the generator, or raise DataError where none was trained."""
+        if self.generator is None:
+            raise DataError(
+                "No GAN was trained, because `fit` needed no generated image. "
+                "Received: a call that needs one. To train a GAN, set a larger "
+                "gan_share, or gan_only=True, or other targets, and call `fit` again."
+            )
+        return self.generator
 
     @property
     def classes(self) -> np.ndarray:
@@ -116,19 +130,6 @@ class TrainedModel:
         if self.n_steps >= usual:
             return ""
         return f"Training was short: {self.n_steps:,} of the default {usual:,} steps."
-
-    def warn_if_brief(self, stacklevel: int = 3) -> None:
-        """Warn whoever hands out images of a GAN that was trained for none to be."""
-        if self.preset.is_brief:
-            warnings.warn(
-                f"This GAN was trained for {self.n_steps} steps, a tenth of its "
-                "preset's, since resampling needed none of its images: real ones are "
-                "copied, or put together where each attribute has pixels of its own. "
-                "Those of the GAN are poor: give a number of steps (steps=, --steps) "
-                "to train it.",
-                BriefTrainingWarning,
-                stacklevel=stacklevel,
-            )
 
     def marginal(
         self, names: str | Sequence[str] | None
@@ -266,7 +267,6 @@ class TrainedModel:
             rows = wanted - start
             yield self.make_batch(classes, start, rows), classes[rows]
 
-    @standard_settings()
     def make_batch(
         self, class_indices: np.ndarray, start: int, rows: np.ndarray
     ) -> np.ndarray:
@@ -282,8 +282,12 @@ class TrainedModel:
             Which of its images are wanted, 0..BATCH-1. All are computed: bits may
             depend on how many are computed at once.
         """
+        from balancegan.gan.settings import standard_settings  # imports TensorFlow
+
+        generator = self.check_generates()
         latents = self.draw_latents(class_indices, start)
-        made = self.generator.predict_on_batch([latents, class_indices])
+        with standard_settings():
+            made = generator.predict_on_batch([latents, class_indices])
         return self.image_format.from_model_range(made[rows])
 
     def draw_latents(self, class_indices: np.ndarray, start: int) -> np.ndarray:
@@ -293,9 +297,11 @@ class TrainedModel:
         return truncate(drawn, self.truncation)
 
 
-@standard_settings()
-def _unpickle(network: bytes) -> keras.Model:
-    return pickle.loads(network)
+def _unpickle(network: bytes) -> "keras.Model":
+    from balancegan.gan.settings import standard_settings  # imports TensorFlow
+
+    with standard_settings():
+        return pickle.loads(network)
 
 
 def own_share(numbers: np.ndarray, i: int, n: int) -> np.ndarray:
@@ -318,6 +324,15 @@ def own_share(numbers: np.ndarray, i: int, n: int) -> np.ndarray:
     batch_numbers = numbers // BATCH
     own = np.array_split(np.unique(batch_numbers), n)[i]
     return numbers[np.isin(batch_numbers, own)]
+
+
+def draw_seed(random_state: int | np.random.RandomState | None) -> int:
+    """Return a seed, without touching numpy's global random state."""
+    if random_state is None:
+        return int(np.random.SeedSequence().generate_state(1)[0] // 2)
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**31 - 1))
+    return int(random_state)
 
 
 def draw_latents(

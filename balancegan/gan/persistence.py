@@ -104,7 +104,7 @@ def save_model(
     }
     _check_room(path, model)
     with whole_folder(path) as folder:
-        model.generator.save_weights(folder / GENERATOR_FILE)
+        model.check_generates().save_weights(folder / GENERATOR_FILE)
         facts[CHECKSUM] = seal(facts, folder / GENERATOR_FILE)
         text = json.dumps(facts, indent=2, ensure_ascii=False)
         (folder / FACTS_FILE).write_text(text + "\n", encoding="utf-8")
@@ -112,7 +112,7 @@ def save_model(
 
 def _check_room(path: Path, model: TrainedModel) -> None:
     """Refuse what the disk has no room for: HDF5 ends badly when that runs out."""
-    weights = model.generator.weights
+    weights = model.check_generates().weights
     n_bytes = sum(BYTES_A_WEIGHT * math.prod(array.shape) for array in weights)
     reason = check_room(path, n_bytes + BYTES_AROUND * len(weights))
     if reason is not None:
@@ -199,6 +199,7 @@ def _take_facts(
     """Return what the file says of a model, and the augmenter's parameters."""
     try:
         attributes = _attributes_from_json(facts["attributes"])
+        facts["preset"].pop("is_brief", None)  # of earlier versions
         preset = take_as(Preset, facts["preset"])
         if preset.networks not in GENERATORS:
             raise ValueError(f"networks are {preset.networks!r}")
@@ -362,7 +363,7 @@ def _load_weights(path: Path, model: TrainedModel) -> None:
         with warnings.catch_warnings():
             # Keras warns of weights that it finds no place for, and goes on
             warnings.simplefilter("error", UserWarning)
-            model.generator.load_weights(file)
+            model.check_generates().load_weights(file)
     except (OSError, ValueError, KeyError, UserWarning) as error:
         raise SavedModelError(
             f"The weights in {file} do not fit the model that {FACTS_FILE} "

@@ -5,15 +5,15 @@ Weights, losses, logits, images and moments are float32 in any case.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from glob import glob
 from typing import Literal
-
-import keras
-import tensorflow as tf
 
 Precision = Literal["float32", "mixed_bfloat16"]
 FLOAT32: Precision = "float32"
 BFLOAT16: Precision = "mixed_bfloat16"
 AUTO = "auto"
+# Of drivers by NVIDIA, of Windows's Linux, by AMD
+DEVICES = ("/dev/nvidia[0-9]*", "/dev/dxg", "/dev/kfd")
 LEAST_CAPABILITY = (8, 0)  # of GPUs by NVIDIA: Ampere, the first that has bfloat16
 
 
@@ -29,6 +29,8 @@ def choose_precision(asked: str) -> Precision:
 
 
 def _has_bfloat16() -> bool:
+    import tensorflow as tf
+
     if tf.config.list_physical_devices("TPU"):
         return True
     found = [
@@ -36,6 +38,20 @@ def _has_bfloat16() -> bool:
         for gpu in tf.config.list_physical_devices("GPU")
     ]
     return bool(found) and min(found) >= LEAST_CAPABILITY
+
+
+def may_have_gpu() -> bool:
+    """Return whether the system has a device that may be a GPU; asked in no time."""
+    return any(glob(pattern) for pattern in DEVICES)
+
+
+def has_gpu() -> bool:
+    """Return whether TensorFlow has a GPU; imports it only where there may be one."""
+    if not may_have_gpu():
+        return False
+    import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU"))
 
 
 @contextmanager
@@ -46,11 +62,14 @@ def computing_in(precision: Precision) -> Iterator[None]:
 
     Examples
     --------
+    >>> import keras
     >>> with computing_in("mixed_bfloat16"):
     ...     layer = keras.layers.Dense(2)
     >>> layer.compute_dtype, layer.variable_dtype, keras.layers.Dense(2).compute_dtype
     ('bfloat16', 'float32', 'float32')
     """
+    import keras
+
     before = keras.config.dtype_policy()
     if precision != FLOAT32:
         keras.config.set_dtype_policy(precision)

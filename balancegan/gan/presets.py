@@ -7,14 +7,13 @@ settings are put into it once; ``gan`` and ``networks`` read it.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from balancegan.balance import plain
 
 MOST_STEPS = 10**9  # four months at 100 a second; Python's counting ends at 2^63
 UNBOUNDED_STEPS = 10**7
 AUTO_STEPS = 20_000  # at most, where training ends by itself
-BRIEF_SHARE = 0.1  # of the steps, where other images than the GAN's are given out
 PENALTY_PIXELS = 28 * 28  # of the images that the penalties were weighed on
 
 
@@ -77,9 +76,6 @@ class Preset:
         limit only.
     precision : str
         What the preset's own networks compute in; see ``precision``.
-    is_brief : bool
-        Whether the steps are a part of what images of the GAN take; see
-        :meth:`briefly`.
     """
 
     networks: str
@@ -104,24 +100,12 @@ class Preset:
     shift_class_size: int = 200
     label_weight: float = 0.0
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
-    is_brief: bool = False
 
     def n_steps(self, n_images: int) -> int:
         """Return the number of training steps for a set of `n_images`."""
         if self.steps is not None:
             return self.steps
         return (self.epochs or 1) * max(1, n_images // self.batch_size)
-
-    def briefly(self, n_images: int) -> Self:
-        """Return the preset for a GAN that is not needed: a tenth of the steps.
-
-        Parameters
-        ----------
-        n_images : int
-            How many images it is trained on.
-        """
-        steps = math.ceil(BRIEF_SHARE * self.n_steps(n_images))
-        return replace(self, steps=steps, is_brief=True)
 
     def penalty_for(self, height: int, width: int) -> float:
         """Return the weight of the penalties for images of that size.

@@ -4,15 +4,17 @@ Three figures, for the three ways in which a conditional GAN fails: images of an
 class (agreement), images all alike (diversity), images unlike real ones (distance).
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.spatial.distance import cdist
 
 from balancegan.balance import FEW_SHOT
-from balancegan.gan.judge import Judge
 from balancegan.gan.model import TrainedModel
 from balancegan.state import State
+
+if TYPE_CHECKING:
+    from balancegan.gan.judge import Judge
 
 CHUNK = 256  # images held as floats
 MAX_WATCHED = 10  # classes
@@ -147,13 +149,15 @@ class QualityMeter:
         self.judge.restore(state)
         self._look_at_real_images(self.judge)
 
-    def _train_judge(self) -> Judge:
+    def _train_judge(self) -> "Judge":
         judge = self._new_judge()
         judge.train(self.images, self.class_indices, JUDGE_STEPS)
         self._look_at_real_images(judge)
         return judge
 
-    def _new_judge(self) -> Judge:
+    def _new_judge(self) -> "Judge":
+        from balancegan.gan.judge import Judge  # imports TensorFlow
+
         return Judge(
             self.model.image_format.image_shape,
             self.model.attributes.sizes,
@@ -162,7 +166,7 @@ class QualityMeter:
             self.model.seed + JUDGE_SEED_OFFSET,
         )
 
-    def _look_at_real_images(self, judge: Judge) -> None:
+    def _look_at_real_images(self, judge: "Judge") -> None:
         for index in self.watched:
             self.real_features[index], _ = judge.look_at(self._real_images(index))
 
@@ -170,7 +174,7 @@ class QualityMeter:
         rows = np.flatnonzero(self.class_indices == index)[:MAX_REAL_PER_CLASS]
         return self.images[rows]
 
-    def _measure_class(self, judge: Judge, index: int) -> dict[str, Any]:
+    def _measure_class(self, judge: "Judge", index: int) -> dict[str, Any]:
         synthetic = np.concatenate(
             list(self.model.make_images(index, 0, SYNTHETIC_PER_CLASS))
         )

@@ -175,7 +175,7 @@ def _ask(model: TrainedModel) -> Iterator[Batch]:
     for start in range(0, n, BATCH):
         rows = slice(start, start + BATCH)
         asked = [latents[rows], class_indices[rows]]
-        yield model.generator.predict_on_batch(asked), class_indices[rows]
+        yield model.check_generates().predict_on_batch(asked), class_indices[rows]
 
 
 def _look_at(images: np.ndarray) -> np.ndarray:

@@ -30,7 +30,7 @@ from balancegan.gan.footprint import ADDRESSES, training_bytes
 from balancegan.gan.history import History, describe_quality
 from balancegan.gan.interrupts import Interrupts
 from balancegan.gan.judge import Judge
-from balancegan.gan.model import TrainedModel
+from balancegan.gan.model import TrainedModel, draw_seed
 from balancegan.gan.monitor import (
     CheckpointMonitor,
     Diverged,
@@ -52,11 +52,6 @@ from balancegan.progress import show_progress
 from balancegan.state import State, Stateful
 
 MOST_ROLLBACKS = 3
-BRIEF = (
-    "None of the GAN's images will be needed, as real ones will be copied, or put "
-    "together where each attribute has pixels of its own: a tenth of the training is "
-    "enough."
-)
 
 
 class TrainingRun:
@@ -140,6 +135,7 @@ class TrainingRun:
             max_seconds,
             may_end_before=preset.until_flat,
             limits_steps=preset.steps != UNBOUNDED_STEPS,
+            size=f"{shape[0]}x{shape[1]}",
         )
         self.losses = LossMonitor(self.history, self.budget)
         self.schedule = LinearDecay(
@@ -243,8 +239,6 @@ class TrainingRun:
                 self.history.listeners.append(
                     lambda event: display.say(describe_quality(event))
                 )
-                if self.model.preset.is_brief:
-                    display.say(BRIEF)
                 self.losses.display = display
                 if checkpoints is None and self.workers.n_processes == 1:
                     self._train()
@@ -366,15 +360,6 @@ class TrainingRun:
             kept_step=self.quality.restore_best() if keep_best else last_step,
             seconds=self.losses.seconds,
         )
-
-
-def draw_seed(random_state: int | np.random.RandomState | None) -> int:
-    """Return a seed, without touching numpy's global random state."""
-    if random_state is None:
-        return int(np.random.SeedSequence().generate_state(1)[0] // 2)
-    if isinstance(random_state, np.random.RandomState):
-        return int(random_state.randint(2**31 - 1))
-    return int(random_state)
 
 
 def begin(

@@ -22,16 +22,22 @@ import tensorflow as tf
 from balancegan.errors import DataError, TrainingFailed
 from balancegan.gan.batches import BalancedBatches
 from balancegan.gan.budget import Budget
-from balancegan.gan.cluster import AUTO, CLUSTER, JOBS, MULTI_WORKER, Task, read_task
+from balancegan.gan.cluster import (
+    AUTO,
+    CLUSTER,
+    JOBS,
+    MULTI_WORKER,
+    DistributionStrategy,
+    Task,
+    Together,
+    read_task,
+)
 from balancegan.gan.conditional_gan import STEPS_PER_CALL, ConditionalGAN
 from balancegan.gan.feeding import draw_ahead, to_dataset
 from balancegan.state import State
 
 CONNECT_SECONDS = 600.0  # for the others to come, before the first step
 FACTS = "facts"
-
-DistributionStrategy = tf.distribute.Strategy
-Together = Any  # a name, a strategy of TensorFlow's, or None
 
 
 class Workers:

@@ -7,12 +7,11 @@ of the real ones that were held out from it.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from balancegan.attributes import unravel
-from balancegan.gan.judge import Judge, split_logits
 from balancegan.synthesis.simple_judge import SimpleJudge
 
 N_FOLDS = 3
@@ -145,10 +144,11 @@ class CrossFittedJudge:
     def ask(self, fold: int, images: np.ndarray, asked: np.ndarray) -> Opinion:
         """Return what the judge that has not seen the images of one fold says."""
         features, logits = self.judges[fold].look_at(images)
+        each = np.split(logits, np.cumsum(self.sizes)[:-1], axis=1)
         probability = np.ones(len(images))
         agrees = np.ones(len(images), dtype=bool)
         values = unravel(asked, self.sizes)
-        for own, value in zip(split_logits(logits, self.sizes), values, strict=True):
+        for own, value in zip(each, values, strict=True):
             likely = np.exp(own - own.max(axis=1, keepdims=True))
             likely /= likely.sum(axis=1, keepdims=True)
             probability *= likely[np.arange(len(images)), value]
@@ -159,11 +159,12 @@ class CrossFittedJudge:
         to_model_range: Callable[[np.ndarray], np.ndarray]
         to_model_range = self.image_format.to_model_range
         seed = self.seed + fold
-        kind: Any = Judge if self.is_network else SimpleJudge
-        judge: ImageJudge = kind(
-            self.image_format.image_shape, self.sizes, to_model_range, seed
-        )
-        return judge
+        shape = self.image_format.image_shape
+        if not self.is_network:
+            return SimpleJudge(shape, self.sizes, to_model_range, seed)
+        from balancegan.gan.judge import Judge  # imports TensorFlow
+
+        return Judge(shape, self.sizes, to_model_range, seed)
 
 
 def assign_folds(class_indices: np.ndarray, seed: int) -> np.ndarray:

@@ -18,12 +18,10 @@ import pandas as pd
 
 from balancegan.attributes import name_values
 from balancegan.balance import ROUNDING, Plan
-from balancegan.gan.inversion import MOST_IMAGES, LatentFinder
 from balancegan.gan.model import TrainedModel
 from balancegan.gan.selection import Selection
 from balancegan.progress import show_progress
 from balancegan.synthesis.faults import COPIED, GAN, INTERPOLATED, METHODS, RECOMBINED
-from balancegan.synthesis.interpolation import InterpolatingModel
 from balancegan.synthesis.moved import MOVED, SHIFTED, MovedCopies
 from balancegan.synthesis.recombination import RecombiningModel
 from balancegan.synthesis.reference import Reference
@@ -32,6 +30,8 @@ from balancegan.synthesis.summary import Made, summarize
 from balancegan.synthesis.synthesis import Portion
 
 if TYPE_CHECKING:
+    from balancegan.gan.inversion import LatentFinder
+    from balancegan.synthesis.interpolation import InterpolatingModel
     from balancegan.synthesis.move_finder import FoundMoves
 
 # From how many real images of a class on; benchmarks/LOG.md has how this was found
@@ -127,6 +127,24 @@ class Ladder:
         self.moved_share = 0.0
         self.show = self.is_shown = False
 
+    def needs_generator(self, plan: Plan, names: Sequence[str]) -> bool:
+        """Return whether a plan has images that only a generator can make.
+
+        Parameters are those of :meth:`climb`.
+        """
+        return self.gan_only or any(
+            self._is_generated(name_values(label, names), n)
+            for label, n in plan.items()
+            if n
+        )
+
+    def _is_generated(self, named: Mapping[str, Any], n: int) -> bool:
+        own = self._rows_of(named)
+        method = self._rungs_for(self.model.select(named), len(own))[0]
+        return method == GAN and (
+            not len(own) or bool(self.most_generated(len(own), np.array(n)))
+        )
+
     def climb(self, plan: Plan, names: Sequence[str], *, show: bool) -> Laddered:
         """Return how the images of a plan are made.
 
@@ -145,7 +163,8 @@ class Ladder:
         portions: list[Portion] = []
         tables, rows = [], []
         self.show = show
-        self.is_shown = show and self.reject and bool(wanted)
+        judges = self.reject and self.model.generator is not None
+        self.is_shown = show and judges and bool(wanted)
         with show_progress(
             "Judging", len(wanted), "classes", visible=self.is_shown
         ) as display:
@@ -313,7 +332,10 @@ class Ladder:
         """Made when first asked for: its regions take seconds to learn."""
         return RecombiningModel.of(self.model, self.images, self.class_indices)
 
-    def _interpolating(self, own: np.ndarray) -> InterpolatingModel:
+    def _interpolating(self, own: np.ndarray) -> "InterpolatingModel":
+        from balancegan.gan.inversion import MOST_IMAGES, LatentFinder  # TensorFlow
+        from balancegan.synthesis.interpolation import InterpolatingModel
+
         if self.finder is None:
             self.finder = LatentFinder(self.model)
         few = own[:MOST_IMAGES]

@@ -52,16 +52,16 @@ class RecombiningModel(TrainedModel):
         """Return the model that recombines some images.
 
         Its regions are those that real images show; where they show none, those that
-        the generator does.
+        the generator does, if there is one.
         """
         regions = Regions.of_real(
             images,
             class_indices,
             model.image_format.to_model_range,
             model.attributes.sizes,
-            model.seed,
+            seed=0,  # whether they are apart is no matter of chance
         )
-        if not regions.are_apart:
+        if not regions.are_apart and model.generator is not None:
             regions = Regions.learn(model)
         known = {part.name: getattr(model, part.name) for part in fields(TrainedModel)}
         return cls(
