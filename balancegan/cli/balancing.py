@@ -57,14 +57,7 @@ def balance_file(task: Task, out: Output, checkpoints: Path | None) -> dict[str,
         with show_progress("Writing", visible=show):
             _write(out, labelled, nothing, task.image_format)
         return {"plan": task.plan, "peak_memory_bytes": peak_memory_bytes()}
-    save_model = out.save_model if task.needs_gan else None
-    if save_model is not None:
-        from balancegan.gan.persistence import check_destination  # imports TensorFlow
-
-        check_destination(save_model, overwrite=out.overwrite)
-    augmenter = _trained(task, checkpoints)
-    if save_model is not None:
-        save_trained(augmenter, save_model, overwrite=out.overwrite)
+    augmenter = _kept(task, checkpoints, out)
 
     rows = augmenter.synthesize(task.strategy, labelled.images, labelled.targets)
     positions = augmenter.model_.attributes.positions(augmenter.balance_on)
@@ -238,6 +231,18 @@ def read_model(
             f"--value-range {other[0]:g} {other[1]:g} if each shall have its own."
         )
     return trained.attributes.names, known
+
+
+def _kept(task: Task, checkpoints: Path | None, out: Output) -> ConditionalGANAugmenter:
+    """Return the augmenter of a task, saved where it is to be and a GAN is trained."""
+    if out.save_model is None or not task.needs_gan:
+        return _trained(task, checkpoints)
+    from balancegan.gan.persistence import check_destination  # imports TensorFlow
+
+    check_destination(out.save_model, overwrite=out.overwrite)
+    augmenter = _trained(task, checkpoints)
+    save_trained(augmenter, out.save_model, overwrite=out.overwrite)
+    return augmenter
 
 
 def _trained(task: Task, checkpoints: Path | None) -> ConditionalGANAugmenter:
