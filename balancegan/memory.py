@@ -158,14 +158,16 @@ def take_rows(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
     Returns
     -------
     taken : ndarray of shape (m, ...)
-        A copy.
+        A copy; of uint8 in a temporary file where memory might not do.
 
     Examples
     --------
     >>> take_rows(np.arange(6).reshape(3, 2), np.array([2, 0])).tolist()
     [[4, 5], [0, 1]]
     """
-    taken = np.empty((len(rows), *array.shape[1:]), dtype=array.dtype)
+    shape = (len(rows), *array.shape[1:])
+    is_bytes = array.dtype == np.uint8
+    taken = allocate(shape) if is_bytes else np.empty(shape, dtype=array.dtype)
     for start in range(0, len(rows), ROWS_AT_ONCE):
         part = slice(start, start + ROWS_AT_ONCE)
         taken[part] = array[rows[part]]

@@ -11,13 +11,18 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
 from balancegan.downstream.classifiers import (
-    SMALLEST_SIDE,
     AugmentedBatches,
     TrainingRows,
-    build_classifier,
+    build_network,
+    choose_batch_size,
     train_network,
 )
 from balancegan.downstream.estimators import train_estimator
+from balancegan.downstream.networks import (
+    SMALLEST_SIDE,
+    build_classifier,
+    build_residual_classifier,
+)
 from balancegan.downstream.transformations import shift_images
 from balancegan.errors import DataError
 from balancegan.gan.naming import naming_anew
@@ -45,6 +50,7 @@ def linear_network(image_shape, n_classes, activation=None):
 TEST_IMAGES, TEST_CLASSES = stripes(20, seed=1)
 BUILDERS = {
     "default": None,
+    "residual": build_residual_classifier,
     "logits": linear_network,
     "probabilities": lambda shape, n: linear_network(shape, n, "softmax"),
 }
@@ -78,6 +84,19 @@ def test_the_default_network_fits_any_shape(shape):
     network = build_classifier(shape, 5, seed=0)
     assert network.output.shape == (None, 5)
     assert network.count_params() < 700_000
+
+
+@pytest.mark.parametrize("shape", [(9, 9, 1), (128, 96, 3), (65, 20, 4)])
+def test_the_network_for_photos_fits_any_shape(shape):
+    network = build_residual_classifier(shape, 5)
+    assert network.output.shape == (None, 5)
+    assert 250_000 < network.count_params() < 400_000
+
+
+def test_photos_have_a_network_and_a_batch_size_of_their_own():
+    names = [build_network(None, (side, 40, 3), 2, 0).name for side in (64, 65)]
+    assert names == ["classifier", "residual"]
+    assert [choose_batch_size((40, side, 3)) for side in (64, 65)] == [128, 32]
 
 
 def test_a_network_of_the_wrong_width_is_refused():

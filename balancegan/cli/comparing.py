@@ -1,45 +1,138 @@
 """A comparison of a file's images: what it would cost, and running it.
 
-For the command line, as `balancing` is: plain values in, a result out.
+For the command line, as `balancing` is: plain values in, a result out. Photos are
+compared at a size at which their details show; the GAN learns from smaller ones, as it
+does when files are balanced.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils import get_tags
 
 from balancegan.augmenter import ConditionalGANAugmenter
 from balancegan.balance import class_counts
 from balancegan.cli.estimate import Limit, estimate_classifier, estimate_cost
 from balancegan.cli.tasks import Task
-from balancegan.downstream.classifiers import CLASSIFIERS, N_STEPS, TrainingRows
+from balancegan.data.fitting import SHOWN_SIDE, Header, choose_size, resize_pixels
+from balancegan.data.imagefiles import at_size
+from balancegan.downstream.classifiers import (
+    N_STEPS,
+    TrainingRows,
+)
+from balancegan.downstream.networks import ClassifierBuilder
+from balancegan.downstream.pretrained import PretrainedClassifier
 from balancegan.evaluation.arms import default_augmenter, find_arms
 from balancegan.evaluation.comparison import compare
 from balancegan.evaluation.result import EvaluationResult
 from balancegan.evaluation.splits import DEFAULT_FOLDS, find_splits
 from balancegan.images import find_format
+from balancegan.memory import allocate
+from balancegan.synthesis.synthesis import Portion
 
 # Settings that are not the comparison's: it has seeds of its own
 UNCOMPARED = ("random_state", "log_dir", "tensorboard", "verbose")
 
 
+class PhotoAugmenter(BaseEstimator):
+    """Adds to photos what balancing their files adds, at the size they are shown at.
+
+    Copies are made of the photos themselves. The GAN learns from reduced photos, and
+    generated images are enlarged.
+
+    Parameters
+    ----------
+    augmenter : ConditionalGANAugmenter
+        Learns from the reduced photos.
+    size : tuple of int
+        Their height and width.
+    """
+
+    def __init__(self, augmenter: ConditionalGANAugmenter, size: tuple[int, int]):
+        self.augmenter, self.size = augmenter, size
+
+    @property
+    def balance_on(self) -> Any:
+        """What makes the classes, see :class:`ConditionalGANAugmenter`."""
+        return self.augmenter.balance_on
+
+    def fit_resample(self, X: np.ndarray, y: Any) -> tuple[np.ndarray, Any]:
+        """Return photos followed by those that are added.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, height, width, channels), uint8
+            Photos.
+        y : ndarray or DataFrame
+            Their labels.
+        """
+        fitted = clone(self.augmenter).fit(resize_images(X, self.size), y)
+        synthetic = fitted.synthesize()
+        images = allocate((len(X) + len(synthetic), *X.shape[1:]))
+        images[: len(X)] = X
+        row = len(X)
+        for portion in synthetic.portions:
+            for image in _render(portion, X):
+                images[row] = image
+                row += 1
+        self.fit_seconds_ = fitted.fit_seconds_
+        self.quality_summary_ = fitted.quality_summary_
+        self.method_ = np.concatenate([np.full(len(X), "real"), synthetic.methods])
+        added = synthetic.labels
+        if not isinstance(y, pd.DataFrame):
+            return images, np.concatenate([y, added.columns[0]])
+        columns = dict(zip(added.names, added.columns, strict=True))
+        return images, pd.concat([y, pd.DataFrame(columns)], ignore_index=True)
+
+    def __sklearn_tags__(self) -> Any:
+        """Return the tags of the augmenter: images, and labels in columns."""
+        return get_tags(self.augmenter)
+
+
+def _render(portion: Portion, photos: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the images of a portion at the size of the photos."""
+    copies, sources = portion.copies, portion.sources
+    if copies is not None and sources is not None:
+        for number, row in zip(portion.numbers.tolist(), sources, strict=True):
+            yield copies.apply(number, photos[row])
+        return
+    for batch in portion.make(portion.numbers):
+        yield from resize_images(batch, photos.shape[1:3])
+
+
+def resize_images(images: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """Return images of shape (n, height, width, channels) brought to another size."""
+    height, width = size
+    resized = allocate((len(images), height, width, images.shape[-1]))
+    for row, image in enumerate(images):
+        resized[row] = resize_pixels(image, (height, width))
+    return resized
+
+
 class Comparison:
-    """Arms by name, on a file's own test part or on folds of its training part.
+    """Methods by name, on a file's test part or on folds of its training part.
 
     Parameters
     ----------
     task : Task
-        The training part, and what arms that train a generator do.
+        The images as classifiers see them, and what methods that train a GAN do.
     arms : sequence of str or None
         As in :func:`balancegan.evaluation.arms.find_arms`.
+    gan_size : tuple of int or None
+        Height and width of the images that the GAN learns from. None: those of the
+        task's images.
     folds : int or None
         Number of folds. None: none where there is a test part and no groups, else five.
     groups : ndarray or None
         Groups that no fold tears apart.
     seeds : int
         How many.
-    classifier : str
-        A key of :data:`balancegan.downstream.classifiers.CLASSIFIERS`.
+    classifier : ClassifierBuilder or None
+        What builds the classifier. None: the default for images of this size.
     classifier_steps : int or None
         Its training steps. None: the default.
 
@@ -54,10 +147,11 @@ class Comparison:
         task: Task,
         arms: Sequence[str] | None,
         *,
+        gan_size: tuple[int, int] | None,
         folds: int | None,
         groups: np.ndarray | None,
         seeds: int,
-        classifier: str,
+        classifier: ClassifierBuilder | None,
         classifier_steps: int | None,
     ) -> None:
         self.labelled, self.is_validated = task.labelled, task.is_validated
@@ -76,11 +170,26 @@ class Comparison:
             **self.layout,
         )
         augmenter = {k: v for k, v in task.settings.items() if k not in UNCOMPARED}
-        self.arms = find_arms(arms, lambda: default_augmenter(**augmenter))
+        self.arms = find_arms(arms, lambda: _make_augmenter(gan_size, augmenter))
         self.groups, self.seeds = groups, seeds
         self.folds = (folds or DEFAULT_FOLDS) if self.test_part is None else None
-        self.build = CLASSIFIERS[classifier]
+        self.build = classifier
+        self.notes = self._describe(gan_size)
         self.classifier_steps = classifier_steps or N_STEPS
+
+    def _describe(self, gan_size: tuple[int, int] | None) -> list[str]:
+        """Return what was decided on sizes and the classifier, for people."""
+        shape = find_format(self.labelled.images, **self.layout).image_shape
+        notes = []
+        if self.labelled.fit is not None:
+            said = f"methods are compared at {shape[0]}x{shape[1]} pixels"
+            if gan_size is not None:
+                said += f"; generated images are {gan_size[0]}x{gan_size[1]}, enlarged"
+            notes.append(said)
+        if isinstance(self.build, PretrainedClassifier):
+            n_classes = len(np.unique(self.labelled.labels))
+            notes.append(self.build.describe(shape, n_classes))
+        return notes
 
     def run(self, **how: Any) -> EvaluationResult:
         """Compare the arms; `how` is passed on to :func:`compare`."""
@@ -124,10 +233,13 @@ class Comparison:
         generating, is_least = 0.0, False
         samplers = {id(arm.sampler): arm.sampler for arm in self.arms}
         for sampler in samplers.values():
+            targets = self.labelled.targets
+            if isinstance(sampler, PhotoAugmenter):
+                images = resize_images(self.labelled.images, sampler.size)
+                sampler = sampler.augmenter
             if isinstance(sampler, ConditionalGANAugmenter):
                 if self.is_validated:
                     generating += 60 * sampler.validation_minutes
-                targets = self.labelled.targets
                 cost = estimate_cost(sampler, images, targets, self.n_images, limit)
                 is_least |= cost.is_least
                 generating += cost.training_seconds + cost.judging_seconds
@@ -139,3 +251,36 @@ class Comparison:
             "classifier_seconds": classifying * len(self.arms) * n_rounds,
             "is_least": is_least,
         }
+
+
+def _make_augmenter(size: tuple[int, int] | None, settings: Mapping[str, Any]) -> Any:
+    """Return what the methods called "cgan" add images by."""
+    augmenter = default_augmenter(**settings)
+    return augmenter if size is None else PhotoAugmenter(augmenter, size)
+
+
+def show_photos(task: Task) -> tuple[Task, tuple[int, int] | None]:
+    """Return a task with photos at the size at which methods are compared.
+
+    Parameters
+    ----------
+    task : Task
+        With images at the size that the GAN learns from.
+
+    Returns
+    -------
+    task : Task
+        With files decoded again, if they are larger. Other images stay as they are.
+    gan_size : tuple of int or None
+        Height and width that the GAN learns from. None: those of the images.
+    """
+    labelled = task.labelled
+    if labelled.fit is None:
+        return task, None
+    height, width = labelled.images.shape[1:3]
+    sides = [part.sizes for part in labelled.parts.values() if part.sizes is not None]
+    headers = [Header(h, w, 1) for h, w in np.concatenate(sides).tolist()]
+    shown = choose_size(headers, SHOWN_SIDE)
+    if max(shown) <= max(height, width):
+        return task, None
+    return replace(task, labelled=at_size(labelled, shown)), (height, width)

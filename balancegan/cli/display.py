@@ -15,7 +15,7 @@ from balancegan.cli.card import SPLIT_AGAIN, SPLIT_FIRST, describe_added
 from balancegan.data.findings import Finding
 from balancegan.data.inspected import Inspection
 from balancegan.evaluation.checks import run_checks
-from balancegan.evaluation.report import format_percent
+from balancegan.evaluation.report import describe_counts, format_percent
 from balancegan.evaluation.result import EvaluationResult
 from balancegan.evaluation.verdicts import (
     BASELINE,
@@ -253,6 +253,8 @@ class Display:
         self.console.print(table)
         for verdict in result.verdicts():
             self.say(verdict.sentence)
+        for sentence in describe_counts(result):
+            self.say(sentence)
         self.say(describe_intervals(result.settings["n_splits"]))
         for check in run_checks(result):
             is_said = check.code == "BG006"  # by the sentence of its verdict

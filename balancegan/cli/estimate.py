@@ -18,11 +18,11 @@ import balancegan.gan.judge as own_judge
 from balancegan.attributes import Labels
 from balancegan.augmenter import ConditionalGANAugmenter
 from balancegan.downstream.classifiers import (
-    BATCH_SIZE,
-    ClassifierBuilder,
     TrainingRows,
-    build_classifier,
+    build_network,
+    choose_batch_size,
 )
+from balancegan.downstream.networks import ClassifierBuilder
 from balancegan.gan.footprint import training_bytes
 from balancegan.gan.model import BATCH, TrainedModel, draw_seed
 from balancegan.gan.optimizers import Adam
@@ -339,17 +339,15 @@ def estimate_classifier(
     limit : Limit or None, default=None
         How long estimating may take. None: 15 seconds.
     """
-    few = np.resize(np.arange(len(rows.images)), BATCH_SIZE)
+    shape = rows.to_model_range(rows.images[:1]).shape[1:]
+    batch_size = choose_batch_size(shape)
+    few = np.resize(np.arange(len(rows.images)), batch_size)
     images = rows.to_model_range(rows.images[few])
     labels = np.eye(rows.n_classes, dtype="float32")[rows.class_indices[few]]
-    shape = images.shape[1:]
-    if build is None:
-        network = build_classifier(shape, rows.n_classes, 0)
-    else:
-        network = build(shape, rows.n_classes)
+    network = build_network(build, shape, rows.n_classes, 0)
     loss = keras.losses.CategoricalCrossentropy(from_logits=True)
     take = _train_eagerly(network, loss)
     step = time_step(
-        lambda n: take(images[:n], labels[:n]), BATCH_SIZE, limit or Limit()
+        lambda n: take(images[:n], labels[:n]), batch_size, limit or Limit()
     )
     return step.compiling + n_steps * step.seconds

@@ -6,7 +6,7 @@ runs afterwards.
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,10 +56,13 @@ EXIT_WORSE = 3
 @comparison_options
 @click.option(
     "--classifier",
-    type=click.Choice(["network", "linear"]),
-    default="network",
-    show_default=True,
-    help="What learns from each arm's images.",
+    metavar="[network|residual|linear|PATH]",
+    help="Classifier to train on each method's images; PATH is a trained Keras model "
+    "(.keras), of which the last layer learns.  [default: network, a small "
+    "convolutional one; for images of more than 64 pixels residual]",
+)
+@click.option(
+    "--fine-tune", is_flag=True, help="Train all layers of the Keras model at PATH."
 )
 @click.option(
     "--classifier-steps",
@@ -99,7 +102,8 @@ def evaluate(
     """
     from balancegan.cli.display import Display
     from balancegan.cli.facts import echo_json
-    from balancegan.cli.tasks import plan_task
+    from balancegan.cli.tasks import choose_largest_side, plan_task
+    from balancegan.data.fitting import SHOWN_SIDE
     from balancegan.phases import describe_times, recording_times
     from balancegan.progress import show_progress
 
@@ -108,18 +112,19 @@ def evaluate(
     if cache is not None:
         check_apart(cache, data)
     refuse_idle_settings()
-    reading = take(options, READING_PARAMETERS)
+    reading = take(options, READING_PARAMETERS) | {"largest_side": SHOWN_SIDE}
+    gan_side = None if reading["size"] else choose_largest_side(options, quiet=quiet)
     with show_progress("Reading", visible=not quiet, says_end=True):
         labelled, image_format = read_data(data, value_range, **reading)
     refuse_sources(labelled, [report])
     display = Display(quiet=quiet)
-    display.say_notes(labelled.notes)
     settings = {
         **take(options, (*RECIPE_PARAMETERS, *SCREENING_PARAMETERS)),
         **take(options, VALIDATING_PARAMETERS),
         "max_ratio": max_ratio,
         **labelled.format_settings(value_range),
     }
+    asked = settings["gan_share"] is not None or settings["gan_only"]
     task = plan_task(
         labelled,
         targets,
@@ -131,26 +136,69 @@ def evaluate(
         image_format=image_format,
     )
     names = None if arms is None else [name.strip() for name in arms.split(",")]
-    comparison = prepare_comparison(task, names, quiet=quiet, **options)
+    task, gan_size = _reduce(task, gan_side, names, asked)
+    display.say_notes(task.labelled.notes)
+    comparison = prepare_comparison(
+        task, names, quiet=quiet, gan_size=gan_size, are_shown=True, **options
+    )
+    notes = task.labelled.notes + comparison.notes
     if dry_run:
         facts = estimate_comparison(comparison, n_jobs, quiet=quiet)
         if as_json:
-            asked = {"data": str(data), "dry_run": True}
-            echo_json(asked | facts, times, notes=labelled.notes)
+            asked_for = {"data": str(data), "dry_run": True}
+            echo_json(asked_for | facts, times, notes=notes)
         return
     result = run_comparison(
         comparison, report=report, cache=cache, n_jobs=n_jobs, quiet=quiet
     )
     display.say(describe_times(times.read()))
     if as_json:
-        asked = {"data": data, "report": report}
         echo_json(
-            asked | json.loads(result.to_json()),
+            {"data": data, "report": report, **json.loads(result.to_json())},
             times,
-            notes=labelled.notes,
+            notes=notes,
             findings=find_issues(result),
         )
     exit_if_worse(result, fail_if_worse)
+
+
+def _reduce(
+    task: "Task", gan_side: int | None, arms: list[str] | None, is_asked: bool
+) -> tuple["Task", tuple[int, int] | None]:
+    """Return what balancing files would generate, and at which size.
+
+    Parameters
+    ----------
+    task : Task
+        With images as classifiers see them.
+    gan_side : int or None
+        Pixels of the longer side that the GAN learns from, at most. None: as they are.
+    arms : list of str or None
+        What is compared.
+    is_asked : bool
+        Whether the user wants generated images.
+
+    Returns
+    -------
+    task : Task
+        Without generated images if `balance` would generate none.
+    gan_size : tuple of int or None
+        Height and width. None: those of the images.
+    """
+    from balancegan.cli.tasks import without_blurred
+    from balancegan.data.fitting import Header, choose_size
+    from balancegan.data.kinds import find_kind
+
+    labelled, shape = task.labelled, task.image_format.image_shape
+    are_files = labelled.fit is not None or find_kind(labelled.path) == "shards"
+    if not are_files or not (arms is None or any("cgan" in name for name in arms)):
+        return task, None
+    size = shape[:2]
+    if gan_side is not None:
+        size = choose_size([Header(*shape)], gan_side)
+    reduced = replace(task.image_format, image_shape=(*size, shape[2]))
+    task = without_blurred(replace(task, image_format=reduced), is_asked=is_asked)
+    return task, None if size == shape[:2] else size
 
 
 def prepare_comparison(
@@ -161,23 +209,38 @@ def prepare_comparison(
     seeds: int,
     folds: int | None,
     group_key: str | None,
-    classifier: str = "network",
+    gan_size: tuple[int, int] | None = None,
+    are_shown: bool = False,
+    classifier: str | None = None,
+    fine_tune: bool = False,
     classifier_steps: int | None = None,
 ) -> "Comparison":
-    """Return a comparison, or refuse it: all that can be refused is refused here."""
+    """Return a comparison, or refuse it: all that can be refused is refused here.
+
+    `are_shown` says that photos were read at the size at which they are compared, of
+    which the GAN learns from smaller ones if `gan_size` says so.
+    """
+    from balancegan.cli.display import Display
+
     groups = None if group_key is None else task.labelled.groups(group_key)
     load_tensorflow(quiet=quiet)
-    from balancegan.cli.comparing import Comparison
+    from balancegan.cli.comparing import Comparison, show_photos
+    from balancegan.downstream.classifiers import choose_classifier
 
-    return Comparison(
+    if not are_shown:
+        task, gan_size = show_photos(task)
+    comparison = Comparison(
         task,
         arms,
+        gan_size=gan_size,
         folds=folds,
         groups=groups,
         seeds=seeds,
-        classifier=classifier,
+        classifier=choose_classifier(classifier, fine_tune=fine_tune),
         classifier_steps=classifier_steps,
     )
+    Display(quiet=quiet).say_notes(comparison.notes)
+    return comparison
 
 
 def find_issues(result: "EvaluationResult | None") -> list[dict[str, Any]]:

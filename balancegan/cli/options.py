@@ -235,7 +235,8 @@ data_options = add_options(
         "--size",
         type=SizeType(),
         help="Height x width that image files are brought to.  [default: their own, or "
-        "the median scaled down to 64; to train on a GPU, to 128]",
+        "the median scaled down to 64; to train on a GPU, and to compare methods, to "
+        "128]",
     ),
     click.option(
         "--fit",

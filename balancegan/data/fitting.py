@@ -14,6 +14,7 @@ FITS: tuple[Fit, ...] = ("pad", "crop", "stretch")
 # Pixels, unless a size is asked for: what trains within an hour on two cores, and what
 # is left as it is where all files are alike
 LARGEST_SIDE, LARGEST_OWN_SIDE = 64, 64
+SHOWN_SIDE = 128  # pixels of the longer side of photos that classifiers see, at most
 LITTLE_DISTORTION = 1.1  # in the ratio of the sides: nobody sees it
 
 
@@ -130,6 +131,25 @@ def choose_size(
         largest = largest_side
     scale = min(1.0, largest / max(height, width))
     return max(4, round(height * scale)), max(4, round(width * scale))
+
+
+def resize_pixels(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return an image brought to a size as files are, without keeping proportions.
+
+    Parameters
+    ----------
+    pixels : ndarray of shape (height, width, 1, 3 or 4), uint8
+        The image.
+    size : tuple of int
+        Height and width.
+
+    Examples
+    --------
+    >>> resize_pixels(np.zeros((8, 8, 1), np.uint8), (16, 12)).shape
+    (16, 12, 1)
+    """
+    image = Image.fromarray(pixels if pixels.shape[2] > 1 else pixels[..., 0])
+    return np.asarray(fit_image(image, size, "stretch")).reshape(*size, -1)
 
 
 def choose_fit(headers: list[Header], size: tuple[int, int]) -> Fit:

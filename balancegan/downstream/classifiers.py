@@ -1,42 +1,44 @@
-"""The classifier that arms are compared by: one recipe, the same for every arm.
+"""The classifier that methods are compared by: one recipe, the same for all of them.
 
-A small convolutional network by default, or one that the user builds, or any
-classifier of scikit-learn's. It learns from :class:`TrainingRows` and says how likely
-each class is; who made the rows is not known here.
+By default a small convolutional network, for photos a residual one; or a network that
+the user builds or has trained before (`pretrained`). It learns from
+:class:`TrainingRows` and says how likely each class is. Who made the rows is not known
+here.
 """
 
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-from keras import layers
 from keras.src.random import seed_generator
 
 from balancegan.allocator import keeping_freed_memory
+from balancegan.downstream.networks import (
+    CLASSIFIERS,
+    ClassifierBuilder,
+    are_photos,
+    build_classifier,
+    default_builder,
+)
+from balancegan.downstream.pretrained import SUFFIX, PretrainedClassifier
 from balancegan.downstream.transformations import Transformation, mix_up
 from balancegan.errors import DataError
 from balancegan.gan.batches import BalancedBatches
 from balancegan.gan.feeding import to_dataset
-from balancegan.gan.layers import FusedBatchNormalization
-from balancegan.gan.naming import naming_anew
 from balancegan.gan.optimizers import AdamW
 from balancegan.gan.settings import standard_settings
 
 N_STEPS = 1_000
-BATCH_SIZE = 128
+BATCH_SIZE, PHOTO_BATCH_SIZE = 128, 32  # images a step
 LEARNING_RATE = 2e-3  # at first; it falls to 0 as a cosine
 WEIGHT_DECAY = 1e-3
-WIDTHS = (32, 64, 128)
-MOMENTUM = 0.9  # of batch normalisation: 0.99 lags behind in a few hundred steps
-SMALLEST_SIDE = 7  # pixels; feature maps are halved down to about it
-LARGE_SIDE = 48  # pixels; from it on the first convolution halves too
+FINE_TUNING_RATE = 1e-4  # of networks whose weights are to be kept in the main
 STEPS_PER_CALL = 10
-
-ClassifierBuilder = Callable[[tuple[int, int, int], int], keras.Model]
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,27 +141,29 @@ def train_network(
     seed: int,
     *,
     n_steps: int = N_STEPS,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
 ) -> np.ndarray:
     """Train a network on rows and return its probabilities of other images.
 
-    AdamW with a rate that falls as a cosine; as many steps of as many images whatever
-    the rows, so that more rows do not mean more training.
+    AdamW with a rate that falls as a cosine. The number of steps and of images in each
+    does not depend on the rows, so more rows do not mean more training.
 
     Parameters
     ----------
     build : callable or None
         (image_shape, n_classes) to a Keras model of images in [-1, 1] that returns
         logits or probabilities of shape (n, n_classes). It is called with Keras's
-        default settings (float32, channels last). None: the default network.
+        default settings (float32, channels last). None: see :func:`default_builder`.
     rows : TrainingRows
         What it learns from.
     test_images : ndarray of shape (n, ...)
         In the user's layout and range.
     seed : int
-        Seed of batches and, for the default network, of the weights.
-    n_steps, batch_size : int
-        Optimiser steps, and images in each.
+        Seed of batches and weights.
+    n_steps : int, default=1000
+        Optimiser steps.
+    batch_size : int or None, default=None
+        Images in each step. None: 128, and 32 of photos.
 
     Returns
     -------
@@ -170,17 +174,16 @@ def train_network(
     DataError
         If the network's output is of another shape.
     """
+    image_shape = rows.to_model_range(rows.images[:1]).shape[1:]
+    batch_size = batch_size or choose_batch_size(image_shape)
     batches = AugmentedBatches(rows, n_steps=n_steps, batch_size=batch_size, seed=seed)
-    image_shape = batches[0][0].shape[1:]
-    if build is None:
-        network = build_classifier(image_shape, rows.n_classes, seed)
-    else:
-        with _default_seeds_from(seed):
-            network = build(image_shape, rows.n_classes)
+    network = build_network(build, image_shape, rows.n_classes, seed)
     gives_logits = not _are_probabilities(
         check_output(network(batches[0][0], training=False), rows.n_classes)
     )
-    rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, n_steps)
+    is_tuned = isinstance(build, PretrainedClassifier) and build.fine_tune
+    first_rate = FINE_TUNING_RATE if is_tuned else LEARNING_RATE
+    rate = keras.optimizers.schedules.CosineDecay(first_rate, n_steps)
     network.compile(
         AdamW(rate, weight_decay=WEIGHT_DECAY),
         keras.losses.CategoricalCrossentropy(from_logits=gives_logits),
@@ -192,45 +195,73 @@ def train_network(
     return _softmax(seen) if gives_logits else seen
 
 
-@naming_anew()
-def build_classifier(
-    image_shape: tuple[int, int, int], n_classes: int, seed: int
+def choose_batch_size(image_shape: tuple[int, int, int]) -> int:
+    """Return how many images networks learn from in a step."""
+    return PHOTO_BATCH_SIZE if are_photos(image_shape) else BATCH_SIZE
+
+
+def build_network(
+    build: ClassifierBuilder | None,
+    image_shape: tuple[int, int, int],
+    n_classes: int,
+    seed: int,
 ) -> keras.Model:
-    """Build the default network: convolutions with batch normalisation, then logits."""
-    initializer = keras.initializers.GlorotUniform
-    seeds = iter(range(seed, seed + 1_000))
-    x = image = layers.Input(image_shape, name="image")
-    first_stride = 2 if min(image_shape[:2]) >= LARGE_SIDE else 1
-    for level in range(len(WIDTHS) + 8):
-        x = layers.Conv2D(
-            WIDTHS[min(level, len(WIDTHS) - 1)],
-            3,
-            strides=2 if level else first_stride,
-            padding="same",
-            use_bias=False,
-            kernel_initializer=initializer(seed=next(seeds)),
-        )(x)
-        x = layers.ReLU()(FusedBatchNormalization(momentum=MOMENTUM)(x))
-        if level + 1 >= len(WIDTHS) and min(x.shape[1:3]) <= SMALLEST_SIDE:
-            break
-    x = layers.Flatten()(x)
-    x = layers.Dropout(0.3, seed=next(seeds))(x)
-    logits = layers.Dense(n_classes, kernel_initializer=initializer(seed=next(seeds)))
-    return keras.Model(image, logits(x), name="classifier")
+    """Return a new network; its first weights depend on the seed alone."""
+    build = build or default_builder(image_shape)
+    if build is build_classifier:
+        return build_classifier(image_shape, n_classes, seed)
+    with _default_seeds_from(seed):
+        return build(image_shape, n_classes)
 
 
-def build_linear_classifier(
-    image_shape: tuple[int, int, int], n_classes: int
-) -> keras.Model:
-    """Build a linear model of the pixels, a second opinion beside the default one."""
-    flat = [layers.Input(image_shape), layers.Flatten(), layers.Dense(n_classes)]
-    return keras.Sequential(flat, name="linear")
+def choose_classifier(
+    given: Any,
+    image_shape: tuple[int, int, int] | None = None,
+    *,
+    fine_tune: bool = False,
+) -> Any:
+    """Return a classifier, given its name, or a trained model or a file of one.
 
+    Parameters
+    ----------
+    given : object
+        A key of ``CLASSIFIERS``, a path of a .keras file, a Keras model; anything else
+        is returned.
+    image_shape : tuple of int or None, default=None
+        What the default depends on if `given` is None. None: it stays None.
+    fine_tune : bool, default=False
+        Whether all layers of a trained model learn.
 
-CLASSIFIERS: dict[str, ClassifierBuilder | None] = {
-    "network": None,
-    "linear": build_linear_classifier,
-}
+    Raises
+    ------
+    DataError
+        If there is no such classifier, or it has nothing to fine-tune.
+
+    Examples
+    --------
+    >>> choose_classifier("linear").__name__
+    'build_linear_classifier'
+    >>> choose_classifier("forest")
+    Traceback (most recent call last):
+    balancegan.errors.DataError: A classifier is one of network, residual, linear, ...
+    """
+    if isinstance(given, str) and given not in CLASSIFIERS:
+        if not given.endswith(SUFFIX):
+            raise DataError(
+                f"A classifier is one of {', '.join(CLASSIFIERS)}, or a file of a "
+                f"trained Keras model ({SUFFIX}). Received: {given!r}."
+            )
+        given = Path(given)
+    if isinstance(given, Path | keras.Model):
+        return PretrainedClassifier.of(given, fine_tune=fine_tune)
+    if fine_tune:
+        raise DataError(
+            "Only a trained Keras model can be fine-tuned. Received: another "
+            f"classifier, {given!r}. Name a {SUFFIX} file, or leave fine-tuning out."
+        )
+    if given is None and image_shape is not None:
+        return default_builder(image_shape)
+    return CLASSIFIERS[given] if isinstance(given, str) else given
 
 
 @standard_settings()
@@ -244,8 +275,7 @@ def check_network(
     DataError
         If it gives anything but a number for each class.
     """
-    with _default_seeds_from(0):
-        network = build(image_shape, n_classes)
+    network = build_network(build, image_shape, n_classes, 0)
     image = np.zeros((1, *image_shape), np.float32)
     check_output(network(image, training=False), n_classes)
 

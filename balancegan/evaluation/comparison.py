@@ -14,12 +14,19 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+import keras
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.base import BaseEstimator
 
-from balancegan.downstream.classifiers import N_STEPS, check_network
+from balancegan.downstream.classifiers import (
+    N_STEPS,
+    check_network,
+    choose_classifier,
+)
 from balancegan.downstream.estimators import check_estimator
+from balancegan.downstream.networks import DESCRIPTIONS
+from balancegan.downstream.pretrained import PretrainedClassifier
 from balancegan.errors import DataError
 from balancegan.evaluation.arms import Arm, ArmsGiven, default_augmenter, find_arms
 from balancegan.evaluation.labelling import Labelling
@@ -39,7 +46,8 @@ def compare(
     X_test: Any = None,
     y_test: Any = None,
     *,
-    classifier: Classifier = None,
+    classifier: Classifier | keras.Model | str | Path = None,
+    fine_tune: bool = False,
     classifier_steps: int | None = None,
     seeds: int | Sequence[int] = 3,
     cv: int | None = None,
@@ -80,9 +88,15 @@ def compare(
     classifier : estimator, callable or None, default=None
         A scikit-learn classifier, which gets flattened images in [-1, 1]; or a function
         (image_shape, n_classes) to a Keras model of logits or probabilities, called
-        with Keras's default settings. None: a small convolutional network.
+        with Keras's default settings; or a trained Keras model, or the path of one (a
+        .keras file), of which the last layer learns: the last layer of a model with
+        another number of outputs is replaced. None: a small convolutional network, for
+        images with a side of more than 64 pixels a residual one.
+    fine_tune : bool, default=False
+        Train all layers of a trained model, not only the last.
     classifier_steps : int or None, default=None
-        Optimiser steps of 128 images, for networks. None: 1,000. Fewer are quicker and
+        Optimiser steps of networks, of 128 images each, 32 where images have a side of
+        more than 64 pixels. None: 1,000. Fewer are quicker and
         favour arms that show the classifier rare classes early.
     seeds : int or sequence of int, default=3
         The seeds, or how many. On one test part intervals are over seeds: more seeds
@@ -150,6 +164,8 @@ def compare(
         image_shape=image_shape,
         value_range=value_range,
     )
+    shape = image_format.image_shape
+    classifier = choose_classifier(classifier, shape, fine_tune=fine_tune)
     train_counts = np.bincount(labelling.learned(splits[0].given[1]))
     seeds = _check_seeds(seeds)
     known = find_arms(
@@ -163,13 +179,7 @@ def compare(
     # Here, so that it is done once and not by every process that is sent a split
     leaks = [asdict(split.leaks) for split in splits]
     runner = TrialRunner(
-        splits,
-        labelling,
-        names,
-        image_format,
-        classifier,
-        n_steps,
-        RunCache(cache_dir),
+        splits, labelling, names, image_format, classifier, n_steps, RunCache(cache_dir)
     )
     trials = _plan_trials(known, len(splits), seeds)
     runs = _run_all(runner, trials, n_jobs, visible=verbose > 0)
@@ -183,11 +193,11 @@ def compare(
         "attributes": list(labelling.attributes.names),
         "class_attribute": labelling.attributes.names[labelling.position],
         "train_counts": train_counts.tolist(),
-        "image_shape": list(image_format.image_shape),
+        "image_shape": list(shape),
         "n_splits": len(splits),
         "grouped": groups is not None,
         "seeds": seeds,
-        "classifier": describe(classifier) or "convolutional network",
+        "classifier": _describe_classifier(classifier, image_format, len(names)),
         "classifier_steps": None if isinstance(classifier, BaseEstimator) else n_steps,
         "leaks": leaks,
         "data_hash": joblib.hash([splits[0].train(), splits[0].test()]),
@@ -291,6 +301,16 @@ def _describe_arms(arms: list[Arm]) -> list[dict[str, Any]]:
         }
         for arm in arms
     ]
+
+
+def _describe_classifier(
+    classifier: Any, image_format: ImageFormat, n_classes: int
+) -> str | None:
+    if isinstance(classifier, PretrainedClassifier):
+        return classifier.describe(image_format.image_shape, n_classes)
+    if isinstance(classifier, BaseEstimator):
+        return describe(classifier)
+    return DESCRIPTIONS.get(classifier, describe(classifier))
 
 
 def describe(thing: Any) -> str | None:

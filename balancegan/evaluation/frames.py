@@ -95,3 +95,20 @@ def find_shots(runs: Runs, own: str) -> list[str]:
         for name in SHOTS
         if any(of_run[name].any() and not of_run[name].all() for of_run in groups)
     ]
+
+
+def count_added(runs: Runs) -> pd.DataFrame:
+    """Return how many images each method adds in a run on average.
+
+    Returns
+    -------
+    table : DataFrame
+        Index: the method. Columns: "copies" of training images, shifted ones among
+        them, and "new" ones.
+    """
+    rows = []
+    for run in runs:
+        n_new = run["added"]["n"] - run["added"]["n_equal_train"]
+        n_added = sum(row["n_added"] for row in run["classes"])
+        rows.append({"arm": run["arm"], "copies": n_added - n_new, "new": n_new})
+    return pd.DataFrame(rows).groupby("arm", sort=False).mean()

@@ -16,6 +16,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from balancegan.balance import class_text
 from balancegan.errors import DataError
 from balancegan.evaluation.checks import run_checks
+from balancegan.evaluation.frames import count_added
 from balancegan.evaluation.result import EvaluationResult
 from balancegan.evaluation.verdicts import (
     describe_intervals,
@@ -167,9 +168,12 @@ def _gather_verdict(result: EvaluationResult, on_trial: list[str]) -> dict[str, 
 
 def _gather_arms(result: EvaluationResult) -> list[dict[str, Any]]:
     overall = {verdict.arm: verdict.overall for verdict in result.verdicts()}
+    added = count_added(result.runs)
     return [
         {
             "arm": arm,
+            "copies": float(added["copies"][str(arm)]),
+            "new": float(added["new"][str(arm)]),
             **{str(name): float(value) for name, value in row.items()},
             "rival": arm in result.rivals,
             "verdict": overall.get(str(arm)),
@@ -273,6 +277,17 @@ def _who_made(result: EvaluationResult, on_trial: list[str]) -> list[str]:
     """Return one arm for each set of added images: arms may share them."""
     made_by = {arm["name"]: arm["images_of"] for arm in result.settings["arms"]}
     return list(dict.fromkeys(made_by[arm] for arm in on_trial))
+
+
+def describe_counts(result: EvaluationResult) -> list[str]:
+    """Return how many images the methods that are not baselines add, in sentences."""
+    on_trial = [arm for arm in result.arms if arm not in result.rivals]
+    added = count_added(result.runs)
+    return [
+        f"{arm} adds {added['copies'][arm]:,.0f} copies and {added['new'][arm]:,.0f} "
+        "new images in a run."
+        for arm in _who_made(result, on_trial)
+    ]
 
 
 def _gather_confusion(result: EvaluationResult, arm: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from sklearn.utils import get_tags
 from balancegan.balance import plain
 from balancegan.errors import DataError
 from balancegan.evaluation.labelling import Labelling
+from balancegan.memory import take_rows
 from balancegan.synthesis.faults import COPIED, METHODS
 
 MARGIN = 0.5  # of the range, by which values may leave it: noise does, and is cut off
@@ -98,7 +99,8 @@ def resample(
     sampler = _copy_with_seed(sampler, seed)
     rows = images.reshape(len(images), -1) if _takes_flat_rows(sampler) else images
     if not isinstance(sampler, BaseOverSampler):
-        rows = rows.copy()  # somebody else's code may work in place
+        # Somebody else's code may work in place
+        rows = take_rows(rows, np.arange(len(rows)))
     in_columns = _takes_columns(sampler)
     labels = labelling.as_given(class_indices, in_columns=in_columns)
     started = time.perf_counter()

@@ -19,6 +19,7 @@ from balancegan.errors import DataError, refusals_as_data_errors
 from balancegan.evaluation.labelling import Labelling, learn_labels
 from balancegan.evaluation.leakage import Leaks, find_leaks
 from balancegan.images import ImageFormat, check_format, find_format
+from balancegan.memory import take_rows
 
 DEFAULT_FOLDS = 5
 FOLDS_SEED = 0
@@ -63,7 +64,7 @@ class Split:
 
 def _take(part: Part, rows: np.ndarray | None) -> Part:
     images, labels = part
-    return part if rows is None else (images[rows], labels[rows])
+    return part if rows is None else (take_rows(images, rows), labels[rows])
 
 
 def find_splits(

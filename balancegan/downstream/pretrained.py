@@ -1,0 +1,280 @@
+"""A trained Keras model as the classifier that methods are compared by.
+
+It is used at its own input size. Which values it expects, and what becomes of its last
+layer, is decided here, and said in a note. Files are checked before Keras reads them:
+nothing in them is executed.
+"""
+
+import copy
+import json
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import keras
+from keras import layers, ops
+
+from balancegan.errors import DataError
+from balancegan.files import DAMAGES
+from balancegan.gan.settings import standard_settings
+from balancegan.gan.weightsfile import check_plain
+
+SUFFIX = ".keras"
+CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+MOST_CONFIG_BYTES = 100_000_000
+OWN_MODULES = ("builtins", "keras", "balancegan.gan.layers")
+# Layers that run code from the file, or read other files
+UNSAFE = {
+    "Lambda",
+    "__lambda__",
+    "TFSMLayer",
+    "JaxLayer",
+    "FlaxLayer",
+    "TorchModuleWrapper",
+    "StringLookup",
+    "IntegerLookup",
+    "TextVectorization",
+    "HashedCrossing",
+}
+# Operations that change the range of pixels, if they come before any trained layer
+ARITHMETIC = {"Add", "Subtract", "Multiply", "TrueDivide", "Divide"}
+
+
+@dataclass(frozen=True, eq=False)
+class PretrainedClassifier:
+    """Builds a network from a trained model; may be sent to another process.
+
+    Attributes
+    ----------
+    config : dict
+        The model's layers, as Keras describes them.
+    weights : list of ndarray
+        Their values.
+    fine_tune : bool
+        Whether all layers learn. Else the last one alone does.
+    name : str
+        What reports call it.
+    """
+
+    config: dict[str, Any]
+    weights: list[Any]
+    fine_tune: bool
+    name: str
+
+    @classmethod
+    @standard_settings()
+    def of(cls, given: keras.Model | Path | str, *, fine_tune: bool) -> Self:
+        """Return a builder from a model, or from a .keras file.
+
+        Raises
+        ------
+        DataError
+            If the file cannot be read safely, or the model is not one of images.
+        """
+        if isinstance(given, keras.Model):
+            model, name = given, given.name
+        else:
+            model, name = _load(Path(given)), Path(given).name
+        try:
+            config = keras.saving.serialize_keras_object(model)
+            inputs, outputs = list(model.inputs), list(model.outputs)
+        except (AttributeError, NotImplementedError, TypeError, ValueError):
+            inputs = outputs = []  # of a subclass, or of no known input shape
+        if len(inputs) != 1 or len(outputs) != 1 or len(inputs[0].shape) != 4:
+            raise DataError(
+                "A classifier must be a functional or sequential Keras model with one "
+                "input of images, (height, width, channels), and one output. Received: "
+                f"{name}, a {type(model).__name__} with inputs of shapes "
+                f"{[tuple(one.shape) for one in inputs]}."
+            )
+        try:
+            _check_config(config)
+        except ValueError as error:
+            raise DataError(
+                f"The model {name} cannot be built again: {error}. Give a function "
+                "(image_shape, n_classes) that returns a model."
+            ) from error
+        return cls(config, model.get_weights(), fine_tune, name)
+
+    def __call__(
+        self, image_shape: tuple[int, int, int], n_classes: int
+    ) -> keras.Model:
+        """Return a network of images in [-1, 1] with the weights of the model.
+
+        Raises
+        ------
+        DataError
+            If the model does not take such images.
+        """
+        model = self._rebuild()
+        _check_channels(model, image_shape, self.name)
+        image = layers.Input(image_shape)
+        features, head = _split(model, n_classes)
+        trunk = keras.Model(model.inputs, features)
+        for layer in trunk.layers:
+            layer.trainable = self.fine_tune or layer is head
+        try:
+            seen = trunk(_prepare(image, model))
+        except ValueError as error:
+            raise DataError(
+                f"The classifier {self.name} cannot be applied to images of shape "
+                f"{image_shape}. It may need larger ones."
+            ) from error
+        if head is None:
+            if len(seen.shape) == 4:
+                seen = layers.GlobalAveragePooling2D()(seen)
+            seen = layers.Dense(n_classes)(layers.Flatten()(seen))
+        return keras.Model(image, seen, name="pretrained")
+
+    @standard_settings()
+    def describe(self, image_shape: tuple[int, int, int], n_classes: int) -> str:
+        """Return how the model is used, for people."""
+        model = self._rebuild()
+        sides = _fixed_sides(model) or image_shape[:2]
+        if _rescales(model):
+            values = "0 to 255, because it rescales pixels itself"
+        else:
+            values = "-1 to 1, because it has no layer that rescales pixels"
+        is_kept = _split(model, n_classes)[1] is not None
+        last = "its last layer" if is_kept else f"a new layer for {n_classes} classes"
+        learns = f"all layers and {last}" if self.fine_tune else f"only {last}"
+        return (
+            f"classifier {self.name}: it gets images at {sides[0]}x{sides[1]} with "
+            f"values from {values}; {learns} will learn"
+        )
+
+    def _rebuild(self) -> keras.Model:
+        """Return a functional model of its own with the layers and weights."""
+        config = copy.deepcopy({**self.config, "compile_config": None})
+        built = keras.saving.deserialize_keras_object(config)  # which changes it
+        built.set_weights(self.weights)
+        return keras.Model(built.inputs, built.outputs)
+
+
+def _prepare(image: Any, model: keras.Model) -> Any:
+    """Return an image as the model expects it: its size, channels and range."""
+    sides, channels = _fixed_sides(model), model.inputs[0].shape[-1]
+    x = image
+    if sides is not None and sides != tuple(image.shape[1:3]):
+        x = ops.image.resize(x, sides, antialias=True)
+    if image.shape[-1] == 1 and channels == 3:
+        x = layers.Concatenate()([x, x, x])
+    return layers.Rescaling(127.5, 127.5)(x) if _rescales(model) else x
+
+
+def _fixed_sides(model: keras.Model) -> tuple[int, int] | None:
+    height, width = model.inputs[0].shape[1:3]
+    return None if height is None or width is None else (height, width)
+
+
+def _check_channels(
+    model: keras.Model, image_shape: tuple[int, int, int], name: str
+) -> None:
+    wanted, given = model.inputs[0].shape[-1], image_shape[-1]
+    if wanted not in (None, given) and (given, wanted) != (1, 3):
+        raise DataError(
+            f"The classifier {name} takes images of {wanted} channels. Received: "
+            f"images of {given}. Use a model of {given} channels."
+        )
+
+
+def _split(model: keras.Model, n_classes: int) -> tuple[Any, Any]:
+    """Return what a last layer is put on, and the layer that is kept, if it is.
+
+    A last dense layer is kept, with what follows it, if it has an output for each
+    class. Else it is cut off. A model that ends otherwise keeps all of its layers.
+    """
+    last = model.layers[-1]
+    if isinstance(last, layers.Activation | layers.Softmax) and len(model.layers) > 1:
+        last = model.layers[-2]
+    if not isinstance(last, layers.Dense):
+        return model.outputs[0], None
+    if model.outputs[0].shape[1:] == (n_classes,):
+        return model.outputs[0], last
+    return last.input, None
+
+
+def _rescales(model: keras.Model) -> bool:
+    """Return whether pixels are rescaled before the first layer that was trained."""
+    for operation in _operations(model):
+        if isinstance(operation, layers.Rescaling | layers.Normalization):
+            return True
+        if type(operation).__name__ in ARITHMETIC:
+            return True
+        if getattr(operation, "weights", None):
+            return False
+    return False
+
+
+def _operations(model: keras.Model) -> Iterator[Any]:
+    """Yield layers and operations in order, those of models within the model, too."""
+    functional = keras.Model(model.inputs, model.outputs)
+    for operation in functional.operations:
+        if isinstance(operation, keras.Model):
+            yield from _operations(operation)
+        else:
+            yield operation
+
+
+def _load(path: Path) -> keras.Model:
+    """Return the model in a .keras file, after looking into it."""
+    if path.suffix != SUFFIX or not path.is_file():
+        kind = "a file that is not there" if not path.exists() else "something else"
+        raise DataError(
+            f"A trained classifier is a {SUFFIX} file, as model.save writes it. "
+            f"Received: {path}, {kind}."
+        )
+    try:
+        # A copy: what was checked is what is read
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / f"model{SUFFIX}"
+            shutil.copyfile(path, copy)
+            _check_file(copy)
+            return keras.saving.load_model(copy, compile=False, safe_mode=True)
+    except (OSError, *DAMAGES) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise DataError(f"{path} cannot be used as a classifier: {reason}") from error
+
+
+def _check_file(path: Path) -> None:
+    """Refuse a file that would run code, read other files, or unpack to very much."""
+    with zipfile.ZipFile(path) as archive:
+        members = {member.filename: member for member in archive.infolist()}
+        if set(members) != {CONFIG, METADATA, WEIGHTS}:
+            raise ValueError(f"it must hold {CONFIG}, {METADATA} and {WEIGHTS} alone")
+        n_bytes = sum(member.file_size for member in members.values())
+        if members[CONFIG].file_size > MOST_CONFIG_BYTES or n_bytes > _most(path):
+            raise ValueError(f"it unpacks to {n_bytes:,} bytes")
+        _check_config(json.loads(archive.read(CONFIG)))
+        with tempfile.TemporaryDirectory() as folder:
+            check_plain(Path(archive.extract(WEIGHTS, folder)))
+
+
+def _most(path: Path) -> int:
+    """Return to how many bytes a file may unpack; Keras does not pack weights."""
+    return MOST_CONFIG_BYTES + 20 * path.stat().st_size
+
+
+def _check_config(described: Any) -> None:
+    """Refuse layers and functions that are not Keras's, or not safe to load."""
+    if isinstance(described, list):
+        for one in described:
+            _check_config(one)
+    if not isinstance(described, dict):
+        return
+    name, module = described.get("class_name"), described.get("module")
+    if isinstance(name, str):
+        if name in UNSAFE:
+            raise ValueError(f"its layer {name} may run code or read other files")
+        is_own = isinstance(module, str) and (
+            module in OWN_MODULES or module.startswith("keras.")
+        )
+        if "module" in described and not is_own:
+            raise ValueError(f"{name} is not a part of Keras")
+    for key, one in described.items():
+        if key != "compile_config":  # never read
+            _check_config(one)
