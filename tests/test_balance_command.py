@@ -157,7 +157,8 @@ def test_the_card_says_what_was_added(cells, tmp_path):
 
 
 def test_the_card_begins_with_what_the_hub_reads(cells, tmp_path):
-    balanced(cells, tmp_path / "out", "--target", "neutrophil=30", "--no-reject")
+    share = ("--gan-share", 0.1, "--no-reject")
+    balanced(cells, tmp_path / "out", "--target", "neutrophil=30", *share)
     card = (tmp_path / "out" / "README.md").read_text()
     empty, header, text = card.split("---\n", maxsplit=2)
     known = dict(re.findall(r"^(\w+):\n((?:- .+\n?)+)", header, re.MULTILINE))
@@ -242,7 +243,7 @@ def test_a_model_that_was_kept_moves_copies_as_is_asked(cells, tmp_path):
 def test_a_card_lies_beside_a_file_and_is_not_written_over(cells, tmp_path):
     card = tmp_path / "out.card.md"
     card.write_text("mine")
-    options = ["--size", "16", *QUICK]
+    options = ["--size", "16", "--gan-only", *QUICK]
     result = run("balance", cells, "--out", tmp_path / "out.npz", *options)
     assert (result.exit_code, "card.md exists already" in result.stderr) == (2, True)
     assert card.read_text() == "mine"
