@@ -201,6 +201,62 @@ def test_no_judge_has_seen_an_image_that_it_is_asked_about_moved(monkeypatch):
     assert all(asked)
 
 
+def exposures(images, classes, n=6):
+    """Return each image n times, as bright as may be, with a little noise."""
+    rng = np.random.default_rng(1)
+    images = np.repeat(images, n, axis=0).astype(float)
+    images *= rng.uniform(0.6, 1.0, (len(images), 1, 1, 1))
+    images += rng.normal(0, 2, images.shape)
+    return images.clip(0, 255).astype("uint8"), np.repeat(classes, n)
+
+
+def test_judges_hold_near_copies_out_together(monkeypatch):
+    folds = []
+
+    class Remembers(CrossFittedJudge):
+        def train(self, *others, **settings):
+            super().train(*others, **settings)
+            folds.append(self.folds)
+
+    monkeypatch.setattr(move_finder, "CrossFittedJudge", Remembers)
+    left = grey("##.... ##.... ##....")
+    others = [grey("###### ...... ######"), grey("..##.. ..##.. ..##..")]
+    images, classes = drawn([left, *others], n=10)
+    images = images + np.random.default_rng(2).integers(0, 60, images.shape)
+    found_in(*exposures(images, classes))
+    assert folds
+    for each in folds:
+        for versions in each.reshape(-1, 180):
+            objects = versions.reshape(30, 6)
+            assert (objects == objects[:, :1]).all()
+            assert all(len(set(own)) == 3 for own in objects[:, 0].reshape(3, 10))
+
+
+def test_exposures_of_one_object_do_not_forbid_moves():
+    """A judge that has seen some of them recognises the others only unmoved."""
+    rng = np.random.default_rng(0)
+    classes = np.repeat([0, 1], 20)
+    images = rng.normal(110, 40, (40, 8, 8, 3))
+    images[classes == 1, ..., 0] += 15
+    found = found_in(*exposures(images, classes))
+    assert found.allowed == MOVES
+    assert found.table["recognised"].lt(0.9).all()
+
+
+def test_a_chain_of_near_copies_over_most_of_a_class_is_left_alone_and_said():
+    rng = np.random.default_rng(0)
+    one, other = rng.integers(0, 200, (2, 8, 8, 1))
+    steps = np.linspace(0, 1, 40)[:, None, None, None]
+    chain, others = one + steps * (other - one), rng.integers(0, 200, (40, 8, 8, 1))
+    images, classes = np.concatenate([chain, others]), np.repeat([0, 1], 40)
+    groups, n_chained = move_finder.group_near_copies(images.astype("float32"), classes)
+    assert groups.tolist() == list(range(80))
+    assert n_chained == 1
+    table = compare(classes, np.ones(80), np.zeros(80)).assign(move=MIRRORED)
+    said = move_finder._describe(table, [MIRRORED], [], n_chained)
+    assert "images of 1 classes are near copies" in said
+
+
 def test_oblong_images_are_not_tried_turned_by_90_degrees():
     images, classes = drawn([np.ones((4, 4, 1)), 0 * np.ones((4, 4, 1))], n=20)
     found = found_in(images[:, :6], classes)
@@ -214,6 +270,20 @@ def test_classes_that_are_not_recognised_say_nothing():
     assert found.allowed == (SHIFTED,)
     assert found.table["passes"].isna().all()
     assert "too few" in found.sentence
+    assert "(0 of 3 classes are recognised)" in found.sentence
+
+
+def test_a_few_recognised_classes_do_not_speak_for_the_rest():
+    classes = np.repeat(np.arange(10), 20)
+    for n_known, is_borne in ((2, False), (4, True)):
+        unmoved = (classes < n_known).astype(float)
+        table = compare(classes, unmoved, unmoved).assign(move=MIRRORED)
+        assert move_finder._is_borne(table) == is_borne
+        allowed = [MIRRORED] if is_borne else []
+        said = move_finder._describe(table, [MIRRORED], allowed, 0)
+        assert f"{n_known} of 10 classes" in said
+        assert ("only shifted" in said) == (not is_borne)
+        assert ("6 of 10 classes are recognised too rarely" in said) == is_borne
 
 
 def test_a_class_of_few_images_has_less_say_than_others():

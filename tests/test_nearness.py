@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from balancegan.synthesis.nearness import RealNeighbours, crop, nearest_earlier, shrink
+from balancegan.synthesis.nearness import (
+    RealNeighbours,
+    crop,
+    nearest_earlier,
+    number_near_copies,
+    shrink,
+)
 
 
 @pytest.fixture
@@ -102,3 +108,36 @@ def test_near_copies_in_the_real_images_hide_no_copy(share, rng):
     copies = images[:9] + rng.normal(0, 0.002, (9, 8, 8, 1)).astype("float32")
     distances, rows = neighbours.find(copies)
     assert (distances < neighbours.spacing[rows]).all() or share < 0.5
+
+
+@pytest.mark.parametrize("chunk", [7, 512])
+def test_shifted_relit_and_noisy_copies_share_a_number(images, rng, monkeypatch, chunk):
+    monkeypatch.setattr("balancegan.synthesis.nearness.CHUNK", chunk)
+    copies = [
+        np.roll(images[3], 1, axis=0),
+        0.4 * images[3] + 0.5,
+        images[3] + rng.normal(0, 0.05, images[3].shape),
+        np.roll(images[20], 4, axis=0),
+        images[20, :, ::-1],
+    ]
+    numbers, is_chained = number_near_copies(np.concatenate([images, copies]))
+    assert numbers.tolist() == [*range(40), 3, 3, 3, 43, 44]
+    assert not is_chained
+
+
+def test_near_copies_are_linked_in_chains_up_to_half_a_class(images):
+    steps = np.linspace(0, 1, 12)[:, None, None, None]
+    chain = images[:1] + steps * (images[1:2] - images[:1])
+    for n_others, is_chained in ((14, False), (9, True)):
+        numbers, found = number_near_copies(
+            np.concatenate([images[2 : 2 + n_others], chain])
+        )
+        assert found == is_chained
+        assert len(set(numbers[n_others:])) == (12 if is_chained else 1)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 5])
+def test_equal_images_of_a_class_are_no_group(n):
+    numbers, is_chained = number_near_copies(np.ones((n, 8, 8, 1), "float32"))
+    assert numbers.tolist() == list(range(n))
+    assert is_chained == (n > 2)

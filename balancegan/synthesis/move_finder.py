@@ -1,7 +1,9 @@
 """Finds out which moves keep the class: whether images may be mirrored or turned.
 
 Judges are trained on the real images, each without a third of them, and are asked about
-that third, unmoved and moved. A class bears a move if its moved images are recognised
+that third, unmoved and moved. Near copies (exposures of one object, frames of one
+scene) are held out together: a judge that has seen one of them recognises the rest only
+unmoved. A class bears a move if its moved images are recognised
 as well. If they are not, a move may change the class (a mirrored b is a d), or moved
 images are only unfamiliar (all shoes of a set point to the left). So a move that most
 classes bear is tried once more, with judges that are trained on moved images, too:
@@ -29,11 +31,12 @@ from balancegan.synthesis.moved import (
     SHIFTED,
     turn_image,
 )
-from balancegan.synthesis.nearness import CHUNK, shrink
+from balancegan.synthesis.nearness import CHUNK, number_near_copies, shrink
 
 MOST_IMAGES = 3_000  # that judges are trained on and asked about
 MARGIN = 0.1  # of the images of a class: so many fewer may be recognised when moved
 FULL_WEIGHT = 20  # images; a class of fewer has less say
+LEAST_KNOWN = 1 / 3  # of the say: fewer recognised classes do not speak for the rest
 COLUMNS = (
     "class",
     "n",
@@ -100,25 +103,27 @@ def find_moves(
     """
     rows = _draw_rows(class_indices, seed)
     versions = Versions(take_rows(images, rows), image_format)
-    trial = Trial(versions, class_indices[rows], attributes, seed)
+    classes = class_indices[rows]
+    groups, n_chained = group_near_copies(versions.images, classes)
+    trial = Trial(versions, classes, groups, attributes, seed)
     tables, allowed = [], []
     with show_progress("Finding moves", visible=show, books_time=False):
         judge = trial.train([None])
         unmoved = trial.recognise(judge, None)
         for move in versions.moves:
             moved = trial.recognise(judge, move)
-            table = compare(trial.classes, unmoved, moved)
+            table = compare(classes, unmoved, moved)
             is_borne = _is_borne(table)
             if is_borne and table["passes"].eq(False).any():
                 familiar = trial.recognise(trial.train([None, move]), move)
-                table = compare(trial.classes, unmoved, moved, familiar)
+                table = compare(classes, unmoved, moved, familiar)
             if is_borne and not table["passes"].eq(False).any():
                 allowed.append(move)
             table.insert(0, "move", move)
             tables.append(table)
     table = pd.concat(tables, ignore_index=True)
     table["class"] = table["class"].map(attributes.label)
-    sentence = _describe(table, versions.moves, allowed)
+    sentence = _describe(table, versions.moves, allowed, n_chained)
     return FoundMoves((SHIFTED, *allowed), table, sentence)
 
 
@@ -179,16 +184,23 @@ class Trial:
         Of the images.
     classes : ndarray of shape (n,), int
         Their classes.
+    groups : ndarray of shape (n,), int
+        Images of one number are held out together.
     attributes : Attributes
-        What these stand for.
+        What classes stand for.
     seed : int
         Seed.
     """
 
     def __init__(
-        self, versions: Versions, classes: np.ndarray, attributes: Attributes, seed: int
+        self,
+        versions: Versions,
+        classes: np.ndarray,
+        groups: np.ndarray,
+        attributes: Attributes,
+        seed: int,
     ) -> None:
-        self.versions, self.classes = versions, classes
+        self.versions, self.classes, self.groups = versions, classes, groups
         self.attributes, self.seed = attributes, seed
 
     def train(self, moves: Sequence[str | None]) -> CrossFittedJudge:
@@ -196,8 +208,8 @@ class Trial:
         # Judges ask a format for no more than `Versions` has
         judge = CrossFittedJudge(self.versions, self.attributes.sizes, self.seed)
         numbers = np.concatenate([self.versions.numbers(move) for move in moves])
-        classes = np.tile(self.classes, len(moves))
-        judge.train(numbers, classes, groups=numbers % len(self.classes))
+        classes, groups = (np.tile(a, len(moves)) for a in (self.classes, self.groups))
+        judge.train(numbers, classes, groups=groups)
         return judge
 
     def recognise(self, judge: CrossFittedJudge, move: str | None) -> np.ndarray:
@@ -211,6 +223,34 @@ class Trial:
             rows = np.flatnonzero(folds == fold)
             found[rows] = judge.ask(fold, numbers[rows], self.classes[rows]).agrees
         return found
+
+
+def group_near_copies(
+    images: np.ndarray, classes: np.ndarray
+) -> tuple[np.ndarray, int]:
+    """Return a number that near copies of one class share, and of how many it failed.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, height, width, channels), float32
+        As `shrink` returns them.
+    classes : ndarray of shape (n,), int
+        Their classes.
+
+    Returns
+    -------
+    groups : ndarray of shape (n,), int
+        The first row of each image's group.
+    n_chained : int
+        Classes of which more than half would be one group. These images are alone.
+    """
+    groups, n_chained = np.arange(len(images)), 0
+    for index in np.unique(classes):
+        rows = np.flatnonzero(classes == index)
+        numbers, is_chained = number_near_copies(images[rows])
+        groups[rows] = rows[numbers]
+        n_chained += is_chained
+    return groups, n_chained
 
 
 def compare(
@@ -262,30 +302,59 @@ def _is_as_good(unmoved: np.ndarray, moved: np.ndarray) -> bool:
 
 
 def _is_borne(table: pd.DataFrame) -> bool:
-    """Return whether most classes that say anything bear a move."""
-    says = table["passes"].notna()
-    weights = table["n"].clip(upper=FULL_WEIGHT).where(says, 0)
-    return bool(weights[table["passes"].eq(True)].sum() > weights.sum() / 2)
+    """Return whether most classes that say anything bear a move, and enough say."""
+    weights = table["n"].clip(upper=FULL_WEIGHT)
+    passing = weights[table["passes"].eq(True)].sum()
+    return _is_known(table) and bool(
+        passing > weights[table["passes"].notna()].sum() / 2
+    )
 
 
-def _describe(table: pd.DataFrame, moves: Sequence[str], allowed: Sequence[str]) -> str:
+def _is_known(table: pd.DataFrame) -> bool:
+    """Return whether enough classes are recognised unmoved, of one move or of each."""
+    weights = table["n"].clip(upper=FULL_WEIGHT)
+    known = weights[table["passes"].notna()].sum()
+    return bool(known >= LEAST_KNOWN * weights.sum() and known > 0)
+
+
+def _describe(
+    table: pd.DataFrame, moves: Sequence[str], allowed: Sequence[str], n_chained: int
+) -> str:
     """Return the outcome in one line."""
-    if not table["passes"].notna().any():
+    own = table[table["move"] == moves[0]]  # which classes are known does not depend
+    n_classes, n_known = len(own), int(own["passes"].notna().sum())
+    if not _is_known(table):
         return (
             "Copies are only shifted: too few real images are recognised to find out "
-            "whether they may be mirrored or turned."
+            f"whether they may be mirrored or turned ({n_known} of {n_classes} classes "
+            "are recognised)."
         )
     said = "Copies are only shifted."
     if allowed:
         may = " and ".join(TESTED[move] for move in allowed)
-        said = f"Copies may be {may}: they are recognised as well as unmoved images."
+        said = (
+            f"Copies may be {may}: they are recognised as well as unmoved images "
+            f"in {n_known} of {n_classes} classes."
+        )
     refused = []
     for move in moves:
         if move not in allowed:
-            passes = table.loc[table["move"] == move, "passes"]
-            n_failed, n_known = passes.eq(False).sum(), passes.notna().sum()
+            n_failed = table.loc[table["move"] == move, "passes"].eq(False).sum()
             refused.append(f"{n_failed} of {n_known} classes if {TESTED[move]}")
-    return f"{said} Recognised less: {', '.join(refused)}." if refused else said
+    sentences = [said]
+    if refused:
+        sentences.append(f"Recognised less: {', '.join(refused)}.")
+    if n_known < n_classes:
+        sentences.append(
+            f"{n_classes - n_known} of {n_classes} classes are recognised too rarely "
+            "to tell."
+        )
+    if n_chained and len(allowed) < len(moves):
+        sentences.append(
+            f"More than half of the images of {n_chained} classes are near copies of "
+            "one another, which makes this less certain."
+        )
+    return " ".join(sentences)
 
 
 def _draw_rows(class_indices: np.ndarray, seed: int) -> np.ndarray:
