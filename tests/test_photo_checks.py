@@ -12,6 +12,7 @@ from balancegan.data import evidence, photochecks
 from balancegan.data.alignment import find_moved
 from balancegan.data.fitting import unfit_image
 from balancegan.data.measures import open_photos
+from balancegan.data.neighbours import find_neighbours
 from balancegan.errors import DataError
 
 from .test_cli import run
@@ -141,7 +142,30 @@ def test_labels_of_test_photos_are_doubted_where_these_are_recognised(photos):
     random = np.random.default_rng(3).integers(0, 2, N)
     found = results(photos, labels, test=(tests, random))["BG123"]
     assert (found.outcome, found.test_rows) == ("passed", ())
-    assert "of the test photos of a class are recognised" in found.message
+    assert "Labels of test photos were not checked: only" in found.message
+
+
+def test_votes_of_unseen_photos_come_from_classifiers_that_have_not_seen_them(photos):
+    """With labels at random, only a classifier that has seen them is right."""
+    labels = np.random.default_rng(3).integers(0, 2, N)
+    inspection = balancegan.inspect(photos, labels)
+    votes = find_neighbours(inspection.evidence).votes[0]
+    assert np.allclose(votes.sum(axis=1), 1)
+    assert (votes.argmax(axis=1) == labels).mean() < 0.7
+
+
+@pytest.mark.parametrize("n_rare", [1, 2])
+def test_classes_of_hardly_any_photo_are_no_error(photos, n_rare):
+    labels = np.where(np.arange(N) < n_rare, "rare", "many")
+    found = results(photos, labels)["BG123"]
+    assert found.rows == ()
+
+
+def test_what_is_said_of_wrong_labels_names_each_photo_once(photos):
+    labels = np.array(["leaf", "sky"])[LABELS]
+    labels[10] = "sky"
+    message = results(photos, labels)["BG123"].message
+    assert message.count("row 10") == 1
 
 
 def test_small_classes_are_named_as_not_looked_at(photos):
@@ -231,6 +255,37 @@ def test_files_are_looked_at_at_their_own_size(folder):
     }
     assert set(copies["other_file"]) == set(copies["file"])
     assert set(copies["other_row"]) == set(copies["row"])
+
+
+def test_exact_copies_have_the_same_pixels_at_their_own_size(tmp_path, photos):
+    for part in ("train", "test"):
+        for row, photo in enumerate(photos):
+            place = tmp_path / part / str(LABELS[row])
+            place.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(photo if part == "train" else photo[::-1]).save(
+                place / f"{row:02}.bmp"
+            )
+    copies = tmp_path / "train" / "0"
+    # One pixel differs, which no reduced image shows; the other format is lossless
+    changed = photos[4].copy()
+    changed[5, 5, 0] ^= 1
+    Image.fromarray(changed).save(copies / "changed.png")
+    Image.fromarray(photos[8]).save(copies / "exact.png")
+    Image.fromarray(changed).save(tmp_path / "test" / "0" / "changed_test.png")
+    Image.fromarray(photos[8]).save(tmp_path / "test" / "0" / "exact_test.png")
+    frame = balancegan.inspect(tmp_path, size=(4, 4)).findings
+    names = frame["file"].str.rsplit("/", n=1).str[1]
+    equal = set(names[frame["code"] == "BG104"])
+    assert equal == {"08.bmp", "exact.png"}
+    leaked = frame["code"] == "BG106"
+    assert {"changed_test.png", "exact_test.png"} == set(
+        names[leaked & (frame["part"] == "test")]
+    )
+    assert {"changed.png", "08.bmp", "exact.png"} == set(
+        names[leaked & (frame["part"] == "train")]
+    )
+    near = frame["code"].isin(["BG107"])
+    assert {"04.bmp", "changed.png"} <= set(names[near])
 
 
 def test_python_and_the_command_line_find_the_same(folder, tmp_path):

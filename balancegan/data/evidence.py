@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,17 @@ class Examined:
     def labels(self) -> list[Any]:
         """The label of each row, as a plain value."""
         return self.part.labels.tolist()
+
+    def digest(self, row: int) -> bytes:
+        """Return what photos share that are equal at their own size.
+
+        Empty if images are all there is.
+        """
+        shape = b"" if self.part.sizes is None else repr(self.part.sizes[row]).encode()
+        if self.part.photo is None:
+            return shape
+        pixels = self.part.photo(row)
+        return shape + blake2b(pixels.tobytes(), digest_size=16).digest()
 
     def cite(self, row: int) -> str:
         """Return what to call an image."""
@@ -223,8 +235,7 @@ class Evidence:
     def numbers(self) -> list[np.ndarray]:
         """For the sound rows of each part a number that equal images share."""
         compared = self.parts if self.is_comparable else self.parts[:1]
-        numbers = number_equal(*(part.part.images for part in compared))
-        return [n[part.sound] for n, part in zip(numbers, compared, strict=True)]
+        return self._number(compared)
 
     @cached_property
     def equal_rows(self) -> list[list[int]]:
@@ -238,8 +249,30 @@ class Evidence:
             return []
         if self.is_comparable:
             return _group_equal(self.numbers[1], self.test.sound)
-        (numbers,) = number_equal(self.test.part.images)
-        return _group_equal(numbers[self.test.sound], self.test.sound)
+        return _group_equal(self._number([self.test])[0], self.test.sound)
+
+    def _number(self, compared: list[Examined]) -> list[np.ndarray]:
+        """Return a number that equal images share, for the sound rows of each part.
+
+        Photos must also be equal at their own size: a file that was saved anew may
+        equal the original once both are scaled down.
+        """
+        numbers = number_equal(*(part.part.images for part in compared))
+        numbers = [n[part.sound] for n, part in zip(numbers, compared, strict=True)]
+        shared = np.bincount(np.concatenate(numbers)) > 1
+        number_of: dict[tuple[int, bytes], int] = {}
+        return [
+            np.array(
+                [
+                    number_of.setdefault(
+                        (n, part.digest(row) if shared[n] else b""), len(number_of)
+                    )
+                    for n, row in zip(found.tolist(), part.sound.tolist(), strict=True)
+                ],
+                dtype=np.int64,
+            )
+            for found, part in zip(numbers, compared, strict=True)
+        ]
 
     @cached_property
     def search(self) -> NearSearch | None:

@@ -19,6 +19,7 @@ from balancegan.data.neighbours import (
     LEAST_OF_CLASS,
     LEAST_RECOGNISED,
     N_NEIGHBOURS,
+    Doubt,
     Neighbours,
     doubt_labels,
     find_neighbours,
@@ -123,8 +124,13 @@ def _report(
     about: str,
     advice: str,
     passed: str,
+    describe: Callable[[int, int], str] | None = None,
 ) -> Finding:
-    """Return a tip that names the odd photos of both parts, or that there are none."""
+    """Return a tip that names the odd photos of both parts, or that there are none.
+
+    `describe` says what to call a photo, by the number of its part and its row.
+    """
+    call = describe or (lambda number, row: evidence.parts[number].cite(row))
     # Constant images and bad values are said elsewhere
     rows = [
         part.sound[flags[part.sound]]
@@ -132,8 +138,9 @@ def _report(
     ]
     texts = [
         f"{len(found):,} {part.which or 'training '}"
-        f"{'image' if len(found) == 1 else 'images'} ({part.cite_all(found)})"
-        for part, found in zip(evidence.parts, rows, strict=True)
+        f"{'image' if len(found) == 1 else 'images'} "
+        f"({list_some([call(number, row) for row in found.tolist()])})"
+        for number, (part, found) in enumerate(zip(evidence.parts, rows, strict=True))
         if len(found)
     ]
     if not texts:
@@ -202,14 +209,14 @@ def find_outliers(code: str, evidence: Evidence) -> Finding:
         return make_finding(code, "not run", message)
     odd = [np.nan_to_num(values) > OUTLYING for values in strangeness]
     unsaid = _say_small(evidence)
-    about = "unlike the other photos of their class (by colours and shapes)."
-    advice = f"Do they show what the class is about?{unsaid}"
+    about = "unlike other photos of the same class in colours and shapes."
+    advice = f"Check that they belong to it.{unsaid}"
     passed = f"No photo is unlike all others of its class.{unsaid}"
     return _report(code, evidence, odd, about, advice, passed)
 
 
 def find_wrong_labels(code: str, evidence: Evidence) -> Finding:
-    """Find photos whose nearest photos nearly all have another label (BG123)."""
+    """Find photos that the other photos give another label (BG123)."""
     refusal = _refuse_comparing(evidence)
     if refusal is not None:
         return make_finding(code, *refusal)
@@ -218,35 +225,52 @@ def find_wrong_labels(code: str, evidence: Evidence) -> Finding:
         doubt_labels(part.labels, votes, found.classes)
         for part, votes in zip(evidence.parts, found.votes, strict=True)
     ]
-    # Shots of one object tell training labels, and not those of test photos
     unsaid = [
-        f"by their nearest photos only {100 * doubt.recognised:.0f} % of the "
-        f"{part.which or 'training '}photos of a class are recognised on average, too "
-        "few to doubt a label"
+        text
         for part, doubt in zip(evidence.parts, doubts, strict=True)
-        if not doubt.recognised >= LEAST_RECOGNISED
+        if (text := _say_unclear(evidence, doubt, part.which or "training "))
     ]
     if not doubts[0].recognised >= LEAST_RECOGNISED:
-        return make_finding(code, "not run", f"{unsaid[0].capitalize()}.")
-    unclear = {found.classes[k]: None for doubt in doubts for k in doubt.unclear}
-    if unclear:
-        names = list_some([class_text(evidence.name(label)) for label in unclear])
-        unsaid.append(f"classes of too few or too similar photos: {names}")
-    likely = [
-        f"{part.cite(row)}: {class_text(evidence.name(part.labels[row]))}, probably "
-        + class_text(evidence.name(found.classes[doubt.likelier[row]]))
-        for part, doubt in zip(evidence.parts, doubts, strict=True)
-        for row in np.flatnonzero(doubt.flags).tolist()
-    ]
-    said = f" Not looked at: {'; '.join(unsaid)}." if unsaid else ""
+        return make_finding(code, "not run", unsaid[0])
+    said = "".join(f" {text}" for text in unsaid)
+
+    def describe(number: int, row: int) -> str:
+        part, other = evidence.parts[number], doubts[number].likelier[row]
+        given, likely = (
+            class_text(evidence.name(label))
+            for label in (part.labels[row], found.classes[other])
+        )
+        return f"{part.cite(row)}: {given}, probably {likely}"
+
     return _report(
         code,
         evidence,
         [doubt.flags for doubt in doubts],
-        "probably labelled wrongly: nearly all of the nearest photos have another "
-        f"label ({list_some(likely)}).{said}",
-        "Look at them, and mend the labels.",
-        f"The nearest photos agree with the labels.{said}",
+        "probably labelled wrongly: the most similar training photos and a classifier "
+        "trained on the remaining photos agree on another class.",
+        f"Look at them, and correct the labels that are wrong.{said}",
+        f"No label is clearly contradicted by the other photos.{said}",
+        describe,
+    )
+
+
+def _say_unclear(evidence: Evidence, doubt: Doubt, which: str) -> str:
+    """Return which labels of a part were not checked, and why; "" if all were."""
+    # Shots of one object tell training labels, and not those of test photos
+    if not doubt.recognised >= LEAST_RECOGNISED:
+        return (
+            f"Labels of {which}photos were not checked: only "
+            f"{100 * doubt.recognised:.0f} % of them can be recognised from the "
+            f"training photos (mean over classes; {100 * LEAST_RECOGNISED:.0f} % are "
+            "needed)."
+        )
+    if not doubt.unclear:
+        return ""
+    classes = _compare(evidence).classes
+    names = [class_text(evidence.name(classes[k])) for k in doubt.unclear]
+    return (
+        f"Labels of {which}photos of these classes were not checked, because there are "
+        f"too few or they look like other classes: {list_some(names)}."
     )
 
 
@@ -269,7 +293,7 @@ def _say_small(evidence: Evidence) -> str:
     if not small:
         return ""
     names = list_some([class_text(evidence.name(label)) for label in small])
-    return f" Not looked at, for too few photos: {names}."
+    return f" Classes that were not checked, because they have too few photos: {names}."
 
 
 def _compare(evidence: Evidence) -> Neighbours:
