@@ -5,9 +5,9 @@
 `balancegan balance` by default settings writes each set of photo_sets.py (the training
 part of draw 0) in a process of its own. Measured: seconds and peak memory of the
 process; how many files were added by which method, how many of them are bytes of an
-original, and how large they are; how sharp copies are to their sources and the added
-files of a class to its originals (medians of ratios and a ratio of medians; of "free"
-classes with nothing added, none). SHEETS gets a contact sheet of each set: a row of
+original, and how large they are; how sharp moved copies are compared with their sources
+(median of ratios), and the added files of a class compared with its originals (ratio of
+medians). SHEETS gets a contact sheet of each set: a row of
 each class, four originals and eight added files, at 224 pixels. Writes
 results/folders.json.
 """
@@ -88,9 +88,9 @@ def measure_sides(out, table):
 
 
 def compare_copies(training, out, added):
-    """Return the median sharpness of copies by that of their sources, by class."""
+    """Return the median sharpness of moved copies by that of sources, by class."""
     ratios = {}
-    for name, own in added.dropna(subset=["synthetic_source"]).groupby("label"):
+    for name, own in added.dropna(subset=["synthetic_move"]).groupby("label"):
         chosen = own.sample(min(len(own), N_MEASURED), random_state=0)
         ratios[name] = [
             measure_file_sharpness(out / file)
@@ -106,13 +106,14 @@ def compare_classes(out, table):
     """Return the median sharpness of added files by that of originals, by class."""
     found = {}
     for name, own in table.groupby("label"):
+        if not own["is_synthetic"].any():
+            continue
         medians = []
         for is_added in (True, False):
             files = own["file_name"][own["is_synthetic"] == is_added]
             files = files.sample(min(len(files), N_MEASURED), random_state=0)
             medians.append(np.median([measure_file_sharpness(out / f) for f in files]))
-        if own["is_synthetic"].any():
-            found[name] = round(float(medians[0] / medians[1]), 3)
+        found[name] = round(float(medians[0] / medians[1]), 3)
     return found
 
 
