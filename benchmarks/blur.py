@@ -11,8 +11,8 @@ recall of these should be within 0.05 of the repeated files'.
 
 "32 px, 0.1" is what generated images of 32 pixels could be at best: a share of 0.1 of
 each rare class are its own training files, reduced to 32 pixels and brought back, the
-rest repeated files. "--folder NAME PATH" adds a folder that `balancegan balance` wrote
-of the training part, which is in WORK/SET_DRAW; "--balance NAME OPTIONS" runs the
+rest repeated files. `--folder NAME PATH` adds a folder that `balancegan balance` wrote
+of the training part, which is in WORK/SET_DRAW; `--balance NAME OPTIONS` runs the
 command with these options (a string) and adds what it writes. Results go to
 results/blur.json, run by run; what is there is not run again.
 """
