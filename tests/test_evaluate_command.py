@@ -1,11 +1,14 @@
 import json
 import re
+from functools import partial
 
 import joblib
 import numpy as np
 import pytest
 
+from balancegan.cli import comparing
 from balancegan.cli.comparing import Comparison
+from balancegan.cli.estimate import Limit
 from balancegan.evaluation.result import EvaluationResult
 
 from .test_cli import run
@@ -34,6 +37,13 @@ def data(tmp_path):
     return path
 
 
+@pytest.fixture
+def patient(monkeypatch):
+    """Steps are measured, however slow: else the times are said to be the least."""
+    monkeypatch.setattr(comparing, "Limit", partial(Limit, 3600.0))
+
+
+@pytest.mark.usefixtures("patient")
 def test_evaluate_compares_on_the_test_part(data, tmp_path):
     report = tmp_path / "report.html"
     arms = "none, class_weight,cgan"
@@ -64,11 +74,18 @@ def test_evaluate_compares_on_folds(data, tmp_path):
     assert (facts["groups"]["n_splits"], facts["groups"]["grouped"]) == (3, True)
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_dry_run_says_how_long_it_takes(data):
     result = run("evaluate", data, "--dry-run", "--seeds", "5", *QUICK)
     assert result.exit_code == 0
     assert "40 runs in about" in result.stderr
     assert result.stdout == ""
+
+
+def test_a_dry_run_says_so_where_steps_are_too_slow_to_measure(data, monkeypatch):
+    monkeypatch.setattr(comparing, "Limit", partial(Limit, 0.0))
+    result = run("evaluate", data, "--dry-run", "--seeds", "5", *QUICK)
+    assert "40 runs in at least" in result.stderr
 
 
 def test_finished_runs_are_kept(data, tmp_path):

@@ -50,7 +50,7 @@ EXIT_WORSE = 3
 @click.option(
     "--arms",
     metavar="NAME,NAME,...",
-    help="What is compared.  [default: none, class_weight, oversample, "
+    help="Methods to compare.  [default: none, class_weight, oversample, "
     "oversample+augment, oversample+augment+mixup, smote, cgan, cgan+augment]",
 )
 @comparison_options
@@ -67,9 +67,10 @@ EXIT_WORSE = 3
 @click.option(
     "--classifier-steps",
     type=IntegerType(1),
-    help="Its training steps, of 128 images.  [default: 1000]",
+    help="Training steps of the classifier: of 128 images each, or of 32 images of "
+    "more than 64 pixels.  [default: 1000]",
 )
-@click.option("--dry-run", is_flag=True, help="Say how long it would take.")
+@click.option("--dry-run", is_flag=True, help="Say how long it would take, and stop.")
 @target_options
 @balance_on_option
 @attributes_option
@@ -95,10 +96,10 @@ def evaluate(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Find out on held-out images of DATA whether synthetic ones help a classifier.
+    """Measure on held-out images of DATA whether added images improve a classifier.
 
-    Given attributes, by how often it is right about each combination of them and the
-    label; what no GAN makes balances the combinations.
+    With --attributes, accuracy is the mean over the combinations of attributes and
+    label, and baselines balance these combinations, too.
     """
     from balancegan.cli.display import Display
     from balancegan.cli.facts import echo_json

@@ -42,8 +42,9 @@ MOST_PIXELS = 96  # longer sides are scaled down to it
 @click.option(
     "--group-key",
     metavar="KEY",
-    help="Array or column of DATA that says what each image was taken from; the array "
-    'of the test images is called alike, with "test" for "train".',
+    help="Array or column of DATA that says what each image was taken from, such as a "
+    'photo or a person. The array of the test images has the same name with "test" '
+    'instead of "train".',
 )
 @click.option(
     "--against",
@@ -70,10 +71,10 @@ def inspect(
 ) -> None:
     """Show the class counts of DATA, and what to look into before training.
 
-    Copies, also mirrored or cropped ones, test images in the training part, wrong and
-    conflicting labels, outliers, dark, bright, blurred and empty images, odd sizes,
-    values out of range, groups in both parts, small classes. Whatever is found, the
-    exit code is 0.
+    Looks for copies (also mirrored or cropped ones), test images in the training part,
+    wrong or conflicting labels, outliers, dark, bright, blurred or empty images, odd
+    sizes, values out of range, groups in both parts, and small classes. The exit code
+    is 0 whatever is found.
     """
     from balancegan.cli.display import Display, describe_format
     from balancegan.cli.facts import echo_json

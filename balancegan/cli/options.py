@@ -241,8 +241,8 @@ data_options = add_options(
     click.option(
         "--fit",
         type=click.Choice(["pad", "crop", "stretch"]),
-        help="How files of other proportions are.  [default: stretch by a tenth at "
-        "most, else pad]",
+        help="How to handle files with a different aspect ratio.  [default: stretch by "
+        "a tenth at most, else pad]",
     ),
     click.option(
         "--on-error",
