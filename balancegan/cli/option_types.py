@@ -127,14 +127,14 @@ class MovesType(NamesType):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> Any:
-        """Return "auto", "none", or the names."""
+        """Return "auto", "none", a name, or several."""
         if value in ("auto", "none"):
             return value
         names = super().convert(value, param, ctx)
         if not set(names) <= set(MOVES):
             known = f"auto, none, or some of {', '.join(MOVES)} with commas between"
             self.fail(f"{value!r} is not {known}.", param, ctx)
-        return names
+        return names if len(names) > 1 else names[0]
 
 
 class ValueType(click.ParamType):
