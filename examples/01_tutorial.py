@@ -26,7 +26,7 @@ with np.load(options.source, allow_pickle=False) as file:
 # more channel, binary cross-entropy, Adam at 2e-4. The training loop is compiled, where
 # the tutorial calls predict and train_on_batch three times at every step.
 augmenter = ConditionalGANAugmenter(
-    preset="tutorial", steps=options.steps, random_state=0
+    preset="tutorial", steps=options.steps, gan_only=True, random_state=0
 )
 augmenter.fit(images, digits)
 print(f"{augmenter.model_.n_steps} steps in {augmenter.model_.seconds:.0f} s")

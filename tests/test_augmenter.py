@@ -185,7 +185,7 @@ def test_a_class_that_the_images_at_hand_lack_keeps_its_name(
     fitted_on, known, asked, expected
 ):
     X, y = make_images(12), np.repeat(fitted_on, [6, 3, 3])
-    augmenter = quick().fit(X, y)
+    augmenter = quick(gan_only=True).fit(X, y)
     given = np.repeat(known, [6, 3])
     X_bal, y_bal = augmenter.resample({asked: 2}, X[:9], given)
     assert y_bal.tolist() == [*given.tolist(), expected, expected]
@@ -196,7 +196,7 @@ def test_a_class_that_the_images_at_hand_lack_keeps_its_name(
 
 def test_a_class_that_the_type_of_the_labels_cannot_hold_is_refused():
     X, y = make_images(12), np.repeat(["bag", "cat", "shirt"], [6, 3, 3])
-    augmenter = quick().fit(X, y)
+    augmenter = quick(gan_only=True).fit(X, y)
     few = pd.Series(y[:9], dtype="category")
     with pytest.raises(DataError, match=r"category, cannot hold.*Received: shirt"):
         augmenter.resample({"shirt": 2}, X[:9], few)
@@ -361,7 +361,7 @@ EVERY_PARAMETER = {
 def test_clone_and_fit_keep_every_parameter(small_set, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     pytest.importorskip("tensorboard")
-    monkeypatch.setattr("balancegan.augmenter.gather", lambda _: Workers())
+    monkeypatch.setattr("balancegan.gan.workers.gather", lambda _: Workers())
     defaults = ConditionalGANAugmenter().get_params()
     assert defaults.keys() == EVERY_PARAMETER.keys()
     assert all(defaults[name] != EVERY_PARAMETER[name] for name in defaults)

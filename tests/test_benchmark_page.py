@@ -152,8 +152,8 @@ def test_the_arm_of_copies_writes_what_ours_does_without_an_image_of_the_gan(pag
         ("copies", 0),
         ("copies+augment+mixup", arms.MIXUP),
     ]
-    sampler = ours.sampler.set_params(random_state=0, reject=False).fit(images, y)
-    x_copies, _ = sampler.resample()
+    sampler = ours.sampler.set_params(random_state=0, reject=False, gan_share=0.1)
+    x_copies, _ = sampler.fit(images, y).set_params(gan_share=0).resample()
     assert list(sampler.method_[sampler.is_synthetic_]) == ["copied"] * 10
     sampler.set_params(gan_share=0.1)
     x_ours, _ = sampler.resample()

@@ -131,7 +131,8 @@ def test_nothing_to_make_trains_nothing(data, tmp_path):
 def test_dry_run_says_what_would_happen_and_writes_nothing(data, tmp_path):
     before = sorted(tmp_path.iterdir())
     log_dir = ("--log-dir", tmp_path / "runs")
-    result = run("balance", data, "--dry-run", "--json", "--steps", "5000", *log_dir)
+    trained = ("--steps", "5000", "--gan-only")
+    result = run("balance", data, "--dry-run", "--json", *trained, *log_dir)
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)
     assert report["steps"] == 5000

@@ -14,7 +14,7 @@ from imblearn.utils import estimator_checks as imblearn_checks
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_validate
 
-from balancegan import ConditionalGANAugmenter, augmenter, images, shapes
+from balancegan import ConditionalGANAugmenter, images, recipe, shapes
 
 from .conftest import make_images
 
@@ -31,7 +31,7 @@ def rows_are_images_of_one_line(monkeypatch):
         return images.find_format(rows, image_shape, value_range)
 
     monkeypatch.setattr(shapes, "MIN_SIDE", 1)
-    monkeypatch.setattr(augmenter, "find_format", find_format)
+    monkeypatch.setattr(recipe, "find_format", find_format)
 
 
 def all_checks():

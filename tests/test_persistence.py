@@ -96,7 +96,9 @@ def test_a_generator_of_the_users_own_is_asked_for_again(small_set, tmp_path, sa
 )
 def test_parameters_survive(tmp_path, parameters):
     X, y = make_images(6), np.array([0, 0, 0, 0, 1, 1])
-    augmenter = ConditionalGANAugmenter(steps=1, verbose=0, **parameters).fit(X, y)
+    augmenter = ConditionalGANAugmenter(
+        steps=1, gan_only=True, verbose=0, **parameters
+    ).fit(X, y)
     augmenter.save(tmp_path / "model")
     loaded = ConditionalGANAugmenter.load(tmp_path / "model").get_params()
     if "random_state" in parameters:
@@ -108,7 +110,7 @@ def test_parameters_survive(tmp_path, parameters):
 def test_a_function_cannot_be_saved(tmp_path):
     X, y = make_images(6), np.array([0, 0, 0, 0, 1, 1])
     augmenter = ConditionalGANAugmenter(
-        sampling_strategy=lambda y: {1: 4}, steps=1, verbose=0
+        sampling_strategy=lambda y: {1: 4}, steps=1, gan_only=True, verbose=0
     )
     with pytest.raises(SavedModelError, match="function"):
         augmenter.fit(X, y).save(tmp_path / "model")
