@@ -254,7 +254,7 @@ def test_a_chain_of_near_copies_over_most_of_a_class_is_left_alone_and_said():
     assert n_chained == 1
     table = compare(classes, np.ones(80), np.zeros(80)).assign(move=MIRRORED)
     said = move_finder._describe(table, [MIRRORED], [], n_chained)
-    assert "images of 1 classes are near copies" in said
+    assert "near copies of one another: in 1 of 2 classes." in said
 
 
 def test_oblong_images_are_not_tried_turned_by_90_degrees():
@@ -270,7 +270,7 @@ def test_classes_that_are_not_recognised_say_nothing():
     assert found.allowed == (SHIFTED,)
     assert found.table["passes"].isna().all()
     assert "too few" in found.sentence
-    assert "(0 of 3 classes are recognised)" in found.sentence
+    assert "classes that are recognised: 0 of 3)" in found.sentence
 
 
 def test_a_few_recognised_classes_do_not_speak_for_the_rest():
@@ -281,9 +281,9 @@ def test_a_few_recognised_classes_do_not_speak_for_the_rest():
         assert move_finder._is_borne(table) == is_borne
         allowed = [MIRRORED] if is_borne else []
         said = move_finder._describe(table, [MIRRORED], allowed, 0)
-        assert f"{n_known} of 10 classes" in said
+        assert f"{n_known} of 10" in said
         assert ("only shifted" in said) == (not is_borne)
-        assert ("6 of 10 classes are recognised too rarely" in said) == is_borne
+        assert ("Recognised too rarely to tell: 6 of 10 classes." in said) == is_borne
 
 
 def test_a_class_of_few_images_has_less_say_than_others():

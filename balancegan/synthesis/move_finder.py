@@ -326,8 +326,8 @@ def _describe(
     if not _is_known(table):
         return (
             "Copies are only shifted: too few real images are recognised to find out "
-            f"whether they may be mirrored or turned ({n_known} of {n_classes} classes "
-            "are recognised)."
+            "whether they may be mirrored or turned (classes that are recognised: "
+            f"{n_known} of {n_classes})."
         )
     said = "Copies are only shifted."
     if allowed:
@@ -346,13 +346,13 @@ def _describe(
         sentences.append(f"Recognised less: {', '.join(refused)}.")
     if n_known < n_classes:
         sentences.append(
-            f"{n_classes - n_known} of {n_classes} classes are recognised too rarely "
-            "to tell."
+            f"Recognised too rarely to tell: {n_classes - n_known} of {n_classes} "
+            "classes."
         )
     if n_chained and len(allowed) < len(moves):
         sentences.append(
-            f"More than half of the images of {n_chained} classes are near copies of "
-            "one another, which makes this less certain."
+            "This is less certain where most images are near copies of one another: "
+            f"in {n_chained} of {n_classes} classes."
         )
     return " ".join(sentences)
 

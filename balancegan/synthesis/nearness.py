@@ -26,7 +26,7 @@ EQUAL = 1e-6
 MARGINS = 2  # pixels of a side that are left out
 CHUNK = 512  # images that are compared with all others at once
 # Of the typical distance of a class, whatever the brightness and contrast. Of six
-# exposures of a tile most are nearer, and so are up to 7 % of handwritten ones
+# exposures of a tile most are nearer; of the digit 1, 11 % (28x28) and 26 % (8x8)
 NEAR_COPY = 0.25
 LEAST_LENGTH = 1e-6  # of an image less its mean; a shorter one shows nothing
 MOST_OF_CLASS = 0.5  # in one group: a larger one is left alone
