@@ -22,6 +22,7 @@ PAST = {
     "Training": "trained",
     "Trying amounts": "tried amounts",
     "Judging": "judged",
+    "Copying": "copied",
     "Generating": "generated",
     "Writing": "wrote",
     "Measuring": "measured",

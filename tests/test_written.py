@@ -115,3 +115,16 @@ def test_only_training_files_are_compared(written):
     test = files.table.iloc[:5].assign(split="test", file_name="nowhere.png")
     both = files._replace(table=pd.concat([files.table, test], ignore_index=True))
     assert examine_files(both).methods == examine_files(files).methods
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"), [(0.85, "passed"), (0.75, "issue")], ids=["above", "below"]
+)
+def test_added_files_may_lose_a_fifth_of_the_sharpness(written, share, expected):
+    # The variance grows with the square of the contrast
+    def fade(image):
+        faded = 128 + (np.asarray(image, float) - 128) * np.sqrt(share)
+        return Image.fromarray(np.rint(faded).astype(np.uint8))
+
+    files = add_some(written, fade, "copied")
+    assert outcomes(files) == {"BG103": "passed", "BG301": expected}

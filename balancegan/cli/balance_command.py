@@ -156,7 +156,6 @@ def balance(
     labelled, of_images = _read(data, model, output, **how)
     told = labelled.format_settings(options["value_range"])
     refuse_sources(labelled, [report, writing["picture"]])
-    display.say_notes(labelled.notes)
     settings = {**options, **told, "verbose": int(not quiet)}
     task = plan_task(labelled, targets, settings, model=model, **of_images, **names)
     task = _check_task(task, output, display, options["gan_share"])
@@ -246,7 +245,7 @@ def _read(
     **how: Any,
 ) -> "tuple[LabelledImages, dict[str, Any]]":
     """Return labelled images, their format, and what a saved model can be asked for."""
-    from balancegan.data.filewriting import note_added, note_pixels
+    from balancegan.data.filewriting import note_pixels
     from balancegan.progress import show_progress
 
     is_trained = model is not None
@@ -262,8 +261,7 @@ def _read(
         is_given = value_range is not None
         known, image_format = read_model(model, labelled, is_range_given=is_given)
     if output is not None and output.is_files:
-        added = note_added(labelled)
-        notes = [*labelled.notes, *added, *note_pixels(image_format)]
+        notes = [*labelled.notes, *note_pixels(image_format)]
         labelled = replace(labelled, notes=notes)
     return labelled, {"known": known, "image_format": image_format}
 
@@ -278,12 +276,13 @@ def _check_task(
 
     Unless the user has asked for a `share`, no blurred images are generated.
     """
-    from balancegan.cli.tasks import check_writing, without_blurred
+    from balancegan.cli.tasks import check_writing, note_files, without_blurred
 
     if output is None or output.is_files:
         is_asked = share is not None or task.settings["gan_only"]
         task = without_blurred(task, is_asked=is_asked or task.model is not None)
-        display.say_notes([task.blurred] if task.blurred else [])
+        task = note_files(task)
+    display.say_notes(task.labelled.notes)
     check_writing(task, output)
     _show_plan(task, task.plan, display, at_most=task.is_validated)
     return task
@@ -301,12 +300,19 @@ def _run(
     from balancegan.cli.balancing import balance_file, estimate_file
     from balancegan.cli.resuming import written_down
 
-    judges_moves = task.settings["moves"] == "auto" and any(task.plan.values())
+    is_estimated = output is None or dry_run
+    finds_moves = task.settings["moves"] == "auto" and any(task.plan.values())
+    judges_moves = finds_moves and not is_estimated
     if task.model is not None or task.needs_gan or judges_moves:
         load_tensorflow(quiet=not task.settings["verbose"])
     if output is None or dry_run:
         facts = estimate_file(task)
-        display.say_estimate(facts, sum(task.plan.values()))
+        display.say_estimate(
+            facts,
+            sum(task.plan.values()),
+            can_recombine=bool(task.labelled.attributes),
+            finds_moves=finds_moves,
+        )
         return facts
     if task.model is not None or not task.needs_gan:  # nothing begun is given up
         facts = balance_file(task, output, None)

@@ -35,6 +35,7 @@ METHOD_COLUMNS = {  # broken: the table is to fit into 80 columns
     "interpolated": "between",
     "copied": "copied",
 }
+NEW_IMAGES = ("gan", "recombined", "interpolated")
 FIGURES = ("accepted", "agreement", "real_agreement", "diversity")
 QUALITY_COLUMNS = ("accep-\nted", "recog-\nnised", "real", "variety")
 QUALITY_LEGEND = (
@@ -157,16 +158,20 @@ class Display:
     def show_quality(
         self, rows: Sequence[Mapping[str, Any]], name: Callable[[Any], str]
     ) -> None:
-        """Show what was found of the images of each class, and what was done."""
+        """Show how images of each class were made and judged, unless all are copies."""
         methods = {
             method: column
             for method, column in METHOD_COLUMNS.items()
             if method == GAN or any(row[method] for row in rows)
         }
+        is_checked = any(row.get("accepted") is not None for row in rows)
+        if not is_checked and not any(
+            row[method] for row in rows for method in NEW_IMAGES
+        ):
+            return
         # Narrow enough for names, which are folded where all is too wide
         names = Column("class", overflow="fold", min_width=8)
         table = Table(names, box=None, pad_edge=False, padding=(0, 1, 0, 0))
-        is_checked = any(row.get("accepted") is not None for row in rows)
         # In a narrow terminal the share that was accepted alone
         n_figures = len(FIGURES) if self.console.width >= NARROW else 1
         figures = FIGURES[: n_figures if is_checked else 0]
@@ -185,14 +190,23 @@ class Display:
         if is_checked:
             self.say("; ".join(QUALITY_LEGEND[:n_figures]))
 
-    def say_estimate(self, facts: Mapping[str, Any], n_images: int) -> None:
+    def say_estimate(
+        self,
+        facts: Mapping[str, Any],
+        n_images: int,
+        *,
+        can_recombine: bool = False,
+        finds_moves: bool = False,
+    ) -> None:
         """Say what a run would cost."""
         if not facts["needs_gan"]:
             seconds = facts["validation_seconds"]
             most = f"; would try amounts for at most {format_seconds(seconds)}"
+            moves = "; finding out which moves keep the class comes on top"
+            ways = "copies or recombined images" if can_recombine else "copies"
             self.say(
                 f"no GAN would be trained: the {n_images:,} added images would be "
-                f"copies or recombined from real ones{most * bool(seconds)}"
+                f"{ways}{most * bool(seconds)}{moves * finds_moves}"
                 if n_images
                 else "nothing to make: no class is below its target"
             )

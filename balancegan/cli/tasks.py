@@ -23,6 +23,8 @@ from balancegan.balance import (
 from balancegan.cli.classes import BalancedClasses
 from balancegan.cli.display import describe_format
 from balancegan.cli.edge import load_tensorflow
+from balancegan.data.filewriting import note_added
+from balancegan.data.imagefiles import note_sizes
 from balancegan.data.labelled import LabelledImages
 from balancegan.data.outputs import IMAGE_FILES, find_format
 from balancegan.data.room import check_room
@@ -33,6 +35,7 @@ from balancegan.gan.precision import has_gpu, may_have_gpu
 from balancegan.gan.presets import choose_preset
 from balancegan.images import ImageFormat
 from balancegan.recipe import plan_training
+from balancegan.synthesis.moved import AUTO
 from balancegan.targets import read_attributes
 
 SIDE_ON_CPU, SIDE_ON_GPU = 64, 128  # pixels that image files are brought to
@@ -220,6 +223,25 @@ def without_blurred(task: Task, *, is_asked: bool) -> Task:
         f"{share:g} generates them anyway{_say_training(task)}; {sharper}"
     )
     return _noting(task, said, gan_share=0.0)
+
+
+def note_files(task: Task) -> Task:
+    """Return a task whose notes on sizes and values are true of the files written.
+
+    Copies of files keep their size and their values: no model sees them.
+    """
+    labelled = task.labelled
+    if task.model is not None or task.needs_gan or labelled.attributes:
+        notes = [*labelled.notes, *note_added(labelled)]
+    elif task.is_validated or task.settings["moves"] == AUTO or labelled.fit is None:
+        return task
+    else:
+        parts = labelled.parts.values()
+        sides = np.concatenate([p.sizes for p in parts if p.sizes is not None])
+        height, width = labelled.images.shape[1:3]
+        idle = note_sizes(sides, (height, width), labelled.fit, "files")
+        notes = [note for note in labelled.notes if note not in idle]
+    return replace(task, labelled=replace(labelled, notes=notes))
 
 
 def _noting(task: Task, note: str, **settings: Any) -> Task:

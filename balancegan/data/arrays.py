@@ -267,7 +267,7 @@ def refuse_synthetic(path: Path, mask: np.ndarray | None) -> None:
     if mask is not None and mask.dtype.kind in "biu" and mask.any():
         raise DataError(
             f"{path} holds synthetic images already ({int(mask.sum())} rows of "
-            f"{MASK_KEY}). Balance the real images that it was made from."
+            f"{MASK_KEY}). Use the real images that it was made from."
         )
 
 

@@ -62,7 +62,7 @@ class Kinds:
             raise DataError(
                 f"{path} holds synthetic images already "
                 f"({counted(self.n_synthetic, 'image')} that balancegan made, such as "
-                f"{readable(self.synthetic)}). Balance the real images that it was "
+                f"{readable(self.synthetic)}). Use the real images that it was "
                 "made from."
             )
 

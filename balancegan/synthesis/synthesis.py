@@ -15,7 +15,7 @@ from balancegan.phases import spending_on_each
 from balancegan.progress import show_progress
 from balancegan.synthesis.moved import MovedCopies
 
-GENERATING = "Generating"
+COPYING, GENERATING = "Copying", "Generating"
 Maker = Callable[[np.ndarray], Iterator[np.ndarray]]
 
 
@@ -129,11 +129,12 @@ class Synthesis:
         """Yield images of shape (m, ...), in the user's format; each time anew."""
         done, visible = 0, self.show and len(self) > 0
         made = (images for one in self.portions for images in one.make(one.numbers))
+        phase = COPYING if (self.sources >= 0).all() else GENERATING
         # What happens to the images in between is not the time of making them
         with show_progress(
-            GENERATING, len(self), "images", visible=visible, books_time=False
+            phase, len(self), "images", visible=visible, books_time=False
         ) as display:
-            for images in spending_on_each(GENERATING, made):
+            for images in spending_on_each(phase, made):
                 yield images
                 done += len(images)
                 display.update(done)
