@@ -478,7 +478,7 @@ def interrupt_in_training(installed, *words, by=signal.SIGINT):
     assert process.returncode == 128 + by
     assert stdout == ""
     lines = stderr.strip().splitlines()
-    return [line for line in lines if not line.startswith("training at ")]
+    return [line for line in lines if line and not line.startswith("training at ")]
 
 
 def test_told_to_end_nothing_unfinished_is_left_but_what_goes_on(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, get_args, get_origin, get_type_hints
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -38,7 +39,7 @@ def holds_arrays(hint: Any, within: tuple[type, ...] = ()) -> bool:
 
 
 def field_hints(kind):
-    hints = get_type_hints(kind)
+    hints = get_type_hints(kind, localns={"keras": keras})
     return [hints[field.name] for field in fields(kind)]
 
 

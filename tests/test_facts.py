@@ -67,11 +67,12 @@ def run(*arguments):
 def test_every_command_says_what_it_noted_warned_of_found_and_took(folder, tmp_path):
     out, model = tmp_path / "b.npz", tmp_path / "model"
     quick = ("--steps", 1, "--seed", 0)
+    trained = ("--gan-only", *quick)
     commands = {
         "inspect": (),
         "convert": ("--out", tmp_path / "c.npz"),
         "train": ("--model", model, *quick),
-        "balance": ("--out", out, "--save-model", tmp_path / "kept", *quick),
+        "balance": ("--out", out, "--save-model", tmp_path / "kept", *trained),
     }
     said = {name: run(name, folder, *options) for name, options in commands.items()}
     asked = ("--class", "boot", "--out", tmp_path / "made", "--n", 2)

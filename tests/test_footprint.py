@@ -49,7 +49,7 @@ def test_training_that_would_not_fit_is_not_begun(small_set):
 @pytest.mark.parametrize("words", [["train", "--model"], ["balance", "--out"]])
 def test_at_the_command_line_that_is_a_line(tmp_path, words):
     data = tmp_path / "data.npz"
-    np.savez(data, X=make_images(36), y=np.repeat([0, 1], [30, 6]))
+    np.savez(data, X=make_images(36), y=np.repeat([0, 1], [24, 12]))
     command, option = words
     done = run(command, data, option, tmp_path / "out.npz", "--quiet", *QUICK)
     assert (done.exit_code, done.stdout) == (1, "")

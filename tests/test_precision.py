@@ -4,7 +4,6 @@ import pytest
 import tensorflow as tf
 
 from balancegan import ConditionalGANAugmenter
-from balancegan.gan import precision
 from balancegan.gan.conditional_gan import build_gan
 from balancegan.gan.networks import (
     build_projection_discriminator,
@@ -97,7 +96,7 @@ def test_auto_is_float32_without_hardware_for_more():
 def test_auto_goes_by_the_hardware(monkeypatch, gpus, tpus, chosen):
     devices = {"GPU": list(range(len(gpus))), "TPU": list(range(tpus))}
     details = [{} if gpu is None else {"compute_capability": gpu} for gpu in gpus]
-    config = precision.tf.config
+    config = tf.config
     monkeypatch.setattr(config, "list_physical_devices", devices.get)
     monkeypatch.setattr(config.experimental, "get_device_details", details.__getitem__)
     assert choose_precision("auto") == chosen

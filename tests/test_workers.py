@@ -264,8 +264,8 @@ def test_of_all_gpus_so_many_as_divide_a_batch(
 
 
 def test_one_process_chooses_amounts(monkeypatch, small_set):
-    monkeypatch.setattr("balancegan.augmenter.gather", lambda _: TwoReplicas())
-    monkeypatch.setattr("balancegan.augmenter.begin", lambda *_: (None, 0))
+    monkeypatch.setattr("balancegan.gan.workers.gather", lambda _: TwoReplicas())
+    monkeypatch.setattr("balancegan.gan.training.begin", lambda *_: (None, 0))
     augmenter = ConditionalGANAugmenter(sampling_strategy="validated", verbose=0)
     with pytest.raises(DataError, match="is for one process"):
         augmenter.fit(*small_set)

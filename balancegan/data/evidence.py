@@ -76,10 +76,10 @@ class Examined:
 
         Empty if images are all there is.
         """
-        shape = b"" if self.part.sizes is None else repr(self.part.sizes[row]).encode()
         if self.part.photo is None:
-            return shape
+            return b""
         pixels = self.part.photo(row)
+        shape = repr(pixels.shape).encode()
         return shape + blake2b(pixels.tobytes(), digest_size=16).digest()
 
     def cite(self, row: int) -> str:

@@ -228,35 +228,45 @@ def _load(path: Path) -> keras.Model:
             f"A trained classifier is a {SUFFIX} file, as model.save writes it. "
             f"Received: {path}, {kind}."
         )
-    try:
+    with tempfile.TemporaryDirectory() as folder:
         # A copy: what was checked is what is read
-        with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder) / f"model{SUFFIX}"
+        copy = Path(folder) / f"model{SUFFIX}"
+        try:
             shutil.copyfile(path, copy)
-            _check_file(copy)
+            described, weights = _unpack(copy)
+        except (OSError, *DAMAGES) as error:
+            raise _refusal(path, error) from error
+        try:
+            _check_config(described)
+            check_plain(weights)
+        except (OSError, ValueError) as error:
+            raise _refusal(path, error) from error
+        try:
             return keras.saving.load_model(copy, compile=False, safe_mode=True)
-    except (OSError, *DAMAGES) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise DataError(f"{path} cannot be used as a classifier: {reason}") from error
+        except (OSError, *DAMAGES) as error:
+            raise _refusal(path, error) from error
 
 
-def _check_file(path: Path) -> None:
-    """Refuse a file that would run code, read other files, or unpack to very much."""
+def _refusal(path: Path, error: Exception) -> DataError:
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return DataError(f"{path} cannot be used as a classifier: {reason}")
+
+
+def _unpack(path: Path) -> tuple[Any, Path]:
+    """Return what a file describes and where its weights are, if it is not too large.
+
+    Keras does not pack weights.
+    """
+    most = MOST_CONFIG_BYTES + 20 * path.stat().st_size
     with zipfile.ZipFile(path) as archive:
         members = {member.filename: member for member in archive.infolist()}
         if set(members) != {CONFIG, METADATA, WEIGHTS}:
             raise ValueError(f"it must hold {CONFIG}, {METADATA} and {WEIGHTS} alone")
         n_bytes = sum(member.file_size for member in members.values())
-        if members[CONFIG].file_size > MOST_CONFIG_BYTES or n_bytes > _most(path):
+        if members[CONFIG].file_size > MOST_CONFIG_BYTES or n_bytes > most:
             raise ValueError(f"it unpacks to {n_bytes:,} bytes")
-        _check_config(json.loads(archive.read(CONFIG)))
-        with tempfile.TemporaryDirectory() as folder:
-            check_plain(Path(archive.extract(WEIGHTS, folder)))
-
-
-def _most(path: Path) -> int:
-    """Return to how many bytes a file may unpack; Keras does not pack weights."""
-    return MOST_CONFIG_BYTES + 20 * path.stat().st_size
+        described = json.loads(archive.read(CONFIG))
+        return described, Path(archive.extract(WEIGHTS, path.parent))
 
 
 def _check_config(described: Any) -> None:
