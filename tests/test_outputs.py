@@ -189,12 +189,13 @@ def test_a_refused_command_gives_up_no_training(data, tmp_path, monkeypatch):
         run("balance", data, "--out", tmp_path / "out.npz", *settings)
     begun = CheckpointFolder(tmp_path / "out.npz.checkpoints")
     assert begun.steps == [2, 1]
+    anew = ("--overwrite", "--gan-only")
     for wrong in (
         [data, "--target", "most"],
         [tmp_path / "typo.npz"],
         [data, "--tensorboard"],
     ):
-        result = run("balance", *wrong, "--out", tmp_path / "out.npz", "--overwrite")
+        result = run("balance", *wrong, "--out", tmp_path / "out.npz", *anew)
         assert result.exit_code == 2
         assert begun.steps == [2, 1]
 

@@ -11,6 +11,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -231,42 +232,40 @@ def _load(path: Path) -> keras.Model:
     with tempfile.TemporaryDirectory() as folder:
         # A copy: what was checked is what is read
         copy = Path(folder) / f"model{SUFFIX}"
-        try:
+        with _refusing(path, OSError, *DAMAGES):
             shutil.copyfile(path, copy)
-            described, weights = _unpack(copy)
-        except (OSError, *DAMAGES) as error:
-            raise _refusal(path, error) from error
-        try:
+            with zipfile.ZipFile(copy) as archive:
+                members = {one.filename: one.file_size for one in archive.infolist()}
+        with _refusing(path, ValueError):
+            _check_members(members, MOST_CONFIG_BYTES + 20 * copy.stat().st_size)
+        with _refusing(path, OSError, *DAMAGES), zipfile.ZipFile(copy) as archive:
+            described = json.loads(archive.read(CONFIG))
+            weights = Path(archive.extract(WEIGHTS, folder))
+        with _refusing(path, OSError, ValueError):
             _check_config(described)
             check_plain(weights)
-        except (OSError, ValueError) as error:
-            raise _refusal(path, error) from error
-        try:
-            return keras.saving.load_model(copy, compile=False, safe_mode=True)
-        except (OSError, *DAMAGES) as error:
-            raise _refusal(path, error) from error
+        with _refusing(path, OSError, *DAMAGES):
+            model = keras.saving.load_model(copy, compile=False, safe_mode=True)
+    return model
 
 
-def _refusal(path: Path, error: Exception) -> DataError:
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return DataError(f"{path} cannot be used as a classifier: {reason}")
+@contextmanager
+def _refusing(path: Path, *errors: type[Exception]) -> Iterator[None]:
+    """Turn errors of a file into a refusal of it."""
+    try:
+        yield
+    except errors as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise DataError(f"{path} cannot be used as a classifier: {reason}") from error
 
 
-def _unpack(path: Path) -> tuple[Any, Path]:
-    """Return what a file describes and where its weights are, if it is not too large.
-
-    Keras does not pack weights.
-    """
-    most = MOST_CONFIG_BYTES + 20 * path.stat().st_size
-    with zipfile.ZipFile(path) as archive:
-        members = {member.filename: member for member in archive.infolist()}
-        if set(members) != {CONFIG, METADATA, WEIGHTS}:
-            raise ValueError(f"it must hold {CONFIG}, {METADATA} and {WEIGHTS} alone")
-        n_bytes = sum(member.file_size for member in members.values())
-        if members[CONFIG].file_size > MOST_CONFIG_BYTES or n_bytes > most:
-            raise ValueError(f"it unpacks to {n_bytes:,} bytes")
-        described = json.loads(archive.read(CONFIG))
-        return described, Path(archive.extract(WEIGHTS, path.parent))
+def _check_members(members: dict[str, int], most: int) -> None:
+    """Refuse other members, and more bytes than weights that are not packed have."""
+    if set(members) != {CONFIG, METADATA, WEIGHTS}:
+        raise ValueError(f"it must hold {CONFIG}, {METADATA} and {WEIGHTS} alone")
+    n_bytes = sum(members.values())
+    if members[CONFIG] > MOST_CONFIG_BYTES or n_bytes > most:
+        raise ValueError(f"it unpacks to {n_bytes:,} bytes")
 
 
 def _check_config(described: Any) -> None:
