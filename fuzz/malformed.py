@@ -99,7 +99,12 @@ def make_corpus(folder: Path) -> Corpus:
     rng = np.random.default_rng(0)
     X, y = rng.integers(0, 256, (24, 8, 8), dtype=np.uint8), np.repeat([0, 1, 2], 8)
     augmenter = ConditionalGANAugmenter(
-        preset="tutorial", steps=2, batch_size=4, random_state=0, verbose=0
+        preset="tutorial",
+        steps=2,
+        batch_size=4,
+        gan_only=True,
+        random_state=0,
+        verbose=0,
     )
     monitor.CHECKPOINT_SECONDS = 0.0
     augmenter.fit(X, y, checkpoint_dir=folder / "checkpoints")
