@@ -219,7 +219,7 @@ def without_blurred(task: Task, *, is_asked: bool) -> Task:
     share = task.settings["gan_share"]
     said = (
         f"no images are generated: at {height}x{width} they would be blurred next to "
-        f"{files}, and a classifier would learn that blurred means rare. --gan-share "
+        f"{files}, and a classifier could learn that blurred means rare. --gan-share "
         f"{share:g} generates them anyway{_say_training(task)}; {sharper}"
     )
     return _noting(task, said, gan_share=0.0)
