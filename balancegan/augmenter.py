@@ -75,10 +75,10 @@ class ConditionalGANAugmenter(ModelSampler):
         With a larger share, classifiers learn GAN artefacts instead of the class. 1: no
         limit. 0: copies only, and no GAN is trained.
     moves : str or list of str, default="shift"
-        How copies may be moved. "shift": half of them, by a fourteenth of the sides at
-        most. A list adds "mirror", "half-turn", "quarter-turn"; "auto" those that keep
-        the class as judges of the real images find in minutes, see `moves_`. "none":
-        not at all, which is better if your training augments images.
+        How copies may be moved: "shift" (half of them, by a fourteenth of the sides at
+        most), "mirror", "half-turn", "quarter-turn", or a list of these. "auto":
+        "shift" and those that keep the class, as judges of the real images find out in
+        minutes; see `moves_`. "none": not at all, better if your training augments.
     reject : bool, default=True
         Look at the GAN's images, by judges trained on the real ones (about a minute),
         and reject copies, repetitions and those of other classes or unlike any; see
@@ -92,9 +92,9 @@ class ConditionalGANAugmenter(ModelSampler):
         1 gives typical images and little variety. None: a whole one.
     gan_only : bool, default=False
         Whether the GAN makes all images, whatever `gan_share` is; `fit` then always
-        trains one. False: attributes
-        with pixels of their own are recombined; a class of fewer than 8 images, or with
-        less than a fifth accepted, gets copies of real ones. `method_` says so.
+        trains one. False: attributes with pixels of their own are recombined; a class
+        of fewer than 8 images, or with less than a fifth accepted, gets copies of real
+        ones. `method_` says so.
     validation_minutes : float, default=10
         With "validated", trying amounts ends then. Little time tries few, or adds none.
     image_shape : tuple of int, default=None

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from balancegan.gan.workers import Workers
 
 RECIPE = ("steps", "max_minutes", "batch_size", "learning_rate")
+# What users expect something of, and get nothing where no GAN is trained
+IDLE = ("steps", "max_minutes", "log_dir", "tensorboard")
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,7 +187,7 @@ def train(
 
 def say_untrained(parameters: Mapping[str, Any]) -> None:
     """Say that no GAN is trained, and which settings have no effect therefore."""
-    given = [name for name in ("steps", "max_minutes") if parameters[name] is not None]
+    given = [name for name in IDLE if parameters[name] not in (None, False)]
     verb = "has" if len(given) == 1 else "have"
     idle = f"; {' and '.join(given)} {verb} no effect" if given else ""
     say_line(f"no GAN is trained, because no generated image is needed{idle}")

@@ -155,6 +155,15 @@ def rewrite(path, *keys, value):
     file.write_text(json.dumps(facts))
 
 
+@pytest.mark.parametrize(("moved", "moves"), [(True, "shift"), (False, "none")])
+def test_a_model_of_an_earlier_version_says_whether_copies_are_moved(
+    copy, moved, moves
+):
+    rewrite(copy, "preset", "is_brief", value=False)
+    rewrite(copy, "parameters", "move_copies", value=moved)
+    assert ConditionalGANAugmenter.load(copy).moves == moves
+
+
 @pytest.mark.parametrize(
     ("keys", "value", "message"),
     [

@@ -200,6 +200,7 @@ def test_rare_combinations_are_recombined_without_a_generator(untrained):
         ({}, "needed\n"),
         ({"steps": 9}, "; steps has no effect"),
         ({"steps": 9, "max_minutes": 1.0}, "; steps and max_minutes have no effect"),
+        ({"log_dir": "runs"}, "; log_dir has no effect"),
     ],
 )
 def test_a_setting_of_training_without_effect_is_named(untrained, capsys, given, said):

@@ -207,6 +207,7 @@ class Evidence:
         image_format = self.image_format.like(images)
 
         def show(row: int) -> np.ndarray:
+            """Return the pixels of one image, grey or in colour."""
             image = images[row : row + 1]
             if image.dtype.kind == "f":
                 image = np.nan_to_num(image, nan=image_format.low)

@@ -64,6 +64,7 @@ def open_photos(
     scale = None if file_range is None else Scale(*file_range, is_given=True)
 
     def show(row: int) -> np.ndarray:
+        """Return the pixels of one file, grey or in colour."""
         header = read_header(files[row])
         sides = np.array([header.height, header.width])
         height, width = np.maximum(1, sides * min(1, MOST_PIXELS / sides.max()))

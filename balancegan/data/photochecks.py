@@ -235,6 +235,7 @@ def find_wrong_labels(code: str, evidence: Evidence) -> Finding:
     said = "".join(f" {text}" for text in unsaid)
 
     def describe(number: int, row: int) -> str:
+        """Return a photo with its label and the likelier one."""
         part, other = evidence.parts[number], doubts[number].likelier[row]
         given, likely = (
             class_text(evidence.name(label))

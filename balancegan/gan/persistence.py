@@ -199,8 +199,9 @@ def _take_facts(
     """Return what the file says of a model, and the augmenter's parameters."""
     try:
         attributes = _attributes_from_json(facts["attributes"])
-        facts["preset"].pop("is_brief", None)  # of earlier versions
-        preset = take_as(Preset, facts["preset"])
+        recipe = dict(facts["preset"])
+        recipe.pop("is_brief", None)  # of earlier versions
+        preset = take_as(Preset, recipe)
         if preset.networks not in GENERATORS:
             raise ValueError(f"networks are {preset.networks!r}")
         image_format = take_image_format(facts["image_format"])
@@ -270,6 +271,7 @@ def _to_json(value: Any) -> Any:
 
 
 def _parameters_from_json(parameters: dict[str, Any]) -> dict[str, Any]:
+    parameters = dict(parameters)  # the facts stay as they were sealed
     if "move_copies" in parameters:  # of earlier versions
         moves = "shift" if parameters.pop("move_copies") else "none"
         parameters["moves"] = moves
