@@ -152,8 +152,8 @@ def blur(images, size):
     )
 
 
-def train_network(images, y, n_classes, seed, n_steps, augment=False):
-    """Return a network that learned from the rows.
+def train_network(images, y, n_classes, seed, n_steps, augment=False, build=None):
+    """Return a network that learned from the rows; `build` makes it.
 
     With the same seed and number of steps the initial weights, the schedule and the
     shifts and mirrorings of `augment` are the same whatever the rows are. The network
@@ -163,8 +163,9 @@ def train_network(images, y, n_classes, seed, n_steps, augment=False):
     import tensorflow as tf
 
     keras.utils.set_random_seed(seed)
-    network = compiled_network(n_classes, n_steps)
-    network.set_weights(build_network(n_classes).get_weights())
+    build = build or build_network
+    network = compiled_network(build, n_classes, n_steps)
+    network.set_weights(build(n_classes).get_weights())
     for variable in network.optimizer.variables:
         variable.assign(tf.zeros_like(variable))
 
@@ -203,10 +204,10 @@ def shift_and_mirror(images, rng):
 
 
 @functools.cache
-def compiled_network(n_classes, n_steps):
+def compiled_network(build, n_classes, n_steps):
     import keras
 
-    network = build_network(n_classes)
+    network = build(n_classes)
     schedule = keras.optimizers.schedules.CosineDecay(2e-3, n_steps)
     network.compile(
         keras.optimizers.AdamW(schedule, weight_decay=1e-2),

@@ -42,8 +42,8 @@ SIDE_ON_CPU, SIDE_ON_GPU = 64, 128  # pixels that image files are brought to
 # Of a training step at 64x64 in colour, measured on two cores of a server
 STEP_CORE_SECONDS = 1.2
 FEWEST_STEPS = 1_000  # a third of the preset's: with fewer, smaller images are better
-# Next to files of more than twice its size a generated image looks blurred, and a
-# classifier learns that blurred means rare
+# Next to files of more than twice its size a generated image looks blurred. Many of
+# them teach that blurred means rare; few bring no gain (benchmarks/LOG.md, "Photos")
 MOST_TIMES_LARGER = 2.0
 
 
