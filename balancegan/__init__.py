@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from balancegan.versions import library_versions
 
 if TYPE_CHECKING:
-    from balancegan.augmenter import ConditionalGANAugmenter
     from balancegan.balance import class_counts, imbalance_ratio, plan_synthesis
     from balancegan.data.inspected import Inspection
     from balancegan.data.inspection import inspect
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from balancegan.evaluation.comparison import compare
     from balancegan.evaluation.report import write_report
     from balancegan.evaluation.result import EvaluationResult
+    from balancegan.samplers.augmenter import ConditionalGANAugmenter
 
 __version__ = library_versions(["balancegan"])["balancegan"]
 
@@ -62,7 +62,7 @@ __all__ = [
 _HOMES = {
     "Arm": "evaluation.arms",
     "CheckpointWarning": "errors",
-    "ConditionalGANAugmenter": "augmenter",
+    "ConditionalGANAugmenter": "samplers.augmenter",
     "DataError": "errors",
     "EvaluationResult": "evaluation.result",
     "Inspection": "data.inspected",

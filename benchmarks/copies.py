@@ -27,7 +27,7 @@ from balancegan.downstream.classifiers import TrainingRows, train_network
 from balancegan.downstream.transformations import shift_images
 from balancegan.evaluation.metrics import class_figures, overall_figures
 from balancegan.images import find_format
-from balancegan.synthesis.moved import MovedCopies
+from balancegan.samplers.copies import MovedCopies
 
 FILE = Path(__file__).parent / "results" / "copies_fashion_lt.json"
 # How many times the largest class, and how many are moved: of the copies, or where the

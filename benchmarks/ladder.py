@@ -31,8 +31,8 @@ from balancegan import ConditionalGANAugmenter
 from balancegan.downstream.classifiers import TrainingRows, train_network
 from balancegan.evaluation.metrics import class_figures
 from balancegan.pictures import tile_grid, write_png
-from balancegan.synthesis import ladder
-from balancegan.synthesis.faults import COPIED, GAN, INTERPOLATED
+from balancegan.quality.faults import COPIED, GAN, INTERPOLATED
+from balancegan.samplers import choice
 
 RESULTS = Path(__file__).parent / "results"
 THIN = 40  # images of a class at most
@@ -74,7 +74,7 @@ def run_set(data, model, reference, k):
     shown = {index: [train[0][train[1] == index][:SHOWN]] for index in thin}
     for method in (GAN, INTERPOLATED, COPIED):
         # This way alone: no class too small for it, none given up for another
-        ladder.RUNGS = ((method, 1), (COPIED, 1))
+        choice.RUNGS = ((method, 1), (COPIED, 1))
         targets = {int(i): int(counts[i]) + ADDED for i in thin}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -24,7 +24,7 @@ from sets import SETS, read_npz
 from balancegan.attributes import Attributes, Labels
 from balancegan.data.reading import read_images
 from balancegan.images import find_format
-from balancegan.synthesis.move_finder import find_moves
+from balancegan.samplers.move_finder import find_moves
 
 FILE = Path(__file__).parent / "results" / "moves.json"
 FIGURES = ("recognised", "recognised_moved", "recognised_familiar")

@@ -24,9 +24,9 @@ from scoring import Scorer
 
 from balancegan import ConditionalGANAugmenter
 from balancegan.pictures import tile_grid, write_png
-from balancegan.synthesis.reference import Reference
-from balancegan.synthesis.rejection import Screen
-from balancegan.synthesis.summary import name_fault
+from balancegan.quality.reference import Reference
+from balancegan.quality.screening import Screen
+from balancegan.samplers.summary import name_fault
 
 RESULTS = Path(__file__).parent / "results"
 PER_CLASS = 300

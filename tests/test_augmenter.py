@@ -10,7 +10,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from balancegan import ConditionalGANAugmenter, DataError, model_sampler
+from balancegan import ConditionalGANAugmenter, DataError
 from balancegan.gan import judge, settings
 from balancegan.gan.conditional_gan import ConditionalGAN
 from balancegan.gan.networks import (
@@ -18,6 +18,7 @@ from balancegan.gan.networks import (
     build_tutorial_generator,
 )
 from balancegan.gan.workers import Workers
+from balancegan.samplers import model_sampler
 
 from .conftest import make_images
 

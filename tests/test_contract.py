@@ -14,7 +14,8 @@ from imblearn.utils import estimator_checks as imblearn_checks
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_validate
 
-from balancegan import ConditionalGANAugmenter, images, recipe, shapes
+from balancegan import ConditionalGANAugmenter, images, shapes
+from balancegan.samplers import recipe
 
 from .conftest import make_images
 

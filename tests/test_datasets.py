@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from balancegan import ConditionalGANAugmenter, memory, read_dataset
 from balancegan.errors import DataError
-from balancegan.sampler import ImageOverSampler
+from balancegan.samplers.base import ImageOverSampler
 
 from .conftest import make_images
 

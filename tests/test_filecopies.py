@@ -18,7 +18,7 @@ from balancegan.data.writing import write_images
 from balancegan.errors import DataError, SimplerMethodWarning
 from balancegan.images import find_format
 from balancegan.pictures import encode_deep_png
-from balancegan.synthesis.moved import MovedCopies, shift_image
+from balancegan.samplers.copies import MovedCopies, shift_image
 
 SIDES = 70, 90
 LINEAGE = Lineage(

@@ -10,11 +10,11 @@ from balancegan.errors import DataError, SimplerMethodWarning
 from balancegan.gan import inversion
 from balancegan.gan.inversion import LatentFinder
 from balancegan.images import find_format
-from balancegan.synthesis import ladder, move_finder
-from balancegan.synthesis.interpolation import InterpolatingModel
-from balancegan.synthesis.ladder import Ladder, Laddered
-from balancegan.synthesis.moved import LARGEST_REPEATED, MovedCopies, shift_image
-from balancegan.synthesis.summary import describe_exceptions
+from balancegan.samplers import choice, move_finder
+from balancegan.samplers.choice import Ladder, Laddered
+from balancegan.samplers.copies import LARGEST_REPEATED, MovedCopies, shift_image
+from balancegan.samplers.interpolation import InterpolatingModel
+from balancegan.samplers.summary import describe_exceptions
 
 from .conftest import make_images
 
@@ -89,10 +89,10 @@ def fitted(tiny_classes):
 @pytest.fixture
 def accepting(monkeypatch):
     """Judges that accept nearly everything: a GAN of two steps makes noise."""
-    monkeypatch.setattr("balancegan.synthesis.rejection.LEAST_ACCEPTED", 0.01)
+    monkeypatch.setattr("balancegan.quality.screening.LEAST_ACCEPTED", 0.01)
     for limit in ("COPY", "REPEATED"):
-        monkeypatch.setattr(f"balancegan.synthesis.rejection.{limit}", -1.0)
-    accepts = "balancegan.synthesis.rejection.Limits.reasons"
+        monkeypatch.setattr(f"balancegan.quality.screening.{limit}", -1.0)
+    accepts = "balancegan.quality.screening.Limits.reasons"
     monkeypatch.setattr(accepts, lambda self, figures: np.full(len(figures), ""))
 
 
@@ -134,7 +134,7 @@ def test_where_every_class_gets_copies_as_many_of_each_are_moved(
             told[len(rows)] = others[-1]
             super().__init__(images, class_indices, rows, *others, **named)
 
-    monkeypatch.setattr(ladder, "MovedCopies", Remembers)
+    monkeypatch.setattr(choice, "MovedCopies", Remembers)
     fitted.set_params(gan_share=gan_share)
     try:
         fitted.resample(2.0)
@@ -188,9 +188,9 @@ def test_rejected_images_are_not_handed_out_in_silence(fitted, monkeypatch):
     def all_but_300(self, figures):
         return np.where(np.arange(len(figures)) < 300, "", "repeated")
 
-    monkeypatch.setattr("balancegan.synthesis.rejection.Limits.reasons", all_but_300)
+    monkeypatch.setattr("balancegan.quality.screening.Limits.reasons", all_but_300)
     for limit in ("COPY", "REPEATED"):
-        monkeypatch.setattr(f"balancegan.synthesis.rejection.{limit}", -1.0)
+        monkeypatch.setattr(f"balancegan.quality.screening.{limit}", -1.0)
     fitted.set_params(gan_only=True)
     try:
         with pytest.warns(SimplerMethodWarning, match="88 rejected images are used"):
@@ -213,7 +213,7 @@ def test_real_images_are_counted_that_are_added_to(fitted, tiny_classes, accepti
 def test_a_class_that_the_gan_is_bad_at_gets_images_between_real_ones(
     fitted, accepting, monkeypatch
 ):
-    monkeypatch.setattr(ladder, "RUNGS", (("interpolated", 2), ("copied", 1)))
+    monkeypatch.setattr(choice, "RUNGS", (("interpolated", 2), ("copied", 1)))
     fitted.set_params(gan_share=1)
     try:
         with pytest.warns(SimplerMethodWarning, match="between.*boot.*Copies.*sock"):
@@ -366,7 +366,7 @@ def test_copies_say_which_row_they_copy(fitted):
 
 
 def test_what_is_missing_of_the_gan_is_made_of_real_images(fitted, monkeypatch):
-    monkeypatch.setattr("balancegan.synthesis.rejection.LEAST_ACCEPTED", 1.1)
+    monkeypatch.setattr("balancegan.quality.screening.LEAST_ACCEPTED", 1.1)
     with pytest.warns(SimplerMethodWarning, match=r"Copies.*: shirt \(\d+ %\)"):
         X_bal, _ = fitted.resample({"shirt": 20})
     assert fitted.method_[47:].tolist() == ["copied"] * 8
@@ -374,7 +374,7 @@ def test_what_is_missing_of_the_gan_is_made_of_real_images(fitted, monkeypatch):
 
 
 def test_what_fills_up_is_no_copy_that_is_there_already(fitted, monkeypatch):
-    monkeypatch.setattr("balancegan.synthesis.rejection.LEAST_ACCEPTED", 1.1)
+    monkeypatch.setattr("balancegan.quality.screening.LEAST_ACCEPTED", 1.1)
     with pytest.warns(SimplerMethodWarning, match="shirt"):
         fitted.resample({"shirt": 42})
     assert fitted.method_[47:].tolist() == ["copied"] * 30
@@ -417,7 +417,7 @@ def test_the_first_of_many_are_what_fewer_would_be(fitted, accepting, share, rat
 
 
 def test_the_gan_alone_makes_as_many_as_are_wanted(fitted, monkeypatch):
-    monkeypatch.setattr("balancegan.synthesis.rejection.LEAST_ACCEPTED", 1.1)
+    monkeypatch.setattr("balancegan.quality.screening.LEAST_ACCEPTED", 1.1)
     fitted.set_params(gan_only=True)
     try:
         with pytest.warns(SimplerMethodWarning, match=r"rejected.*gan_only.*shirt"):

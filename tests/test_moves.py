@@ -9,10 +9,9 @@ from balancegan.attributes import Attributes, Labels
 from balancegan.cli import option_types
 from balancegan.errors import DataError
 from balancegan.images import find_format
-from balancegan.synthesis import move_finder
-from balancegan.synthesis.crossfit import CrossFittedJudge
-from balancegan.synthesis.move_finder import compare, find_moves
-from balancegan.synthesis.moved import (
+from balancegan.quality.crossfit import CrossFittedJudge
+from balancegan.samplers import move_finder
+from balancegan.samplers.copies import (
     HALF_TURN,
     MIRRORED,
     MOVES,
@@ -21,6 +20,7 @@ from balancegan.synthesis.moved import (
     MovedCopies,
     list_moves,
 )
+from balancegan.samplers.move_finder import compare, find_moves
 
 
 def copies_of(image, moves, moved=0.5):

@@ -18,7 +18,7 @@ from balancegan.cli.commands import main
 from balancegan.gan.presets import PRESETS
 from balancegan.gan.regions import Regions
 from balancegan.gan.training import TrainingRun
-from balancegan.recipe import plan_training
+from balancegan.samplers.recipe import plan_training
 
 from .conftest import make_images
 

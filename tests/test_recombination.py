@@ -12,7 +12,7 @@ from balancegan.gan.presets import PRESETS
 from balancegan.gan.regions import Regions
 from balancegan.gan.selection import Selection
 from balancegan.images import find_format
-from balancegan.synthesis.recombination import RecombiningModel
+from balancegan.samplers.recombination import RecombiningModel
 
 SIZES = (3, 4)
 SIDE = 8

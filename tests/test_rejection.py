@@ -12,18 +12,18 @@ from balancegan.evaluation.checks import run_checks
 from balancegan.evaluation.resampling import read_quality
 from balancegan.gan.selection import Selection
 from balancegan.images import find_format
-from balancegan.synthesis import crossfit, rejection
-from balancegan.synthesis.faults import FAULTS, REASONS, SHORT, describe_reason
-from balancegan.synthesis.reference import Reference
-from balancegan.synthesis.rejection import Limits, Screen, set_limits
-from balancegan.synthesis.summary import (
+from balancegan.quality import crossfit, screening
+from balancegan.quality.faults import FAULTS, REASONS, SHORT, describe_reason
+from balancegan.quality.reference import Reference
+from balancegan.quality.screening import Limits, Screen, set_limits
+from balancegan.samplers.summary import (
     Made,
     describe_exceptions,
     find_reason,
     is_fault,
     summarize,
 )
-from balancegan.synthesis.synthesis import Portion
+from balancegan.samplers.synthesis import Portion
 
 from .test_checks import make_result
 
@@ -72,7 +72,7 @@ def reference(request):
 
 @pytest.fixture(autouse=True)
 def look_at_as_many_as_there_are(monkeypatch):
-    monkeypatch.setattr(rejection, "N_TRIAL", N_LOOKED_AT)
+    monkeypatch.setattr(screening, "N_TRIAL", N_LOOKED_AT)
 
 
 def unseen(index, k):
@@ -211,12 +211,12 @@ def test_a_class_that_is_given_up_has_no_numbers(reference):
 
 
 def test_what_is_kept_of_earlier_images_is_bounded(reference, monkeypatch):
-    monkeypatch.setattr(rejection, "AT_ONCE", 20)
+    monkeypatch.setattr(screening, "AT_ONCE", 20)
     repetitions = []
     for most in (1_000, 30):
-        monkeypatch.setattr(rejection, "MOST_EARLIER", most)
+        monkeypatch.setattr(screening, "MOST_EARLIER", most)
         of_class = reference.of_classes(np.array([3]))
-        looked = rejection._Looked(Planted(unseen), Selection.of_class(3), of_class)
+        looked = screening._Looked(Planted(unseen), Selection.of_class(3), of_class)
         list(looked.at(0, 96))
         assert len(looked.flat) == min(96, most)
         repetitions.append(looked.figures()["repetition"].to_numpy())

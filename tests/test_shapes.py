@@ -10,8 +10,8 @@ from balancegan import ConditionalGANAugmenter
 from balancegan.cli.commands import main
 from balancegan.errors import DataError
 from balancegan.images import find_format
+from balancegan.samplers.copies import MovedCopies
 from balancegan.shapes import find_image_shape
-from balancegan.synthesis.moved import MovedCopies
 from tests.conftest import load_npz, make_images
 
 

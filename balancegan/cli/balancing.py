@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from balancegan.augmenter import ConditionalGANAugmenter
 from balancegan.balance import Plan
 from balancegan.cli.card import count_added, describe_balanced
 from balancegan.cli.options import SCREENING_PARAMETERS
@@ -31,7 +30,8 @@ from balancegan.memory import peak_memory_bytes
 from balancegan.phases import describe_times, present_times
 from balancegan.pictures import compare_real_and_synthetic, write_png
 from balancegan.progress import show_progress
-from balancegan.synthesis.moved import list_moves
+from balancegan.samplers.augmenter import ConditionalGANAugmenter
+from balancegan.samplers.copies import list_moves
 
 # In pictures
 SHOWN_PER_CLASS = 8

@@ -14,7 +14,7 @@ from balancegan.data.arrays import WEIGHT_KEY
 from balancegan.data.labelled import TEST, LabelledImages
 from balancegan.data.written import Examination
 from balancegan.evaluation.report import escape_markdown
-from balancegan.synthesis.faults import COPIED, GAN, INTERPOLATED, RECOMBINED, SHORT
+from balancegan.quality.faults import COPIED, GAN, INTERPOLATED, RECOMBINED, SHORT
 
 FIGURES = ("agreement", "diversity", "distance")
 JUDGED = ("accepted", "agreement", "real_agreement", "diversity")

@@ -14,7 +14,6 @@ import pandas as pd
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import get_tags
 
-from balancegan.augmenter import ConditionalGANAugmenter
 from balancegan.balance import class_counts
 from balancegan.cli.estimate import Limit, estimate_classifier, estimate_cost
 from balancegan.cli.tasks import Task
@@ -32,7 +31,8 @@ from balancegan.evaluation.result import EvaluationResult
 from balancegan.evaluation.splits import DEFAULT_FOLDS, find_splits
 from balancegan.images import find_format
 from balancegan.memory import allocate
-from balancegan.synthesis.synthesis import Portion
+from balancegan.samplers.augmenter import ConditionalGANAugmenter
+from balancegan.samplers.synthesis import Portion
 
 # Settings that are not the comparison's: it has seeds of its own
 UNCOMPARED = ("random_state", "log_dir", "tensorboard", "verbose")

@@ -25,7 +25,7 @@ from balancegan.evaluation.verdicts import (
 )
 from balancegan.images import ImageFormat
 from balancegan.phases import format_seconds
-from balancegan.synthesis.faults import GAN, SHORT
+from balancegan.quality.faults import GAN, SHORT
 
 BAR_WIDTH = 30
 SHOWN_VALUES = 50  # of a column

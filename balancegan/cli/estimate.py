@@ -16,7 +16,6 @@ import numpy as np
 
 import balancegan.gan.judge as own_judge
 from balancegan.attributes import Labels
-from balancegan.augmenter import ConditionalGANAugmenter
 from balancegan.downstream.classifiers import (
     TrainingRows,
     build_network,
@@ -29,9 +28,10 @@ from balancegan.gan.optimizers import Adam
 from balancegan.gan.presets import UNBOUNDED_STEPS, Preset
 from balancegan.gan.training import TrainingRun
 from balancegan.memory import peak_memory_bytes
-from balancegan.recipe import TrainingPlan, plan_training, prepare_run
-from balancegan.synthesis.crossfit import FEWEST_FOR_NETWORK, JUDGE_STEPS, N_FOLDS
-from balancegan.synthesis.rejection import N_TRIAL
+from balancegan.quality.crossfit import FEWEST_FOR_NETWORK, JUDGE_STEPS, N_FOLDS
+from balancegan.quality.screening import N_TRIAL
+from balancegan.samplers.augmenter import ConditionalGANAugmenter
+from balancegan.samplers.recipe import TrainingPlan, plan_training, prepare_run
 from balancegan.targets import read_attributes
 
 LIMIT_SECONDS = 20.0  # for all of an estimate

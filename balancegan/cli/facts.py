@@ -13,7 +13,7 @@ import click
 import numpy as np
 
 from balancegan.phases import PhaseTimes
-from balancegan.synthesis.faults import FAULTS, describe_reason
+from balancegan.quality.faults import FAULTS, describe_reason
 
 
 def echo_json(
@@ -76,7 +76,7 @@ def find_faults(
     Parameters
     ----------
     quality : sequence of mapping
-        Rows of :func:`balancegan.synthesis.summary.summarize`.
+        Rows of :func:`balancegan.samplers.summary.summarize`.
     name : callable
         From a class to what people call it.
     """

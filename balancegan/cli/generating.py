@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from balancegan.augmenter import ConditionalGANAugmenter
 from balancegan.data.archives import write_arrays
 from balancegan.data.arrays import MASK_KEY, MODEL_KEY, NUMBER_KEY
 from balancegan.data.filewriting import encode_image
@@ -18,7 +17,8 @@ from balancegan.files import whole_file, whole_folder
 from balancegan.gan.fingerprint import fingerprint
 from balancegan.gan.model import TrainedModel, own_share
 from balancegan.pictures import tile_grid, write_png
-from balancegan.synthesis.faults import GAN
+from balancegan.quality.faults import GAN
+from balancegan.samplers.augmenter import ConditionalGANAugmenter
 
 SHOWN_COLUMNS = 10  # in a picture
 

@@ -11,7 +11,6 @@ import numpy as np
 from joblib import cpu_count
 
 from balancegan.attributes import ONE_LABEL, Labels
-from balancegan.augmenter import ConditionalGANAugmenter
 from balancegan.balance import (
     VALIDATED,
     Plan,
@@ -34,8 +33,9 @@ from balancegan.evaluation.result import EvaluationResult
 from balancegan.gan.precision import has_gpu, may_have_gpu
 from balancegan.gan.presets import choose_preset
 from balancegan.images import ImageFormat
-from balancegan.recipe import plan_training
-from balancegan.synthesis.moved import AUTO
+from balancegan.samplers.augmenter import ConditionalGANAugmenter
+from balancegan.samplers.copies import AUTO
+from balancegan.samplers.recipe import plan_training
 from balancegan.targets import read_attributes
 
 SIDE_ON_CPU, SIDE_ON_GPU = 64, 128  # pixels that image files are brought to

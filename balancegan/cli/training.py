@@ -6,9 +6,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from balancegan.augmenter import ConditionalGANAugmenter
 from balancegan.data.labelled import LabelledImages
 from balancegan.progress import show_progress
+from balancegan.samplers.augmenter import ConditionalGANAugmenter
 
 
 def train_file(

@@ -130,7 +130,7 @@ DEFAULT_ARMS = BUILT_IN[:-1]
 def default_augmenter(**settings: Any) -> Any:
     """Return the sampler of the arms whose name begins with "cgan"."""
     # TensorFlow is not started for comparing other arms
-    from balancegan.augmenter import ConditionalGANAugmenter
+    from balancegan.samplers.augmenter import ConditionalGANAugmenter
 
     return ConditionalGANAugmenter(verbose=0, **settings)
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from balancegan.balance import class_text
 from balancegan.evaluation.result import EvaluationResult
-from balancegan.synthesis.faults import FAULTS, describe_reason
+from balancegan.quality.faults import FAULTS, describe_reason
 
 Outcome = Literal["issue", "tip", "passed", "not applicable", "not run"]
 

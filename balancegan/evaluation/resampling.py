@@ -19,7 +19,7 @@ from balancegan.balance import plain
 from balancegan.errors import DataError
 from balancegan.evaluation.labelling import Labelling
 from balancegan.memory import take_rows
-from balancegan.synthesis.faults import COPIED, METHODS
+from balancegan.quality.faults import COPIED, METHODS
 
 MARGIN = 0.5  # of the range, by which values may leave it: noise does, and is cut off
 JUDGED = (*METHODS, "instead", "accepted", "fault", "fault_share")
@@ -145,7 +145,7 @@ def read_quality(sampler: Any, names: Sequence[str] = ()) -> list[dict[str, Any]
         A row for each class that got images: "class", the values of its label or of
         its attributes; "gan", "copied" and the other methods, how many were made
         how; "accepted", the share of those looked at; "fault" and "fault_share", see
-        :func:`balancegan.synthesis.summary.name_fault`. None where nothing was looked
+        :func:`balancegan.samplers.summary.name_fault`. None where nothing was looked
         at. Empty where the sampler has no such table.
     """
     summary = getattr(sampler, "quality_summary_", None)

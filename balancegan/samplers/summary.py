@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from balancegan.synthesis.faults import (
+from balancegan.quality.faults import (
     COPIED,
     GAN,
     INTERPOLATED,
@@ -18,8 +18,8 @@ from balancegan.synthesis.faults import (
     REASONS,
     describe_reason,
 )
-from balancegan.synthesis.rejection import COPY, N_TRIAL, Screened
-from balancegan.synthesis.synthesis import Portion
+from balancegan.quality.screening import COPY, N_TRIAL, Screened
+from balancegan.samplers.synthesis import Portion
 
 MANY = 0.5  # of the images of a class: beyond, a fault of the generator
 MOST_NAMED = 10  # classes in a warning

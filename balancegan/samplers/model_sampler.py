@@ -34,16 +34,16 @@ from balancegan.errors import (
 from balancegan.gan.history import History
 from balancegan.gan.model import TrainedModel
 from balancegan.images import check_format, check_row_shape
-from balancegan.sampler import ImageOverSampler, without
-from balancegan.synthesis.ladder import Ladder
-from balancegan.synthesis.moved import list_moves
-from balancegan.synthesis.reference import Reference
-from balancegan.synthesis.summary import describe_exceptions
-from balancegan.synthesis.synthesis import Synthesis
+from balancegan.quality.reference import Reference
+from balancegan.samplers.base import ImageOverSampler, without
+from balancegan.samplers.choice import Ladder
+from balancegan.samplers.copies import list_moves
+from balancegan.samplers.summary import describe_exceptions
+from balancegan.samplers.synthesis import Synthesis
 
 if TYPE_CHECKING:
     from balancegan.downstream.amounts import ValidatedAmounts
-    from balancegan.synthesis.move_finder import FoundMoves
+    from balancegan.samplers.move_finder import FoundMoves
 
 COUNT = Interval(Integral, 1, None, closed="left")
 ABOVE_ZERO = Interval(Real, 0, None, closed="neither")
@@ -53,7 +53,7 @@ class ModelSampler(ImageOverSampler):
     """Asks a trained model for images. Abstract: who trained it is not known here.
 
     Its parameters and attributes are described where users see them, in
-    :class:`balancegan.augmenter.ConditionalGANAugmenter`.
+    :class:`balancegan.samplers.augmenter.ConditionalGANAugmenter`.
     """
 
     _parameter_constraints: dict = ImageOverSampler._parameter_constraints | {

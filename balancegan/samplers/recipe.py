@@ -19,8 +19,8 @@ from balancegan.gan.model import TrainedModel
 from balancegan.gan.precision import choose_precision
 from balancegan.gan.presets import choose_preset
 from balancegan.images import find_format
-from balancegan.model_sampler import ModelSampler
 from balancegan.progress import say_line, show_progress
+from balancegan.samplers.model_sampler import ModelSampler
 
 if TYPE_CHECKING:
     from balancegan.gan.checkpoint import CheckpointFolder
@@ -135,7 +135,7 @@ def prepare_run(
     Parameters
     ----------
     parameters : mapping
-        Of :class:`balancegan.augmenter.ConditionalGANAugmenter`.
+        Of :class:`balancegan.samplers.augmenter.ConditionalGANAugmenter`.
     images : ndarray of shape (n, ...)
         What is trained on, in the user's layout and range.
     labels : Labels

@@ -30,8 +30,8 @@ from balancegan.gan.history import History
 from balancegan.gan.model import draw_seed
 from balancegan.gan.precision import BFLOAT16, FLOAT32
 from balancegan.gan.presets import MOST_STEPS, PRESETS
-from balancegan.model_sampler import ABOVE_ZERO, ModelSampler
-from balancegan.recipe import (
+from balancegan.samplers.model_sampler import ABOVE_ZERO, ModelSampler
+from balancegan.samplers.recipe import (
     gather_workers,
     plan_training,
     prepare_run,
@@ -82,7 +82,7 @@ class ConditionalGANAugmenter(ModelSampler):
     reject : bool, default=True
         Look at the GAN's images, by judges trained on the real ones (about a minute),
         and reject copies, repetitions and those of other classes or unlike any; see
-        :mod:`balancegan.synthesis.rejection`.
+        :mod:`balancegan.quality.screening`.
     best_of : int, default=1
         Check so many images for each one that is taken, and take those that the judges
         are surest of. More give plainer, less varied images. 1: the first that are not
@@ -167,12 +167,12 @@ class ConditionalGANAugmenter(ModelSampler):
         For `sample_weight` of `fit`: 1, less where judges are less sure than of real.
     quality_ : DataFrame
         What was found of each synthetic image of the last resampling, in order; see
-        :class:`balancegan.synthesis.ladder.Laddered`.
+        :class:`balancegan.samplers.choice.Laddered`.
     quality_summary_ : DataFrame
-        The same for each class; see :func:`balancegan.synthesis.summary.summarize`.
+        The same for each class; see :func:`balancegan.samplers.summary.summarize`.
     moves_ : FoundMoves or None
         With `moves="auto"`, what the last resampling found, if it needed copies; see
-        :class:`balancegan.synthesis.move_finder.FoundMoves`.
+        :class:`balancegan.samplers.move_finder.FoundMoves`.
     validated_ : ValidatedAmounts or None
         With "validated", the amounts that `fit` tried, what each gained, and which it
         chose; see :class:`balancegan.downstream.amounts.ValidatedAmounts`. A loaded

@@ -34,7 +34,7 @@ def describe_reason(row: Mapping[Any, Any]) -> str:
     Parameters
     ----------
     row : mapping
-        A row of :func:`balancegan.synthesis.summary.summarize`.
+        A row of :func:`balancegan.samplers.summary.summarize`.
 
     Examples
     --------

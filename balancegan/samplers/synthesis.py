@@ -13,7 +13,7 @@ import numpy as np
 from balancegan.attributes import Attributes, Labels
 from balancegan.phases import spending_on_each
 from balancegan.progress import show_progress
-from balancegan.synthesis.moved import MovedCopies
+from balancegan.samplers.copies import MovedCopies
 
 COPYING, GENERATING = "Copying", "Generating"
 Maker = Callable[[np.ndarray], Iterator[np.ndarray]]
@@ -26,7 +26,7 @@ class Portion:
     Attributes
     ----------
     method : str
-        How they are made; see :mod:`balancegan.synthesis.ladder`.
+        How they are made; see :mod:`balancegan.samplers.choice`.
     numbers : ndarray of shape (n,), int
         Which images of that method and class.
     class_indices : ndarray of shape (n,), int

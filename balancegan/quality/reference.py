@@ -13,8 +13,8 @@ import pandas as pd
 
 from balancegan.images import ImageFormat
 from balancegan.memory import take_rows
-from balancegan.synthesis.crossfit import N_FOLDS, CrossFittedJudge
-from balancegan.synthesis.nearness import (
+from balancegan.quality.crossfit import N_FOLDS, CrossFittedJudge
+from balancegan.quality.nearness import (
     CHUNK,
     RealNeighbours,
     crop,

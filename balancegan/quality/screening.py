@@ -14,7 +14,7 @@ import pandas as pd
 from balancegan.gan.model import TrainedModel
 from balancegan.gan.quality import diversity_ratio
 from balancegan.gan.selection import Selection
-from balancegan.synthesis.reference import ClassReference, Reference
+from balancegan.quality.reference import ClassReference, Reference
 
 AT_ONCE = 512  # images that are measured together
 MOST_EARLIER = 10_000  # images of a class that later ones may be repetitions of

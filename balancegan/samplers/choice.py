@@ -21,18 +21,18 @@ from balancegan.balance import ROUNDING, Plan
 from balancegan.gan.model import TrainedModel
 from balancegan.gan.selection import Selection
 from balancegan.progress import show_progress
-from balancegan.synthesis.faults import COPIED, GAN, INTERPOLATED, METHODS, RECOMBINED
-from balancegan.synthesis.moved import MOVED, SHIFTED, MovedCopies
-from balancegan.synthesis.recombination import RecombiningModel
-from balancegan.synthesis.reference import Reference
-from balancegan.synthesis.rejection import Screen, Screened
-from balancegan.synthesis.summary import Made, summarize
-from balancegan.synthesis.synthesis import Portion
+from balancegan.quality.faults import COPIED, GAN, INTERPOLATED, METHODS, RECOMBINED
+from balancegan.quality.reference import Reference
+from balancegan.quality.screening import Screen, Screened
+from balancegan.samplers.copies import MOVED, SHIFTED, MovedCopies
+from balancegan.samplers.recombination import RecombiningModel
+from balancegan.samplers.summary import Made, summarize
+from balancegan.samplers.synthesis import Portion
 
 if TYPE_CHECKING:
     from balancegan.gan.inversion import LatentFinder
-    from balancegan.synthesis.interpolation import InterpolatingModel
-    from balancegan.synthesis.move_finder import FoundMoves
+    from balancegan.samplers.interpolation import InterpolatingModel
+    from balancegan.samplers.move_finder import FoundMoves
 
 # From how many real images of a class on; benchmarks/LOG.md has how this was found
 RUNGS = ((GAN, 8), (INTERPOLATED, 20), (COPIED, 1))
@@ -59,10 +59,10 @@ class Laddered:
     quality : DataFrame
         A row for each image, in the order of the portions: "class", "number", "method",
         "weight", the figures of
-        :meth:`balancegan.synthesis.reference.ClassReference.measure`, NaN of images
+        :meth:`balancegan.quality.reference.ClassReference.measure`, NaN of images
         that were not looked at, and "rejected", why it was, "" of those that were not.
     summary : DataFrame
-        See :func:`balancegan.synthesis.summary.summarize`.
+        See :func:`balancegan.samplers.summary.summarize`.
     """
 
     portions: list[Portion]
@@ -96,7 +96,7 @@ class Ladder:
         At most this share of the rows of a class, real and made, are images of the GAN,
         rounded up. 1: no limit.
     moves : sequence of str or None, default=("shift",)
-        How copies may be moved; see :class:`balancegan.synthesis.moved.MovedCopies`.
+        How copies may be moved; see :class:`balancegan.samplers.copies.MovedCopies`.
         None: it is found out when copies are first needed.
     found_moves : FoundMoves or None, default=None
         What was found out, where it was already.
@@ -334,7 +334,7 @@ class Ladder:
 
     def _interpolating(self, own: np.ndarray) -> "InterpolatingModel":
         from balancegan.gan.inversion import MOST_IMAGES, LatentFinder  # TensorFlow
-        from balancegan.synthesis.interpolation import InterpolatingModel
+        from balancegan.samplers.interpolation import InterpolatingModel
 
         if self.finder is None:
             self.finder = LatentFinder(self.model)
@@ -348,7 +348,7 @@ class Ladder:
         if self.moves is not None:
             return self.moves
         if self.found_moves is None:
-            from balancegan.synthesis.move_finder import find_moves  # imports Keras
+            from balancegan.samplers.move_finder import find_moves  # imports Keras
 
             self.found_moves = find_moves(
                 self.images,

@@ -23,15 +23,15 @@ from balancegan.attributes import Attributes
 from balancegan.images import ImageFormat
 from balancegan.memory import take_rows
 from balancegan.progress import show_progress
-from balancegan.synthesis.crossfit import N_FOLDS, CrossFittedJudge
-from balancegan.synthesis.moved import (
+from balancegan.quality.crossfit import N_FOLDS, CrossFittedJudge
+from balancegan.quality.nearness import CHUNK, number_near_copies, shrink
+from balancegan.samplers.copies import (
     HALF_TURN,
     MIRRORED,
     QUARTER_TURN,
     SHIFTED,
     turn_image,
 )
-from balancegan.synthesis.nearness import CHUNK, number_near_copies, shrink
 
 MOST_IMAGES = 3_000  # that judges are trained on and asked about
 MARGIN = 0.1  # of the images of a class: so many fewer may be recognised when moved

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from balancegan.attributes import unravel
-from balancegan.synthesis.simple_judge import SimpleJudge
+from balancegan.quality.simple_judge import SimpleJudge
 
 N_FOLDS = 3
 JUDGE_STEPS = 600

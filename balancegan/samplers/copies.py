@@ -2,7 +2,7 @@
 
 A copy may be shifted a little, which keeps the class of any image. It may be mirrored
 or turned where that keeps the class: the user says so, or
-:mod:`balancegan.synthesis.move_finder` found it out. What a copy copies, and how it is
+:mod:`balancegan.samplers.move_finder` found it out. What a copy copies, and how it is
 moved, depends on the seed and its number alone: the same copy can be made of an array
 at the model's size and of a file at full size.
 

@@ -1,0 +1,1 @@
+"""What images are worth: judges, likeness, and which generated images are rejected."""
