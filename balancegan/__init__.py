@@ -27,8 +27,8 @@ if TYPE_CHECKING:
         TrainingWarning,
         UnseenCombinationWarning,
     )
-    from balancegan.evaluation.arms import Arm
     from balancegan.evaluation.comparison import compare
+    from balancegan.evaluation.methods import Method
     from balancegan.evaluation.report import write_report
     from balancegan.evaluation.result import EvaluationResult
     from balancegan.samplers.augmenter import ConditionalGANAugmenter
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 __version__ = library_versions(["balancegan"])["balancegan"]
 
 __all__ = [
-    "Arm",
+    "Method",
     "CheckpointWarning",
     "ConditionalGANAugmenter",
     "DataError",
@@ -60,7 +60,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Arm": "evaluation.arms",
+    "Method": "evaluation.methods",
     "CheckpointWarning": "errors",
     "ConditionalGANAugmenter": "samplers.augmenter",
     "DataError": "errors",

@@ -203,10 +203,10 @@ def same_images(data):
     results = []
     for jobs in (1, 2):
         words = ["--steps", 20, "--seeds", 2, "--classifier-steps", 30, "--json"]
-        arms = ["--arms", "none,cgan", "--jobs", jobs]
+        methods = ["--methods", "none,cgan", "--jobs", jobs]
         done = subprocess.run(
             [sys.executable, "-m", "balancegan", "evaluate", str(data)]
-            + [str(word) for word in (*words, *arms)],
+            + [str(word) for word in (*words, *methods)],
             capture_output=True,
             text=True,
             check=False,

@@ -3,9 +3,10 @@
     python benchmarks/page.py
     python benchmarks/page.py --check
 
-Writes what stands between the marks of the documents anew, from results/arms_SET.json,
-filling_SET.json, copies_SET.json and validated_SET.json, and results/arms.png. --check
-writes nothing, and fails where the documents say something else.
+Writes what stands between the marks of the documents anew, from
+results/methods_SET.json, filling_SET.json, copies_SET.json and validated_SET.json, and
+results/methods.png. --check writes nothing, and fails where the documents say something
+else.
 """
 
 import argparse
@@ -13,12 +14,12 @@ import re
 import sys
 from pathlib import Path
 
-from arms_tables import (
-    arms_tables,
+from methods_tables import (
     classes_tables,
     copies_table,
     costs_table,
     draw_plot,
+    methods_tables,
     read,
     sets_table,
     still_table,
@@ -47,7 +48,7 @@ def main():
     parts = {
         "sets": sets_table(found),
         "still": still_table(found),
-        "arms": arms_tables(found),
+        "methods": methods_tables(found),
         "copies": copies_table(found),
         "classes": classes_tables(found),
         "costs": costs_table(found),
@@ -64,7 +65,7 @@ def main():
         if not options.check:
             (ROOT / name).write_text(new)
     if not options.check:
-        draw_plot(found, RESULTS / "arms.png")
+        draw_plot(found, RESULTS / "methods.png")
 
 
 if __name__ == "__main__":

@@ -2,15 +2,15 @@
 
     python benchmarks/make_lt.py fashion_mnist.npz fashion-lt-0.npz --draw 0
     python benchmarks/time_to_quality.py fashion-lt-0.npz --reference fashion.keras \
-        --name fashion_lt_0 --rival
+        --name fashion_lt_0 --baseline
 
 One training with default settings and a budget of as many minutes as the last mark;
 at every mark the averaged weights are copied as they are. 300 images a
-class are scored against the test images (see scoring.py). With --rival the tutorials'
-own loop is then trained on the same rows for as long. Writes
-results/quality_NAME.json and, of the final images, results/quality_NAME.png. States
-the work, in multiply-adds, and the rate of a plain convolution in the same run beside
-the seconds.
+class are scored against the test images (see scoring.py). With --baseline the
+tutorials' own loop is then trained on the same rows for as long. Writes
+results/quality_NAME.json and, of the final images, results/quality_NAME.png. States the
+work, in multiply-adds, and the rate of a plain convolution in the same run beside the
+seconds.
 """
 
 import argparse
@@ -139,7 +139,7 @@ def train_ours(train, minutes, seed):
         yield step, kept, at, step * work, made
 
 
-def train_rival(train, minutes, seed):
+def train_baseline(train, minutes, seed):
     """Yield the same of the tutorials' own loop."""
     images, labels = train
     rows = images[..., None].astype("float32") / 127.5 - 1
@@ -158,10 +158,10 @@ def train_rival(train, minutes, seed):
             drawn = loop.generator.predict([latents, classes], verbose=0)[..., 0]
             made[c] = np.round((drawn + 1) * 127.5).astype("uint8")
         halted += time.perf_counter() - before
-        yield step, step, at, step * rival_work_per_step(loop), made
+        yield step, step, at, step * baseline_work_per_step(loop), made
 
 
-def rival_work_per_step(loop):
+def baseline_work_per_step(loop):
     """Multiply-adds of a step of the tutorials' loop.
 
     The discriminator: half a batch twice, forward and backward (3 each), and a full
@@ -179,7 +179,7 @@ def main():
     parser.add_argument("--name", required=True, help="of the result")
     parser.add_argument("--minutes", type=float, nargs="+", default=[1, 2, 4, 8])
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--rival", action="store_true")
+    parser.add_argument("--baseline", action="store_true")
     options = parser.parse_args()
     with np.load(options.source, allow_pickle=False) as file:
         data = dict(file)
@@ -190,8 +190,8 @@ def main():
     few = np.flatnonzero(np.bincount(train[1]) <= FEW_SHOT).tolist()
 
     marks, rates = [], [convolution_rate()]
-    for who, trained in (("balancegan", train_ours), ("tutorial", train_rival)):
-        if who == "tutorial" and not options.rival:
+    for who, trained in (("balancegan", train_ours), ("tutorial", train_baseline)):
+        if who == "tutorial" and not options.baseline:
             continue
         marks_of_run = trained(train, options.minutes, options.seed)
         for step, kept_step, seconds, work, made in marks_of_run:
@@ -220,7 +220,7 @@ def main():
         "command": f"python benchmarks/time_to_quality.py {Path(options.source).name} "
         f"--reference {Path(options.reference).name} --name {options.name} "
         f"--minutes {' '.join(f'{m:g}' for m in options.minutes)} "
-        f"--seed {options.seed}" + " --rival" * options.rival,
+        f"--seed {options.seed}" + " --baseline" * options.baseline,
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "convolution_multiply_adds_per_second": rates,
         "marks": marks,

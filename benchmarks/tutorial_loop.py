@@ -1,4 +1,4 @@
-"""The tutorials' own training loop, as the rival in speed and in quality.
+"""The tutorials' own training loop, as the baseline in speed and in quality.
 
 Networks, settings and order of work are those of the conditional GAN that Keras
 tutorials train on MNIST, with Keras as a tutorial uses it: two compiled models that

@@ -30,11 +30,11 @@ RESULTS = Path(__file__).parent / "results"
 
 
 class TakeTurns(keras.callbacks.Callback):
-    """After each block of our steps, times it, then a block of the rival's."""
+    """After each block of our steps, times it, then a block of the baseline's."""
 
-    def __init__(self, rival, block):
+    def __init__(self, baseline, block):
         super().__init__()
-        self.rival, self.block = rival, block
+        self.baseline, self.block = baseline, block
         self.rates = {"ours": [], "tutorial": []}
         self.steps = 0
 
@@ -49,7 +49,7 @@ class TakeTurns(keras.callbacks.Callback):
         ours = self.block / (time.perf_counter() - self.started)
         started = time.perf_counter()
         for _ in range(self.block):
-            self.rival.step()
+            self.baseline.step()
         self.started = time.perf_counter()
         if self.steps == self.block:  # both have compiled
             return
@@ -76,8 +76,8 @@ def main():
         class_power=preset.class_power,
         seed=0,
     )
-    rival = TutorialLoop(image_format.to_model_range(images), labels, seed=0)
-    turns = TakeTurns(rival, options.steps)
+    baseline = TutorialLoop(image_format.to_model_range(images), labels, seed=0)
+    turns = TakeTurns(baseline, options.steps)
     gan = build_gan(image_format.image_shape, [1] * 10, preset, seed=0)
     gan.fit(to_dataset(batches), shuffle=False, verbose=0, callbacks=[turns])
     rates = turns.rates

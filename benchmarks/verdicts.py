@@ -5,8 +5,8 @@
 Simulated runs, judged by the comparison's own `paired_difference`. Folds: differences
 vary between folds (correlated, as overlapping training parts make them) and between
 seeds; "seeds as pairs" is what averaging the seeds of a fold prevents. Classes: recalls
-of two arms and five baselines that do not differ. One test part: two arms that are
-equally good, each better on images of its own. Writes results/verdicts.json.
+of two methods and five baselines that do not differ. One test part: two methods that
+are equally good, each better on images of its own. Writes results/verdicts.json.
 """
 
 import itertools
@@ -53,7 +53,7 @@ def judge_folds(n_folds, n_seeds, ratio, correlation, effect):
 
 
 def judge_classes(n_classes, n_seeds, n_chosen_from):
-    """Return how often any class has a verdict where no arm differs."""
+    """Return how often any class has a verdict where no method differs."""
     rng = np.random.default_rng([n_classes, n_seeds])
     wrong = 0
     for _ in range(N_OTHERS):

@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 
-from balancegan import Arm, ConditionalGANAugmenter, compare, write_report
+from balancegan import ConditionalGANAugmenter, Method, compare, write_report
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--steps", type=int, help="instead of the preset's 3,000")
@@ -31,14 +31,14 @@ X_train, y_train = X_train[np.concatenate(rows)], y_train[np.concatenate(rows)]
 # What is no rival gets a verdict, against nothing and against the best of the rivals.
 # Each class has 11 images at least, so that SMOTE finds its five neighbours
 augmenter = ConditionalGANAugmenter(image_shape=(8, 8), steps=options.steps, verbose=0)
-arms = [
+methods = [
     "none",
     "oversample+augment",
-    Arm("smote", SMOTE(), rival=True),
-    Arm("cgan", augmenter),
+    Method("smote", SMOTE(), rival=True),
+    Method("cgan", augmenter),
 ]
 result = compare(
-    arms,
+    methods,
     X_train,
     y_train,
     X_test,

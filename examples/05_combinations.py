@@ -14,7 +14,7 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 
-from balancegan import Arm, ConditionalGANAugmenter, compare, write_report
+from balancegan import ConditionalGANAugmenter, Method, compare, write_report
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--steps", type=int, help="instead of the preset's")
@@ -47,9 +47,9 @@ test = draw_pairs(parts[1], parts[3], 1_000, aligned=1 / N_DIGITS, seed=2)
 # Rare combinations are put together of real images, where it can be seen which pixels
 # belong to which attribute. No GAN is trained then
 augmenter = ConditionalGANAugmenter(steps=options.steps, verbose=0)
-arms = ["none", "oversample", "oversample+augment", Arm("cgan", augmenter)]
+methods = ["none", "oversample", "oversample+augment", Method("cgan", augmenter)]
 classifier = LogisticRegression(C=0.1, max_iter=1000)
-result = compare(arms, *train, *test, classifier=classifier, seeds=options.seeds)
+result = compare(methods, *train, *test, classifier=classifier, seeds=options.seeds)
 print(result.summary()[["combination_accuracy", "difference", "low", "high"]].round(3))
 print(result.verdict().sentence)
 write_report(result, options.out)

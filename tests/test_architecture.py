@@ -93,7 +93,7 @@ MAY_IMPORT = {
 }
 # Of other rooms these modules alone know ours, and of the GAN no more than said
 ONE_DOOR = {
-    ("evaluation", "samplers"): {"evaluation.arms"},
+    ("evaluation", "samplers"): {"evaluation.methods"},
     ("evaluation", "quality"): {"evaluation.checks", "evaluation.resampling"},
     ("evaluation", "targets"): {"evaluation.labelling"},
     ("cli", "targets"): {"cli.estimate", "cli.tasks"},

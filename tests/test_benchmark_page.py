@@ -18,23 +18,23 @@ def page(monkeypatch):
     import page
 
     yield page
-    for name in ("page", "arms_tables", "tables", "filling", "arms", "sets"):
+    for name in ("page", "methods_tables", "tables", "filling", "methods", "sets"):
         sys.modules.pop(name, None)
 
 
 @pytest.fixture
 def many_tested(page, monkeypatch):
     """So many test images that one more makes no difference."""
-    import arms_tables
+    import methods_tables
 
-    tested = dict.fromkeys(arms_tables.TESTED, (10**9,) * 10)
-    monkeypatch.setattr(arms_tables, "TESTED", tested)
+    tested = dict.fromkeys(methods_tables.TESTED, (10**9,) * 10)
+    monkeypatch.setattr(methods_tables, "TESTED", tested)
 
 
-def run(arm, seed, accuracy, recall=(0.5, 0.7)):
+def run(method, seed, accuracy, recall=(0.5, 0.7)):
     return {
         "draw": 0,
-        "arm": arm,
+        "method": method,
         "judge": "network",
         "seed": seed,
         "balanced_accuracy": accuracy,
@@ -47,8 +47,8 @@ def run(arm, seed, accuracy, recall=(0.5, 0.7)):
 @pytest.fixture
 def results(page, tmp_path):
     runs = [
-        run(arm, seed, accuracy + 0.01 * seed)
-        for arm, accuracy in (
+        run(method, seed, accuracy + 0.01 * seed)
+        for method, accuracy in (
             ("none", 0.5),
             ("oversample", 0.6),
             ("oversample+augment", 0.8),
@@ -57,7 +57,7 @@ def results(page, tmp_path):
         )
         for seed in range(3)
     ]
-    file = tmp_path / "arms_blood.json"
+    file = tmp_path / "methods_blood.json"
     file.write_text(json.dumps({"runs": runs}))
     return page.read(tmp_path)
 
@@ -116,9 +116,9 @@ def test_the_gan_is_compared_with_images_moved_and_mixed_as_the_bar_has_them(
     page, tmp_path, best, compared
 ):
     ours = ("cgan", "cgan+augment", "cgan+augment+mixup")
-    runs = [run(arm, 0, 0.7) for arm in (*ours, "none", "oversample")]
+    runs = [run(method, 0, 0.7) for method in (*ours, "none", "oversample")]
     runs.append(run(best, 0, 0.9))
-    (tmp_path / "arms_blood.json").write_text(json.dumps({"runs": runs}))
+    (tmp_path / "methods_blood.json").write_text(json.dumps({"runs": runs}))
     assert page.read(tmp_path)[0].ours == compared
 
 
@@ -136,8 +136,8 @@ def test_copies_are_no_bar_but_the_gan_is_measured_by_them(page, results):
     assert row.endswith(" | 2 |")
 
 
-def test_the_arm_of_copies_writes_what_ours_does_without_an_image_of_the_gan(page):
-    import arms
+def test_the_method_of_copies_writes_what_ours_does_without_an_image_of_the_gan(page):
+    import methods
     import numpy as np
 
     from balancegan.evaluation.labelling import learn_labels
@@ -146,11 +146,11 @@ def test_the_arm_of_copies_writes_what_ours_does_without_an_image_of_the_gan(pag
     images = rng.integers(0, 256, (30, 8, 8), dtype="uint8")
     y = np.repeat([0, 1], [20, 10])
     labelling, indices = learn_labels(y, len(y))
-    task = arms.Task(images, indices, labelling, images, y, None)
-    ours, *others = arms.make_arms(task, ["copies", "copies+augment+mixup"])
-    assert [(arm.name, arm.mixup) for arm in (ours, *others)] == [
+    task = methods.Task(images, indices, labelling, images, y, None)
+    ours, *others = methods.make_methods(task, ["copies", "copies+augment+mixup"])
+    assert [(method.name, method.mixup) for method in (ours, *others)] == [
         ("copies", 0),
-        ("copies+augment+mixup", arms.MIXUP),
+        ("copies+augment+mixup", methods.MIXUP),
     ]
     sampler = ours.sampler.set_params(random_state=0, reject=False, gan_share=0.1)
     x_copies, _ = sampler.fit(images, y).set_params(gan_share=0).resample()
@@ -162,23 +162,23 @@ def test_the_arm_of_copies_writes_what_ours_does_without_an_image_of_the_gan(pag
     assert np.array_equal(x_ours[30 + n_gan :], x_copies[30:-n_gan])
 
 
-def test_of_combinations_there_are_no_arms_of_copies(page):
-    import arms
+def test_of_combinations_there_are_no_methods_of_copies(page):
+    import methods
     import numpy as np
 
     from balancegan.evaluation.labelling import learn_labels
 
     images, y = np.zeros((4, 8, 8), dtype="uint8"), np.array([[0, 1], [0, 2]] * 2)
     labelling, indices = learn_labels(y, len(y))
-    task = arms.Task(images, indices, labelling, images, y, None)
-    found = arms.make_arms(task, ["cgan", "cgan-2min", "copies"])
-    assert [arm.name for arm in found] == ["cgan", "cgan-2min"]
+    task = methods.Task(images, indices, labelling, images, y, None)
+    found = methods.make_methods(task, ["cgan", "cgan-2min", "copies"])
+    assert [method.name for method in found] == ["cgan", "cgan-2min"]
 
 
 def test_where_only_a_quick_gan_was_tried_that_is_compared(page, tmp_path):
-    arms = {"none": 0.5, "oversample+augment": 0.8, "cgan-2min+augment": 0.9}
-    runs = [run(arm, 0, accuracy) for arm, accuracy in arms.items()]
-    (tmp_path / "arms_blood.json").write_text(json.dumps({"runs": runs}))
+    methods = {"none": 0.5, "oversample+augment": 0.8, "cgan-2min+augment": 0.9}
+    runs = [run(method, 0, accuracy) for method, accuracy in methods.items()]
+    (tmp_path / "methods_blood.json").write_text(json.dumps({"runs": runs}))
     (found,) = page.read(tmp_path)
     assert found.settings_of_ours == [("quick", "cgan-2min+augment")]
     assert "`cgan-2min+augment`, class by class" in page.classes_tables([found])
@@ -186,10 +186,10 @@ def test_where_only_a_quick_gan_was_tried_that_is_compared(page, tmp_path):
 
 
 def test_the_table_of_sets_has_a_row_for_each_classifier(page, tmp_path):
-    arms = ("none", "oversample", "cgan")
-    runs = [run(arm, 0, 0.7) for arm in arms]
+    methods = ("none", "oversample", "cgan")
+    runs = [run(method, 0, 0.7) for method in methods]
     runs += [one | {"judge": "linear"} for one in runs]
-    (tmp_path / "arms_blood.json").write_text(json.dumps({"runs": runs}))
+    (tmp_path / "methods_blood.json").write_text(json.dumps({"runs": runs}))
     rows = page.sets_table(page.read(tmp_path)).splitlines()[2:]
     assert [row.split(" | ")[1] for row in rows] == ["network", "linear"]
 
@@ -201,7 +201,7 @@ def test_seeds_of_a_draw_are_no_draws(page, results):
         runs.frame.assign(
             draw=draw,
             balanced_accuracy=runs.frame["balanced_accuracy"]
-            + (runs.frame["arm"] == "cgan+augment") * 0.03 * (1 - draw),
+            + (runs.frame["method"] == "cgan+augment") * 0.03 * (1 - draw),
         )
         for draw in range(3)
     ]
@@ -212,9 +212,9 @@ def test_seeds_of_a_draw_are_no_draws(page, results):
 
 
 @pytest.mark.usefixtures("many_tested")
-def test_arms_far_behind_do_not_widen_the_interval_to_the_bar(page, results):
+def test_methods_far_behind_do_not_widen_the_interval_to_the_bar(page, results):
     (runs,) = results
-    bar = runs.frame.query("arm == 'oversample+augment'")["balanced_accuracy"]
+    bar = runs.frame.query("method == 'oversample+augment'")["balanced_accuracy"]
     noise = pd.Series([0.001, -0.002, 0.001], index=range(3))
 
     def high(accuracy):
@@ -230,8 +230,8 @@ def test_arms_far_behind_do_not_widen_the_interval_to_the_bar(page, results):
 def test_few_shot_recall_is_compared_with_the_best_of_it(page, results):
     (runs,) = results
     few = {"none": 0.1, "oversample": 0.6, "oversample+augment": 0.5}
-    shown = runs.frame["arm"].map(few).fillna(0.55)
-    rows = page.arms_tables([replace(runs, frame=runs.frame.assign(few_shot=shown))])
+    shown = runs.frame["method"].map(few).fillna(0.55)
+    rows = page.methods_tables([replace(runs, frame=runs.frame.assign(few_shot=shown))])
     cells = {
         row.split(" | ")[0]: row.strip("| ").split(" | ")
         for row in rows.splitlines()[4:]
@@ -250,16 +250,18 @@ def test_a_quick_gan_is_paired_with_the_default(page, results):
 
 
 def test_runs_that_are_there_are_not_run_again(page, monkeypatch, tmp_path, capsys):
-    import arms
+    import methods
 
-    words = "--only digits --draws 0 --seeds 0 --arms none --judges linear --data ."
+    words = "--only digits --draws 0 --seeds 0 --methods none --judges linear --data ."
     words += f" --results {tmp_path / 'again'}"
-    monkeypatch.setattr(arms, "STEPS", 1)
-    monkeypatch.setattr(sys, "argv", ["arms.py", *words.split()])
+    monkeypatch.setattr(methods, "STEPS", 1)
+    monkeypatch.setattr(sys, "argv", ["methods.py", *words.split()])
     for printed in (1, 0):
-        arms.main()
-        assert capsys.readouterr().out.count('"arm": "none"') == printed
-    (one,) = json.loads((tmp_path / "again" / "arms_digits.json").read_text())["runs"]
+        methods.main()
+        assert capsys.readouterr().out.count('"method": "none"') == printed
+    (one,) = json.loads((tmp_path / "again" / "methods_digits.json").read_text())[
+        "runs"
+    ]
     assert (one["draw"], one["seed"], one["judge"]) == (0, 0, "linear")
 
 
@@ -273,16 +275,16 @@ def test_one_pair_is_no_verdict(page, results):
 def test_pairs_are_matched_by_draw_and_seed(page, results):
     (runs,) = results
     frame = pd.concat([runs.frame, runs.frame.assign(draw=1)])
-    frame = frame[~((frame["arm"] == "cgan+augment") & (frame["draw"] == 1))]
+    frame = frame[~((frame["method"] == "cgan+augment") & (frame["draw"] == 1))]
     mixed = replace(runs, frame=frame.sample(frac=1, random_state=0))
     found = mixed.to_bar("cgan+augment")
     assert found.n_pairs == 3
     assert found.mean == pytest.approx(0.05)
 
 
-def test_arms_are_set_side_by_side_on_the_runs_that_all_of_them_have(page, results):
+def test_methods_are_set_side_by_side_on_the_runs_that_all_of_them_have(page, results):
     (runs,) = results
-    of_others = runs.frame[~runs.frame["arm"].isin(["cgan+augment", "oversample"])]
+    of_others = runs.frame[~runs.frame["method"].isin(["cgan+augment", "oversample"])]
     harder = of_others.assign(
         draw=1, balanced_accuracy=of_others["balanced_accuracy"] - 0.4
     )
@@ -300,8 +302,8 @@ def test_every_class_has_a_row(page, results):
 
 
 @pytest.mark.usefixtures("many_tested")
-def test_a_class_is_compared_with_each_arm_without_a_gan(page, tmp_path):
-    arms = {"none": 0.5, "oversample": 0.6, "oversample+augment": 0.8}
+def test_a_class_is_compared_with_each_method_without_a_gan(page, tmp_path):
+    methods = {"none": 0.5, "oversample": 0.6, "oversample+augment": 0.8}
     recalls = {
         "none": [(0.2, 0.7), (0.21, 0.7), (0.19, 0.7)],
         "oversample": [(0.3, 0.7), (0.6, 0.7), (0.1, 0.7)],
@@ -309,11 +311,11 @@ def test_a_class_is_compared_with_each_arm_without_a_gan(page, tmp_path):
         "cgan+augment": [(0.5, 0.7)] * 3,
     }
     runs = [
-        run(arm, seed, arms.get(arm, 0.7), recall)
-        for arm, of_seeds in recalls.items()
+        run(method, seed, methods.get(method, 0.7), recall)
+        for method, of_seeds in recalls.items()
         for seed, recall in enumerate(of_seeds)
     ]
-    (tmp_path / "arms_blood.json").write_text(json.dumps({"runs": runs}))
+    (tmp_path / "methods_blood.json").write_text(json.dumps({"runs": runs}))
     lines = page.classes_tables(page.read(tmp_path)).splitlines()
     titles, _, first, second = (line.strip("| ").split(" | ") for line in lines[2:])
     assert titles[2:] == ["to the bar", "to `none`", "to `oversample`"]
@@ -494,7 +496,7 @@ def test_pairs_spread_by_an_image_of_the_rarest_class(page, results):
     assert same.high - same.mean == pytest.approx(4.303 * an_image / 3**0.5, rel=1e-3)
     of_class = runs.difference_of_class("oversample", "none", 0)
     assert (of_class.low, of_class.high) == (0, 0)  # no pair differs at all
-    for row in runs.frame.index[runs.frame["arm"] == "oversample"]:
+    for row in runs.frame.index[runs.frame["method"] == "oversample"]:
         runs.frame.at[row, "recall"] = [0.5 + 2 / 69, 0.7]
     fresh = replace(runs, frame=runs.frame.copy())
     of_class = fresh.difference_of_class("oversample", "none", 0)

@@ -29,10 +29,10 @@ ADDED = {
 
 
 def make_run(
-    arm, seed, accuracy, added=None, figures=None, n_test=100, judged=(), **fields
+    method, seed, accuracy, added=None, figures=None, n_test=100, judged=(), **fields
 ):
     """Facts of a run that is right on a share of the images of either class."""
-    rng = np.random.default_rng([seed, len(arm)])
+    rng = np.random.default_rng([seed, len(method)])
     true = np.repeat([0, 1], n_test)
     right = rng.random(len(true)) < accuracy
     predicted = np.where(right, true, 1 - true)
@@ -40,7 +40,7 @@ def make_run(
     n_added = [0, 50] if added else [0, 0]
     figures = figures if added else None
     return {
-        "arm": arm,
+        "method": method,
         "split": 0,
         "seed": seed,
         "figures": overall_figures(true, predicted, None, [900, 40])
@@ -86,33 +86,33 @@ def make_result(
     seeds=4,
     leaks=(0, 0),
 ):
-    """A comparison of none and oversample with an arm called ours."""
-    arms = {"none": 0.7, "oversample": 0.75, "ours": accuracy}
+    """A comparison of none and oversample with a method called ours."""
+    methods = {"none": 0.7, "oversample": 0.75, "ours": accuracy}
     runs = [
         make_run(
-            arm,
+            method,
             seed,
             share,
-            added if arm == "ours" else None,
+            added if method == "ours" else None,
             figures,
             n_test,
-            judged=judged if arm == "ours" else [],
+            judged=judged if method == "ours" else [],
         )
         for seed in range(seeds)
-        for arm, share in arms.items()
+        for method, share in methods.items()
     ]
     settings = {
-        "arms": [
+        "methods": [
             {
                 "name": name,
-                "rival": name != "ours",
+                "baseline": name != "ours",
                 "sampler": None,
                 "transform": None,
                 "mixup": 0.0,
                 "weighted": False,
                 "images_of": name,
             }
-            for name in arms
+            for name in methods
         ],
         "classes": CLASSES,
         "attributes": ["label"],
@@ -132,14 +132,14 @@ def make_result(
 
 
 def outcomes(result):
-    return {(check.code, check.arm): check.outcome for check in run_checks(result)}
+    return {(check.code, check.method): check.outcome for check in run_checks(result)}
 
 
 def test_good_images_pass_everything():
     found = run_checks(make_result())
     assert {check.outcome for check in found} == {"passed"}
     assert {check.code for check in found} == set(TITLES)
-    assert [check.code for check in found if check.arm is None] == ["BG004", "BG005"]
+    assert [check.code for check in found if check.method is None] == ["BG004", "BG005"]
 
 
 def test_a_fault_that_the_sampler_has_found_is_told():
@@ -176,7 +176,7 @@ def test_a_bad_figure_is_found_and_no_other(figures, code, outcome):
     assert found[0].code == code
     assert found[0].outcome == outcome
     assert "shirt" in found[0].message
-    assert found[0].arm == "ours"
+    assert found[0].method == "ours"
     assert {check.outcome for check in found[1:]} == {"passed"}
 
 
@@ -220,18 +220,18 @@ def test_what_could_not_be_measured_has_not_passed():
         assert found[code, "ours"] == "not run"
 
 
-def test_an_arm_that_adds_nothing_has_no_images_to_check():
+def test_an_method_that_adds_nothing_has_no_images_to_check():
     found = outcomes(make_result(added=None))
     for code in ("BG001", "BG002", "BG003", "BG004"):
         assert found[code, "ours"] == "not applicable"
 
 
-def test_an_arm_of_copies_only_has_its_generator_checked():
+def test_an_method_of_copies_only_has_its_generator_checked():
     failed = {**JUDGED[0], "gan": 0, "copied": 50, "instead": 50, "fault": "unlike"}
     none = dict.fromkeys(ADDED, 0)
     result = make_result(added=none, figures={}, judged=[failed])
-    checks = {(check.code, check.arm): check for check in run_checks(result)}
-    assert checks["BG001", "ours"].message == "The arm adds only real images again."
+    checks = {(check.code, check.method): check for check in run_checks(result)}
+    assert checks["BG001", "ours"].message == "The method adds only real images again."
     assert checks["BG007", "ours"].outcome == "tip"
     assert checks["BG203", "ours"].outcome == "tip"
 

@@ -14,10 +14,10 @@ from sklearn.linear_model import LogisticRegression
 from balancegan import ConditionalGANAugmenter
 from balancegan.downstream.classifiers import AugmentedBatches, TrainingRows
 from balancegan.errors import DataError
-from balancegan.evaluation.arms import Arm
 from balancegan.evaluation.checks import run_checks
 from balancegan.evaluation.comparison import compare
 from balancegan.evaluation.labelling import learn_labels
+from balancegan.evaluation.methods import Method
 from balancegan.evaluation.report import gather_facts, render_report
 from balancegan.evaluation.resampling import resample
 from balancegan.evaluation.result import EvaluationResult
@@ -50,10 +50,10 @@ X_TEST, Y_TEST = half_bright(TEST, 1)
 PAIRS = list(map(tuple, Y.to_numpy()))
 
 
-def compare_pairs(arms, **how):
+def compare_pairs(methods, **how):
     test = {"X_test": X_TEST, "y_test": Y_TEST} if "cv" not in how else {}
     settings = {"classifier": LINEAR, "seeds": 1, "verbose": 0, **test, **how}
-    return compare(arms, X, Y, **settings)
+    return compare(methods, X, Y, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -67,30 +67,30 @@ def test_figures_are_those_of_the_predictions(result):
     predicted = model.fit(flat(X), Y["garment"]).predict(flat(X_TEST))
     right = pd.Series(predicted == Y_TEST["garment"])
     by_pair = right.groupby([Y_TEST["garment"], Y_TEST["light"]]).mean()
-    run = result.runs_frame.query("arm == 'none'").iloc[0]
+    run = result.runs_frame.query("method == 'none'").iloc[0]
     assert run["combination_accuracy"] == pytest.approx(by_pair.mean())
     assert run["worst_combination"] == pytest.approx(by_pair.min())
     assert run["few_shot"] == pytest.approx(by_pair.mean())  # all have few
-    frame = result.combinations_frame.query("arm == 'none' and seed == 0")
+    frame = result.combinations_frame.query("method == 'none' and seed == 0")
     assert list(frame["combination"]) == [
         "bag, day", "bag, night", "boot, day", "boot, night"
     ]  # fmt: skip
     np.testing.assert_allclose(frame["accuracy"], by_pair.to_numpy())
     assert list(frame["n_train"]) == [40, 2, 1, 38]
     assert list(frame["n_test"]) == [30] * 4
-    rows = result.frame.query("arm == 'none' and seed == 0")
+    rows = result.frame.query("method == 'none' and seed == 0")
     np.testing.assert_allclose(
         rows["combination_recall"], by_pair.groupby("garment").mean()
     )
 
 
-def test_arms_are_told_apart_by_combinations(result):
+def test_methods_are_told_apart_by_combinations(result):
     assert result.figure == "combination_accuracy"
     summary = result.summary()
     # The light gives the garment away in training; alone it would be right in half
     assert summary["combination_accuracy"]["none"] < 0.75
     assert summary["combination_accuracy"]["oversample"] > 0.85
-    assert result.best_rival == summary["combination_accuracy"].idxmax()
+    assert result.best_baseline == summary["combination_accuracy"].idxmax()
     again = EvaluationResult.from_json(result.to_json())
     pd.testing.assert_frame_equal(again.summary(), summary)
 
@@ -99,7 +99,7 @@ def test_folds_of_a_confounded_set_show_by_combinations_what_recalls_hide():
     result = compare_pairs(["oversample"], cv=2)
     none = result.summary().loc["none"]
     assert none["balanced_accuracy"] > none["combination_accuracy"] + 0.1
-    n_test = result.combinations_frame.query("arm == 'none'").groupby("combination")
+    n_test = result.combinations_frame.query("method == 'none'").groupby("combination")
     assert n_test["n_test"].sum().to_dict() == {
         "bag, day": 40, "bag, night": 2, "boot, day": 1, "boot, night": 38
     }  # fmt: skip
@@ -107,7 +107,7 @@ def test_folds_of_a_confounded_set_show_by_combinations_what_recalls_hide():
 
 
 def test_samplers_of_one_label_balance_the_combinations(result):
-    added = result.combinations_frame.query("arm == 'oversample' and seed == 0")
+    added = result.combinations_frame.query("method == 'oversample' and seed == 0")
     assert list(added["n_added"]) == [0, 38, 39, 2]
 
 
@@ -180,9 +180,9 @@ def test_our_augmenter_is_told_every_attribute(monkeypatch):
     augmenter = ConditionalGANAugmenter(
         sampling_strategy="combinations", gan_only=True, steps=1, verbose=0
     )
-    result = compare_pairs([Arm("cgan", augmenter)])
+    result = compare_pairs([Method("cgan", augmenter)])
     assert seen == [("garment", "light")]
-    added = result.combinations_frame.query("arm == 'cgan'")
+    added = result.combinations_frame.query("method == 'cgan'")
     assert list(added["n_added"]) == [0, 38, 39, 2]
     assert result.runs[1]["judged"][0]["class"] == "bag, night"
     named = [c.message for c in run_checks(result) if c.code.startswith("BG20")]
@@ -290,14 +290,17 @@ def test_reports_show_the_combinations(result):
     facts = gather_facts(result)
     assert [row["n_train"] for row in facts["combinations"]] == [1, 2, 38, 40]
     frame = result.combinations_frame
-    rarest = frame[(frame["combination"] == "boot, day") & (frame["arm"] == "none")]
+    rarest = frame[(frame["combination"] == "boot, day") & (frame["method"] == "none")]
     shown = facts["combinations"][0]["accuracies"]["none"]
     assert shown == pytest.approx(rarest["accuracy"].mean())
     text = read_html(result).text
     for said in ("Accuracy of combinations", "boot, day", "worst combination"):
         assert said in text
     lines = render_report(result, "md").splitlines()
-    for table in ("| arm | accuracy of combinations", "| combination | real training"):
+    for table in (
+        "| method | accuracy of combinations",
+        "| combination | real training",
+    ):
         first = next(k for k, line in enumerate(lines) if line.startswith(table))
         widths = {line.count("|") for line in lines[first : first + 4]}
         assert len(widths) == 1
@@ -332,7 +335,7 @@ def test_one_image_of_a_rare_combination_is_no_evidence_for_its_class():
     )
     for run in result.runs:
         figures = run["classes"][result.settings["classes"].index(BAG)]
-        figures["combination_recall"] = 0.5 + 0.5 * (run["arm"] == "mine")
+        figures["combination_recall"] = 0.5 + 0.5 * (run["method"] == "mine")
         run["figures"]["g_mean"] = run["seed"] / 9  # or the seeds are the same
     difference = result.verdict("mine").classes[BAG]["against_none"]
     assert difference.mean == pytest.approx(0.5)

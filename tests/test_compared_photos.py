@@ -62,20 +62,20 @@ def median_sharpness(images):
     return np.median([measure_sharpness(image) for image in images])
 
 
-def added_by(comparison, arm):
-    """Return what an arm's sampler adds to the training part of a comparison."""
+def added_by(comparison, method):
+    """Return what a method's sampler adds to the training part of a comparison."""
     labelled = comparison.labelled
     splits, image_format, labelling = find_splits(
         labelled.images, labelled.targets, *comparison.test_part
     )
-    (sampler,) = (one.sampler for one in comparison.arms if one.name == arm)
+    (sampler,) = (one.sampler for one in comparison.methods if one.name == method)
     made = resample(sampler, *splits[0].given, labelling, seed=0)
     assert image_format.image_shape == (*SHOWN, 3)
     return made.images[made.is_new]
 
 
 def test_photos_are_compared_at_the_size_of_their_files(folder, asked):
-    result = run("evaluate", folder, "--arms", "oversample,cgan", *QUICK)
+    result = run("evaluate", folder, "--methods", "oversample,cgan", *QUICK)
     said = " ".join(result.stderr.split())
     assert "compared at 100x96 pixels; generated images are 64x61, enlarged" in said
     (comparison,) = asked
@@ -83,11 +83,11 @@ def test_photos_are_compared_at_the_size_of_their_files(folder, asked):
     assert comparison.test_part[0].shape == (6, *SHOWN, 3)
 
 
-@pytest.mark.parametrize("arm", ["oversample", "cgan"])
-def test_copies_are_as_sharp_as_originals(folder, asked, arm):
-    run("evaluate", folder, "--arms", "oversample,cgan", *QUICK)
+@pytest.mark.parametrize("method", ["oversample", "cgan"])
+def test_copies_are_as_sharp_as_originals(folder, asked, method):
+    run("evaluate", folder, "--methods", "oversample,cgan", *QUICK)
     (comparison,) = asked
-    added = added_by(comparison, arm)
+    added = added_by(comparison, method)
     assert len(added) == 8
     ratio = median_sharpness(added) / median_sharpness(comparison.labelled.images)
     assert 0.95 < ratio < 1.05
@@ -118,10 +118,12 @@ def test_generated_images_are_enlarged_and_their_blur_is_seen():
 
 
 def test_a_size_that_is_given_is_that_of_the_gan_too(folder, asked):
-    run("evaluate", folder, "--arms", "cgan", "--size", "80", *QUICK)
+    run("evaluate", folder, "--methods", "cgan", "--size", "80", *QUICK)
     (comparison,) = asked
     assert comparison.labelled.images.shape[1:3] == (80, 80)
-    (sampler,) = {arm.sampler for arm in comparison.arms if arm.name == "cgan"}
+    (sampler,) = {
+        method.sampler for method in comparison.methods if method.name == "cgan"
+    }
     assert isinstance(sampler, ConditionalGANAugmenter)
 
 
@@ -133,7 +135,9 @@ def test_balance_compares_files_at_their_size_after_it_read_them_smaller(
     (comparison,) = asked
     assert comparison.labelled.images.shape == (16, *SHOWN, 3)
     assert comparison.test_part[0].shape == (6, *SHOWN, 3)
-    (sampler,) = {arm.sampler for arm in comparison.arms if arm.name == "cgan"}
+    (sampler,) = {
+        method.sampler for method in comparison.methods if method.name == "cgan"
+    }
     assert sampler.size == (16, 16)
     assert median_sharpness(added_by(comparison, "cgan")) > 0.95 * median_sharpness(
         comparison.labelled.images
@@ -146,21 +150,25 @@ def test_no_images_are_generated_next_to_much_larger_files(tmp_path, asked):
         place.mkdir(parents=True)
         for k, photo in enumerate(make_photos(n, n, (150, 150))):
             Image.fromarray(photo).save(place / f"{k}.png")
-    for arms, share in (("cgan", 0.0), ("oversample", None)):
-        options = ["--arms", arms, "--folds", "2", *QUICK]
+    for methods, share in (("cgan", 0.0), ("oversample", None)):
+        options = ["--methods", methods, "--folds", "2", *QUICK]
         result = run("evaluate", tmp_path / "large", *options)
         is_said = "no images are generated" in " ".join(result.stderr.split())
         assert is_said == (share == 0.0)
-    (sampler,) = {arm.sampler for arm in asked[0].arms if arm.name == "cgan"}
+    (sampler,) = {
+        method.sampler for method in asked[0].methods if method.name == "cgan"
+    }
     assert sampler.augmenter.gan_share == 0
     run("evaluate", tmp_path / "large", "--gan-share", "0.2", *options[2:])
-    (sampler,) = {arm.sampler for arm in asked[2].arms if arm.name == "cgan"}
+    (sampler,) = {
+        method.sampler for method in asked[2].methods if method.name == "cgan"
+    }
     assert sampler.augmenter.gan_share == 0.2
 
 
 def test_a_comparison_of_photos_says_what_each_method_adds(folder, tmp_path):
     report = tmp_path / "report.md"
-    options = ["--arms", "oversample,cgan", *QUICK, "--json", "--report", report]
+    options = ["--methods", "oversample,cgan", *QUICK, "--json", "--report", report]
     result = run("evaluate", folder, *options)
     assert result.exit_code == 0, result.stderr
     said = " ".join(result.stderr.split())
@@ -203,6 +211,6 @@ def test_bad_classifiers_are_refused_before_any_work(folder, tmp_path, monkeypat
         (["--classifier", damaged], "cannot be used as a classifier"),
         (["--fine-tune"], "Only a trained Keras model"),
     ):
-        result = run("evaluate", folder, "--arms", "none", *options)
+        result = run("evaluate", folder, "--methods", "none", *options)
         assert result.exit_code == 2
         assert said in " ".join(result.stderr.split())

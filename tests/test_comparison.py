@@ -4,32 +4,34 @@ import pytest
 
 from balancegan.evaluation.metrics import Difference, paired_difference
 from balancegan.evaluation.result import EvaluationResult
-from balancegan.evaluation.verdicts import ArmVerdict, distinct_pairs
+from balancegan.evaluation.verdicts import MethodVerdict, distinct_pairs
 
 from .test_checks import make_result
 
 matplotlib.use("agg")
 
-RIVALS = ["none", "class_weight", "oversample", "smote", "augment"]
+BASELINES = ["none", "class_weight", "oversample", "smote", "augment"]
 
 
 def simulate(rng, effect=0.0, n_seeds=3, n_draws=3, n_ours=1, behind=()):
-    """Facts of arms that are all equally good but for ours; seeds matter to all.
+    """Facts of methods that are all equally good but for ours; seeds matter to all.
 
     Those that are behind are so by thirty points.
     """
-    arms = [*RIVALS, *(f"ours{k or ''}" for k in range(n_ours))]
+    methods = [*BASELINES, *(f"ours{k or ''}" for k in range(n_ours))]
     runs = []
     for split in range(n_draws):
         for seed in range(n_seeds):
             of_seed = rng.normal(0.8, 0.01)
-            for arm in arms:
-                recall = of_seed + rng.normal(0, 0.01) + effect * (arm not in RIVALS)
-                recall -= 0.3 * (arm in behind)
+            for method in methods:
+                recall = (
+                    of_seed + rng.normal(0, 0.01) + effect * (method not in BASELINES)
+                )
+                recall -= 0.3 * (method in behind)
                 row = {"class": "bag", "recall": recall, "n_test": 1000}
                 runs.append(
                     {
-                        "arm": arm,
+                        "method": method,
                         "split": split,
                         "seed": seed,
                         "figures": {"balanced_accuracy": recall},
@@ -39,7 +41,7 @@ def simulate(rng, effect=0.0, n_seeds=3, n_draws=3, n_ours=1, behind=()):
                     }
                 )
     settings = {
-        "arms": [{"name": name, "rival": name in RIVALS} for name in arms],
+        "methods": [{"name": name, "baseline": name in BASELINES} for name in methods],
         "classes": ["bag"],
         "attributes": ["label"],
         "n_splits": 1,
@@ -52,7 +54,7 @@ def simulate(rng, effect=0.0, n_seeds=3, n_draws=3, n_ours=1, behind=()):
 )
 def test_no_effect_is_rarely_taken_for_one(n_seeds, n_draws, n_ours):
     rng = np.random.default_rng(0)
-    # Of several arms on trial the best one, which looks better than it is
+    # Of several methods on trial the best one, which looks better than it is
     found = [
         simulate(rng, 0.0, n_seeds, n_draws, n_ours).verdict().overall
         for _ in range(1_000)
@@ -78,16 +80,18 @@ def test_a_true_effect_is_found():
         (1, {"none"}, 1, 4),
     ],
 )
-def test_of_several_arms_those_count_that_may_be_the_best(n_ours, behind, lower, upper):
+def test_of_several_methods_those_count_that_may_be_the_best(
+    n_ours, behind, lower, upper
+):
     result = simulate(np.random.default_rng(1), n_ours=n_ours, behind=behind)
     figures = result.runs_frame.pivot_table(
-        "balanced_accuracy", ["split", "seed"], "arm"
+        "balanced_accuracy", ["split", "seed"], "method"
     )
     verdict = result.verdict()
-    found = verdict.against_best_rival
+    found = verdict.against_best_baseline
     expected = paired_difference(
-        figures[verdict.arm],
-        figures[verdict.best_rival],
+        figures[verdict.method],
+        figures[verdict.best_baseline],
         splits=figures.index.get_level_values("split"),
         n_chosen_from=upper,
         n_tried=lower,
@@ -101,7 +105,7 @@ def test_seeds_of_a_fold_are_no_pairs_of_their_own():
     result = simulate(rng, n_seeds=4, n_draws=5)
     result.settings["n_splits"] = 5
     verdict = result.verdict()
-    means = result.runs_frame.groupby(["arm", "split"])["balanced_accuracy"].mean()
+    means = result.runs_frame.groupby(["method", "split"])["balanced_accuracy"].mean()
     expected = paired_difference(
         means["ours"], means["none"], test_share=1 / 4, resolution=1 / 1000
     )
@@ -121,7 +125,7 @@ def test_one_seed_has_a_verdict_on_folds_alone():
     assert on_a_test_part.verdict().overall == "not enough runs"
 
 
-def test_the_best_rival_is_no_reason_to_say_anything_of_a_class():
+def test_the_best_baseline_is_no_reason_to_say_anything_of_a_class():
     rng, wrong = np.random.default_rng(0), 0
     for _ in range(500):
         result = simulate(rng, n_draws=1)
@@ -148,31 +152,31 @@ def test_the_plot_shows_what_the_frame_says():
         "bag (900)",
     ]
     drawn = np.asarray(ax.containers[2].lines[0].get_xdata(), dtype=float)
-    means = result.frame.query("arm == 'ours'").groupby("class")["recall"].mean()
+    means = result.frame.query("method == 'ours'").groupby("class")["recall"].mean()
     np.testing.assert_allclose(drawn, means[["shirt", "bag"]])
-    with pytest.raises(ValueError, match="Received: arms="):
+    with pytest.raises(ValueError, match="Received: methods="):
         result.plot(["other"])
 
 
 def test_seeds_that_agree_by_chance_all_count():
     result = simulate(np.random.default_rng(0), n_seeds=6, n_draws=1)
-    arms = result.arms
+    methods = result.methods
     for run in result.runs:
-        level = 0.5 + 0.1 * (run["seed"] % 2) * (run["arm"] != arms[0])
+        level = 0.5 + 0.1 * (run["seed"] % 2) * (run["method"] != methods[0])
         run["figures"] = dict.fromkeys(run["figures"], level)
         run["confusion"] = [[1, 0], [0, 1]]
-    pairs = distinct_pairs(result.runs, arms[1], arms[0])
+    pairs = distinct_pairs(result.runs, methods[1], methods[0])
     assert len(pairs) == 6
     for run in result.runs:
         run["figures"] = dict.fromkeys(run["figures"], 0.5)
-    assert len(distinct_pairs(result.runs, arms[1], arms[0])) == 1
+    assert len(distinct_pairs(result.runs, methods[1], methods[0])) == 1
 
 
-def make_verdict(best, best_rival="smote", none=(0.051, 0.01, 0.09)):
+def make_verdict(best, best_baseline="smote", none=(0.051, 0.01, 0.09)):
     against = [Difference(*bounds, 5) for bounds in (none, best)]
-    means = {"cgan": 0.957, "none": 0.906, best_rival: 0.945}
-    return ArmVerdict(
-        "cgan", best_rival, *against, {}, means, "balanced accuracy", "folds"
+    means = {"cgan": 0.957, "none": 0.906, best_baseline: 0.945}
+    return MethodVerdict(
+        "cgan", best_baseline, *against, {}, means, "balanced accuracy", "folds"
     )
 
 

@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from balancegan import ConditionalGANAugmenter
 from balancegan.evaluation import compare
 
-ARMS = {
+METHODS = {
     "twice": RandomOverSampler(),
     "gan": ConditionalGANAugmenter(steps=3, batch_size=8, reject=False, verbose=0),
 }
@@ -35,7 +35,7 @@ def test_a_cluster_finds_what_one_process_finds(cluster, small_images, classifie
     settings = {"classifier": classifier, "classifier_steps": 5, "seeds": 2}
 
     def figures(**more):
-        found = compare(ARMS, X, y, cv=2, verbose=0, **settings, **more).runs
+        found = compare(METHODS, X, y, cv=2, verbose=0, **settings, **more).runs
         return [
             {name: value for name, value in run.items() if "seconds" not in name}
             for run in found

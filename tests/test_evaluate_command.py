@@ -46,12 +46,21 @@ def patient(monkeypatch):
 @pytest.mark.usefixtures("patient")
 def test_evaluate_compares_on_the_test_part(data, tmp_path):
     report = tmp_path / "report.html"
-    arms = "none, class_weight,cgan"
-    options = ["--arms", arms, "--seeds", "2", "--report", report, "--json", *QUICK]
+    methods = "none, class_weight,cgan"
+    options = [
+        "--methods",
+        methods,
+        "--seeds",
+        "2",
+        "--report",
+        report,
+        "--json",
+        *QUICK,
+    ]
     result = run("evaluate", data, *options)
     assert result.exit_code == 0, result.output
     read = EvaluationResult.from_json(result.stdout)
-    assert read.arms == ["none", "class_weight", "cgan"]
+    assert read.methods == ["none", "class_weight", "cgan"]
     assert read.settings["classes"] == ["left", "<b>", "right"]
     assert read.frame["n_test"].eq(12).all()
     assert "runs in about" in result.stderr
@@ -61,7 +70,7 @@ def test_evaluate_compares_on_the_test_part(data, tmp_path):
 
 
 def test_evaluate_compares_on_folds(data, tmp_path):
-    options = ["--arms", "none", "--seeds", "1", "--quiet", "--json", *QUICK]
+    options = ["--methods", "none", "--seeds", "1", "--quiet", "--json", *QUICK]
     facts = {}
     for name, more in (
         ("folds", ["--folds", "2"]),
@@ -90,7 +99,7 @@ def test_a_dry_run_says_so_where_steps_are_too_slow_to_measure(data, monkeypatch
 
 def test_finished_runs_are_kept(data, tmp_path):
     cache = tmp_path / "cache"
-    options = ["--arms", "oversample", "--seeds", "2", "--cache", cache, *QUICK]
+    options = ["--methods", "oversample", "--seeds", "2", "--cache", cache, *QUICK]
     first, again = (
         json.loads(run("evaluate", data, *options, "--json", "--quiet").stdout)
         for _ in range(2)
@@ -140,7 +149,9 @@ def test_balance_evaluates_in_one_go(data, tmp_path, monkeypatch):
     ((comparison, n_jobs),) = asked
     assert n_jobs == 2
     assert comparison.seeds == 4
-    (sampler,) = {arm.sampler for arm in comparison.arms if arm.name == "cgan"}
+    (sampler,) = {
+        method.sampler for method in comparison.methods if method.name == "cgan"
+    }
     assert (sampler.sampling_strategy, sampler.steps) == (0.5, 2)
 
 
@@ -155,7 +166,7 @@ def test_a_dry_run_of_both_says_how_long_both_take(data, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["evaluate", "--arms", "gan"], "There is no arm called 'gan'"),
+        (["evaluate", "--methods", "gan"], "There is no method called 'gan'"),
         (["evaluate", "--report", "report.pdf"], "ends in .html"),
         (["evaluate", "--report", "no/report.html"], "cannot be written"),
         (["evaluate", "--group-key", "x_test"], "one entry for each of 53"),
@@ -214,15 +225,23 @@ ON_PAIRS = ["--attributes", "light", "--balance-on", "label,light"]
 def test_evaluate_knows_attributes(confounded, tmp_path, monkeypatch):
     monkeypatch.setattr(Comparison, "estimate", lambda self: ESTIMATE)
     report = tmp_path / "report.html"
-    arms = ["--arms", "oversample,cgan", "--seeds", "1", "--report", report, *QUICK]
+    methods = [
+        "--methods",
+        "oversample,cgan",
+        "--seeds",
+        "1",
+        "--report",
+        report,
+        *QUICK,
+    ]
     gan = ["--gan-only", "--no-reject"]
-    result = run("evaluate", confounded, *arms, *ON_PAIRS, *gan, "--json")
+    result = run("evaluate", confounded, *methods, *ON_PAIRS, *gan, "--json")
     assert result.exit_code == 0, result.output
     assert "accuracy of combinations" in " ".join(result.stderr.split())
     read = EvaluationResult.from_json(result.stdout)
     assert read.settings["attributes"] == ["label", "light"]
     assert read.settings["class_attribute"] == "label"
-    added = read.combinations_frame.groupby("arm")["n_added"].sum()
+    added = read.combinations_frame.groupby("method")["n_added"].sum()
     assert added.to_dict() == {"none": 0, "oversample": 79, "cgan": 79}
     assert "boot, day" in report.read_text()
 
@@ -235,7 +254,9 @@ def test_balance_evaluates_what_it_balances(confounded, tmp_path, monkeypatch):
     monkeypatch.setattr("balancegan.cli.display.Display.show_comparison", print)
     result = run("balance", confounded, *out, *ON_PAIRS, "--evaluate")
     assert result.exit_code == 0, result.output
-    (sampler,) = {arm.sampler for arm in asked[0].arms if arm.name == "cgan"}
+    (sampler,) = {
+        method.sampler for method in asked[0].methods if method.name == "cgan"
+    }
     assert sampler.balance_on == ["label", "light"]
     assert list(asked[0].test_part[1].columns) == ["label", "light"]
 
@@ -251,8 +272,8 @@ def test_a_test_part_without_the_attribute_is_refused(
     result = run("evaluate", other, *ON_PAIRS)
     assert result.exit_code == 2
     assert "none called 'light'" in " ".join(result.stderr.split())
-    arms = ["--arms", "none", "--seeds", "1", *QUICK, "--folds", "2"]
-    assert run("evaluate", other, *ON_PAIRS, *arms).exit_code == 0
+    methods = ["--methods", "none", "--seeds", "1", *QUICK, "--folds", "2"]
+    assert run("evaluate", other, *ON_PAIRS, *methods).exit_code == 0
 
 
 def test_a_bad_test_part_is_refused_before_any_work(data, tmp_path, monkeypatch):

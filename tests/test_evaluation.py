@@ -21,10 +21,10 @@ from sklearn.pipeline import make_pipeline
 
 from balancegan.errors import DataError
 from balancegan.evaluation import comparison, runcache
-from balancegan.evaluation.arms import Arm
 from balancegan.evaluation.checks import run_checks
 from balancegan.evaluation.comparison import compare
 from balancegan.evaluation.labelling import learn_labels
+from balancegan.evaluation.methods import Method
 from balancegan.evaluation.resampling import resample
 from balancegan.evaluation.result import EvaluationResult
 
@@ -81,26 +81,26 @@ def runs_of(result):
 
 def test_of_real_images_again_nothing_is_asked():
     again = X_TRAIN[60:], Y_TRAIN[60:]
-    arms = [Arm("copies", Appends(*again)), Arm("again", AppendsAgain(*again))]
-    result = compare_given(arms, seeds=1)
-    copies, said = (run for run in result.runs if run["arm"] != "none")
+    methods = [Method("copies", Appends(*again)), Method("again", AppendsAgain(*again))]
+    result = compare_given(methods, seeds=1)
+    copies, said = (run for run in result.runs if run["method"] != "none")
     assert (copies["added"]["n"], copies["added"]["n_equal_train"]) == (6, 6)
     assert (said["added"]["n"], said["added"]["n_equal_train"]) == (0, 0)
     for run in (copies, said):
         assert [row["n_added"] for row in run["classes"]] == [0, 0, 6]
     assert copies["figures"] == said["figures"]
-    found = {c.arm: c.outcome for c in run_checks(result) if c.code == "BG001"}
+    found = {c.method: c.outcome for c in run_checks(result) if c.code == "BG001"}
     assert found == {"copies": "issue", "again": "not applicable"}
 
 
-def test_a_row_per_arm_split_seed_and_class():
+def test_a_row_per_method_split_seed_and_class():
     result = compare_given(["oversample", "smote"], seeds=[3, 8])
     frame = result.frame
     assert len(frame) == 3 * 2 * 3
-    assert not frame.duplicated(["arm", "split", "seed", "class"]).any()
-    assert list(result.runs_frame["arm"]) == ["none", "oversample", "smote"] * 2
+    assert not frame.duplicated(["method", "split", "seed", "class"]).any()
+    assert list(result.runs_frame["method"]) == ["none", "oversample", "smote"] * 2
     assert list(result.runs_frame["seed"]) == [3] * 3 + [8] * 3
-    per_class = frame[(frame["arm"] == "smote") & (frame["seed"] == 8)]
+    per_class = frame[(frame["method"] == "smote") & (frame["seed"] == 8)]
     assert per_class["n_train"].tolist() == [40, 20, 6]
     assert per_class["n_added"].tolist() == [0, 20, 34]
     assert per_class["n_test"].tolist() == [15] * 3
@@ -142,7 +142,7 @@ def test_samplers_and_classifiers_are_given_the_training_part_alone():
         given = Remembers.seen[2 * fold : 2 * fold + 2]
         np.testing.assert_array_equal(given[0][0], given[1][0])
         held_out = everything - {row.tobytes() for row in given[0][0]}
-        rows = result.frame.query("split == @fold and seed == 0 and arm == 'mine'")
+        rows = result.frame.query("split == @fold and seed == 0 and method == 'mine'")
         assert rows["n_test"].sum() == len(held_out) == 22
     together = [row.tobytes() for X, _ in Remembers.seen[::2] for row in X]
     assert {together.count(row) for row in everything} == {2}
@@ -185,7 +185,7 @@ def test_real_held_out_images_help():
     assert " % balanced accuracy: better than doing nothing, the best " in (
         verdict.sentence
     )
-    assert result.best_rival == "none"
+    assert result.best_baseline == "none"
 
 
 def test_mislabelled_images_harm():
@@ -204,9 +204,9 @@ def test_mislabelled_images_harm():
 
 def test_images_of_the_test_part_in_training_are_counted():
     result = compare_given({"smuggler": Appends(X_TEST[:7], Y_TEST[:7])}, seeds=1)
-    by_arm = {run["arm"]: run["added"] for run in result.runs}
-    assert by_arm["smuggler"]["n_equal_test"] == 7
-    assert by_arm["none"] == dict.fromkeys(by_arm["none"], 0)
+    by_method = {run["method"]: run["added"] for run in result.runs}
+    assert by_method["smuggler"]["n_equal_test"] == 7
+    assert by_method["none"] == dict.fromkeys(by_method["none"], 0)
     copier = compare_given({"copier": Appends(X_TRAIN[:9], Y_TRAIN[:9])}, seeds=1)
     assert copier.runs[1]["added"]["n_equal_train"] == 9
     assert copier.runs[1]["added"]["n_equal_test"] == 0
@@ -252,7 +252,7 @@ def test_fresh_images_pass_the_checks():
     assert not [check for check in checks if check.outcome == "issue"]
 
 
-def test_added_images_of_arms_on_trial_are_measured():
+def test_added_images_of_methods_on_trial_are_measured():
     fresh, classes = stripes(30, seed=4)
     labels = np.array(["left", "middle", "right"])[classes]
     copies = X_TRAIN[:12].repeat(2, axis=0)
@@ -260,11 +260,11 @@ def test_added_images_of_arms_on_trial_are_measured():
         {
             "fresh": Appends(fresh, labels),
             "copies": Appends(copies, np.repeat("left", 24)),
-            "smote": Arm("smote"),
+            "smote": Method("smote"),
         },
         seeds=1,
     )
-    frame = result.frame.set_index(["arm", "class"])
+    frame = result.frame.set_index(["method", "class"])
     assert frame.loc[("fresh", "right"), "diversity"] == pytest.approx(1, abs=0.1)
     assert frame.loc[("copies", "left"), "near_copies"] == 1
     assert np.isnan(frame.loc[("copies", "right"), "near_copies"])
@@ -272,7 +272,7 @@ def test_added_images_of_arms_on_trial_are_measured():
 
 
 def test_runs_that_repeat_themselves_are_no_evidence():
-    class_weight = Arm("weighted", weighted=True)
+    class_weight = Method("weighted", weighted=True)
     result = compare_given([class_weight], seeds=4)
     difference = result.verdict("weighted").against_none
     assert difference.n_pairs == 1
@@ -385,7 +385,7 @@ def test_other_data_or_settings_find_nothing_in_the_cache(tmp_path):
 def test_what_took_long_to_sample_is_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(runcache, "LONG", 1e-9)
     sampler = CountsDown()
-    arms = [Arm("plain", sampler), Arm("weighted", sampler, weighted=True)]
+    methods = [Method("plain", sampler), Method("weighted", sampler, weighted=True)]
     from balancegan.evaluation import trials
 
     learn = trials.train_estimator
@@ -398,15 +398,15 @@ def test_what_took_long_to_sample_is_kept(tmp_path, monkeypatch):
     CountsDown.left = 1
     monkeypatch.setattr(trials, "train_estimator", learn_until_weighted)
     with pytest.raises(Stops):
-        compare_given(arms, seeds=1, cache_dir=tmp_path)
+        compare_given(methods, seeds=1, cache_dir=tmp_path)
     assert len(list(tmp_path.glob("rows-*"))) == 1
     monkeypatch.setattr(trials, "train_estimator", learn)
-    resumed = compare_given(arms, seeds=1, cache_dir=tmp_path)  # samples no more
+    resumed = compare_given(methods, seeds=1, cache_dir=tmp_path)  # samples no more
     CountsDown.left = 2
-    assert runs_of(compare_given(arms, seeds=1)) == runs_of(resumed)
+    assert runs_of(compare_given(methods, seeds=1)) == runs_of(resumed)
     CountsDown.left = 0
     other = LogisticRegression(C=0.1)
-    judged = compare_given(arms, seeds=1, cache_dir=tmp_path, classifier=other)
+    judged = compare_given(methods, seeds=1, cache_dir=tmp_path, classifier=other)
     assert judged.runs_frame["seconds_resample"].equals(
         resumed.runs_frame["seconds_resample"]
     )
@@ -416,7 +416,7 @@ def test_what_took_long_to_sample_is_kept(tmp_path, monkeypatch):
 def test_damaged_entries_are_made_again(tmp_path, monkeypatch, content):
     monkeypatch.setattr(runcache, "LONG", 1e-9)
     CountsDown.left = 2
-    ask = partial(compare_given, [Arm("plain", CountsDown())], seeds=1)
+    ask = partial(compare_given, [Method("plain", CountsDown())], seeds=1)
     first = ask(cache_dir=tmp_path)
     entries = [*tmp_path.glob("run-*"), *tmp_path.glob("rows-*")]
     assert len(entries) == 3
@@ -428,10 +428,10 @@ def test_damaged_entries_are_made_again(tmp_path, monkeypatch, content):
 
 
 def test_what_cannot_be_told_apart_is_not_cached(tmp_path):
-    arms = [Arm("odd", transform=lambda images, rng: images)]
+    methods = [Method("odd", transform=lambda images, rng: images)]
     with pytest.raises(DataError, match="lambdas"):
-        compare_given(arms, seeds=1, cache_dir=tmp_path)
-    compare_given(arms, seeds=1)
+        compare_given(methods, seeds=1, cache_dir=tmp_path)
+    compare_given(methods, seeds=1)
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="no folder"):
         compare_given(["none"], seeds=1, cache_dir=tmp_path / "file" / "x")
@@ -451,15 +451,15 @@ def test_a_changed_function_or_version_finds_nothing_in_the_cache(
         importlib.invalidate_caches()
         shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
         change = importlib.import_module("changing").change
-        result = ask([Arm("changed", transform=change)])
+        result = ask([Method("changed", transform=change)])
         means.append(result.summary()["balanced_accuracy"]["changed"])
     assert means[0] == means[2] > 0.9
     assert means[1] == pytest.approx(1 / 3)
     n_files = len(list((tmp_path / "cache").iterdir()))
-    ask([Arm("changed", transform=change)])
+    ask([Method("changed", transform=change)])
     assert len(list((tmp_path / "cache").iterdir())) == n_files
     monkeypatch.setattr(runcache, "library_versions", lambda names: {"keras": "0"})
-    ask([Arm("changed", transform=change)])
+    ask([Method("changed", transform=change)])
     assert len(list((tmp_path / "cache").iterdir())) == n_files + 2
 
 
@@ -474,7 +474,7 @@ def test_images_mapped_from_a_file_are_found_in_the_cache(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arm", "classifier", "message"),
+    ("method", "classifier", "message"),
     [
         ("oversample+augment+mixup", LINEAR, "mixed labels"),
         ("class_weight", KNeighborsClassifier(), "neither class_weight nor"),
@@ -492,17 +492,19 @@ def test_images_mapped_from_a_file_are_found_in_the_cache(tmp_path):
     ],
 )
 def test_what_the_classifier_cannot_do_is_refused_before_any_sampler_runs(
-    arm, classifier, message
+    method, classifier, message
 ):
     Remembers.seen.clear()
     with pytest.raises(DataError, match=message):
-        compare_given([Arm("gan", Remembers()), arm], classifier=classifier, seeds=1)
+        compare_given(
+            [Method("gan", Remembers()), method], classifier=classifier, seeds=1
+        )
     assert Remembers.seen == []
 
 
-def test_default_arms_are_those_that_the_classifier_can_learn_from(monkeypatch):
+def test_default_methods_are_those_that_the_classifier_can_learn_from(monkeypatch):
     monkeypatch.setattr(comparison, "default_augmenter", lambda **_: Remembers())
-    assert "oversample+augment+mixup" not in compare_given(None, seeds=1).arms
+    assert "oversample+augment+mixup" not in compare_given(None, seeds=1).methods
 
 
 def test_a_table_of_one_column_is_a_label():
@@ -514,9 +516,9 @@ def test_a_table_of_one_column_is_a_label():
 def test_a_copy_of_an_image_that_both_parts_have_is_no_smuggling():
     train = X_TRAIN.copy()
     train[-1] = X_TEST[-1]
-    oversampled = Arm("again", RandomOverSampler())
+    oversampled = Method("again", RandomOverSampler())
     result = compare_given([oversampled], X_train=train, seeds=1)
-    run = next(run for run in result.runs if run["arm"] == "again")
+    run = next(run for run in result.runs if run["method"] == "again")
     assert (run["added"]["n_equal_test"], run["added"]["n_near_test"]) == (0, 0)
     assert result.settings["leaks"][0]["rows"] == (len(X_TEST) - 1,)
 
@@ -538,7 +540,7 @@ def test_json_says_the_same(tmp_path):
     assert read.frame.equals(result.frame)
     assert read.summary().equals(result.summary())
     assert read.verdict() == result.verdict()
-    assert json.loads(text)["verdicts"][0]["arm"] == "mine"
+    assert json.loads(text)["verdicts"][0]["method"] == "mine"
 
 
 @pytest.mark.parametrize(
@@ -561,7 +563,7 @@ def test_json_says_the_same(tmp_path):
         ({"y_train": np.repeat("left", 66)}, "two classes"),
         ({"y_test": np.where(Y_TEST == "left", "hat", Y_TEST)}, "lacks: .'hat'"),
         ({"X_test": X_TEST[:, :5]}, "shape"),
-        ({"arms": ["oversample+augment+mixup"]}, "mixed labels"),
+        ({"methods": ["oversample+augment+mixup"]}, "mixed labels"),
         ({"X_test": None, "y_test": None, "cv": 7}, "each of 7 folds.*'right': 6"),
         (
             {"X_test": None, "y_test": None, "cv": 2, "groups": np.arange(3)},
@@ -575,19 +577,22 @@ def test_json_says_the_same(tmp_path):
 )
 def test_bad_input_is_refused(changes, message):
     with pytest.raises(DataError, match=message):
-        compare_given(**{"arms": ["none"], "seeds": 1, **changes})
+        compare_given(**{"methods": ["none"], "seeds": 1, **changes})
 
 
-def test_the_generator_of_the_package_is_an_arm():
+def test_the_generator_of_the_package_is_an_method():
     from balancegan import ConditionalGANAugmenter
 
     # Of copies of real images nothing would be asked
     augmenter = ConditionalGANAugmenter(steps=1, verbose=0, gan_only=True, reject=False)
-    arms = [Arm("cgan", augmenter), Arm("cgan, weighted", augmenter, weighted=True)]
-    result = compare_given(arms, seeds=1)
-    frame = result.frame.set_index(["arm", "class"])
-    for arm in ("cgan", "cgan, weighted"):
-        assert frame.loc[arm, "n_added"].tolist() == [0, 20, 34]
+    methods = [
+        Method("cgan", augmenter),
+        Method("cgan, weighted", augmenter, weighted=True),
+    ]
+    result = compare_given(methods, seeds=1)
+    frame = result.frame.set_index(["method", "class"])
+    for method in ("cgan", "cgan, weighted"):
+        assert frame.loc[method, "n_added"].tolist() == [0, 20, 34]
     assert frame.loc[("cgan", "right"), "agreement"] >= 0
     assert not hasattr(augmenter, "model_")
     labelling, class_indices = learn_labels(Y_TRAIN, len(X_TRAIN))

@@ -314,7 +314,7 @@ def test_classes_of_few_test_images_are_seldom_taken_for_better(
     rng, n_classes, wrong = np.random.default_rng(n_test), 4, 0
     splits = np.repeat(np.arange(n_folds), n_seeds)
     for _ in range(500):
-        # How likely each image is classified correctly, whichever arm it is
+        # How likely each image is classified correctly, whichever method it is
         easy = rng.beta(4, 1, size=(n_folds, n_classes, n_test))
         right = rng.random((2, n_seeds, *easy.shape)) < easy
         recalls = right.mean(axis=-1).swapaxes(1, 2).reshape(2, -1, n_classes)

@@ -297,7 +297,7 @@ def test_images_beyond_all_numbers_are_refused(model, tmp_path, words, because):
 
 
 def test_a_dry_run_of_a_comparison_speaks_json(data):
-    words = ("--arms", "none", "--folds", 2, "--seeds", 1, "--dry-run", "--json")
+    words = ("--methods", "none", "--folds", 2, "--seeds", 1, "--dry-run", "--json")
     result = run("evaluate", data, *words)
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["runs"] == 2

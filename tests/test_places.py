@@ -186,7 +186,7 @@ def test_a_card_does_not_outlive_what_it_describes(data, tmp_path):
 
 def test_a_comparison_says_what_was_left_out(photos):
     (photos / "c0" / "empty.png").touch()
-    words = ("--arms", "none", "--classifier", "linear", "--classifier-steps", 1)
+    words = ("--methods", "none", "--classifier", "linear", "--classifier-steps", 1)
     words += ("--folds", 2, "--seeds", 1, "--on-error", "skip", "--json")
     done = run("evaluate", photos, *words)
     assert "left out 1 unusable file:" in done.stderr

@@ -13,8 +13,16 @@ from balancegan.data.demo import save_demo_digits
 
 pytestmark = pytest.mark.slow
 
-ARMS = ["--arms", "oversample,smote,oversample+augment"]
-QUICK = [*ARMS, "--classifier", "linear", "--classifier-steps", "200", "--seeds", "3"]
+METHODS = ["--methods", "oversample,smote,oversample+augment"]
+QUICK = [
+    *METHODS,
+    "--classifier",
+    "linear",
+    "--classifier-steps",
+    "200",
+    "--seeds",
+    "3",
+]
 N_RUNS = 12
 
 

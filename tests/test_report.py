@@ -49,13 +49,13 @@ def rename(result, old, new):
     return EvaluationResult.from_json(result.to_json().replace(f'"{old}"', new))
 
 
-def test_the_first_screen_says_the_verdict_and_every_arm():
+def test_the_first_screen_says_the_verdict_and_every_method():
     result = make_result()
     for kind in ("html", "md"):
         text = render_report(result, kind)
         start = text.index(result.verdict().sentence[:20])
-        for arm in result.arms:
-            assert arm in text[start : start + 4000]
+        for method in result.methods:
+            assert method in text[start : start + 4000]
     assert "helps" in gather_facts(result)["verdict"]["overall"]
 
 
@@ -64,10 +64,10 @@ def test_numbers_are_those_of_the_result():
     text = " ".join(read_html(result).text.split())
     mean = result.summary().loc["ours", "balanced_accuracy"]
     assert f"{100 * mean:.1f} %" in text
-    difference = result.verdict().classes["shirt"]["against_best_rival"]
+    difference = result.verdict().classes["shirt"]["against_best_baseline"]
     assert f"{100 * difference.mean:+.1f} ({100 * difference.low:+.1f} to" in text
     row = next(r for r in gather_facts(result)["classes"] if r["name"] == "shirt")
-    recalls = result.frame.query("arm == 'ours' and `class` == 'shirt'")["recall"]
+    recalls = result.frame.query("method == 'ours' and `class` == 'shirt'")["recall"]
     assert row["recalls"]["ours"] == pytest.approx(recalls.mean())
     assert row["ranges"]["ours"] == (recalls.min(), recalls.max())
 
@@ -98,10 +98,10 @@ def table_lines(markdown):
     return [line for line in markdown.splitlines() if line.startswith("|")]
 
 
-def test_without_an_arm_on_trial_there_is_no_verdict():
+def test_without_an_method_on_trial_there_is_no_verdict():
     result = make_result()
-    for arm in result.settings["arms"]:
-        arm["rival"] = True
+    for method in result.settings["methods"]:
+        method["baseline"] = True
     assert "Of 3 methods ours has the highest" in read_html(result).text
     assert render_report(result, "md")
 
@@ -241,7 +241,7 @@ def test_the_title_names_the_images_and_the_day_of_the_comparison():
 def test_the_verdict_is_on_the_first_screen_of_a_phone():
     text = render_report(make_result(), "html")
     header = re.findall(r"<th[^>]*>([^<]*)</th>", text)
-    assert header[:2] == ["arm", "verdict"]
+    assert header[:2] == ["method", "verdict"]
     row = text[text.index('class="on-trial"') :]
     assert re.findall(r"<td[^>]*>([^<]*)</td>", row)[:2] == ["ours", "helps"]
 

@@ -7,8 +7,8 @@ from imblearn.under_sampling import RandomUnderSampler
 from sklearn.base import BaseEstimator
 
 from balancegan.errors import DataError
-from balancegan.evaluation.arms import SmallClassSMOTE
 from balancegan.evaluation.labelling import learn_labels
+from balancegan.evaluation.methods import SmallClassSMOTE
 from balancegan.evaluation.resampling import find_new_rows, read_quality, resample
 
 from .conftest import make_images

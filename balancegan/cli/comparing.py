@@ -25,8 +25,8 @@ from balancegan.downstream.classifiers import (
 )
 from balancegan.downstream.networks import ClassifierBuilder
 from balancegan.downstream.pretrained import PretrainedClassifier
-from balancegan.evaluation.arms import default_augmenter, find_arms
 from balancegan.evaluation.comparison import compare
+from balancegan.evaluation.methods import default_augmenter, find_methods
 from balancegan.evaluation.result import EvaluationResult
 from balancegan.evaluation.splits import DEFAULT_FOLDS, find_splits
 from balancegan.images import find_format
@@ -120,8 +120,8 @@ class Comparison:
     ----------
     task : Task
         The images as classifiers see them, and what methods that train a GAN do.
-    arms : sequence of str or None
-        As in :func:`balancegan.evaluation.arms.find_arms`.
+    methods : sequence of str or None
+        As in :func:`balancegan.evaluation.methods.find_methods`.
     gan_size : tuple of int or None
         Height and width of the images that the GAN learns from. None: those of the
         task's images.
@@ -139,13 +139,13 @@ class Comparison:
     Raises
     ------
     DataError
-        If arms, test part, folds or groups cannot be used.
+        If methods, test part, folds or groups cannot be used.
     """
 
     def __init__(
         self,
         task: Task,
-        arms: Sequence[str] | None,
+        methods: Sequence[str] | None,
         *,
         gan_size: tuple[int, int] | None,
         folds: int | None,
@@ -170,7 +170,9 @@ class Comparison:
             **self.layout,
         )
         augmenter = {k: v for k, v in task.settings.items() if k not in UNCOMPARED}
-        self.arms = find_arms(arms, lambda: _make_augmenter(gan_size, augmenter))
+        self.methods = find_methods(
+            methods, lambda: _make_augmenter(gan_size, augmenter)
+        )
         self.groups, self.seeds = groups, seeds
         self.folds = (folds or DEFAULT_FOLDS) if self.test_part is None else None
         self.build = classifier
@@ -192,12 +194,12 @@ class Comparison:
         return notes
 
     def run(self, **how: Any) -> EvaluationResult:
-        """Compare the arms; `how` is passed on to :func:`compare`."""
+        """Compare the methods; `how` is passed on to :func:`compare`."""
         labelled = self.labelled
         names = [labelled.name(label) for label in class_counts(labelled.labels)]
         X_test, y_test = self.test_part or (None, None)
         return compare(
-            self.arms,
+            self.methods,
             labelled.images,
             labelled.targets,
             X_test,
@@ -231,7 +233,7 @@ class Comparison:
         n_steps = self.classifier_steps
         classifying = estimate_classifier(self.build, rows, n_steps, limit)
         generating, is_least = 0.0, False
-        samplers = {id(arm.sampler): arm.sampler for arm in self.arms}
+        samplers = {id(method.sampler): method.sampler for method in self.methods}
         for sampler in samplers.values():
             targets = self.labelled.targets
             if isinstance(sampler, PhotoAugmenter):
@@ -246,9 +248,9 @@ class Comparison:
                 generating += cost.synthesis_seconds
         n_rounds = self.seeds * (self.folds or 1)
         return {
-            "runs": len(self.arms) * n_rounds,
+            "runs": len(self.methods) * n_rounds,
             "generator_seconds": generating * n_rounds,
-            "classifier_seconds": classifying * len(self.arms) * n_rounds,
+            "classifier_seconds": classifying * len(self.methods) * n_rounds,
             "is_least": is_least,
         }
 

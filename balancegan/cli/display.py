@@ -18,7 +18,7 @@ from balancegan.evaluation.checks import run_checks
 from balancegan.evaluation.report import describe_counts, format_percent
 from balancegan.evaluation.result import EvaluationResult
 from balancegan.evaluation.verdicts import (
-    BASELINE,
+    NONE,
     describe_intervals,
     format_interval,
     format_points,
@@ -247,21 +247,21 @@ class Display:
         )
 
     def show_comparison(self, result: EvaluationResult) -> None:
-        """Show a row for each arm, the verdicts, and what the checks found."""
+        """Show a row for each method, the verdicts, and what the checks found."""
         table = Table(box=None, pad_edge=False)
-        table.add_column("arm", overflow="fold")
+        table.add_column("method", overflow="fold")
         of = "combinations" if result.has_combinations else "recall"
         few_shot = [name for name in result.shots if name == "few_shot"]
         titles = [f"few-shot {of}" for _ in few_shot]
         for column in (result.figure_name, "against none", *titles):
             table.add_column(column, justify="right")
-        for arm, row in result.summary().iterrows():
+        for method, row in result.summary().iterrows():
             points = format_points(row["difference"])
             interval = format_interval(row["low"], row["high"])
             table.add_row(
-                str(arm),
+                str(method),
                 f"{100 * row[result.figure]:.1f} %",
-                "–" if arm == BASELINE else f"{points} ({interval})",
+                "–" if method == NONE else f"{points} ({interval})",
                 *(format_percent(row[name]) for name in few_shot),
             )
         self.console.print(table)
@@ -273,7 +273,7 @@ class Display:
         for check in run_checks(result):
             is_said = check.code == "BG006"  # by the sentence of its verdict
             if check.outcome in ("issue", "tip") and not is_said:
-                about = f"{check.arm}: " if check.arm else ""
+                about = f"{check.method}: " if check.method else ""
                 self.say(f"{check.outcome} {check.code}, {about}{check.message}")
 
     def say_written(

@@ -48,7 +48,7 @@ EXIT_WORSE = 3
 @click.command()
 @click.argument("data", type=PATH)
 @click.option(
-    "--arms",
+    "--methods",
     metavar="NAME,NAME,...",
     help="Methods to compare.  [default: none, class_weight, oversample, "
     "oversample+augment, oversample+augment+mixup, smote, cgan, cgan+augment]",
@@ -80,7 +80,7 @@ EXIT_WORSE = 3
 @output_options
 def evaluate(
     data: Path,
-    arms: str | None,
+    methods: str | None,
     report: Path | None,
     fail_if_worse: bool,
     cache: Path | None,
@@ -136,7 +136,7 @@ def evaluate(
         balance_on=balance_on,
         image_format=image_format,
     )
-    names = None if arms is None else [name.strip() for name in arms.split(",")]
+    names = None if methods is None else [name.strip() for name in methods.split(",")]
     task, gan_size = _reduce(task, gan_side, names, asked)
     display.say_notes(task.labelled.notes)
     comparison = prepare_comparison(
@@ -164,7 +164,7 @@ def evaluate(
 
 
 def _reduce(
-    task: "Task", gan_side: int | None, arms: list[str] | None, is_asked: bool
+    task: "Task", gan_side: int | None, methods: list[str] | None, is_asked: bool
 ) -> tuple["Task", tuple[int, int] | None]:
     """Return what balancing files would generate, and at which size.
 
@@ -174,7 +174,7 @@ def _reduce(
         With images as classifiers see them.
     gan_side : int or None
         Pixels of the longer side that the GAN learns from, at most. None: as they are.
-    arms : list of str or None
+    methods : list of str or None
         What is compared.
     is_asked : bool
         Whether the user wants generated images.
@@ -192,7 +192,9 @@ def _reduce(
 
     labelled, shape = task.labelled, task.image_format.image_shape
     are_files = labelled.fit is not None or find_kind(labelled.path) == "shards"
-    if not are_files or not (arms is None or any("cgan" in name for name in arms)):
+    if not are_files or not (
+        methods is None or any("cgan" in name for name in methods)
+    ):
         return task, None
     size = shape[:2]
     if gan_side is not None:
@@ -204,7 +206,7 @@ def _reduce(
 
 def prepare_comparison(
     task: "Task",
-    arms: list[str] | None,
+    methods: list[str] | None,
     *,
     quiet: bool,
     seeds: int,
@@ -232,7 +234,7 @@ def prepare_comparison(
         task, gan_size = show_photos(task)
     comparison = Comparison(
         task,
-        arms,
+        methods,
         gan_size=gan_size,
         folds=folds,
         groups=groups,
@@ -318,8 +320,12 @@ def refuse_report(
 
 
 def exit_if_worse(result: "EvaluationResult | None", fail_if_worse: bool) -> None:
-    """Exit with 3 if that is asked for and the best arm on trial harms."""
-    if not fail_if_worse or result is None or len(result.rivals) == len(result.arms):
+    """Exit with 3 if that is asked for and the best method on trial harms."""
+    if (
+        not fail_if_worse
+        or result is None
+        or len(result.baselines) == len(result.methods)
+    ):
         return
     if result.verdict().overall == "harms":
         click.get_current_context().exit(EXIT_WORSE)

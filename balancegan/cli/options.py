@@ -284,7 +284,7 @@ comparison_options = add_options(
         type=IntegerType(1),
         default=3,
         show_default=True,
-        help="Runs of each arm, on each fold if there are folds. With one and no "
+        help="Runs of each method, on each fold if there are folds. With one and no "
         "folds there is no verdict.",
     ),
     click.option(
@@ -304,8 +304,8 @@ comparison_options = add_options(
         "--cache",
         type=click.Path(path_type=Path, file_okay=False),
         help="Keep finished runs, and images that took long to make, in this folder: "
-        "an interrupted comparison goes on where it stopped, and more arms or another "
-        "classifier find the images made.",
+        "an interrupted comparison resumes, and a comparison with more methods or "
+        "another classifier reuses the images.",
     ),
     click.option(
         "--jobs",

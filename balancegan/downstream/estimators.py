@@ -37,14 +37,14 @@ def check_estimator(
     if mixes:
         raise DataError(
             "scikit-learn's classifiers cannot learn from mixed labels. Received: "
-            "mixup. Leave that arm out, or compare by a network."
+            "mixup. Leave that method out, or compare by a network."
         )
     takes_class_weights = not has_combinations and _class_weights_of(estimator)
     takes_weights = has_fit_parameter(estimator, "sample_weight")
     if weighs and not takes_class_weights and not takes_weights:
         raise DataError(
             f"{type(estimator).__name__} takes neither class_weight nor "
-            "sample_weight (which combinations need). Leave out the arm that "
+            "sample_weight (which combinations need). Leave out the method that "
             "weighs classes."
         )
 

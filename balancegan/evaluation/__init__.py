@@ -9,15 +9,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from balancegan.evaluation.arms import Arm
     from balancegan.evaluation.comparison import compare
+    from balancegan.evaluation.methods import Method
     from balancegan.evaluation.report import write_report
     from balancegan.evaluation.result import EvaluationResult
 
-__all__ = ["Arm", "EvaluationResult", "compare", "write_report"]
+__all__ = ["Method", "EvaluationResult", "compare", "write_report"]
 
 _HOMES = {
-    "Arm": "arms",
+    "Method": "methods",
     "EvaluationResult": "result",
     "compare": "comparison",
     "write_report": "report",

@@ -16,7 +16,7 @@ from balancegan.quality.faults import FAULTS, describe_reason
 
 Outcome = Literal["issue", "tip", "passed", "not applicable", "not run"]
 
-# Shares of the added images of an arm, or of a class
+# Shares of the added images of a method, or of a class
 MOST_EQUAL = 0.01
 MANY_NEAR_COPIES = 0.2  # 0.05 are expected
 MOST_NEAR_COPIES = 0.5
@@ -47,19 +47,19 @@ class Check:
         "issue", "tip", "passed", "not applicable" or "not run".
     message : str
         What was found, and what to do.
-    arm : str or None
-        The arm that it is about. None: the data.
+    method : str or None
+        The method that it is about. None: the data.
     """
 
     code: str
     title: str
     outcome: Outcome
     message: str
-    arm: str | None = None
+    method: str | None = None
 
 
 def run_checks(result: EvaluationResult) -> list[Check]:
-    """Check the data of a comparison, the images that arms on trial add, their gain.
+    """Check the data of a comparison, the images that methods on trial add, their gain.
 
     Parameters
     ----------
@@ -78,10 +78,12 @@ def run_checks(result: EvaluationResult) -> list[Check]:
     'BG201', 'BG202', 'BG203', 'BG204']
     """
     checks = [_find_leaked_test_images(result), _find_small_test_classes(result)]
-    on_trial = [arm for arm in result.settings["arms"] if not arm["rival"]]
-    for arm in dict.fromkeys(arm["images_of"] for arm in on_trial):
-        checks += _check_images(result, arm)
-    checks += [_find_gain(result, arm["name"]) for arm in on_trial]
+    on_trial = [
+        method for method in result.settings["methods"] if not method["baseline"]
+    ]
+    for method in dict.fromkeys(method["images_of"] for method in on_trial):
+        checks += _check_images(result, method)
+    checks += [_find_gain(result, method["name"]) for method in on_trial]
     return sorted(checks, key=lambda check: OUTCOMES.index(check.outcome))
 
 
@@ -96,25 +98,25 @@ TITLES = {
     "BG007": "Simpler methods",
     **{code: what.capitalize() for code, what in FAULTS.values()},
 }
-ADDS_NOTHING = "The arm adds no images."
-ADDS_COPIES = "The arm adds only real images again."
+ADDS_NOTHING = "The method adds no images."
+ADDS_COPIES = "The method adds only real images again."
 
 
-def _find_copies(result: EvaluationResult, arm: str) -> Check:
-    counts = _count_added(result, arm)
+def _find_copies(result: EvaluationResult, method: str) -> Check:
+    counts = _count_added(result, method)
     equal = counts["n_equal_train"] / counts["n"]
     if equal > MOST_EQUAL:
         return _check(
             "BG001",
             "issue",
             f"{_percent(equal)} of the added images equal a training image: this is "
-            "repetition, which the arm 'oversample' does at no cost.",
-            arm,
+            "repetition, which the method 'oversample' does at no cost.",
+            method,
         )
-    shares = _figure_by_class(result, arm, "near_copies")
+    shares = _figure_by_class(result, method, "near_copies")
     return _judge_classes(
         "BG001",
-        arm,
+        method,
         shares,
         issue=shares > MOST_NEAR_COPIES,
         tip=shares > MANY_NEAR_COPIES,
@@ -124,11 +126,11 @@ def _find_copies(result: EvaluationResult, arm: str) -> Check:
     )
 
 
-def _find_collapses(result: EvaluationResult, arm: str) -> Check:
-    ratios = _figure_by_class(result, arm, "diversity")
+def _find_collapses(result: EvaluationResult, method: str) -> Check:
+    ratios = _figure_by_class(result, method, "diversity")
     return _judge_classes(
         "BG002",
-        arm,
+        method,
         ratios,
         issue=ratios < LEAST_DIVERSITY,
         tip=ratios < SOME_DIVERSITY,
@@ -137,24 +139,24 @@ def _find_collapses(result: EvaluationResult, arm: str) -> Check:
     )
 
 
-def _find_wrong_looking(result: EvaluationResult, arm: str) -> Check:
-    density = _figure_by_class(result, arm, "density")
+def _find_wrong_looking(result: EvaluationResult, method: str) -> Check:
+    density = _figure_by_class(result, method, "density")
     outside = density < LEAST_DENSITY
     if outside.any():
         return _judge_classes(
             "BG003",
-            arm,
+            method,
             density,
             issue=outside,
             tip=outside,
             what="Density of added images among real ones (1 is expected)",
             advice="They do not look like real images of their class.",
         )
-    agreement = _figure_by_class(result, arm, "agreement")
-    lost = _figure_by_class(result, arm, "real_agreement") - agreement
+    agreement = _figure_by_class(result, method, "agreement")
+    lost = _figure_by_class(result, method, "real_agreement") - agreement
     return _judge_classes(
         "BG003",
-        arm,
+        method,
         agreement,
         issue=lost > LEAST_AGREEMENT,
         tip=lost > LESS_AGREEMENT,
@@ -164,8 +166,8 @@ def _find_wrong_looking(result: EvaluationResult, arm: str) -> Check:
     )
 
 
-def _find_smuggled_test_images(result: EvaluationResult, arm: str) -> Check:
-    counts = _count_added(result, arm)
+def _find_smuggled_test_images(result: EvaluationResult, method: str) -> Check:
+    counts = _count_added(result, method)
     equal, near = counts["n_equal_test"], counts["n_near_test"]
     if equal or near:
         return _check(
@@ -173,10 +175,10 @@ def _find_smuggled_test_images(result: EvaluationResult, arm: str) -> Check:
             "issue",
             f"Of {counts['n']} added images {equal} equal a test image, and of "
             f"{counts['n_measured']} that were looked at {near} nearly do. What made "
-            "them has seen the test part: the arm's figures mean nothing.",
-            arm,
+            "them has seen the test part: the method's figures mean nothing.",
+            method,
         )
-    return _check("BG004", "passed", "No added image is a test image.", arm)
+    return _check("BG004", "passed", "No added image is a test image.", method)
 
 
 def _find_leaked_test_images(result: EvaluationResult) -> Check:
@@ -188,8 +190,8 @@ def _find_leaked_test_images(result: EvaluationResult) -> Check:
         "BG004",
         "issue" if equal else "tip",
         f"Of {n_test} test images {equal} equal a training image and {near} nearly do. "
-        "All arms profit from it. Remove them from one side; images of one object or "
-        "person belong on one side (groups).",
+        "All methods profit from it. Remove them from one side; images of one object "
+        "or person belong on one side (groups).",
     )
 
 
@@ -225,30 +227,30 @@ def _find_untested_combinations(result: EvaluationResult) -> Check:
     )
 
 
-def _find_gain(result: EvaluationResult, arm: str) -> Check:
-    verdict = result.verdict(arm)
+def _find_gain(result: EvaluationResult, method: str) -> Check:
+    verdict = result.verdict(method)
     outcome: dict[str, Outcome] = {
         "helps": "passed",
         "no evidence": "tip",
         "harms": "issue",
         "not enough runs": "not run",
     }
-    return _check("BG006", outcome[verdict.overall], verdict.sentence, arm)
+    return _check("BG006", outcome[verdict.overall], verdict.sentence, method)
 
 
-def _check_images(result: EvaluationResult, arm: str) -> list[Check]:
-    if not _count_added(result, arm)["n"]:
-        of_arm = result.frame[result.frame["arm"] == arm]
-        why = ADDS_COPIES if of_arm["n_added"].any() else ADDS_NOTHING
-        checks = [_check(code, "not applicable", why, arm) for code in IMAGE_CHECKS]
-        return checks + _check_generator(result, arm)
-    checks = [check(result, arm) for check in IMAGE_CHECKS.values()]
-    return checks + _check_generator(result, arm)
+def _check_images(result: EvaluationResult, method: str) -> list[Check]:
+    if not _count_added(result, method)["n"]:
+        of_method = result.frame[result.frame["method"] == method]
+        why = ADDS_COPIES if of_method["n_added"].any() else ADDS_NOTHING
+        checks = [_check(code, "not applicable", why, method) for code in IMAGE_CHECKS]
+        return checks + _check_generator(result, method)
+    checks = [check(result, method) for check in IMAGE_CHECKS.values()]
+    return checks + _check_generator(result, method)
 
 
-def _check_generator(result: EvaluationResult, arm: str) -> list[Check]:
-    """Check what the arm's own judges said before its images were added."""
-    judged = _read_judged(result, arm)
+def _check_generator(result: EvaluationResult, method: str) -> list[Check]:
+    """Check what the method's own judges said before its images were added."""
+    judged = _read_judged(result, method)
     if judged.empty:
         return []
     simpler = judged[judged["instead"] > 0]
@@ -256,7 +258,10 @@ def _check_generator(result: EvaluationResult, arm: str) -> list[Check]:
     if simpler.empty:
         checks = [
             _check(
-                "BG007", "passed", "No class needed a simpler method than the GAN.", arm
+                "BG007",
+                "passed",
+                "No class needed a simpler method than the GAN.",
+                method,
             )
         ]
     else:
@@ -266,11 +271,11 @@ def _check_generator(result: EvaluationResult, arm: str) -> list[Check]:
             f"{_list(shares, '{:.0f}')}. Too few generated images of these classes "
             "were good enough: train longer, or collect more real images."
         )
-        checks = [_check("BG007", "tip", message, arm)]
+        checks = [_check("BG007", "tip", message, method)]
     for fault, (code, what) in FAULTS.items():
         found = judged[judged["fault"] == fault]
         if found.empty:
-            checks.append(_check(code, "passed", f"Not found: {what}.", arm))
+            checks.append(_check(code, "passed", f"Not found: {what}.", method))
             continue
         shares = found.groupby("class", sort=False)["fault_share"].mean()
         named = [f"{class_text(c)} ({_percent(s)})" for c, s in shares.items()]
@@ -278,7 +283,7 @@ def _check_generator(result: EvaluationResult, arm: str) -> list[Check]:
         if (found["gan"] > 0).any():
             message += " The remaining generated images were added: look at them."
         outcome: Outcome = "issue" if (found["gan"] > 0).any() else "tip"
-        checks.append(_check(code, outcome, message, arm))
+        checks.append(_check(code, outcome, message, method))
     return checks
 
 
@@ -292,7 +297,7 @@ IMAGE_CHECKS: dict[str, Callable[[EvaluationResult, str], Check]] = {
 
 def _judge_classes(
     code: str,
-    arm: str,
+    method: str,
     values: pd.Series,
     *,
     issue: pd.Series,
@@ -304,44 +309,46 @@ def _judge_classes(
     known = values.dropna()
     if known.empty:
         few = "Too few added or held-out images of every class to measure."
-        return _check(code, "not run", few, arm)
+        return _check(code, "not run", few, method)
     found = values[tip]
     unknown = values.index[values.isna()].tolist()
     named = ", ".join(class_text(name) for name in unknown)
     left_out = f" Not measured: {named}." if unknown else ""
     if found.empty:
-        return _check(code, "passed", f"{what}: {_list(known)}.{left_out}", arm)
+        return _check(code, "passed", f"{what}: {_list(known)}.{left_out}", method)
     return _check(
         code,
         "issue" if issue.any() else "tip",
         f"{what}: {_list(found)}. {advice}{left_out}",
-        arm,
+        method,
     )
 
 
-def _check(code: str, outcome: Outcome, message: str, arm: str | None = None) -> Check:
-    return Check(code, TITLES[code], outcome, message, arm)
+def _check(
+    code: str, outcome: Outcome, message: str, method: str | None = None
+) -> Check:
+    return Check(code, TITLES[code], outcome, message, method)
 
 
-def _count_added(result: EvaluationResult, arm: str) -> dict[str, int]:
-    runs = [run["added"] for run in result.runs if run["arm"] == arm]
+def _count_added(result: EvaluationResult, method: str) -> dict[str, int]:
+    runs = [run["added"] for run in result.runs if run["method"] == method]
     return {name: sum(run[name] for run in runs) for name in runs[0]}
 
 
-def _read_judged(result: EvaluationResult, arm: str) -> pd.DataFrame:
-    """Return a row for each class of each run that the arm's sampler has judged."""
+def _read_judged(result: EvaluationResult, method: str) -> pd.DataFrame:
+    """Return a row for each class of each run that the method's sampler has judged."""
     rows = [
         {"run": k, **row}
-        for k, run in enumerate(run for run in result.runs if run["arm"] == arm)
+        for k, run in enumerate(run for run in result.runs if run["method"] == method)
         for row in run["judged"]
     ]
     return pd.DataFrame(rows)
 
 
-def _figure_by_class(result: EvaluationResult, arm: str, figure: str) -> pd.Series:
+def _figure_by_class(result: EvaluationResult, method: str, figure: str) -> pd.Series:
     """Return the mean over runs of each class that has new images."""
     frame = result.frame
-    rows = frame[(frame["arm"] == arm) & (frame["n_added"] > 0)]
+    rows = frame[(frame["method"] == method) & (frame["n_added"] > 0)]
     if figure not in rows:
         return pd.Series(index=rows["class"].unique(), dtype=float)
     return rows.groupby("class", sort=False)[figure].mean()

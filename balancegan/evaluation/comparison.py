@@ -1,6 +1,6 @@
-"""The comparison: arms times splits times seeds, all on equal terms.
+"""The comparison: methods times splits times seeds, all on equal terms.
 
-Every arm sees the same splits, seeds, classifier and number of optimiser steps. A
+Every method sees the same splits, seeds, classifier and number of optimiser steps. A
 test image reaches nothing that learns or selects: samplers and classifiers are given
 the training part of their split alone (`trials`).
 """
@@ -28,8 +28,13 @@ from balancegan.downstream.estimators import check_estimator
 from balancegan.downstream.networks import DESCRIPTIONS
 from balancegan.downstream.pretrained import PretrainedClassifier
 from balancegan.errors import DataError
-from balancegan.evaluation.arms import Arm, ArmsGiven, default_augmenter, find_arms
 from balancegan.evaluation.labelling import Labelling
+from balancegan.evaluation.methods import (
+    Method,
+    MethodsGiven,
+    default_augmenter,
+    find_methods,
+)
 from balancegan.evaluation.result import EvaluationResult
 from balancegan.evaluation.runcache import PACKAGES, RunCache
 from balancegan.evaluation.splits import find_splits
@@ -40,7 +45,7 @@ from balancegan.versions import library_versions
 
 
 def compare(
-    arms: ArmsGiven,
+    methods: MethodsGiven,
     X_train: Any,
     y_train: Any,
     X_test: Any = None,
@@ -63,23 +68,23 @@ def compare(
 ) -> EvaluationResult:
     """Find out on real held-out images which way of dealing with imbalance is best.
 
-    Each arm resamples the training part, a classifier learns from the result, always
+    Each method resamples the training part, a classifier learns from the result, always
     for the same number of steps, and is judged by the test part. Once for each seed,
     and for each fold where there is no test part.
 
     Parameters
     ----------
-    arms : iterable of str or Arm, mapping of str to sampler, or None
-        The arms, see :class:`balancegan.evaluation.Arm`; "none" is added where it is
-        missing. None: all that are built in but "cgan+augment+mixup", and with a
+    methods : iterable of str or Method, mapping of str to sampler, or None
+        The methods, see :class:`balancegan.evaluation.Method`; "none" is added where it
+        is missing. None: all that are built in but "cgan+augment+mixup", and with a
         scikit-learn classifier without mixup, which it cannot learn from. What is no
-        rival gets a verdict.
+        baseline gets a verdict.
     X_train : array-like of shape (n, height, width[, channels]) or (n, n_values)
         Real images, imbalanced.
     y_train : array-like of shape (n,) or (n, n_attributes), or DataFrame
         Their labels. Of several attributes, see
         :meth:`balancegan.ConditionalGANAugmenter.fit`, classifiers learn one, what is
-        balanced are the combinations, and arms are told apart by the accuracy of
+        balanced are the combinations, and methods are told apart by the accuracy of
         combinations: the mean over those that the test part has. Samplers other than
         ours get a number for each combination as `y`.
     X_test, y_test : array-like, default=None
@@ -97,7 +102,7 @@ def compare(
     classifier_steps : int or None, default=None
         Optimiser steps of networks, of 128 images each, 32 where images have a side of
         more than 64 pixels. None: 1,000. Fewer are quicker and
-        favour arms that show the classifier rare classes early.
+        favour methods that show the classifier rare classes early.
     seeds : int or sequence of int, default=3
         The seeds, or how many. On one test part intervals are over seeds: more seeds
         narrow them, and with one there is no verdict. On folds the seeds of a fold are
@@ -124,7 +129,7 @@ def compare(
     cache_dir : path-like or None, default=None
         A folder in which finished runs are kept, and resampled sets that took ten
         seconds to make: an interrupted comparison goes on where it stopped, and one
-        with more arms or another classifier makes no image again. None: nothing is
+        with more methods or another classifier makes no image again. None: nothing is
         kept.
     verbose : int, default=1
         Whether progress is shown on stderr.
@@ -138,7 +143,7 @@ def compare(
     Raises
     ------
     DataError
-        If images, labels, arms, seeds or folds cannot be used.
+        If images, labels, methods, seeds or folds cannot be used.
 
     Examples
     --------
@@ -168,8 +173,8 @@ def compare(
     classifier = choose_classifier(classifier, shape, fine_tune=fine_tune)
     train_counts = np.bincount(labelling.learned(splits[0].given[1]))
     seeds = _check_seeds(seeds)
-    known = find_arms(
-        arms,
+    known = find_methods(
+        methods,
         lambda: default_augmenter(image_shape=image_shape, value_range=value_range),
         mixes=not isinstance(classifier, BaseEstimator),
     )
@@ -183,12 +188,12 @@ def compare(
     )
     trials = _plan_trials(known, len(splits), seeds)
     runs = _run_all(runner, trials, n_jobs, visible=verbose > 0)
-    order = {arm.name: k for k, arm in enumerate(known)}
-    runs.sort(key=lambda run: (run["split"], run["seed"], order[run["arm"]]))
+    order = {method.name: k for k, method in enumerate(known)}
+    runs.sort(key=lambda run: (run["split"], run["seed"], order[run["method"]]))
     settings = {
         "data_name": data_name,
         "date": datetime.now().astimezone().date().isoformat(),
-        "arms": _describe_arms(known),
+        "methods": _describe_methods(known),
         "classes": names,
         "attributes": list(labelling.attributes.names),
         "class_attribute": labelling.attributes.names[labelling.position],
@@ -210,15 +215,15 @@ def compare(
     return EvaluationResult(settings, runs)
 
 
-def _plan_trials(arms: list[Arm], n_splits: int, seeds: list[int]) -> list[Trial]:
+def _plan_trials(methods: list[Method], n_splits: int, seeds: list[int]) -> list[Trial]:
     trials = [
         Trial(sharing, number, seed, is_shown=(number, seed) == (0, seeds[0]))
         for number in range(n_splits)
         for seed in seeds
-        for sharing in _by_sampler(arms)
+        for sharing in _by_sampler(methods)
     ]
     # The longest first, so that no worker is left with one of them at the end
-    return sorted(trials, key=lambda trial: trial.arms[0].rival)
+    return sorted(trials, key=lambda trial: trial.methods[0].baseline)
 
 
 def _run_all(
@@ -226,8 +231,8 @@ def _run_all(
 ) -> list[dict[str, Any]]:
     """Return the runs of all trials, in the order in which they come in."""
     runs: list[dict[str, Any]] = []
-    time_left = TimeLeft((t.arms[0].name for t in trials), effective_n_jobs(n_jobs))
-    total = sum(len(trial.arms) for trial in trials)
+    time_left = TimeLeft((t.methods[0].name for t in trials), effective_n_jobs(n_jobs))
+    total = sum(len(trial.methods) for trial in trials)
     with show_progress(
         "Comparing", total, "runs", visible=visible, time_left=time_left
     ) as bar:
@@ -236,20 +241,20 @@ def _run_all(
         )
         for of_trial, seconds in done:
             runs.extend(of_trial)
-            time_left.note(of_trial[0]["arm"], seconds)
+            time_left.note(of_trial[0]["method"], seconds)
             last = of_trial[-1]
-            bar.update(len(runs), f"(last: {last['arm']}, seed {last['seed']})")
+            bar.update(len(runs), f"(last: {last['method']}, seed {last['seed']})")
     return runs
 
 
 def _check_classifier(
     classifier: Classifier,
     n_steps: int,
-    arms: list[Arm],
+    methods: list[Method],
     image_format: ImageFormat,
     labelling: Labelling,
 ) -> None:
-    """Refuse what no arm could be judged by, before any GAN is trained."""
+    """Refuse what no method could be judged by, before any GAN is trained."""
     if n_steps < 1:
         raise DataError(
             f"classifier_steps must be 1 or more, or None. Received: {n_steps}."
@@ -257,8 +262,8 @@ def _check_classifier(
     if isinstance(classifier, BaseEstimator):
         check_estimator(
             classifier,
-            mixes=any(arm.mixup for arm in arms),
-            weighs=any(arm.weighted for arm in arms),
+            mixes=any(method.mixup for method in methods),
+            weighs=any(method.weighted for method in methods),
             has_combinations=labelling.has_combinations,
         )
     elif classifier is not None:
@@ -286,20 +291,22 @@ def _check_seeds(seeds: int | Sequence[int]) -> list[int]:
     return found
 
 
-def _describe_arms(arms: list[Arm]) -> list[dict[str, Any]]:
-    """Return what each arm is, in plain values; `images_of` makes the same images."""
-    first = {id(arm.sampler): arm.name for arm in reversed(arms)}
+def _describe_methods(methods: list[Method]) -> list[dict[str, Any]]:
+    """Return each method in plain values; `images_of` names who makes its images."""
+    first = {id(method.sampler): method.name for method in reversed(methods)}
     return [
         {
-            "name": arm.name,
-            "rival": arm.rival,
-            "sampler": describe(arm.sampler),
-            "transform": describe(arm.transform),
-            "mixup": arm.mixup,
-            "weighted": arm.weighted,
-            "images_of": arm.name if arm.sampler is None else first[id(arm.sampler)],
+            "name": method.name,
+            "baseline": method.baseline,
+            "sampler": describe(method.sampler),
+            "transform": describe(method.transform),
+            "mixup": method.mixup,
+            "weighted": method.weighted,
+            "images_of": method.name
+            if method.sampler is None
+            else first[id(method.sampler)],
         }
-        for arm in arms
+        for method in methods
     ]
 
 
@@ -329,9 +336,9 @@ def describe(thing: Any) -> str | None:
     return str(getattr(thing, "__name__", type(thing).__name__))
 
 
-def _by_sampler(arms: list[Arm]) -> list[list[Arm]]:
-    """Put arms with the same sampler together: what it makes is made once."""
-    together: dict[int, list[Arm]] = {}
-    for arm in arms:
-        together.setdefault(id(arm.sampler), []).append(arm)
+def _by_sampler(methods: list[Method]) -> list[list[Method]]:
+    """Put methods with the same sampler together: what it makes is made once."""
+    together: dict[int, list[Method]] = {}
+    for method in methods:
+        together.setdefault(id(method.sampler), []).append(method)
     return list(together.values())

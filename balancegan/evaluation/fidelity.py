@@ -2,7 +2,7 @@
 
 Each function compares two sets of images, or of their features, of one class;
 :class:`FidelityMeter` puts them together. Features come from a classifier of the
-user's own training part, so that figures compare arms on one set, not sets.
+user's own training part, so that figures compare methods on one set, not sets.
 """
 
 from typing import Any

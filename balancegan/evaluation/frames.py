@@ -25,7 +25,7 @@ def frame_rows(runs: Runs, own: str) -> pd.DataFrame:
         "classes" or "combinations".
     """
     return pd.DataFrame(
-        {"arm": run["arm"], "split": run["split"], "seed": run["seed"], **row}
+        {"method": run["method"], "split": run["split"], "seed": run["seed"], **row}
         for run in runs
         for row in run[own]
     )
@@ -35,7 +35,7 @@ def frame_runs(runs: Runs) -> pd.DataFrame:
     """Return a row per run: its overall figures, and seconds of each part."""
     return pd.DataFrame(
         {
-            "arm": run["arm"],
+            "method": run["method"],
             "split": run["split"],
             "seed": run["seed"],
             **{n: np.nan if v is None else v for n, v in run["figures"].items()},
@@ -110,5 +110,5 @@ def count_added(runs: Runs) -> pd.DataFrame:
     for run in runs:
         n_new = run["added"]["n"] - run["added"]["n_equal_train"]
         n_added = sum(row["n_added"] for row in run["classes"])
-        rows.append({"arm": run["arm"], "copies": n_added - n_new, "new": n_new})
-    return pd.DataFrame(rows).groupby("arm", sort=False).mean()
+        rows.append({"method": run["method"], "copies": n_added - n_new, "new": n_new})
+    return pd.DataFrame(rows).groupby("method", sort=False).mean()

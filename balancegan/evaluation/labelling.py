@@ -1,4 +1,4 @@
-"""What classifiers learn and what arms balance, as numbers.
+"""What classifiers learn and what methods balance, as numbers.
 
 With one label an image both are the label. With several attributes a classifier learns
 one of them, and what is balanced are the combinations: a class index is that of

@@ -227,7 +227,7 @@ def count_confusions(
 
 @dataclass(frozen=True)
 class Difference:
-    """How much better one arm is than another, over pairs of runs.
+    """How much better one method is than another, over pairs of runs.
 
     Attributes
     ----------
@@ -281,19 +281,20 @@ def paired_difference(
     Parameters
     ----------
     values, others : sequence of float, of the same length
-        A figure in 0..1 of two arms, run for run on the same split with the same seed.
-        Pairs with a NaN are left out.
+        A figure in 0..1 of two methods, run for run on the same split with the same
+        seed. Pairs with a NaN are left out.
     splits : sequence of int, of the same length, or None, default=None
         The split of each pair. Pairs of one split share its images, so more seeds say
         nothing about other images: where there are several splits, the pairs of each
         are averaged and count as one. None, or one split: each pair counts, and the
         interval is about training again on these images, judged by this test part.
     n_chosen_from : int, default=1
-        `others` was chosen as the best of so many arms *by these very runs*. The best
-        of several looks better than it is, so that an arm as good as all of them would
-        seem to harm; the upper bound is moved up accordingly (Bonferroni). The lower
-        bound needs no correction: the choice makes it the more cautious. Arms that are
-        told from the best for certain could not have been chosen, and need not count.
+        `others` was chosen as the best of so many methods *by these very runs*. The
+        best of several looks better than it is, so that a method as good as all of them
+        would seem to harm; the upper bound is moved up accordingly (Bonferroni). The
+        lower bound needs no correction: the choice makes it the more cautious. Methods
+        that are told from the best for certain could not have been chosen, and need not
+        count.
     n_tried : int, default=1
         The same of `values`: the best of so many. The lower bound is moved down.
     n_verdicts : int, default=1

@@ -11,15 +11,18 @@ MARKS = "oDs^v<>P*X"
 
 
 def draw_recalls(
-    recalls: pd.DataFrame, arms: Sequence[str], train_counts: Mapping[str, int], ax: Any
+    recalls: pd.DataFrame,
+    methods: Sequence[str],
+    train_counts: Mapping[str, int],
+    ax: Any,
 ) -> Any:
-    """Draw the recall of each class: a mark for each arm's mean, a bar over its runs.
+    """Draw the recall of each class: a mark for the mean, a bar over the runs.
 
     Parameters
     ----------
     recalls : DataFrame
-        Columns "arm", "class" and "recall"; a row per run.
-    arms : sequence of str
+        Columns "method", "class" and "recall"; a row per run.
+    methods : sequence of str
         Which, in order.
     train_counts : mapping of str to int
         Real training images of each class; frequent classes are drawn above rare ones.
@@ -37,17 +40,19 @@ def draw_recalls(
             figsize=(7, 1.2 + 0.4 * len(train_counts)), layout="constrained"
         )
     names = sorted(train_counts, key=lambda name: train_counts[name])
-    by_class = recalls.groupby(["arm", "class"])["recall"].agg(["mean", "min", "max"])
-    for k, arm in enumerate(arms):
-        table = by_class.loc[arm].reindex(names)
-        offset = 0.25 * (k - (len(arms) - 1) / 2) / max(1, len(arms) - 1)
+    by_class = recalls.groupby(["method", "class"])["recall"].agg(
+        ["mean", "min", "max"]
+    )
+    for k, method in enumerate(methods):
+        table = by_class.loc[method].reindex(names)
+        offset = 0.25 * (k - (len(methods) - 1) / 2) / max(1, len(methods) - 1)
         reach = [table["mean"] - table["min"], table["max"] - table["mean"]]
         ax.errorbar(
             table["mean"],
             [row - offset for row in range(len(names))],
             xerr=reach,
             fmt=MARKS[k % len(MARKS)],
-            label=arm,
+            label=method,
         )
     called = [f"{class_text(name)} ({train_counts[name]})" for name in names]
     ax.set_yticks(range(len(names)), called)

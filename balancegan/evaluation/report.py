@@ -124,28 +124,28 @@ def gather_facts(result: EvaluationResult) -> dict[str, Any]:
     Returns
     -------
     facts : dict
-        "verdict", "figure" (what arms are told apart by), "arms", "classes",
+        "verdict", "figure" (what methods are told apart by), "methods", "classes",
         "has_differences" (whether any class has), "combinations", "checks", "images",
         "galleries", "confusions" and "settings", each as the templates show it.
     """
-    on_trial = [arm for arm in result.arms if arm not in result.rivals]
-    shown = result.chief_arms
+    on_trial = [method for method in result.methods if method not in result.baselines]
+    shown = result.chief_methods
     hidden = ("pictures", "leaks")
     settings = {k: v for k, v in result.settings.items() if k not in hidden}
     classes = _gather_classes(result, shown, on_trial)
     return {
         "verdict": _gather_verdict(result, on_trial),
         "figure": {"key": result.figure, "name": result.figure_name},
-        "arms": _gather_arms(result),
+        "methods": _gather_methods(result),
         "shots": result.shots,
-        "shown_arms": shown,
+        "shown_methods": shown,
         "classes": classes,
         "has_differences": any(row["differences"] for row in classes),
         "combinations": _gather_combinations(result, shown),
         "checks": [asdict(check) for check in run_checks(result)],
         "images": _gather_image_figures(result, on_trial),
         "galleries": _gather_galleries(result, on_trial),
-        "confusions": [_gather_confusion(result, arm) for arm in shown],
+        "confusions": [_gather_confusion(result, method) for method in shown],
         "interval_note": describe_intervals(result.settings["n_splits"]),
         "n_runs": len(result.runs),
         # Results of earlier versions have neither
@@ -157,28 +157,28 @@ def _gather_verdict(result: EvaluationResult, on_trial: list[str]) -> dict[str, 
     if on_trial:
         verdict = result.verdict()
         return {"overall": verdict.overall, "sentence": verdict.sentence}
-    best = result.best_rival
+    best = result.best_baseline
     mean = float(result.summary()[result.figure][best])
     return {
         "overall": "none on trial",
-        "sentence": f"Of {len(result.arms)} methods {best} has the highest "
+        "sentence": f"Of {len(result.methods)} methods {best} has the highest "
         f"{result.figure_name}, {format_percent(mean)}.",
     }
 
 
-def _gather_arms(result: EvaluationResult) -> list[dict[str, Any]]:
-    overall = {verdict.arm: verdict.overall for verdict in result.verdicts()}
+def _gather_methods(result: EvaluationResult) -> list[dict[str, Any]]:
+    overall = {verdict.method: verdict.overall for verdict in result.verdicts()}
     added = count_added(result.runs)
     return [
         {
-            "arm": arm,
-            "copies": float(added["copies"][str(arm)]),
-            "new": float(added["new"][str(arm)]),
+            "method": method,
+            "copies": float(added["copies"][str(method)]),
+            "new": float(added["new"][str(method)]),
             **{str(name): float(value) for name, value in row.items()},
-            "rival": arm in result.rivals,
-            "verdict": overall.get(str(arm)),
+            "baseline": method in result.baselines,
+            "verdict": overall.get(str(method)),
         }
-        for arm, row in result.summary().iterrows()
+        for method, row in result.summary().iterrows()
     ]
 
 
@@ -186,7 +186,7 @@ def _gather_classes(
     result: EvaluationResult, shown: list[str], on_trial: list[str]
 ) -> list[dict[str, Any]]:
     frame = result.frame
-    recalls = frame.groupby(["class", "arm"])[result.class_figure]
+    recalls = frame.groupby(["class", "method"])[result.class_figure]
     means, lows, highs = recalls.mean(), recalls.min(), recalls.max()
     n_test = frame.groupby("class")["n_test"].max()
     verdict = result.verdict() if on_trial else None
@@ -199,9 +199,10 @@ def _gather_classes(
             "name": name,
             "n_train": n_train,
             "n_test": int(n_test[name]),
-            "recalls": {arm: float(means[name, arm]) for arm in shown},
+            "recalls": {method: float(means[name, method]) for method in shown},
             "ranges": {
-                arm: (float(lows[name, arm]), float(highs[name, arm])) for arm in shown
+                method: (float(lows[name, method]), float(highs[name, method]))
+                for method in shown
             },
             "differences": verdict.classes.get(name) if verdict else None,
             "verdict": verdicts.get(name),
@@ -218,7 +219,7 @@ def _gather_combinations(
     if frame.empty:
         return []
     frame = frame[frame["n_test"] > 0]
-    means = frame.groupby(["combination", "arm"])["accuracy"].mean()
+    means = frame.groupby(["combination", "method"])["accuracy"].mean()
     counts = frame.groupby("combination", sort=False)[["n_train", "n_test"]].max()
     rarest = counts.sort_values("n_train", kind="stable")[:MOST_COMBINATIONS]
     return [
@@ -226,7 +227,7 @@ def _gather_combinations(
             "name": str(name),
             "n_train": int(row["n_train"]),
             "n_test": int(row["n_test"]),
-            "accuracies": {arm: float(means[str(name), arm]) for arm in shown},
+            "accuracies": {method: float(means[str(name), method]) for method in shown},
         }
         for name, row in rarest.iterrows()
     ]
@@ -237,11 +238,11 @@ def _gather_image_figures(
 ) -> list[dict[str, Any]]:
     frame = result.frame
     names = [name for name in IMAGE_FIGURES if name in frame]
-    rows = frame[frame["arm"].isin(_who_made(result, on_trial))]
+    rows = frame[frame["method"].isin(_who_made(result, on_trial))]
     rows = rows[rows["n_added"] > 0]
-    means = rows.groupby(["arm", "class"], sort=False)[names].mean()
+    means = rows.groupby(["method", "class"], sort=False)[names].mean()
     return [
-        {name: row.get(name, np.nan) for name in ("arm", "class", *IMAGE_FIGURES)}
+        {name: row.get(name, np.nan) for name in ("method", "class", *IMAGE_FIGURES)}
         for row in means.reset_index().to_dict("records")
     ]
 
@@ -251,11 +252,11 @@ def _gather_galleries(
 ) -> list[dict[str, Any]]:
     real = result.settings["pictures"]
     names = result.settings["classes"]
-    arms = _who_made(result, on_trial)
-    pictures = {r["arm"]: r["pictures"] for r in result.runs if r["pictures"]}
+    methods = _who_made(result, on_trial)
+    pictures = {r["method"]: r["pictures"] for r in result.runs if r["pictures"]}
     return [
         {
-            "arm": arm,
+            "method": method,
             "classes": [
                 {
                     "name": names[int(k)],
@@ -265,37 +266,44 @@ def _gather_galleries(
                         if kind in real[k] | strips
                     ],
                 }
-                for k, strips in pictures[arm].items()
+                for k, strips in pictures[method].items()
             ],
         }
-        for arm in arms
-        if arm in pictures
+        for method in methods
+        if method in pictures
     ]
 
 
 def _who_made(result: EvaluationResult, on_trial: list[str]) -> list[str]:
-    """Return one arm for each set of added images: arms may share them."""
-    made_by = {arm["name"]: arm["images_of"] for arm in result.settings["arms"]}
-    return list(dict.fromkeys(made_by[arm] for arm in on_trial))
+    """Return one method for each set of added images: methods may share them."""
+    made_by = {
+        method["name"]: method["images_of"] for method in result.settings["methods"]
+    }
+    return list(dict.fromkeys(made_by[method] for method in on_trial))
 
 
 def describe_counts(result: EvaluationResult) -> list[str]:
     """Return how many images the methods that are not baselines add, in sentences."""
-    on_trial = [arm for arm in result.arms if arm not in result.rivals]
+    on_trial = [method for method in result.methods if method not in result.baselines]
     added = count_added(result.runs)
     return [
-        f"{arm} adds {added['copies'][arm]:,.0f} copies and {added['new'][arm]:,.0f} "
-        "new images in a run."
-        for arm in _who_made(result, on_trial)
+        f"{method} adds {added['copies'][method]:,.0f} copies and "
+        f"{added['new'][method]:,.0f} new images in a run."
+        for method in _who_made(result, on_trial)
     ]
 
 
-def _gather_confusion(result: EvaluationResult, arm: str) -> dict[str, Any]:
-    counts = result.confusion(arm)
+def _gather_confusion(result: EvaluationResult, method: str) -> dict[str, Any]:
+    counts = result.confusion(method)
     shares = counts.div(counts.sum(axis=1), axis=0)
     if len(counts) <= MOST_CLASSES_OF_MATRIX:
         matrix = shares.to_numpy().tolist()
-        return {"arm": arm, "labels": list(counts.index), "matrix": matrix, "pairs": []}
+        return {
+            "method": method,
+            "labels": list(counts.index),
+            "matrix": matrix,
+            "pairs": [],
+        }
     off_diagonal = np.where(np.eye(len(shares), dtype=bool), 0, shares.fillna(0))
     largest = np.argsort(-off_diagonal, axis=None, kind="stable")[:MOST_CONFUSIONS]
     pairs = [
@@ -303,7 +311,7 @@ def _gather_confusion(result: EvaluationResult, arm: str) -> dict[str, Any]:
         for i, j in zip(*np.unravel_index(largest, counts.shape), strict=True)
         if off_diagonal[i, j]
     ]
-    return {"arm": arm, "labels": [], "matrix": [], "pairs": pairs}
+    return {"method": method, "labels": [], "matrix": [], "pairs": pairs}
 
 
 def format_percent(share: float | None) -> str:

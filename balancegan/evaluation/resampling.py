@@ -1,4 +1,4 @@
-"""What an arm's sampler makes of the training part, and which of it is new.
+"""What a method's sampler makes of the training part, and which of it is new.
 
 A sampler is somebody else's code: what it returns is checked before anything is
 learned from it. It is never shown a test image.

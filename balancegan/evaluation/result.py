@@ -20,14 +20,14 @@ from balancegan.evaluation.frames import (
 )
 from balancegan.evaluation.metrics import Difference, paired_difference
 from balancegan.evaluation.plots import draw_recalls
-from balancegan.evaluation.verdicts import BASELINE, ArmVerdict, distinct_pairs
+from balancegan.evaluation.verdicts import NONE, MethodVerdict, distinct_pairs
 from balancegan.files import plain_facts, whole_file
 
 FIGURE_NAMES = {
     "balanced_accuracy": "balanced accuracy",
     "combination_accuracy": "accuracy of combinations",
 }
-AGAINST = ("against_none", "against_best_rival")
+AGAINST = ("against_none", "against_best_baseline")
 PARTS = ("fit", "resample", "classify")
 OVERALL_FIGURES = (
     "balanced_accuracy",
@@ -48,8 +48,8 @@ class EvaluationResult:
     Parameters
     ----------
     settings : dict
-        What reproduces the comparison: "arms" (names and whether each is a rival),
-        "classes", "train_counts", seeds, versions.
+        What reproduces the comparison: "methods" (names and whether each is a
+        baseline), "classes", "train_counts", seeds, versions.
     runs : list of dict
         The facts of each run, see :func:`balancegan.evaluation.compare`.
 
@@ -63,14 +63,16 @@ class EvaluationResult:
         self.settings, self.runs = settings, list(runs)
 
     @property
-    def arms(self) -> list[str]:
-        """Names of the arms, rivals first."""
-        return [arm["name"] for arm in self.settings["arms"]]
+    def methods(self) -> list[str]:
+        """Names of the methods, baselines first."""
+        return [method["name"] for method in self.settings["methods"]]
 
     @property
-    def rivals(self) -> list[str]:
-        """Names of the arms that the others are measured against."""
-        return [arm["name"] for arm in self.settings["arms"] if arm["rival"]]
+    def baselines(self) -> list[str]:
+        """Names of the methods that the others are measured against."""
+        return [
+            method["name"] for method in self.settings["methods"] if method["baseline"]
+        ]
 
     @property
     def has_combinations(self) -> bool:
@@ -79,7 +81,7 @@ class EvaluationResult:
 
     @property
     def figure(self) -> str:
-        """What arms are told apart by: balanced accuracy, or that of combinations."""
+        """The figure that ranks methods: balanced accuracy, or that of combinations."""
         if self.has_combinations:
             return "combination_accuracy"
         return "balanced_accuracy"
@@ -96,9 +98,9 @@ class EvaluationResult:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """A row per arm, split, seed and class.
+        """A row per method, split, seed and class.
 
-        Columns: "arm", "split", "seed", "class", "n_train" (real images), "n_added",
+        Columns: "method", "split", "seed", "class", "n_train" (real images), "n_added",
         "n_test", "precision", "recall", of several attributes "combination_recall" (the
         mean over the class's combinations), and the figures of added images
         (see :class:`balancegan.evaluation.fidelity.FidelityMeter`), NaN where there are
@@ -109,9 +111,9 @@ class EvaluationResult:
 
     @property
     def combinations_frame(self) -> pd.DataFrame:
-        """A row per arm, split, seed and combination of attributes that has images.
+        """A row per method, split, seed and combination of attributes that has images.
 
-        Columns: "arm", "split", "seed", "combination", "class", "n_test", "accuracy"
+        Columns: "method", "split", "seed", "combination", "class", "n_test", "accuracy"
         (how often its class was predicted; NaN without test images), "n_train",
         "n_added". Empty where there is one label an image.
         """
@@ -120,16 +122,16 @@ class EvaluationResult:
 
     @property
     def runs_frame(self) -> pd.DataFrame:
-        """A row per arm, split and seed: overall figures, and seconds of each part."""
+        """A row per method, split and seed: overall figures and seconds."""
         return frame_runs(self.runs)
 
     def summary(self) -> pd.DataFrame:
-        """Return a row per arm: means, differences from none, seconds.
+        """Return a row per method: means, differences from none, seconds.
 
         Returns
         -------
         table : DataFrame
-            Index: the arm. Columns: the mean of each overall figure (of several
+            Index: the method. Columns: the mean of each overall figure (of several
             attributes those of few-shot combinations instead of classes; NaN for a
             group of no classes), "spread" (the
             standard deviation of `figure` over the runs), "difference", "low" and
@@ -138,18 +140,18 @@ class EvaluationResult:
             (making images) and "seconds_classify" (training the classifier) of a run.
         """
         runs = self.runs_frame
-        by_arm = runs.groupby("arm", sort=False)
+        by_method = runs.groupby("method", sort=False)
         figures = OVERALL_FIGURES + COMBINATION_FIGURES * self.has_combinations
-        table = by_arm[list(figures)].mean().reindex(self.arms)
-        table["spread"] = by_arm[self.figure].std()
-        for arm in self.arms:
-            difference = self._overall_difference(arm, BASELINE)
-            table.loc[arm, ["difference", "low", "high"]] = (
+        table = by_method[list(figures)].mean().reindex(self.methods)
+        table["spread"] = by_method[self.figure].std()
+        for method in self.methods:
+            difference = self._overall_difference(method, NONE)
+            table.loc[method, ["difference", "low", "high"]] = (
                 difference.mean,
                 difference.low,
                 difference.high,
             )
-        seconds = by_arm[[f"seconds_{part}" for part in PARTS]].mean()
+        seconds = by_method[[f"seconds_{part}" for part in PARTS]].mean()
         return table.join(seconds)
 
     @property
@@ -165,79 +167,85 @@ class EvaluationResult:
         return "combinations" if self.has_combinations else "classes"
 
     @property
-    def best_rival(self) -> str:
-        """The rival with the highest mean of `figure`."""
-        return str(self._means[self.rivals].idxmax())
+    def best_baseline(self) -> str:
+        """The baseline with the highest mean of `figure`."""
+        return str(self._means[self.baselines].idxmax())
 
     @property
     def _means(self) -> pd.Series:
-        return self.runs_frame.groupby("arm", sort=False)[self.figure].mean()
+        return self.runs_frame.groupby("method", sort=False)[self.figure].mean()
 
-    def verdicts(self) -> list[ArmVerdict]:
-        """Return the verdict of every arm that is no rival."""
-        return [self.verdict(arm) for arm in self.arms if arm not in self.rivals]
+    def verdicts(self) -> list[MethodVerdict]:
+        """Return the verdict of every method that is not a baseline."""
+        return [
+            self.verdict(method)
+            for method in self.methods
+            if method not in self.baselines
+        ]
 
-    def verdict(self, arm: str | None = None) -> ArmVerdict:
-        """Return whether an arm helped.
+    def verdict(self, method: str | None = None) -> MethodVerdict:
+        """Return whether a method helped.
 
         Parameters
         ----------
-        arm : str or None, default=None
-            Its name. None: the best of those that are no rivals.
+        method : str or None, default=None
+            Its name. None: the best of the methods that are not baselines.
 
         Returns
         -------
-        verdict : ArmVerdict
+        verdict : MethodVerdict
 
         Raises
         ------
         ValueError
-            If there is no such arm, or none that is no rival.
+            If there is no such method, or none that is not a baseline.
         """
-        on_trial = [name for name in self.arms if name not in self.rivals]
-        if arm is None and on_trial:
-            arm = str(self._means[on_trial].idxmax())
-        if arm not in self.arms:
+        on_trial = [name for name in self.methods if name not in self.baselines]
+        if method is None and on_trial:
+            method = str(self._means[on_trial].idxmax())
+        if method not in self.methods:
             raise ValueError(
-                f"A verdict is given on one of the arms {self.arms}. Received: {arm!r}."
+                f"method must be one of {self.methods}. Received: {method!r}."
             )
-        best, means = self.best_rival, self._means
-        n_chosen_from = self._count_contenders(self.rivals)
-        n_tried = self._count_contenders(on_trial or [arm])
+        best, means = self.best_baseline, self._means
+        n_chosen_from = self._count_contenders(self.baselines)
+        n_tried = self._count_contenders(on_trial or [method])
         others = [
-            (BASELINE, {"n_tried": n_tried}),
+            (NONE, {"n_tried": n_tried}),
             (best, {"n_tried": n_tried, "n_chosen_from": n_chosen_from}),
         ]
-        against_none, against_best_rival = (
-            self._overall_difference(arm, other, **corrections)
+        against_none, against_best_baseline = (
+            self._overall_difference(method, other, **corrections)
             for other, corrections in others
         )
-        return ArmVerdict(
-            arm=arm,
-            best_rival=best,
+        return MethodVerdict(
+            method=method,
+            best_baseline=best,
             against_none=against_none,
-            against_best_rival=against_best_rival,
-            classes=self._class_differences(arm, others),
-            means={name: float(means[name]) for name in (arm, BASELINE, best)},
+            against_best_baseline=against_best_baseline,
+            classes=self._class_differences(method, others),
+            means={name: float(means[name]) for name in (method, NONE, best)},
             figure=self.figure_name,
             pairs_are="folds" if self.settings["n_splits"] > 1 else "seeds",
         )
 
-    def _count_contenders(self, arms: list[str]) -> int:
+    def _count_contenders(self, methods: list[str]) -> int:
         """Return how many may be the best: those not told from it for certain."""
-        best = str(self._means[arms].idxmax())
-        verdicts = [self._overall_difference(arm, best).verdict for arm in arms]
-        return len(arms) - verdicts.count("harms")
+        best = str(self._means[methods].idxmax())
+        verdicts = [
+            self._overall_difference(method, best).verdict for method in methods
+        ]
+        return len(methods) - verdicts.count("harms")
 
     def _class_differences(
-        self, arm: str, others: list[tuple[str, dict[str, int]]]
+        self, method: str, others: list[tuple[str, dict[str, int]]]
     ) -> dict[str, dict[str, Difference]]:
         """Compare the recall of each class: as many verdicts as classes."""
         n_test, n_moving = count_least_tested(self.runs), self._n_moving
         return {
             label: {
                 name: self._difference(
-                    arm,
+                    method,
                     other,
                     lambda run, k=k: run["classes"][k][self.class_figure],
                     resolution=1 / n_moving[k],
@@ -251,12 +259,12 @@ class EvaluationResult:
         }
 
     def _overall_difference(
-        self, arm: str, other: str, **corrections: int
+        self, method: str, other: str, **corrections: int
     ) -> Difference:
         rows = (row for run in self.runs for row in run[self._own])
         n_test = np.array([row["n_test"] for row in rows if row["n_test"]])
         return self._difference(
-            arm,
+            method,
             other,
             lambda run: run["figures"][self.figure],
             resolution=1 / (len(n_test) / len(self.runs) * n_test.min()),
@@ -264,9 +272,9 @@ class EvaluationResult:
         )
 
     def _difference(
-        self, arm: str, other: str, figure: Callable[..., Any], **corrections: Any
+        self, method: str, other: str, figure: Callable[..., Any], **corrections: Any
     ) -> Difference:
-        pairs = distinct_pairs(self.runs, arm, other)
+        pairs = distinct_pairs(self.runs, method, other)
         values = [[figure(run) for run in pair] for pair in pairs]
         return paired_difference(
             *np.array(values, dtype=float).T,
@@ -295,12 +303,12 @@ class EvaluationResult:
         n_splits = self.settings["n_splits"]
         return 1 / (n_splits - 1) if n_splits > 1 else 0.0
 
-    def confusion(self, arm: str) -> pd.DataFrame:
+    def confusion(self, method: str) -> pd.DataFrame:
         """Return how often each class (row) was taken for each (column), over all runs.
 
         Parameters
         ----------
-        arm : str
+        method : str
             Its name.
 
         Returns
@@ -308,18 +316,20 @@ class EvaluationResult:
         counts : DataFrame
         """
         labels = self.settings["classes"]
-        total = sum(np.array(r["confusion"]) for r in self.runs if r["arm"] == arm)
+        total = sum(
+            np.array(r["confusion"]) for r in self.runs if r["method"] == method
+        )
         return pd.DataFrame(total, index=labels, columns=labels)
 
-    def plot(self, arms: Sequence[str] | None = None, ax: Any = None) -> Any:
+    def plot(self, methods: Sequence[str] | None = None, ax: Any = None) -> Any:
         """Draw `class_figure` of each class with and without.
 
         Needs matplotlib, which ``pip install balancegan[plot]`` brings.
 
         Parameters
         ----------
-        arms : sequence of str or None, default=None
-            Which. None: "none", the best rival, and the best arm on trial.
+        methods : sequence of str or None, default=None
+            Which. None: "none", the best baseline, and the best method on trial.
         ax : matplotlib Axes or None, default=None
             Where to. None: a new figure.
 
@@ -327,11 +337,11 @@ class EvaluationResult:
         -------
         ax : matplotlib Axes
         """
-        chosen = self.chief_arms if arms is None else list(arms)
-        unknown = [arm for arm in chosen if arm not in self.arms]
+        chosen = self.chief_methods if methods is None else list(methods)
+        unknown = [method for method in chosen if method not in self.methods]
         if unknown:
             raise ValueError(
-                f"The arms are {self.arms}. Received: arms={list(chosen)!r}."
+                f"The methods are {self.methods}. Received: methods={list(chosen)!r}."
             )
         counts = zip(
             self.settings["classes"], self.settings["train_counts"], strict=True
@@ -340,11 +350,11 @@ class EvaluationResult:
         return draw_recalls(recalls, chosen, dict(counts), ax)
 
     @property
-    def chief_arms(self) -> list[str]:
-        """The arm "none", the best rival, and the best arm on trial if there is one."""
-        chosen = [BASELINE, self.best_rival]
-        if len(self.rivals) < len(self.arms):
-            chosen.append(self.verdict().arm)
+    def chief_methods(self) -> list[str]:
+        """The names "none", the best baseline, and the best method on trial, if any."""
+        chosen = [NONE, self.best_baseline]
+        if len(self.baselines) < len(self.methods):
+            chosen.append(self.verdict().method)
         return list(dict.fromkeys(chosen))
 
     def to_json(self, path: str | Path | None = None) -> str:
@@ -363,7 +373,7 @@ class EvaluationResult:
         facts = {
             "settings": self.settings,
             "verdicts": [
-                {"arm": v.arm, "overall": v.overall, "sentence": v.sentence}
+                {"method": v.method, "overall": v.overall, "sentence": v.sentence}
                 for v in self.verdicts()
             ],
             "runs": self.runs,

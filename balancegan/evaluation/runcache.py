@@ -1,8 +1,8 @@
 """What a comparison has finished already, in a folder, so that it can go on.
 
 Entries are named by a hash of everything that they depend on: whoever changes the
-data, an arm, the classifier, a seed, the code of a sampler, transformation or network,
-or a version of ours or of the libraries finds nothing, and so starts afresh.
+data, a method, the classifier, a seed, the code of a sampler, transformation or
+network, or a version of ours or of the libraries finds nothing, and so starts afresh.
 """
 
 import inspect
@@ -33,7 +33,7 @@ LONG = 10  # seconds: what a sampler made in less is rather made again than kept
 class RunCache:
     """Facts of finished runs, and resampled sets that took long to make.
 
-    The sets serve whoever asks again with more arms or another classifier.
+    The sets serve whoever asks again with more methods or another classifier.
 
     Parameters
     ----------

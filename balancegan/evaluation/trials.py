@@ -1,6 +1,6 @@
-"""One trial: a sampler, a split, a seed, and the arms that share them.
+"""One trial: a sampler, a split, a seed, and the methods that share them.
 
-Resamples the training part, trains the classifier for each arm, and notes the facts;
+Resamples the training part, trains the classifier for each method, and notes the facts;
 what they mean is `comparison`'s business. A trial may run in another process.
 """
 
@@ -15,11 +15,11 @@ from sklearn.base import BaseEstimator
 
 from balancegan.downstream.classifiers import TrainingRows, train_network
 from balancegan.downstream.estimators import train_estimator
-from balancegan.evaluation.arms import Arm
 from balancegan.evaluation.fidelity import FidelityMeter
 from balancegan.evaluation.gallery import Gallery, Strips
 from balancegan.evaluation.labelling import Labelling
 from balancegan.evaluation.leakage import are_equal, count_near
+from balancegan.evaluation.methods import Method
 from balancegan.evaluation.metrics import (
     class_figures,
     combination_figures,
@@ -42,12 +42,12 @@ Classifier: TypeAlias = BaseEstimator | Callable[..., Any] | None
 
 @dataclass(frozen=True)
 class Trial:
-    """The arms that share what one sampler makes of one split with one seed.
+    """The methods that share what one sampler makes of one split with one seed.
 
     Of those that are shown, a few images are kept to look at.
     """
 
-    arms: list[Arm]
+    methods: list[Method]
     split_number: int
     seed: int
     is_shown: bool
@@ -96,14 +96,14 @@ class TrialRunner:
         are others.
         """
         if self.cache.folder is None:
-            return None, [None] * len(trial.arms)
+            return None, [None] * len(trial.methods)
         number = trial.split_number
         if number not in self._parts:
             split = self.splits[number]
             parts = split.train(), split.test()
             self._parts[number] = tuple(self.cache.name(part) for part in parts)
         train, test = self._parts[number]
-        sampler = trial.arms[0].sampler
+        sampler = trial.methods[0].sampler
         attributes = self.labelling.attributes
         of_rows = (sampler, find_code(sampler), trial.seed, train, attributes)
         rows_name = self.cache.name((*of_rows, self.image_format))
@@ -118,16 +118,22 @@ class TrialRunner:
         )
         names = [
             self.cache.name(
-                (rows_name, settings, arm, find_code(arm.transform), trial.is_shown)
+                (
+                    rows_name,
+                    settings,
+                    method,
+                    find_code(method.transform),
+                    trial.is_shown,
+                )
             )
-            for arm in trial.arms
+            for method in trial.methods
         ]
         return rows_name, names
 
     def run(
         self, trial: Trial, names: Names | None = None
     ) -> tuple[list[dict[str, Any]], float]:
-        """Return the facts of each arm's run: those kept, or new ones.
+        """Return the facts of each method's run: those kept, or new ones.
 
         Parameters
         ----------
@@ -139,7 +145,7 @@ class TrialRunner:
         Returns
         -------
         runs : list of dict
-            "arm", "split", "seed"; "figures" (see
+            "method", "split", "seed"; "figures" (see
             :func:`balancegan.evaluation.metrics.overall_figures`); "classes", a dict
             for each with the columns of ``EvaluationResult.frame``; "combinations", the
             same of several attributes, else empty; "confusion", counts of shape
@@ -163,7 +169,7 @@ class TrialRunner:
             resampled = self.cache.resampled(
                 rows_name,
                 lambda: resample(
-                    trial.arms[0].sampler,
+                    trial.methods[0].sampler,
                     *train,
                     self.labelling,
                     trial.seed,
@@ -171,17 +177,17 @@ class TrialRunner:
                 ),
             )
             added = self._describe_added(resampled, train, test, trial)
-            for k, (key, arm) in enumerate(zip(keys, trial.arms, strict=True)):
+            for k, (key, method) in enumerate(zip(keys, trial.methods, strict=True)):
                 if found[k] is None:
-                    run = self._run_arm(arm, trial, train, test, resampled, added)
+                    run = self._run_method(method, trial, train, test, resampled, added)
                     self.cache.keep(key, run)
                     found[k] = run
             seconds = perf_counter() - started
         return [run for run in found if run is not None], seconds
 
-    def _run_arm(
+    def _run_method(
         self,
-        arm: Arm,
+        method: Method,
         trial: Trial,
         train: Part,
         test: Part,
@@ -189,7 +195,7 @@ class TrialRunner:
         added: dict[str, Any],
     ) -> dict[str, Any]:
         started = perf_counter()
-        probabilities = self._learn_and_predict(arm, resampled, test[0], trial.seed)
+        probabilities = self._learn_and_predict(method, resampled, test[0], trial.seed)
         seconds = perf_counter() - started
         true = self.labelling.learned(test[1])
         predicted = probabilities.argmax(axis=1)
@@ -215,7 +221,7 @@ class TrialRunner:
             )
         ]
         facts = {
-            "arm": arm.name,
+            "method": method.name,
             "split": trial.split_number,
             "seed": trial.seed,
             "figures": figures,
@@ -269,16 +275,16 @@ class TrialRunner:
         return figures, rows, recall
 
     def _learn_and_predict(
-        self, arm: Arm, resampled: Resampled, test_images: np.ndarray, seed: int
+        self, method: Method, resampled: Resampled, test_images: np.ndarray, seed: int
     ) -> np.ndarray:
         rows = TrainingRows(
             resampled.images,
             self.labelling.learned(resampled.class_indices),
             len(self.class_names),
             self.image_format.to_model_range,
-            arm.transform,
-            arm.mixup,
-            arm.weighted,
+            method.transform,
+            method.mixup,
+            method.weighted,
             resampled.class_indices if self.labelling.has_combinations else None,
         )
         if isinstance(self.classifier, BaseEstimator):
@@ -313,7 +319,7 @@ class TrialRunner:
             "n_near_test": 0,
         }
         pictures: Strips = {}
-        if len(images) and not all(arm.rival for arm in trial.arms):
+        if len(images) and not all(method.baseline for method in trial.methods):
             measured = _spread_out(of_class, n_classes, MOST_MEASURED)
             images, of_class = images[measured], of_class[measured]
             meter = self._new_meter(train, (kept_apart, kept_classes), trial.seed)
@@ -322,7 +328,7 @@ class TrialRunner:
                 figures[index] = meter.measure(of_this, index) or {}
             counts["n_measured"] = len(images)
             counts["n_near_test"] = count_near(images, kept_apart, leaks.limit)
-        if trial.is_shown and not all(arm.rival for arm in trial.arms):
+        if trial.is_shown and not all(method.baseline for method in trial.methods):
             pictures = self._new_gallery(train).show_added(
                 resampled.images[resampled.is_new],
                 self.labelling.learned(resampled.class_indices[resampled.is_new]),

@@ -1,4 +1,4 @@
-"""Whether an arm helped: from paired differences to one word and one sentence."""
+"""Whether a method helped: from paired differences to one word and one sentence."""
 
 import json
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import numpy as np
 
 from balancegan.evaluation.metrics import Difference, Verdict
 
-BASELINE = "none"
+NONE = "none"
 WORDS: dict[Verdict, str] = {
     "helps": "better than",
     "harms": "worse than",
@@ -19,30 +19,30 @@ WORDS: dict[Verdict, str] = {
 
 
 @dataclass(frozen=True)
-class ArmVerdict:
-    """Whether an arm helped, measured against nothing and against the best rival.
+class MethodVerdict:
+    """Whether a method helped, measured against nothing and against the best baseline.
 
     Attributes
     ----------
-    arm, best_rival : str
-        Names. The best rival is the one with the highest mean figure.
-    against_none, against_best_rival : Difference
+    method, best_baseline : str
+        Names. The best baseline is the one with the highest mean figure.
+    against_none, against_best_baseline : Difference
         Of the figure, over folds or, on one test part, over seeds.
     classes : dict of str to dict
-        For each class "against_none" and "against_best_rival", differences of recall.
-        Their intervals are wide enough for all of them to be right together.
+        For each class "against_none" and "against_best_baseline", differences of
+        recall. Their intervals are wide enough for all of them to be right together.
     means : dict of str to float
-        Mean figure of the arm, of "none" and of the best rival.
+        Mean figure of the method, of "none" and of the best baseline.
     figure : str
         What the figure is called: "balanced accuracy" or "accuracy of combinations".
     pairs_are : str
         What the pairs are, over which differences vary: "folds" or "seeds".
     """
 
-    arm: str
-    best_rival: str
+    method: str
+    best_baseline: str
     against_none: Difference
-    against_best_rival: Difference
+    against_best_baseline: Difference
     classes: dict[str, dict[str, Difference]]
     means: dict[str, float]
     figure: str
@@ -51,7 +51,7 @@ class ArmVerdict:
     @property
     def overall(self) -> Verdict:
         """Helps: better than both. Harms: worse than either."""
-        return join_verdicts(self.against_none, self.against_best_rival)
+        return join_verdicts(self.against_none, self.against_best_baseline)
 
     def class_verdicts(self) -> dict[str, Verdict]:
         """Return the verdict of each class, by the same rule."""
@@ -63,9 +63,9 @@ class ArmVerdict:
     @property
     def sentence(self) -> str:
         """The verdict in a sentence, in per cent and points."""
-        best, name = self.against_best_rival, self.best_rival
+        best, name = self.against_best_baseline, self.best_baseline
         against = [f"{name}, the best baseline {self._describe(best)}"]
-        if name == BASELINE:
+        if name == NONE:
             against = [f"doing nothing, the best baseline {self._describe(best)}"]
         else:
             points = f"({format_points(self.against_none.mean)} points)"
@@ -75,8 +75,8 @@ class ArmVerdict:
             f"{WORDS[difference.verdict]} {other}"
             for difference, other in zip(differences, against, strict=True)
         ]
-        reached = f"{100 * self.means[self.arm]:.1f} % {self.figure}"
-        return f"{self.arm} reaches {reached}: {', '.join(compared)}."
+        reached = f"{100 * self.means[self.method]:.1f} % {self.figure}"
+        return f"{self.method} reaches {reached}: {', '.join(compared)}."
 
     def _describe(self, best: Difference) -> str:
         """Return how far the best baseline is away, and for how many runs."""
@@ -146,18 +146,18 @@ def join_verdicts(*differences: Difference) -> Verdict:
 
 
 def distinct_pairs(
-    runs: Sequence[dict[str, Any]], arm: str, other: str
+    runs: Sequence[dict[str, Any]], method: str, other: str
 ) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Pair the runs of two arms, of the same split and seed.
+    """Pair the runs of two methods, of the same split and seed.
 
-    Where all pairs of a split are the same in everything, one is kept: neither arm
+    Where all pairs of a split are the same in everything, one is kept: neither method
     depends on the seed, so more seeds are no more evidence.
     """
-    by_name = {(run["arm"], run["split"], run["seed"]): run for run in runs}
+    by_name = {(run["method"], run["split"], run["seed"]): run for run in runs}
     of_splits: dict[int, list[tuple[dict[str, Any], dict[str, Any]]]] = {}
     for name, split, seed in by_name:
-        if name == arm:
-            pair = by_name[arm, split, seed], by_name[other, split, seed]
+        if name == method:
+            pair = by_name[method, split, seed], by_name[other, split, seed]
             of_splits.setdefault(split, []).append(pair)
     distinct = []
     for pairs in of_splits.values():

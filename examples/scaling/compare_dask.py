@@ -31,14 +31,14 @@ def main() -> None:
     X_train, X_test, y_train, y_test = parts
     few = [np.flatnonzero(y_train == c)[: 110 - 11 * c] for c in range(10)]
     rows = np.concatenate(few)
-    arms = {
+    methods = {
         "oversample": RandomOverSampler(),
         "gan": ConditionalGANAugmenter(steps=options.steps, verbose=0),
     }
     cluster = options.scheduler or LocalCluster(n_workers=2, threads_per_worker=1)
     with Client(cluster), joblib.parallel_config(backend="dask"):
         result = compare(
-            arms, X_train[rows], y_train[rows], X_test, y_test, seeds=options.seeds
+            methods, X_train[rows], y_train[rows], X_test, y_test, seeds=options.seeds
         )
     print(result.summary()[["balanced_accuracy", "few_shot"]].round(3))
 

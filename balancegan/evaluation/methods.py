@@ -1,7 +1,7 @@
-"""The arms of a comparison: ways of dealing with imbalance, each with a name.
+"""The methods of a comparison: ways of dealing with imbalance, each with a name.
 
-An arm is anything with ``fit_resample``, or nothing at all, and what is done to the
-images while the classifier learns. The cheap ones are rivals: what a generator's
+A method is anything with ``fit_resample``, or nothing at all, and what is done to the
+images while the classifier learns. The cheap ones are baselines: what a generator's
 images have to beat.
 """
 
@@ -22,7 +22,7 @@ SMOTE_NEIGHBOURS = 5
 
 
 @dataclass(frozen=True)
-class Arm:
+class Method:
     """One way of dealing with imbalance.
 
     Parameters
@@ -40,13 +40,13 @@ class Arm:
         Mixes pairs of images and labels; networks only. 0: no.
     weighted : bool, default=False
         Whether the classifier weighs images by the inverse of their class's size.
-    rival : bool, default=False
+    baseline : bool, default=False
         Whether it is one of the methods that the others are measured against.
 
     Examples
     --------
     >>> from imblearn.over_sampling import ADASYN
-    >>> Arm("adasyn", ADASYN(random_state=0), rival=True).name
+    >>> Method("adasyn", ADASYN(random_state=0), baseline=True).name
     'adasyn'
     """
 
@@ -55,7 +55,7 @@ class Arm:
     transform: Transformation | None = None
     mixup: float = 0.0
     weighted: bool = False
-    rival: bool = False
+    baseline: bool = False
 
 
 class SmallClassSMOTE(BaseEstimator):
@@ -102,60 +102,62 @@ class SmallClassSMOTE(BaseEstimator):
         return rows, labels
 
 
-def _rivals() -> list[Arm]:
+def _baselines() -> list[Method]:
     oversampled = RandomOverSampler()
     return [
-        Arm("none", rival=True),
-        Arm("class_weight", weighted=True, rival=True),
-        Arm("oversample", oversampled, rival=True),
-        Arm("oversample+augment", oversampled, shift_images, rival=True),
-        Arm("oversample+augment+mixup", oversampled, shift_images, MIXUP, rival=True),
-        Arm("smote", SmallClassSMOTE(), rival=True),
+        Method("none", baseline=True),
+        Method("class_weight", weighted=True, baseline=True),
+        Method("oversample", oversampled, baseline=True),
+        Method("oversample+augment", oversampled, shift_images, baseline=True),
+        Method(
+            "oversample+augment+mixup", oversampled, shift_images, MIXUP, baseline=True
+        ),
+        Method("smote", SmallClassSMOTE(), baseline=True),
     ]
 
 
-def _generators(augmenter: Any) -> list[Arm]:
+def _generators(augmenter: Any) -> list[Method]:
     # One sampler: what it makes serves all three
     return [
-        Arm("cgan", augmenter),
-        Arm("cgan+augment", augmenter, shift_images),
-        Arm("cgan+augment+mixup", augmenter, shift_images, MIXUP),
+        Method("cgan", augmenter),
+        Method("cgan+augment", augmenter, shift_images),
+        Method("cgan+augment+mixup", augmenter, shift_images, MIXUP),
     ]
 
 
-BUILT_IN = tuple(arm.name for arm in [*_rivals(), *_generators(None)])
-DEFAULT_ARMS = BUILT_IN[:-1]
+BUILT_IN = tuple(method.name for method in [*_baselines(), *_generators(None)])
+DEFAULT_METHODS = BUILT_IN[:-1]
 
 
 def default_augmenter(**settings: Any) -> Any:
-    """Return the sampler of the arms whose name begins with "cgan"."""
-    # TensorFlow is not started for comparing other arms
+    """Return the sampler of the methods whose name begins with "cgan"."""
+    # TensorFlow is not started for comparing other methods
     from balancegan.samplers.augmenter import ConditionalGANAugmenter
 
     return ConditionalGANAugmenter(verbose=0, **settings)
 
 
-ArmsGiven = Iterable[str | Arm] | Mapping[str, Any] | None
+MethodsGiven = Iterable[str | Method] | Mapping[str, Any] | None
 
 
-def find_arms(
-    given: ArmsGiven, make_augmenter: Callable[[], Any], *, mixes: bool = True
-) -> list[Arm]:
-    """Return the arms that a user asks for; "none" is always among them.
+def find_methods(
+    given: MethodsGiven, make_augmenter: Callable[[], Any], *, mixes: bool = True
+) -> list[Method]:
+    """Return the methods that a user asks for; "none" is always among them.
 
     Parameters
     ----------
-    given : iterable of str or Arm, mapping, or None
-        Names of built-in arms, arms, or names with what has ``fit_resample``. None: the
-        eight of ``DEFAULT_ARMS``.
+    given : iterable of str or Method, mapping, or None
+        Names of built-in methods, methods, or names with what has ``fit_resample``.
+        None: the eight of ``DEFAULT_METHODS``.
     make_augmenter : callable
-        Makes the sampler of the arms whose name begins with "cgan".
+        Makes the sampler of the methods whose name begins with "cgan".
     mixes : bool, default=True
-        Whether there are arms with mixup where `given` is None.
+        Whether there are methods with mixup where `given` is None.
 
     Returns
     -------
-    arms : list of Arm
+    methods : list of Method
         Rivals first, in the order given otherwise.
 
     Raises
@@ -165,46 +167,46 @@ def find_arms(
 
     Examples
     --------
-    >>> [arm.name for arm in find_arms(["oversample"], make_augmenter=object)]
+    >>> [method.name for method in find_methods(["oversample"], make_augmenter=object)]
     ['none', 'oversample']
     """
     if given is None:
-        given = [name for name in DEFAULT_ARMS if mixes or "mixup" not in name]
+        given = [name for name in DEFAULT_METHODS if mixes or "mixup" not in name]
     if isinstance(given, str):
         given = [given]
     if isinstance(given, Mapping):
         given = [
-            Arm(name, arm) if not isinstance(arm, Arm) else arm
-            for name, arm in given.items()
+            Method(name, method) if not isinstance(method, Method) else method
+            for name, method in given.items()
         ]
-    arms = list(given)
-    names = [arm if isinstance(arm, str) else arm.name for arm in arms]
+    methods = list(given)
+    names = [method if isinstance(method, str) else method.name for method in methods]
     if "none" not in names:
-        arms, names = ["none", *arms], ["none", *names]
+        methods, names = ["none", *methods], ["none", *names]
     repeated = {name for name in names if names.count(name) > 1}
     if repeated:
         raise DataError(
-            f"Each arm needs a name of its own. Received twice: {sorted(repeated)}."
+            f"Each method needs a name of its own. Received twice: {sorted(repeated)}."
         )
-    needs_generator = any(isinstance(a, str) and a.startswith("cgan") for a in arms)
-    built_in = _rivals() + (_generators(make_augmenter()) if needs_generator else [])
-    known = {arm.name: arm for arm in built_in}
-    found = [_find_arm(arm, known) for arm in arms]
-    return sorted(found, key=lambda arm: not arm.rival)
+    needs_generator = any(isinstance(a, str) and a.startswith("cgan") for a in methods)
+    built_in = _baselines() + (_generators(make_augmenter()) if needs_generator else [])
+    known = {method.name: method for method in built_in}
+    found = [_find_method(method, known) for method in methods]
+    return sorted(found, key=lambda method: not method.baseline)
 
 
-def _find_arm(given: str | Arm, known: Mapping[str, Arm]) -> Arm:
-    if isinstance(given, Arm):
+def _find_method(given: str | Method, known: Mapping[str, Method]) -> Method:
+    if isinstance(given, Method):
         sampler = given.sampler
         if sampler is not None and not callable(getattr(sampler, "fit_resample", None)):
             raise DataError(
-                "An arm's sampler needs a method fit_resample(X, y). Received for "
+                "A method's sampler needs a method fit_resample(X, y). Received for "
                 f"{given.name!r}: {type(sampler).__name__}."
             )
         return given
     if given not in known:
         raise DataError(
-            f"There is no arm called {given!r}. Those built in: {', '.join(BUILT_IN)}. "
-            "For another one give Arm(name, sampler)."
+            f"There is no method called {given!r}. Built in are {', '.join(BUILT_IN)}. "
+            "For another one give Method(name, sampler)."
         )
     return known[given]

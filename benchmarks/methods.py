@@ -1,20 +1,20 @@
-"""Does it help? Every arm on every set, against the best that uses no generator.
+"""Does it help? Every method on every set, against the best that uses no generator.
 
-    python benchmarks/arms.py --data DATA --only dominoes --draws 0 1 2 --seeds 0 1 2
+    python benchmarks/methods.py --data DATA --only dominoes --draws 0 1 2 --seeds 0 1 2
     python benchmarks/page.py
 
-DATA is the folder of the sets, see sets.py. For each draw and seed every arm resamples
-the training part, with a GAN of its own where it has one, and two classifiers learn
-from the rows: the comparison's network (1,000 steps of 128) and a linear model of the
-pixels (the same). Of dominoes arms balance the 100 combinations of garment and digit,
-those of no training image included where an arm can make them; classifiers learn the
-garment. The arms "cgan-2min" train the GAN for two minutes; "copies" write what "cgan"
-does without an image of the GAN: real images again, half of them moved; "-2x" and
-"-4x" raise every class to twice and four times the largest.
+DATA is the folder of the sets, see sets.py. For each draw and seed every method
+resamples the training part, with a GAN of its own where it has one, and two classifiers
+learn from the rows: the comparison's network (1,000 steps of 128) and a linear model of
+the pixels (the same). Of dominoes methods balance the 100 combinations of garment and
+digit, those of no training image included where a method can make them; classifiers
+learn the garment. The methods "cgan-2min" train the GAN for two minutes; "copies" write
+what "cgan" does without an image of the GAN: real images again, half of them moved;
+"-2x" and "-4x" raise every class to twice and four times the largest.
 
-Each run is written to results/arms_SET.json when it is done, and what is there is not
-run again: whoever stops it goes on where it was. --results takes another folder, to run
-again what is there. --cache keeps the sets that GANs made. page.py makes tables and
+Each run is written to results/methods_SET.json when it is done, and what is there is
+not run again: whoever stops it goes on where it was. --results takes another folder, to
+run again what is there. --cache keeps the sets that GANs made. page.py makes tables and
 plots of what there is.
 """
 
@@ -35,14 +35,14 @@ from sets import SETS
 from balancegan.downstream.classifiers import TrainingRows, train_network
 from balancegan.downstream.networks import CLASSIFIERS
 from balancegan.downstream.transformations import shift_images
-from balancegan.evaluation.arms import (
+from balancegan.evaluation.labelling import Labelling, learn_labels
+from balancegan.evaluation.methods import (
     BUILT_IN,
     MIXUP,
-    Arm,
+    Method,
     default_augmenter,
-    find_arms,
+    find_methods,
 )
-from balancegan.evaluation.labelling import Labelling, learn_labels
 from balancegan.evaluation.metrics import class_figures, overall_figures
 from balancegan.evaluation.resampling import resample
 from balancegan.evaluation.runcache import RunCache
@@ -65,15 +65,17 @@ SETTINGS = {
 }
 CHANGES = {"": (None, 0), "+augment": (shift_images, 0)}
 CHANGES["+augment+mixup"] = (shift_images, MIXUP)
-RIVALS = tuple(arm.name for arm in find_arms(BUILT_IN, lambda: None) if arm.rival)
-ARMS = (*BUILT_IN, *(sampler + change for sampler in SETTINGS for change in CHANGES))
+BASELINES = tuple(
+    method.name for method in find_methods(BUILT_IN, lambda: None) if method.baseline
+)
+METHODS = (*BUILT_IN, *(sampler + change for sampler in SETTINGS for change in CHANGES))
 
 
 class Task(NamedTuple):
-    """A draw of a set, as arms and classifiers see it."""
+    """A draw of a set, as methods and classifiers see it."""
 
     images: np.ndarray
-    class_indices: np.ndarray  # what arms balance: classes, or combinations
+    class_indices: np.ndarray  # what methods balance: classes, or combinations
     labelling: Labelling
     x_test: np.ndarray
     y_test: np.ndarray
@@ -88,26 +90,26 @@ def make_task(name, folder, draw):
     return Task(x, class_indices, labelling, x_test, y_test, digits)
 
 
-def make_arms(task, names):
-    """Return arms; of combinations those that no image has are asked for, too."""
+def make_methods(task, names):
+    """Return methods; of combinations those that no image has are asked for, too."""
     combinations, samplers = {}, dict(SETTINGS)
     if task.labelling.has_combinations:
         combinations = {"sampling_strategy": "combinations"}
         # No image of the GAN is among what "cgan" writes of them: nothing to leave out
         samplers = {QUICK: SETTINGS[QUICK]}
-    arms = [name for name in names if name in BUILT_IN]
+    methods = [name for name in names if name in BUILT_IN]
     for name, settings in samplers.items():
         sampler = default_augmenter(**settings, **combinations)
-        arms += [
-            Arm(name + change, sampler, transform, mixup)
+        methods += [
+            Method(name + change, sampler, transform, mixup)
             for change, (transform, mixup) in CHANGES.items()
         ]
-    found = find_arms(arms, lambda: default_augmenter(**combinations))
-    return [arm for arm in found if arm.name in names]
+    found = find_methods(methods, lambda: default_augmenter(**combinations))
+    return [method for method in found if method.name in names]
 
 
 def run(task, pairs, seed, cache):
-    """Yield a run of each pair of an arm and a judge; the arms share a sampler."""
+    """Yield a run of each pair of a method and a judge; the methods share a sampler."""
     sampler, labelling = pairs[0][0].sampler, task.labelling
     with warnings.catch_warnings():
         # Classes that are filled up in a simpler way, combinations never seen
@@ -119,15 +121,15 @@ def run(task, pairs, seed, cache):
     n_classes = len(labelling.classes)
     counts = np.bincount(labelling.learned(task.class_indices)).tolist()
     to_model_range = find_format(task.images).to_model_range
-    for arm, judge in pairs:
+    for method, judge in pairs:
         rows = TrainingRows(
             resampled.images,
             labelling.learned(resampled.class_indices),
             n_classes,
             to_model_range,
-            arm.transform,
-            arm.mixup,
-            arm.weighted,
+            method.transform,
+            method.mixup,
+            method.weighted,
             resampled.class_indices,
         )
         started = perf_counter()
@@ -136,7 +138,7 @@ def run(task, pairs, seed, cache):
         figures = overall_figures(task.y_test, predicted, seen, counts)
         recall = class_figures(task.y_test, predicted, n_classes)["recall"]
         yield {
-            "arm": arm.name,
+            "method": method.name,
             "judge": judge,
             "seed": seed,
             **{k: round(v, 4) for k, v in figures.items() if v == v},
@@ -166,18 +168,18 @@ def of_combinations(task, predicted):
 def compare_all(options):
     options.results.mkdir(parents=True, exist_ok=True)
     for name in options.only:
-        file = options.results / f"arms_{name}.json"
+        file = options.results / f"methods_{name}.json"
         result = json.loads(file.read_text()) if file.exists() else {"runs": []}
-        result["command"] = f"python benchmarks/arms.py --data DATA --only {name}"
-        done = {(r["draw"], r["seed"], r["arm"], r["judge"]) for r in result["runs"]}
+        result["command"] = f"python benchmarks/methods.py --data DATA --only {name}"
+        done = {(r["draw"], r["seed"], r["method"], r["judge"]) for r in result["runs"]}
         for draw in [0] if name in ONE_DRAW else options.draws:
             task = make_task(name, options.data, draw)
             for seed in options.seeds:
-                for arms in by_sampler(make_arms(task, options.arms)):
+                for methods in by_sampler(make_methods(task, options.methods)):
                     left = [
-                        (arm, judge)
-                        for arm, judge in itertools.product(arms, options.judges)
-                        if (draw, seed, arm.name, judge) not in done
+                        (method, judge)
+                        for method, judge in itertools.product(methods, options.judges)
+                        if (draw, seed, method.name, judge) not in done
                     ]
                     if not left:
                         continue
@@ -187,10 +189,10 @@ def compare_all(options):
                         print(json.dumps(result["runs"][-1]), flush=True)
 
 
-def by_sampler(arms):
+def by_sampler(methods):
     together = {}
-    for arm in arms:
-        together.setdefault(id(arm.sampler), []).append(arm)
+    for method in methods:
+        together.setdefault(id(method.sampler), []).append(method)
     return list(together.values())
 
 
@@ -201,7 +203,7 @@ def main():
     parser.add_argument("--only", nargs="+", choices=SETS, default=COMPARED)
     parser.add_argument("--draws", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--judges", nargs="+", choices=CLASSIFIERS, default=JUDGES)
     parser.add_argument("--cache", type=Path)
     compare_all(parser.parse_args())

@@ -3,18 +3,18 @@ import pytest
 from imblearn.over_sampling import SMOTE, RandomOverSampler
 
 from balancegan.errors import DataError
-from balancegan.evaluation.arms import (
+from balancegan.evaluation.methods import (
     BUILT_IN,
-    DEFAULT_ARMS,
-    Arm,
+    DEFAULT_METHODS,
+    Method,
     SmallClassSMOTE,
-    find_arms,
+    find_methods,
 )
 
 
-def test_the_default_arms_are_the_protocols():
-    arms = find_arms(None, RandomOverSampler)
-    assert [arm.name for arm in arms] == [
+def test_the_default_methods_are_the_protocols():
+    methods = find_methods(None, RandomOverSampler)
+    assert [method.name for method in methods] == [
         "none",
         "class_weight",
         "oversample",
@@ -24,44 +24,46 @@ def test_the_default_arms_are_the_protocols():
         "cgan",
         "cgan+augment",
     ]
-    assert BUILT_IN[:-1] == DEFAULT_ARMS
-    assert [arm.rival for arm in arms] == [True] * 6 + [False] * 2
+    assert BUILT_IN[:-1] == DEFAULT_METHODS
+    assert [method.baseline for method in methods] == [True] * 6 + [False] * 2
 
 
-def test_generator_arms_share_what_was_generated():
-    arms = find_arms(["cgan", "cgan+augment", "cgan+augment+mixup"], RandomOverSampler)
-    assert len({id(arm.sampler) for arm in arms[1:]}) == 1
-    assert [arm.mixup for arm in arms[1:]] == [0, 0, 0.2]
+def test_generator_methods_share_what_was_generated():
+    methods = find_methods(
+        ["cgan", "cgan+augment", "cgan+augment+mixup"], RandomOverSampler
+    )
+    assert len({id(method.sampler) for method in methods[1:]}) == 1
+    assert [method.mixup for method in methods[1:]] == [0, 0, 0.2]
 
 
 def test_no_generator_is_made_unless_asked():
     def refuse():
         raise AssertionError
 
-    find_arms(["smote", Arm("mine", RandomOverSampler())], refuse)
+    find_methods(["smote", Method("mine", RandomOverSampler())], refuse)
 
 
-def test_a_users_own_arms_are_on_trial():
-    arms = find_arms(
+def test_a_users_own_methods_are_on_trial():
+    methods = find_methods(
         {"smote-3": SMOTE(k_neighbors=3), "nothing": None}, RandomOverSampler
     )
-    assert [arm.name for arm in arms] == ["none", "smote-3", "nothing"]
-    assert [arm.rival for arm in arms] == [True, False, False]
+    assert [method.name for method in methods] == ["none", "smote-3", "nothing"]
+    assert [method.baseline for method in methods] == [True, False, False]
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (["smoote"], "no arm called 'smoote'.*smote"),
+        (["smoote"], "no method called 'smoote'.*smote"),
         (["smote", "smote"], "twice.*smote"),
-        ([Arm("none"), "none"], "twice.*none"),
+        ([Method("none"), "none"], "twice.*none"),
         ({"mine": object()}, "fit_resample.*'mine': object"),
-        ("cgan2", "no arm called 'cgan2'"),
+        ("cgan2", "no method called 'cgan2'"),
     ],
 )
-def test_what_is_no_arm_is_refused(given, message):
+def test_what_is_no_method_is_refused(given, message):
     with pytest.raises(DataError, match=message):
-        find_arms(given, RandomOverSampler)
+        find_methods(given, RandomOverSampler)
 
 
 @pytest.mark.parametrize("counts", [(20, 8, 6), (20, 3, 2), (20, 1, 1)])
