@@ -358,12 +358,12 @@ class EvaluationResult:
         return list(dict.fromkeys(chosen))
 
     def to_json(self, path: str | Path | None = None) -> str:
-        """Return settings and runs as JSON, and write them to a file if one is given.
+        """Return settings and runs as JSON; write them to `path` if given.
 
         Parameters
         ----------
         path : path-like or None, default=None
-            Where to. It is replaced as a whole, or not at all.
+            A file to write, atomically.
 
         Returns
         -------
@@ -386,16 +386,6 @@ class EvaluationResult:
 
     @classmethod
     def from_json(cls, text: str) -> "EvaluationResult":
-        """Return the result that :meth:`to_json` wrote.
-
-        Parameters
-        ----------
-        text : str
-            Its JSON.
-
-        Returns
-        -------
-        result : EvaluationResult
-        """
+        """Return the result that :meth:`to_json` wrote."""
         facts = json.loads(text)
         return cls(facts["settings"], facts["runs"])
