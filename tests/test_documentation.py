@@ -86,7 +86,16 @@ def test_examples_run_and_are_short(quick, monkeypatch, path, tmp_path, capsys):
     assert list(tmp_path.glob("*.png")) or list(tmp_path.glob("*.html"))
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/guide.md"])
+DOCUMENTS = [
+    *ROOT.glob("*.md"),
+    *ROOT.glob("docs/**/*.md"),
+    ROOT / "benchmarks" / "README.md",
+]
+
+
+@pytest.mark.parametrize(
+    "document", [str(d.relative_to(ROOT)) for d in sorted(DOCUMENTS)]
+)
 def test_links_lead_somewhere(document):
     folder = (ROOT / document).parent
     text = (ROOT / document).read_text()
