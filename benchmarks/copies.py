@@ -25,7 +25,7 @@ from sets import draw_rows, read_npz
 
 from balancegan.downstream.classifiers import TrainingRows, train_network
 from balancegan.downstream.transformations import shift_images
-from balancegan.evaluation.metrics import class_figures, overall_figures
+from balancegan.evaluation.metrics import class_metrics, overall_metrics
 from balancegan.images import find_format
 from balancegan.samplers.copies import MovedCopies
 
@@ -83,8 +83,8 @@ def run(images, y, *, draw, seed, times, moved, shifts):
     judging = choose_validation(y, drawn)
     seen = train_network(None, rows, images[judging], seed, n_steps=N_STEPS)
     predicted = seen.argmax(axis=1)
-    figures = overall_figures(y[judging], predicted, seen, counts.tolist())
-    recall = class_figures(y[judging], predicted, len(counts))["recall"]
+    figures = overall_metrics(y[judging], predicted, seen, counts.tolist())
+    recall = class_metrics(y[judging], predicted, len(counts))["recall"]
     return {
         "draw": draw,
         "seed": seed,

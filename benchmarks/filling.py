@@ -46,7 +46,7 @@ from sets import draw_rows, read_npz
 from balancegan import ConditionalGANAugmenter
 from balancegan.downstream.classifiers import TrainingRows, train_network
 from balancegan.downstream.transformations import shift_images
-from balancegan.evaluation.metrics import class_figures, overall_figures
+from balancegan.evaluation.metrics import class_metrics, overall_metrics
 from balancegan.images import find_format
 
 RESULTS = Path(__file__).parent / "results"
@@ -140,8 +140,8 @@ class Filling:
         seen = self._classify((x, y), shifts, self.x_test, seed)
         predicted = seen.argmax(axis=1)
         counts = np.bincount(self.y[draw_rows(self.y, seed)]).tolist()
-        figures = overall_figures(self.y_test, predicted, seen, counts)
-        recall = class_figures(self.y_test, predicted, self.n_classes)["recall"]
+        figures = overall_metrics(self.y_test, predicted, seen, counts)
+        recall = class_metrics(self.y_test, predicted, self.n_classes)["recall"]
         return {
             "filling": filling,
             "shifts": shifts,

@@ -29,7 +29,7 @@ from scoring import Scorer
 
 from balancegan import ConditionalGANAugmenter
 from balancegan.downstream.classifiers import TrainingRows, train_network
-from balancegan.evaluation.metrics import class_figures
+from balancegan.evaluation.metrics import class_metrics
 from balancegan.pictures import tile_grid, write_png
 from balancegan.quality.faults import COPIED, GAN, INTERPOLATED
 from balancegan.samplers import choice
@@ -113,7 +113,7 @@ def ask(augmenter, train, test):
     for seed in SEEDS:
         rows = TrainingRows(*train, n_classes, to_model_range)
         probabilities = train_network(None, rows, test[0], seed, n_steps=N_STEPS)
-        table = class_figures(test[1], probabilities.argmax(axis=1), n_classes)
+        table = class_metrics(test[1], probabilities.argmax(axis=1), n_classes)
         recalls.append(table["recall"])
     return np.mean(recalls, axis=0)
 

@@ -43,7 +43,7 @@ from balancegan.evaluation.methods import (
     default_augmenter,
     find_methods,
 )
-from balancegan.evaluation.metrics import class_figures, overall_figures
+from balancegan.evaluation.metrics import class_metrics, overall_metrics
 from balancegan.evaluation.resampling import resample
 from balancegan.evaluation.runcache import RunCache
 from balancegan.images import find_format
@@ -135,8 +135,8 @@ def run(task, pairs, seed, cache):
         started = perf_counter()
         seen = train_network(CLASSIFIERS[judge], rows, task.x_test, seed, n_steps=STEPS)
         predicted = seen.argmax(axis=1)
-        figures = overall_figures(task.y_test, predicted, seen, counts)
-        recall = class_figures(task.y_test, predicted, n_classes)["recall"]
+        figures = overall_metrics(task.y_test, predicted, seen, counts)
+        recall = class_metrics(task.y_test, predicted, n_classes)["recall"]
         yield {
             "method": method.name,
             "judge": judge,

@@ -32,7 +32,7 @@ from tables import (
     word,
 )
 
-from balancegan.evaluation.metrics import Difference, paired_difference
+from balancegan.evaluation.verdicts import Difference, paired_difference
 
 BY_THE_OTHER = "by_the_digit"  # of dominoes, where the digit is not the class
 TESTED = {  # test images of each class

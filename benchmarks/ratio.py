@@ -32,7 +32,7 @@ from balancegan import ConditionalGANAugmenter
 from balancegan.balance import FEW_SHOT
 from balancegan.downstream.classifiers import TrainingRows, train_network
 from balancegan.downstream.transformations import shift_images
-from balancegan.evaluation.metrics import class_figures, overall_figures
+from balancegan.evaluation.metrics import class_metrics, overall_metrics
 
 RESULTS = Path(__file__).parent / "results"
 RATIOS = (0, 1, 2, 5, 10, 20, None)  # None: full
@@ -95,8 +95,8 @@ def run_draw(data, model, seed, transform):
             None, training, data["x_test"], seed, n_steps=N_STEPS
         )
         true, predicted = data["y_test"].astype(int), probabilities.argmax(axis=1)
-        recalls = class_figures(true, predicted, len(counts))["recall"]
-        figures = overall_figures(true, predicted, probabilities, counts.tolist())
+        recalls = class_metrics(true, predicted, len(counts))["recall"]
+        figures = overall_metrics(true, predicted, probabilities, counts.tolist())
         yield {
             "draw": seed,
             "ratio": "full" if ratio is None else ratio,

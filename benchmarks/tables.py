@@ -13,8 +13,7 @@ import pandas as pd
 from filling import AGREED, ALONE, GAN_OF_ALL, REAL
 from sets import TEST_SHARES
 
-from balancegan.evaluation.metrics import paired_difference
-from balancegan.evaluation.verdicts import format_interval
+from balancegan.evaluation.verdicts import format_interval, paired_difference
 
 TITLES = {
     "mnist_lt": "MNIST-LT",

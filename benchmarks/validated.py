@@ -17,6 +17,7 @@ import json
 import os
 import time
 import warnings
+from dataclasses import asdict
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -27,7 +28,8 @@ from sets import SETS, TEST_SHARES
 
 from balancegan import ConditionalGANAugmenter
 from balancegan.downstream.classifiers import TrainingRows, train_network
-from balancegan.evaluation.metrics import overall_figures, paired_difference
+from balancegan.evaluation.metrics import overall_metrics
+from balancegan.evaluation.verdicts import paired_difference
 from balancegan.gan.networks import build_projection_generator
 
 RESULTS = Path(__file__).parent / "results"
@@ -94,7 +96,7 @@ def ask(augmenter, images, labels, x_test, y_test):
     found = []
     for seed in range(N_CLASSIFIERS):
         seen = train_network(None, rows, x_test, seed, n_steps=N_STEPS)
-        figures = overall_figures(y_test, seen.argmax(axis=1), seen, counts)
+        figures = overall_metrics(y_test, seen.argmax(axis=1), seen, counts)
         found.append(round(figures["balanced_accuracy"], 4))
     return found
 
@@ -117,6 +119,7 @@ def write(name, runs, options):
     difference = paired_difference(
         means["validated"], means["none"], test_share=TEST_SHARES.get(name, 0.0)
     )
+    facts = asdict(difference) | {"verdict": difference.verdict}
     result = {
         "command": f"python benchmarks/validated.py --data DATA --only {name}"
         f" --seeds {len(runs)} --minutes {options.minutes:g}"
@@ -125,8 +128,8 @@ def write(name, runs, options):
         * options.broken,
         "difference": {
             key: round(value, 4) if isinstance(value, float) else value
-            for key, value in difference.as_dict().items()
-            if value is not None
+            for key, value in facts.items()
+            if value == value
         },
         "runs": runs,
     }

@@ -16,8 +16,7 @@ from pathlib import Path
 import numpy as np
 from joblib import Parallel, delayed
 
-from balancegan.evaluation.metrics import paired_difference
-from balancegan.evaluation.verdicts import join_verdicts
+from balancegan.evaluation.verdicts import join_verdicts, paired_difference
 
 RESULT = Path(__file__).parent / "results" / "verdicts.json"
 N_FOLDS_RUNS, N_OTHERS = 5_000, 1_000

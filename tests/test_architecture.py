@@ -125,7 +125,6 @@ ALONE = [
     "downstream.transformations",
     "evaluation.metrics",
     "evaluation.labelling",
-    "evaluation.plots",
     "evaluation.threads",
     "cli.option_types",
 ]

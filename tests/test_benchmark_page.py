@@ -327,7 +327,7 @@ def test_a_class_is_compared_with_each_method_without_a_gan(page, tmp_path):
 def test_a_mean_is_bold_where_its_interval_leaves_out_zero(page):
     from tables import describe_mean
 
-    from balancegan.evaluation.metrics import paired_difference
+    from balancegan.evaluation.verdicts import paired_difference
 
     def shown(ours, others):
         return describe_mean(paired_difference(ours, others))

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
+from sklearn.metrics import confusion_matrix
 
 from balancegan.evaluation.checks import TITLES, run_checks
 from balancegan.evaluation.metrics import (
-    class_figures,
-    count_confusions,
-    overall_figures,
+    class_metrics,
+    overall_metrics,
 )
 from balancegan.evaluation.result import EvaluationResult
 
@@ -36,14 +36,14 @@ def make_run(
     true = np.repeat([0, 1], n_test)
     right = rng.random(len(true)) < accuracy
     predicted = np.where(right, true, 1 - true)
-    table = class_figures(true, predicted, 2).to_dict("records")
+    table = class_metrics(true, predicted, 2).to_dict("records")
     n_added = [0, 50] if added else [0, 0]
     figures = figures if added else None
     return {
         "method": method,
         "split": 0,
         "seed": seed,
-        "figures": overall_figures(true, predicted, None, [900, 40])
+        "metrics": overall_metrics(true, predicted, None, [900, 40])
         | {"calibration_error": None, "medium_shot": 0.5, "many_shot": 0.5},
         "classes": [
             {"class": name, "n_train": n, **row, "n_added": new}
@@ -53,7 +53,7 @@ def make_run(
             )
         ],
         "combinations": [],
-        "confusion": count_confusions(true, predicted, 2).tolist(),
+        "confusion": confusion_matrix(true, predicted, labels=[0, 1]).tolist(),
         "seconds": {"fit": 9.0, "resample": 1.0, "classify": 2.0},
         "added": added or dict.fromkeys(ADDED, 0),
         "judged": list(judged),

@@ -1,14 +1,13 @@
-import matplotlib
 import numpy as np
 import pytest
 
-from balancegan.evaluation.metrics import Difference, paired_difference
 from balancegan.evaluation.result import EvaluationResult
-from balancegan.evaluation.verdicts import MethodVerdict, distinct_pairs
-
-from .test_checks import make_result
-
-matplotlib.use("agg")
+from balancegan.evaluation.verdicts import (
+    Difference,
+    MethodVerdict,
+    distinct_pairs,
+    paired_difference,
+)
 
 BASELINES = ["none", "class_weight", "oversample", "smote", "augment"]
 
@@ -34,7 +33,7 @@ def simulate(rng, effect=0.0, n_seeds=3, n_draws=3, n_ours=1, behind=()):
                         "method": method,
                         "split": split,
                         "seed": seed,
-                        "figures": {"balanced_accuracy": recall},
+                        "metrics": {"balanced_accuracy": recall},
                         "classes": [row],
                         "confusion": [],
                         "seconds": {"fit": 0.0, "resample": 0.0, "classify": 1.0},
@@ -135,27 +134,11 @@ def test_the_best_baseline_is_no_reason_to_say_anything_of_a_class():
             other["recall"] = rng.normal(0.8, 0.01)
             run["classes"].append(other)
             mean = np.mean([row["recall"] for row in run["classes"]])
-            run["figures"] = {"balanced_accuracy": mean}
+            run["metrics"] = {"balanced_accuracy": mean}
         said = set(result.verdict().class_verdicts().values())
         wrong += not said <= {"no evidence"}
     # 5 % at most; three standard errors of 500 draws are 3 %
     assert wrong <= 40
-
-
-def test_the_plot_shows_what_the_frame_says():
-    result = make_result()
-    ax = result.plot()
-    labels = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert labels == ["none", "oversample", "ours"]
-    assert [tick.get_text() for tick in ax.get_yticklabels()] == [
-        "shirt (40)",
-        "bag (900)",
-    ]
-    drawn = np.asarray(ax.containers[2].lines[0].get_xdata(), dtype=float)
-    means = result.frame.query("method == 'ours'").groupby("class")["recall"].mean()
-    np.testing.assert_allclose(drawn, means[["shirt", "bag"]])
-    with pytest.raises(ValueError, match="Received: methods="):
-        result.plot(["other"])
 
 
 def test_seeds_that_agree_by_chance_all_count():
@@ -163,12 +146,12 @@ def test_seeds_that_agree_by_chance_all_count():
     methods = result.methods
     for run in result.runs:
         level = 0.5 + 0.1 * (run["seed"] % 2) * (run["method"] != methods[0])
-        run["figures"] = dict.fromkeys(run["figures"], level)
+        run["metrics"] = dict.fromkeys(run["metrics"], level)
         run["confusion"] = [[1, 0], [0, 1]]
     pairs = distinct_pairs(result.runs, methods[1], methods[0])
     assert len(pairs) == 6
     for run in result.runs:
-        run["figures"] = dict.fromkeys(run["figures"], 0.5)
+        run["metrics"] = dict.fromkeys(run["metrics"], 0.5)
     assert len(distinct_pairs(result.runs, methods[1], methods[0])) == 1
 
 

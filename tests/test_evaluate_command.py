@@ -135,7 +135,7 @@ def test_balance_evaluates_in_one_go(data, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Comparison, "run", answer)
     monkeypatch.setattr(Comparison, "estimate", lambda self: ESTIMATE)
-    out, report = tmp_path / "out.npz", tmp_path / "report.md"
+    out, report = tmp_path / "out.npz", tmp_path / "report.html"
     arguments = ["--evaluate", "--report", report, "--seeds", "4", "--target", "0.5"]
     arguments += ["--jobs", "2"]
     options = ["--out", out, "--steps", "2", "--seed", "7", "--json"]

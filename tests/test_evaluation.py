@@ -88,7 +88,7 @@ def test_of_real_images_again_nothing_is_asked():
     assert (said["added"]["n"], said["added"]["n_equal_train"]) == (0, 0)
     for run in (copies, said):
         assert [row["n_added"] for row in run["classes"]] == [0, 0, 6]
-    assert copies["figures"] == said["figures"]
+    assert copies["metrics"] == said["metrics"]
     found = {c.method: c.outcome for c in run_checks(result) if c.code == "BG001"}
     assert found == {"copies": "issue", "again": "not applicable"}
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from html import escape
 from typing import Any
 
 import pandas as pd
@@ -13,7 +14,6 @@ from balancegan.cli.classes import BalancedClasses
 from balancegan.data.arrays import WEIGHT_KEY
 from balancegan.data.labelled import TEST, LabelledImages
 from balancegan.data.written import Examination
-from balancegan.evaluation.report import escape_markdown
 from balancegan.quality.faults import COPIED, GAN, INTERPOLATED, RECOMBINED, SHORT
 
 FIGURES = ("agreement", "diversity", "distance")
@@ -232,3 +232,17 @@ def _say_reason(row: Mapping[str, Any]) -> str:
 
 def _figure(value: float | None) -> str:
     return "unknown" if pd.isna(value) else f"{round(value, 2) + 0.0:.2f}"
+
+
+def escape_markdown(text: Any) -> str:
+    r"""Return a text as one safe cell of a Markdown table.
+
+    Examples
+    --------
+    >>> escape_markdown("a|b <script>")
+    'a\\|b &lt;script&gt;'
+    """
+    plain = escape(" ".join(str(text).split()))
+    for sign in "\\|*_`[]":
+        plain = plain.replace(sign, f"\\{sign}")
+    return plain

@@ -253,14 +253,14 @@ class Display:
         of = "combinations" if result.has_combinations else "recall"
         few_shot = [name for name in result.shots if name == "few_shot"]
         titles = [f"few-shot {of}" for _ in few_shot]
-        for column in (result.figure_name, "against none", *titles):
+        for column in (result.metric_name, "against none", *titles):
             table.add_column(column, justify="right")
         for method, row in result.summary().iterrows():
             points = format_points(row["difference"])
             interval = format_interval(row["low"], row["high"])
             table.add_row(
                 str(method),
-                f"{100 * row[result.figure]:.1f} %",
+                f"{100 * row[result.metric]:.1f} %",
                 "–" if method == NONE else f"{points} ({interval})",
                 *(format_percent(row[name]) for name in few_shot),
             )

@@ -277,7 +277,7 @@ comparison_options = add_options(
     click.option(
         "--report",
         type=click.Path(path_type=Path, dir_okay=False),
-        help="Write the comparison to a .html, .md or .json file.",
+        help="Write the comparison to a .html or .json file.",
     ),
     click.option(
         "--seeds",

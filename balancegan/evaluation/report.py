@@ -1,12 +1,9 @@
-"""The report of a comparison: one HTML file that needs nothing else, Markdown, JSON.
+"""The report of a comparison: one self-contained HTML file, or JSON.
 
-Facts are gathered here, as numbers and texts in the order in which they are shown; the
-templates say how they look. Nothing is computed that `comparison` and `checks` do
-not say.
+The facts are gathered here, as numbers and texts; the template says how they look.
 """
 
 from dataclasses import asdict
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +13,6 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from balancegan.balance import class_text
 from balancegan.errors import DataError
 from balancegan.evaluation.checks import run_checks
-from balancegan.evaluation.frames import count_added
 from balancegan.evaluation.result import EvaluationResult
 from balancegan.evaluation.verdicts import (
     describe_intervals,
@@ -25,17 +21,17 @@ from balancegan.evaluation.verdicts import (
 )
 from balancegan.files import whole_file
 
-SUFFIXES = (".html", ".md", ".json")
-MOST_CLASSES_OF_MATRIX = 20  # of more classes, the most frequent confusions are shown
-MOST_CONFUSIONS = 20
-MOST_COMBINATIONS = 40  # of more, those with the fewest training images are shown
-STRIPS = {  # what strips of images are called, in order
+SUFFIXES = (".html", ".json")
+MAX_MATRIX_CLASSES = 20  # with more, the most frequent confusions are listed
+MAX_CONFUSIONS = 20
+MAX_COMBINATIONS = 40  # with more, those with the fewest training images are shown
+STRIPS = {  # kinds of image strips, in order, and their titles
     "real": "real",
     "copied": "copies",
     "synthetic": "synthetic",
     "nearest": "nearest real",
 }
-IMAGE_FIGURES = (
+IMAGE_METRICS = (
     "n_added",
     "agreement",
     "real_agreement",
@@ -48,14 +44,14 @@ IMAGE_FIGURES = (
 
 
 def write_report(result: EvaluationResult, path: str | Path) -> None:
-    """Write what a comparison found as a file for people, or for programs.
+    """Write the report of a comparison: HTML for people, JSON for programs.
 
     Parameters
     ----------
     result : EvaluationResult
         The comparison.
     path : path-like
-        Ends in .html, .md or .json. It is replaced as a whole, or not at all.
+        A file that ends in .html or .json; it is replaced atomically.
 
     Raises
     ------
@@ -66,41 +62,31 @@ def write_report(result: EvaluationResult, path: str | Path) -> None:
     --------
     >>> write_report(None, "report.pdf")
     Traceback (most recent call last):
-    balancegan.errors.DataError: A report ends in .html, .md or .json. Received: ...
+    balancegan.errors.DataError: A report ends in .html or .json. Received: ...
     """
     path = check_report_path(path)
     if path.suffix == ".json":
         result.to_json(path)
         return
     with whole_file(path) as file:
-        file.write(render_report(result, path.suffix[1:]).encode())
+        file.write(render_report(result).encode())
 
 
 def check_report_path(path: str | Path) -> Path:
-    """Return the path of a report if its suffix is one that can be written."""
+    """Return the path of a report if its suffix is supported."""
     path = Path(path)
     if path.suffix not in SUFFIXES:
-        raise DataError(
-            f"A report ends in .html, .md or .json. Received: {str(path)!r}."
-        )
+        raise DataError(f"A report ends in .html or .json. Received: {str(path)!r}.")
     return path
 
 
-def render_report(result: EvaluationResult, kind: str) -> str:
-    """Return the text of a report.
-
-    Parameters
-    ----------
-    result : EvaluationResult
-        The comparison.
-    kind : str
-        "html" or "md".
-    """
+def render_report(result: EvaluationResult) -> str:
+    """Return the HTML of a report."""
     environment = Environment(
         loader=ChoiceLoader(
             [PackageLoader("balancegan.evaluation"), PackageLoader("balancegan")]
         ),
-        autoescape=kind == "html",
+        autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -109,87 +95,71 @@ def render_report(result: EvaluationResult, kind: str) -> str:
     environment.filters |= {
         "percent": format_percent,
         "points": format_points,
-        "figure": format_figure,
-        "seconds": format_plain_seconds,
-        "cell": escape_markdown,
+        "decimals": format_decimals,
         "called": class_text,
     }
     environment.globals["interval"] = format_interval
-    return environment.get_template(f"report.{kind}").render(gather_facts(result))
+    return environment.get_template("report.html").render(gather_facts(result))
 
 
 def gather_facts(result: EvaluationResult) -> dict[str, Any]:
-    """Return everything that a report shows.
-
-    Returns
-    -------
-    facts : dict
-        "verdict", "figure" (what methods are told apart by), "methods", "classes",
-        "has_differences" (whether any class has), "combinations", "checks", "images",
-        "galleries", "confusions" and "settings", each as the templates show it.
-    """
-    on_trial = [method for method in result.methods if method not in result.baselines]
-    shown = result.chief_methods
+    """Return everything that a report shows, as the template reads it."""
+    shown = result.main_methods
     hidden = ("pictures", "leaks")
     settings = {k: v for k, v in result.settings.items() if k not in hidden}
-    classes = _gather_classes(result, shown, on_trial)
+    classes = _class_facts(result, shown)
     return {
-        "verdict": _gather_verdict(result, on_trial),
-        "figure": {"key": result.figure, "name": result.figure_name},
-        "methods": _gather_methods(result),
+        "verdict": _verdict_facts(result),
+        "metric": {"key": result.metric, "name": result.metric_name},
+        "methods": _method_facts(result),
         "shots": result.shots,
         "shown_methods": shown,
         "classes": classes,
         "has_differences": any(row["differences"] for row in classes),
-        "combinations": _gather_combinations(result, shown),
+        "combinations": _combination_facts(result, shown),
         "checks": [asdict(check) for check in run_checks(result)],
-        "images": _gather_image_figures(result, on_trial),
-        "galleries": _gather_galleries(result, on_trial),
-        "confusions": [_gather_confusion(result, method) for method in shown],
+        "images": _image_facts(result),
+        "galleries": _gallery_facts(result),
+        "confusions": [_confusion_facts(result, method) for method in shown],
         "interval_note": describe_intervals(result.settings["n_splits"]),
         "n_runs": len(result.runs),
-        # Results of earlier versions have neither
         "settings": {"data_name": None, "date": None} | settings,
     }
 
 
-def _gather_verdict(result: EvaluationResult, on_trial: list[str]) -> dict[str, str]:
-    if on_trial:
+def _verdict_facts(result: EvaluationResult) -> dict[str, str]:
+    if result.candidates:
         verdict = result.verdict()
         return {"overall": verdict.overall, "sentence": verdict.sentence}
     best = result.best_baseline
-    mean = float(result.summary()[result.figure][best])
+    mean = format_percent(float(result.summary()[result.metric][best]))
     return {
-        "overall": "none on trial",
+        "overall": "baselines only",
         "sentence": f"Of {len(result.methods)} methods {best} has the highest "
-        f"{result.figure_name}, {format_percent(mean)}.",
+        f"{result.metric_name}, {mean}.",
     }
 
 
-def _gather_methods(result: EvaluationResult) -> list[dict[str, Any]]:
+def _method_facts(result: EvaluationResult) -> list[dict[str, Any]]:
     overall = {verdict.method: verdict.overall for verdict in result.verdicts()}
-    added = count_added(result.runs)
+    table = result.summary().join(result.count_added())
     return [
         {
             "method": method,
-            "copies": float(added["copies"][str(method)]),
-            "new": float(added["new"][str(method)]),
             **{str(name): float(value) for name, value in row.items()},
             "baseline": method in result.baselines,
             "verdict": overall.get(str(method)),
         }
-        for method, row in result.summary().iterrows()
+        for method, row in table.iterrows()
     ]
 
 
-def _gather_classes(
-    result: EvaluationResult, shown: list[str], on_trial: list[str]
-) -> list[dict[str, Any]]:
+def _class_facts(result: EvaluationResult, shown: list[str]) -> list[dict[str, Any]]:
     frame = result.frame
-    recalls = frame.groupby(["class", "method"])[result.class_figure]
-    means, lows, highs = recalls.mean(), recalls.min(), recalls.max()
+    metric = frame.groupby(["class", "method"])[result.class_metric]
+    means, lows, highs = metric.mean(), metric.min(), metric.max()
     n_test = frame.groupby("class")["n_test"].max()
-    verdict = result.verdict() if on_trial else None
+    verdict = result.verdict() if result.candidates else None
     verdicts = verdict.class_verdicts() if verdict else {}
     counts = zip(
         result.settings["classes"], result.settings["train_counts"], strict=True
@@ -211,17 +181,17 @@ def _gather_classes(
     ]
 
 
-def _gather_combinations(
+def _combination_facts(
     result: EvaluationResult, shown: list[str]
 ) -> list[dict[str, Any]]:
-    """Return the combinations with the fewest training images, that can be judged."""
+    """Return the tested combinations with the fewest training images."""
     frame = result.combinations_frame
     if frame.empty:
         return []
     frame = frame[frame["n_test"] > 0]
     means = frame.groupby(["combination", "method"])["accuracy"].mean()
     counts = frame.groupby("combination", sort=False)[["n_train", "n_test"]].max()
-    rarest = counts.sort_values("n_train", kind="stable")[:MOST_COMBINATIONS]
+    rarest = counts.sort_values("n_train", kind="stable")[:MAX_COMBINATIONS]
     return [
         {
             "name": str(name),
@@ -233,26 +203,20 @@ def _gather_combinations(
     ]
 
 
-def _gather_image_figures(
-    result: EvaluationResult, on_trial: list[str]
-) -> list[dict[str, Any]]:
+def _image_facts(result: EvaluationResult) -> list[dict[str, Any]]:
     frame = result.frame
-    names = [name for name in IMAGE_FIGURES if name in frame]
-    rows = frame[frame["method"].isin(_who_made(result, on_trial))]
-    rows = rows[rows["n_added"] > 0]
+    names = [name for name in IMAGE_METRICS if name in frame]
+    rows = frame[frame["method"].isin(_image_makers(result)) & (frame["n_added"] > 0)]
     means = rows.groupby(["method", "class"], sort=False)[names].mean()
     return [
-        {name: row.get(name, np.nan) for name in ("method", "class", *IMAGE_FIGURES)}
+        {name: row.get(name, np.nan) for name in ("method", "class", *IMAGE_METRICS)}
         for row in means.reset_index().to_dict("records")
     ]
 
 
-def _gather_galleries(
-    result: EvaluationResult, on_trial: list[str]
-) -> list[dict[str, Any]]:
+def _gallery_facts(result: EvaluationResult) -> list[dict[str, Any]]:
     real = result.settings["pictures"]
     names = result.settings["classes"]
-    methods = _who_made(result, on_trial)
     pictures = {r["method"]: r["pictures"] for r in result.runs if r["pictures"]}
     return [
         {
@@ -261,51 +225,44 @@ def _gather_galleries(
                 {
                     "name": names[int(k)],
                     "strips": [
-                        (called, (real[k] | strips)[kind])
-                        for kind, called in STRIPS.items()
+                        (title, (real[k] | strips)[kind])
+                        for kind, title in STRIPS.items()
                         if kind in real[k] | strips
                     ],
                 }
                 for k, strips in pictures[method].items()
             ],
         }
-        for method in methods
+        for method in _image_makers(result)
         if method in pictures
     ]
 
 
-def _who_made(result: EvaluationResult, on_trial: list[str]) -> list[str]:
-    """Return one method for each set of added images: methods may share them."""
-    made_by = {
-        method["name"]: method["images_of"] for method in result.settings["methods"]
-    }
-    return list(dict.fromkeys(made_by[method] for method in on_trial))
+def _image_makers(result: EvaluationResult) -> list[str]:
+    """Return one method per set of added images: methods may share a sampler."""
+    made_by = {m["name"]: m["images_of"] for m in result.settings["methods"]}
+    return list(dict.fromkeys(made_by[method] for method in result.candidates))
 
 
 def describe_counts(result: EvaluationResult) -> list[str]:
-    """Return how many images the methods that are not baselines add, in sentences."""
-    on_trial = [method for method in result.methods if method not in result.baselines]
-    added = count_added(result.runs)
+    """Return in sentences how many images the candidates add."""
+    added = result.count_added()
     return [
         f"{method} adds {added['copies'][method]:,.0f} copies and "
         f"{added['new'][method]:,.0f} new images in a run."
-        for method in _who_made(result, on_trial)
+        for method in _image_makers(result)
     ]
 
 
-def _gather_confusion(result: EvaluationResult, method: str) -> dict[str, Any]:
+def _confusion_facts(result: EvaluationResult, method: str) -> dict[str, Any]:
     counts = result.confusion(method)
     shares = counts.div(counts.sum(axis=1), axis=0)
-    if len(counts) <= MOST_CLASSES_OF_MATRIX:
+    if len(counts) <= MAX_MATRIX_CLASSES:
         matrix = shares.to_numpy().tolist()
-        return {
-            "method": method,
-            "labels": list(counts.index),
-            "matrix": matrix,
-            "pairs": [],
-        }
+        labels = list(counts.index)
+        return {"method": method, "labels": labels, "matrix": matrix, "pairs": []}
     off_diagonal = np.where(np.eye(len(shares), dtype=bool), 0, shares.fillna(0))
-    largest = np.argsort(-off_diagonal, axis=None, kind="stable")[:MOST_CONFUSIONS]
+    largest = np.argsort(-off_diagonal, axis=None, kind="stable")[:MAX_CONFUSIONS]
     pairs = [
         (counts.index[i], counts.columns[j], off_diagonal[i, j])
         for i, j in zip(*np.unravel_index(largest, counts.shape), strict=True)
@@ -325,38 +282,12 @@ def format_percent(share: float | None) -> str:
     return "–" if share is None or np.isnan(share) else f"{100 * share:.1f} %"
 
 
-def format_figure(value: float | None) -> str:
-    """Return a figure with two decimals.
+def format_decimals(value: float | None) -> str:
+    """Return a number with two decimals.
 
     Examples
     --------
-    >>> format_figure(0.123), format_figure(None)
+    >>> format_decimals(0.123), format_decimals(None)
     ('0.12', '–')
     """
     return "–" if value is None or np.isnan(value) else f"{value:.2f}"
-
-
-def format_plain_seconds(value: float) -> str:
-    """Return seconds, whole ones from ten on.
-
-    Examples
-    --------
-    >>> format_plain_seconds(511.7), format_plain_seconds(1.25)
-    ('512', '1.2')
-    """
-    return f"{value:.0f}" if value >= 9.95 else f"{value:.1f}"
-
-
-def escape_markdown(text: Any) -> str:
-    r"""Return a text that is one cell of a Markdown table, whatever is in it.
-
-    Examples
-    --------
-    >>> escape_markdown("a|b <script>")
-    'a\\|b &lt;script&gt;'
-    """
-    one_line = " ".join(str(text).split())
-    plain = escape(one_line)
-    for sign in "\\|*_`[]":
-        plain = plain.replace(sign, f"\\{sign}")
-    return plain

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.metrics import confusion_matrix
 
 from balancegan.downstream.classifiers import TrainingRows, train_network
 from balancegan.downstream.estimators import train_estimator
@@ -21,10 +22,9 @@ from balancegan.evaluation.labelling import Labelling
 from balancegan.evaluation.leakage import are_equal, count_near
 from balancegan.evaluation.methods import Method
 from balancegan.evaluation.metrics import (
-    class_figures,
-    combination_figures,
-    count_confusions,
-    overall_figures,
+    class_metrics,
+    combination_metrics,
+    overall_metrics,
 )
 from balancegan.evaluation.resampling import Resampled, resample
 from balancegan.evaluation.runcache import RunCache, find_code
@@ -145,8 +145,8 @@ class TrialRunner:
         Returns
         -------
         runs : list of dict
-            "method", "split", "seed"; "figures" (see
-            :func:`balancegan.evaluation.metrics.overall_figures`); "classes", a dict
+            "method", "split", "seed"; "metrics" (see
+            :func:`balancegan.evaluation.metrics.overall_metrics`); "classes", a dict
             for each with the columns of ``EvaluationResult.frame``; "combinations", the
             same of several attributes, else empty; "confusion", counts of shape
             (n_classes, n_classes); "seconds" to "fit" the sampler, to
@@ -201,8 +201,8 @@ class TrialRunner:
         predicted = probabilities.argmax(axis=1)
         n_classes = len(self.class_names)
         n_train = self._count_learned(train[1])
-        table = class_figures(true, predicted, n_classes)
-        figures = overall_figures(true, predicted, probabilities, n_train.tolist())
+        table = class_metrics(true, predicted, n_classes)
+        figures = overall_metrics(true, predicted, probabilities, n_train.tolist())
         combinations: list[dict[str, Any]] = []
         if self.labelling.has_combinations:
             of_combinations, combinations, recall = self._describe_combinations(
@@ -224,10 +224,12 @@ class TrialRunner:
             "method": method.name,
             "split": trial.split_number,
             "seed": trial.seed,
-            "figures": figures,
+            "metrics": figures,
             "classes": classes,
             "combinations": combinations,
-            "confusion": count_confusions(true, predicted, n_classes).tolist(),
+            "confusion": confusion_matrix(
+                true, predicted, labels=np.arange(n_classes)
+            ).tolist(),
             "seconds": {
                 "fit": resampled.fit_seconds,
                 "resample": resampled.resample_seconds,
@@ -255,7 +257,7 @@ class TrialRunner:
         n = self.labelling.attributes.n_classes
         n_train = np.bincount(train[1], minlength=n)
         n_added = np.bincount(resampled.class_indices[resampled.is_new], minlength=n)
-        figures, table = combination_figures(right, test[1], n_train)
+        figures, table = combination_metrics(right, test[1], n_train)
         learned = self.labelling.learned(np.arange(n))
         recall = table["accuracy"].groupby(learned).mean().tolist()
         table = table.assign(n_train=n_train, n_added=n_added)
