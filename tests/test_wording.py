@@ -42,7 +42,7 @@ TURNS = {
     r"\bsa(id|ys?|ying) aloud\b": "reported",
     r"\b(given|gives|give|handed|hands|hand) out\b": "returned, written",
     r"\btold (apart|from)\b|\btells? (\w+ )?apart\b": "distinguished",
-    r"\bimages (all )?alike\b": "mode collapse",
+    r"\ball alike\b": "mode collapse",
     r"\bis (of no use|no rival|no sign)\b": "what it lacks",
     r"\bas far as\b": "cut it",
     r"\bwritten down\b": "saved",
@@ -83,7 +83,7 @@ DOCUMENTS = [
 
 def find_turns(text):
     """Yield each forbidden turn of a text with what to write instead."""
-    text = re.sub(r"`[^`]*[/.][^`]*`|\]\([^)]*\)", "", text)  # paths and links
+    text = re.sub(r"`(\S+[/.]\S+)`|\]\([^)]*\)", "", text)  # paths and links
     text = " ".join(text.split())
     for turn, instead in TURNS.items():
         for match in re.finditer(turn, text):
