@@ -1,16 +1,21 @@
-"""Which sides of an array are height, width and channels, or that nobody can say.
+"""Which sides of an array are height, width and channels.
 
-Channels come last unless the user says otherwise. An array that looks as much like
-channels first is refused, for a GAN would learn from it without a word.
+Channels come last unless the user declares another order. An array that looks as much
+like channels first is refused, because a GAN would silently learn from it.
 """
 
-from math import prod
+from collections.abc import Sequence
+from math import isqrt, prod
 from numbers import Integral
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from balancegan.errors import DataError
 
 MIN_SIDE = 4  # pixels
+OPTION = "--image-shape"
 FEW_CHANNELS = 4  # grey, grey with transparency, colour, colour with transparency
 
 
@@ -22,15 +27,15 @@ def find_image_shape(
     Parameters
     ----------
     row_shape : tuple of int
-        Shape of one image as the user holds it.
+        Shape of one image as given.
     declared : tuple of int or None, default=None
-        (height, width) or (height, width, channels), as the user says. None: read off
-        `row_shape`, channels last.
+        (height, width) or (height, width, channels). None: read off `row_shape`,
+        channels last.
 
     Raises
     ------
     DataError
-        If that is no image, or the channels may as well come first.
+        If that is no image, or channels may come first as well as last.
 
     Examples
     --------
@@ -94,9 +99,9 @@ def _check_channels_last(first: int, second: int, last: int) -> None:
 
 
 def _may_be_channels_first(first: int, second: int, last: int) -> bool:
-    """Return whether the last two sides look as much like those of a picture.
+    """Return whether the last two sides look as much like an image as the first two.
 
-    A last side of 4 or less is that of the channels, as in all decoded image files.
+    A last side of at most 4 counts as channels, as in all decoded image files.
 
     Examples
     --------
@@ -118,7 +123,7 @@ def _may_be_channels_first(first: int, second: int, last: int) -> bool:
 def _can_be_read_as(
     row_shape: tuple[int, ...], image_shape: tuple[int, int, int]
 ) -> bool:
-    """Return whether rows are in the order of an image shape, or channels-first."""
+    """Return whether rows are flat, channels last or channels first."""
     height, width, channels = image_shape
     if len(row_shape) == 3:
         return row_shape in (image_shape, (channels, height, width))
@@ -126,3 +131,94 @@ def _can_be_read_as(
         flat = (height * width, channels), (1, prod(image_shape))
         return row_shape in ((height, width * channels), *flat)
     return len(row_shape) == 1
+
+
+def guess_shape(n: int) -> tuple[int, ...] | None:
+    """Return the shape of a square image with `n` values, None if there is none.
+
+    Examples
+    --------
+    >>> guess_shape(784), guess_shape(2352), guess_shape(785)
+    ((28, 28), (28, 28, 3), None)
+    """
+    for channels in (1, 3):
+        side = isqrt(n // channels)
+        if side * side * channels == n:
+            return (side, side) if channels == 1 else (side, side, channels)
+    return None
+
+
+def shape_flat(
+    path: Path, images: np.ndarray, image_shape: Sequence[int] | None
+) -> np.ndarray:
+    """Reshape flat images, read row by row: height, width, channels.
+
+    Parameters
+    ----------
+    path : Path
+        Source, for messages.
+    images : ndarray of shape (n, n_values)
+        The images.
+    image_shape : sequence of int or None
+        Height and width, and channels if there are several. None: unknown.
+
+    Raises
+    ------
+    DataError
+        If the shape is unknown, or has another number of values.
+    """
+    n = images.shape[1]
+    received = f"images of {n:,} values each in {path}"
+    if image_shape is None:
+        guess = guess_shape(n)
+        shape = "HEIGHT,WIDTH" if guess is None else ",".join(map(str, guess))
+        called = "(height, width)" if guess is None else str(guess)
+        raise DataError(
+            f"Flat images need a shape. Received: {received}. Give it by {OPTION} "
+            f"{shape} (in Python image_shape={called})."
+        )
+    if prod(image_shape) != n:
+        raise DataError(
+            f"An image of shape {','.join(map(str, image_shape))} ({OPTION}) has "
+            f"{prod(image_shape):,} values. Received: {received}."
+        )
+    return images.reshape(-1, *image_shape)
+
+
+def shape_images(
+    path: Path, images: np.ndarray, image_shape: Sequence[int] | None
+) -> np.ndarray:
+    """Return images channels last, with a declared shape if there is one.
+
+    Parameters
+    ----------
+    path : Path
+        Source, for messages.
+    images : ndarray of shape (n, ...)
+        Flat, channels last or channels first.
+    image_shape : sequence of int or None
+        Height, width and channels. None: those of the images, channels last.
+
+    Returns
+    -------
+    images : ndarray of shape (n, height, width[, channels])
+        The given array, or a view of it.
+
+    Raises
+    ------
+    DataError
+        If the images cannot have that shape, or are flat and no shape is declared.
+
+    Examples
+    --------
+    >>> bands = np.zeros((2, 13, 16, 20))
+    >>> shape_images(Path("bands.npy"), bands, (16, 20, 13)).shape
+    (2, 16, 20, 13)
+    """
+    if images.ndim == 2:
+        return shape_flat(path, images, image_shape)
+    if image_shape is None:
+        return images
+    own = images.shape[1:]
+    shape = find_image_shape(own, tuple(image_shape))
+    return images if own in (shape, shape[:2]) else np.moveaxis(images, 1, -1)

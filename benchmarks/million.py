@@ -67,20 +67,17 @@ def write_sets(source, folder):
 
 
 def write_shard(folder, number, images, labels):
-    """Write every 16th image to a TFRecord file."""
-    import tensorflow as tf
+    """Write every 16th image to a Parquet file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
-    name = f"train.tfrecord-{number:05d}-of-{N_SHARDS:05d}"
-    with tf.io.TFRecordWriter(str(folder / name)) as writer:
-        for row in range(number, len(images), N_SHARDS):
-            png = tf.train.BytesList(value=[encode_png(images[row][..., None])])
-            label = tf.train.Int64List(value=[int(labels[row])])
-            features = {
-                "image": tf.train.Feature(bytes_list=png),
-                "label": tf.train.Feature(int64_list=label),
-            }
-            held = tf.train.Features(feature=features)
-            writer.write(tf.train.Example(features=held).SerializeToString())
+    rows = range(number, len(images), N_SHARDS)
+    table = {
+        "image": [encode_png(images[row][..., None]) for row in rows],
+        "label": [int(labels[row]) for row in rows],
+    }
+    name = f"train-{number:05d}-of-{N_SHARDS:05d}.parquet"
+    pq.write_table(pa.table(table), folder / name)
 
 
 def train(data, folder, steps=STEPS, from_step=FROM_STEP):

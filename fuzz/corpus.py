@@ -10,13 +10,11 @@ import json
 import random
 import struct
 import tarfile
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -144,7 +142,6 @@ class Corpus:
         rows = [{"image": images[name], "label": name[0], "site": 1} for name in images]
         return {
             ".tar": tarred(rows),
-            ".tfrecord": framed(rows),
             ".npz": zipped(arrays, zipfile.ZIP_DEFLATED),
             ".npy": arrays["x_train.npy"],
             ".csv": table.to_csv(index=False).encode(),
@@ -351,26 +348,6 @@ def tarred(rows: list[dict]) -> bytes:
     return file.getvalue()
 
 
-def framed(rows: list[dict]) -> bytes:
-    """Return a TFRecord file of an example a row."""
-    import tensorflow as tf
-
-    def feature(value: Any) -> Any:
-        if isinstance(value, int):
-            return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
-        raw = value if isinstance(value, bytes) else value.encode()
-        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[raw]))
-
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "a"
-        with tf.io.TFRecordWriter(str(file)) as writer:
-            for row in rows:
-                features = {name: feature(value) for name, value in row.items()}
-                held = tf.train.Features(feature=features)
-                writer.write(tf.train.Example(features=held).SerializeToString())
-        return file.read_bytes()
-
-
 def tabled(rows: list[dict]) -> bytes:
     """Return a Parquet file of images."""
     return bytes(pd.DataFrame(rows).to_parquet(index=False))
@@ -378,7 +355,6 @@ def tabled(rows: list[dict]) -> bytes:
 
 SHARDS: dict[str, Callable[[list[dict]], bytes]] = {
     "tar": tarred,
-    "tfrecord": framed,
     "parquet": tabled,
 }
 

@@ -15,7 +15,7 @@ import atheris
 
 with atheris.instrument_imports(include=["balancegan"]):
     from balancegan.balance import parse_strategy
-    from balancegan.data.idx import read_idx
+    from balancegan.data.arrayfiles import read_idx
     from balancegan.data.lineage import read_lineage
     from balancegan.data.manifests import read_manifest
     from balancegan.data.reading import read_images
@@ -62,7 +62,7 @@ TARGETS = (
     *((read_file, name) for name in ("data.npz", "x_train.npy", "lineage.png")),
     *((read_table, f"table.{kind}") for kind in ("csv", "jsonl", "parquet")),
     *((read_folder, f"a/0.{k}") for k in ("png", "jpg", "bmp", "gif", "tif", "webp")),
-    *((read_file, f"shard.{kind}") for kind in ("tar", "tfrecord")),
+    *((read_file, f"shard.{kind}") for kind in ("tar",)),
     *((read_packed, f"train-images-idx3-ubyte{end}") for end in ("", ".gz")),
     (read_targets, ""),
 )

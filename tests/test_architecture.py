@@ -109,7 +109,6 @@ ONE_DOOR = {
 }
 # Parts that know none of their neighbours
 ALONE = [
-    "data.contents",
     "data.depth",
     "data.fitting",
     "data.values",
@@ -131,7 +130,6 @@ ALONE = [
 ONLY_IN = {
     "tensorflow": {
         "data.records",
-        "data.samples",
         "evaluation.threads",
         "gan.conditional_gan",
         "gan.feeding",

@@ -80,9 +80,7 @@ def test_large_numbers_stay_whole_beside_synthetic_rows(tmp_path, kind):
     synthetic = SyntheticImages([X[:2]], Y[:2], np.arange(2), "model")
     out = tmp_path / f"o{SUFFIXES.get(kind, '')}"
     write_images(out, labelled, synthetic, format=kind)
-    if kind in ("npy", "idx"):
-        values = np.load(out / "id_train.npy").tolist()
-    elif kind == "npz":  # a copy: the array is the very same
+    if kind == "npz":  # a copy: the array is the very same
         values = np.load(out)["id_train"].tolist()
     elif kind == "parquet":
         values = pd.read_parquet(out, dtype_backend="pyarrow")["id"].tolist()
@@ -284,13 +282,6 @@ def test_deep_images_keep_their_shades(tmp_path, bits, white):
     expected = np.rint(deep[order] / white * 255)
     np.testing.assert_array_equal(labelled.images[..., 0], expected)
     assert any(f"0 to {white:,} became 0 to 255" in note for note in labelled.notes)
-
-
-def test_labels_that_idx_cannot_hold_are_refused_before(tmp_path):
-    for labels in (Y == "bag", np.array([2**32, 2**32 + 1] * 4)):
-        np.savez(tmp_path / "d.npz", x_train=X, y_train=labels)
-        with pytest.raises(DataError, match="idx"):
-            check_format(tmp_path / "o", read_images(tmp_path / "d.npz"), "idx")
 
 
 @pytest.mark.parametrize("word", ["val", "valid", "validation"])

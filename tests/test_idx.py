@@ -1,5 +1,4 @@
 import gzip
-import io
 
 import numpy as np
 import pytest
@@ -7,19 +6,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from balancegan.data.idx import CODES, parse_name, read_idx, write_idx
+from balancegan.data.arrayfiles import IDX_DTYPES, parse_idx_name, read_idx
 from balancegan.data.reading import read_images
 from balancegan.data.writing import write_images
 from balancegan.errors import DataError
 
 IMAGES = np.arange(5 * 16, dtype="uint8").reshape(5, 4, 4)
 LABELS = np.array([0, 1, 2, 1, 0], dtype="uint8")
+CODES = {np.dtype(d).newbyteorder("="): code for code, d in IDX_DTYPES.items()}
 
 
 def encode_idx(array):
-    file = io.BytesIO()
-    write_idx(file, array)
-    return file.getvalue()
+    head = bytes([0, 0, CODES[array.dtype], array.ndim])
+    sides = np.array(array.shape, dtype=">u4").tobytes()
+    return head + sides + array.astype(IDX_DTYPES[CODES[array.dtype]]).tobytes()
 
 
 @given(
@@ -84,11 +84,6 @@ def test_damaged_files_are_refused(tmp_path, content, message):
         read_idx(packed)
 
 
-def test_other_types_are_refused():
-    with pytest.raises(DataError, match="Received: int64"):
-        encode_idx(np.zeros(3, dtype="int64"))
-
-
 def write_set(folder, name, first=0, parts=("train", "test"), images="images-idx3"):
     """Write a set whose images and labels begin with a value of their own."""
     for part in parts:
@@ -113,13 +108,13 @@ def write_set(folder, name, first=0, parts=("train", "test"), images="images-idx
     ],
 )
 def test_a_name_says_set_split_and_kind(name, said):
-    parsed = parse_name(name)
+    parsed = parse_idx_name(name)
     assert (parsed.set_name, parsed.key) == said
 
 
 @pytest.mark.parametrize("name", ["train-images.png", "images", "notes-idx.txt"])
 def test_other_names_are_no_idx_files(name):
-    assert parse_name(name) is None
+    assert parse_idx_name(name) is None
 
 
 def test_of_several_sets_one_is_asked_for(tmp_path):

@@ -13,10 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from balancegan.data.kinds import READ, find_kind
-from balancegan.data.reading import read_images
+from balancegan.data.reading import READ, find_kind, read_images
 from balancegan.errors import DataError
-from tests.test_reading_shards import encode, rows_of, write_parquet, write_tfrecord
+from tests.test_reading_shards import encode, rows_of, write_parquet
 
 X = np.arange(6 * 30, dtype=np.uint8).reshape(6, 6, 5)
 Y = ["cat", "cat", "cat", "dog", "dog", "dog"]
@@ -86,7 +85,7 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 2648
 
 @pytest.mark.parametrize(
     "name",
-    ["t.csv", "a.npz", "a.parquet", "a.npy", "a.tar", "a.tfrecord", "a.zip",
+    ["t.csv", "a.npz", "a.parquet", "a.npy", "a.tar", "a.zip",
      "train-images-idx3-ubyte", "data/train-00000-of-00001.parquet", "set/x_train.npy",
      "set/train-images-idx3-ubyte"],
 )  # fmt: skip
@@ -126,69 +125,6 @@ def test_test_arrays_may_be_called_in_another_case(tmp_path):
     np.savez(tmp_path / "a.npz", Train_X=X, Train_Y=Y, Test_X=X[:2], Test_Y=Y[:2])
     data = read_images(tmp_path / "a.npz")
     np.testing.assert_array_equal(data.parts["test"].images, X[:2])
-
-
-def write_tar(path, files, mode="w"):
-    with tarfile.open(path, mode) as tar:
-        for name, content in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            tar.addfile(member, io.BytesIO(content))
-
-
-def images_below(prefix, names=("0", "1.a", "1.b")):
-    """Return three images of each class below a folder; their names may have dots."""
-    labels = {"cat": X[:3], "dog": X[3:]}
-    return {
-        f"{prefix}{label}/{name}.png": encode(image)
-        for label, images in labels.items()
-        for name, image in zip(names, images, strict=True)
-    }
-
-
-@pytest.mark.parametrize("prefix", ["", "./", "set/", "train/", "set/deep/"])
-@pytest.mark.parametrize(
-    ("suffix", "mode"),
-    [(".tar", "w"), (".tar.gz", "w:gz"), (".tar.xz", "w:xz"), (".TAR.BZ2", "w:bz2")],
-)
-def test_folders_of_a_tar_are_classes(tmp_path, prefix, suffix, mode):
-    others = {"._0.png": b"x", f"{prefix}cat/._0.png": b"x", "README.md": b"hello"}
-    path = tmp_path / f"a{suffix}"
-    write_tar(path, {**others, **images_below(prefix)}, mode)
-    data = read_images(path)
-    assert data.labels.tolist() == Y
-    np.testing.assert_array_equal(data.images[..., 0], X)
-
-
-@pytest.mark.parametrize("prefix", ["", "set/"])
-def test_folders_of_a_tar_are_splits(tmp_path, prefix):
-    train, test = images_below(f"{prefix}train/"), images_below(f"{prefix}test/")
-    write_tar(tmp_path / "a.tar", {**train, **test})
-    data = read_images(tmp_path / "a.tar")
-    for part in (data.train, data.parts["test"]):
-        assert part.labels.tolist() == Y
-        np.testing.assert_array_equal(part.images[..., 0], X)
-
-
-def test_a_class_called_train_is_one(tmp_path):
-    files = {f"{name}/0.png": encode(X[0]) for name in ("train", "car")}
-    write_tar(tmp_path / "a.tar", files)
-    assert sorted(read_images(tmp_path / "a.tar").labels) == ["car", "train"]
-
-
-def test_labels_next_to_images_go_before_folders(tmp_path):
-    files = images_below("", "012")
-    labels = {name.replace(".png", ".cls"): b"7" for name in files}
-    write_tar(tmp_path / "a.tar", dict(sorted({**files, **labels}.items())))
-    assert set(read_images(tmp_path / "a.tar").labels) == {7}
-
-
-def test_labelled_tars_with_folders_of_several_splits_are_refused(tmp_path):
-    files = {f"{split}/0.png": encode(X[0]) for split in ("train", "test")}
-    files |= {name.replace(".png", ".cls"): b"7" for name in files}
-    write_tar(tmp_path / "a.tar", dict(sorted(files.items())))
-    with pytest.raises(DataError, match="holds one split.*folders test, train"):
-        read_images(tmp_path / "a.tar")
 
 
 HUB = [
@@ -235,47 +171,16 @@ def test_folders_of_images_with_a_shard_next_to_them_are_folders(tmp_path):
     assert find_kind(tmp_path) == "folder"
 
 
-@pytest.mark.parametrize("below", ["", "mnist/3.0.1/"])
-def test_folders_of_tensorflow_datasets_have_names_of_classes(tmp_path, below):
-    folder = tmp_path / below
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "dataset_info.json").write_text("{}")
-    (folder / "features.json").write_text("{}")
-    (folder / "label.labels.txt").write_text("cat\ndog\n")
-    rows = rows_of(X, [0, 0, 0, 1, 1, 1])
-    for split in ("train", "test"):
-        write_records(folder / f"mnist-{split}.tfrecord-00000-of-00001", rows)
-    data = read_images(tmp_path)
-    assert data.labels.tolist() == Y
-    assert data.parts["test"].labels.tolist() == Y
-
-
-def write_records(path, rows):
-    """Write records with a number for a label, under that very name."""
-    import tensorflow as tf
-
-    with tf.io.TFRecordWriter(str(path)) as writer:
-        for row in rows:
-            image = tf.train.BytesList(value=[row["image"]])
-            label = tf.train.Int64List(value=[row["label"]])
-            features = {
-                "image": tf.train.Feature(bytes_list=image),
-                "label": tf.train.Feature(int64_list=label),
-            }
-            example = tf.train.Example(features=tf.train.Features(feature=features))
-            writer.write(example.SerializeToString())
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["a.tfrec", "a.record", "a.tfrecords", "a.TFRecord", "a.record-00000-of-00001"],
-)
-def test_records_have_several_suffixes(tmp_path, name):
-    write_tfrecord(tmp_path / name, rows_of(X, Y))
-    assert read_images(tmp_path / name).labels.tolist() == Y
-
-
 @pytest.mark.parametrize("name", ["A.PARQUET", "A.Parquet"])
 def test_suffixes_may_be_in_capitals(tmp_path, name):
     write_parquet(tmp_path / name, rows_of(X, Y))
     assert read_images(tmp_path / name).labels.tolist() == Y
+
+
+def test_a_tar_of_class_folders_is_to_be_unpacked(tmp_path):
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        member = tarfile.TarInfo("cat/0.png")
+        member.size = len(encode(X[0]))
+        tar.addfile(member, io.BytesIO(encode(X[0])))
+    with pytest.raises(DataError, match="unpack a tar of class folders"):
+        read_images(tmp_path / "a.tar")

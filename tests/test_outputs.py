@@ -64,7 +64,7 @@ def test_outputs_are_not_at_one_place(data, tmp_path):
     before = everything(tmp_path)
     for option in ("--picture", "--save-model"):
         words = ("--out", tmp_path / "same", option, tmp_path / "same", *QUICK)
-        refused("balance", data, *words, "--format", "npy", because="named twice")
+        refused("balance", data, *words, because="named twice")
     words = ("--out", tmp_path / "o.npz", *QUICK, "--picture")
     refused("balance", data, *words, tmp_path / "o.card.md", because="named twice")
     words = (*words, tmp_path / "both.png", "--save-model", tmp_path / "both.png")
@@ -131,7 +131,7 @@ def test_only_folders_as_we_write_them_are_replaced(data, tmp_path):
     (home / "letters" / "d.txt").write_text("precious")
     refused("convert", data, "--out", home, "--overwrite", because="of other things")
     assert (home / "letters" / "d.txt").read_text() == "precious"
-    for kind in ("folder", "npy", "idx", "csv"):
+    for kind in ("folder", "csv"):
         out = tmp_path / f"{kind}.csv" if kind == "csv" else tmp_path / kind
         for _ in range(2):
             words = ("--out", out, "--format", kind, "--overwrite")
@@ -212,11 +212,9 @@ def test_formats_that_cannot_hold_the_images_are_refused_before_training(
 
     monkeypatch.setattr(ConditionalGANAugmenter, "fit", never)
     bands = save("b.npz", np.repeat(X[..., None], 5, axis=-1))
-    wide = save("w.npz", X.astype("uint16"))
     for source, words, because in (
         (bands, ["--out", tmp_path / "a"], "channels"),
         (bands, ["--out", tmp_path / "a.csv"], "channels"),
-        (wide, ["--out", tmp_path / "a", "--format", "idx"], "idx files hold"),
     ):
         refused("balance", source, *words, *QUICK, because=because)
 

@@ -18,7 +18,6 @@ from pyarrow.parquet import read_table
 
 from balancegan import ConditionalGANAugmenter, read_images, write_images
 from balancegan.cli.commands import main
-from balancegan.data.idx import read_idx
 from balancegan.data.labelled import LabelledImages, Part
 from balancegan.data.outputs import FORMATS, IMAGE_FILES
 from balancegan.images import find_format
@@ -89,10 +88,6 @@ def read_balanced(out, format):
     """Return the images of a balanced set of one part, real ones first."""
     if format == "npz":
         return load_npz(out)["x_train"]
-    if format == "npy":
-        return np.load(out / "x_train.npy")
-    if format == "idx":
-        return read_idx(out / "train-images-idx3-ubyte")
     table = pd.read_parquet(out) if format == "parquet" else None
     if table is None:
         table = pd.read_csv(out / "metadata.csv" if out.is_dir() else out)
@@ -104,8 +99,8 @@ def read_balanced(out, format):
     ("kind", "format"),
     [
         *((kind, "folder") for kind in KINDS),
-        *(("16 bits", format) for format in ("npz", "npy", "csv", "parquet")),
-        *(("dark", format) for format in ("npz", "idx", "csv")),
+        *(("16 bits", format) for format in ("npz", "csv", "parquet")),
+        *(("dark", format) for format in ("npz", "csv")),
     ],
 )
 def test_balance_writes_what_resample_returns(saved, tmp_path, kind, format):
@@ -186,13 +181,6 @@ def test_what_is_written_reads_as_it_was(made, format, is_given):
     labels = np.arange(len(images)) % 2
     part = Part(images, labels, pd.DataFrame(index=range(len(images))))
     labelled = LabelledImages(Path("made"), {"train": part})
-    if format == "idx" and images.dtype.kind in "bu" and images.dtype != np.uint8:
-        images = images.astype("int32")
-        part = replace(part, images=images)
-        labelled = replace(labelled, parts={"train": part})
-        image_format = replace(image_format, dtype="int32")
-    if format == "idx" and images.dtype == np.int64:
-        return  # idx has none
     folder = Path(tempfile.mkdtemp())
     try:
         out = folder / f"out{SUFFIXES.get(format, '')}"

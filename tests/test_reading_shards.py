@@ -1,8 +1,7 @@
-"""Sets of images that come in shards: tar, TFRecord, Parquet."""
+"""Sets of images that come in shards: tar, Parquet."""
 
 import io
 import json
-import struct
 import tarfile
 
 import numpy as np
@@ -18,7 +17,7 @@ from balancegan.data import samples, shards
 from balancegan.data.reading import find_kind
 from fuzz.encoders import deep_png
 
-KINDS = ("tar", "tfrecord", "parquet")
+KINDS = ("tar", "parquet")
 RNG = np.random.default_rng(0)
 X = RNG.integers(0, 256, (20, 6, 5), dtype=np.uint8)
 Y = np.repeat(["bag", "boot"], [12, 8])
@@ -51,29 +50,6 @@ def write_tar(path, rows):
                 tar.addfile(member, io.BytesIO(content))
 
 
-def write_tfrecord(path, rows):
-    import tensorflow as tf
-
-    def feature(value):
-        if isinstance(value, int):
-            return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
-        if isinstance(value, float):
-            return tf.train.Feature(float_list=tf.train.FloatList(value=[value]))
-        raw = value if isinstance(value, bytes) else value.encode()
-        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[raw]))
-
-    with tf.io.TFRecordWriter(str(path)) as writer:
-        for row in rows:
-            named = {"image/encoded": row["image"]} | {
-                ("image/class/text" if name == "label" else name): value
-                for name, value in row.items()
-                if name != "image"
-            }
-            features = {name: feature(value) for name, value in named.items()}
-            example = tf.train.Example(features=tf.train.Features(feature=features))
-            writer.write(example.SerializeToString())
-
-
 def write_parquet(path, rows):
     struct_rows = [
         row | {"image": {"bytes": row["image"], "path": "a"}} for row in rows
@@ -81,7 +57,7 @@ def write_parquet(path, rows):
     pq.write_table(pa.Table.from_pylist(struct_rows), path)
 
 
-WRITERS = {"tar": write_tar, "tfrecord": write_tfrecord, "parquet": write_parquet}
+WRITERS = {"tar": write_tar, "parquet": write_parquet}
 
 
 def write(path, rows):
@@ -176,16 +152,6 @@ def test_a_folder_of_shards_is_all_of_them_in_order(tmp_path, kind):
     assert data.test_part[1].tolist() == Y[16:].tolist()
 
 
-def test_records_of_tensorflow_datasets_are_read(tmp_path):
-    path = tmp_path / "mnist-train.tfrecord-00000-of-00001"
-    rows = [{"image": encode(x), "image/class/label": 3} for x in X]
-    write_tfrecord(path, rows)
-    data = read_images(path)
-    assert data.labels.tolist() == [3] * 20
-    assert data.labels.dtype.kind == "i"
-    assert data.train.columns.empty
-
-
 def test_class_names_of_hugging_face_are_the_labels(tmp_path):
     rows = rows_of(X, [0] * 12 + [1] * 8)
     names = {"label": {"names": ["bag", "boot"], "_type": "ClassLabel"}}
@@ -211,38 +177,6 @@ def test_classes_of_a_tar_may_be_in_files_of_their_own(tmp_path):
     np.testing.assert_array_equal(read_images(path).images[1, ..., 0], X[1])
     other = read_images(path, images_key="seg.png")
     np.testing.assert_array_equal(other.images[0, ..., 0], X[2])
-
-
-def write_folders(path, names):
-    with tarfile.open(path, "w") as tar:
-        for name in names:
-            member = tarfile.TarInfo(name)
-            member.size = len(encode(X[0]))
-            tar.addfile(member, io.BytesIO(encode(X[0])))
-    return path
-
-
-@pytest.mark.parametrize(
-    "names", ["{s}/{c}/{k}.png", "set/{c}/{s}/{k}.png", "./images_{s}/{c}/deep/{k}.png"]
-)
-def test_split_folders_of_a_tar_keep_test_images_apart(tmp_path, names):
-    rows = [("train", "cat"), ("train", "dog"), ("Test_set", "cat"), ("valid", "dog")]
-    files = [names.format(s=s, c=c, k=k) for k, (s, c) in enumerate(rows)]
-    parts = read_images(write_folders(tmp_path / "a.tar", files)).parts
-    labels = {split: part.labels.tolist() for split, part in parts.items()}
-    assert labels == {"train": ["cat", "dog"], "test": ["cat"], "val": ["dog"]}
-
-
-@pytest.mark.parametrize(
-    ("names", "message"),
-    [
-        (["train/a/0.png", "test/a/1.png", "extra/a/2.png"], "no split of extra/a/2"),
-        (["train/0.png", "test/1.png"], "no class of train/0.png"),
-    ],
-)
-def test_half_split_folders_of_a_tar_are_refused(tmp_path, names, message):
-    with pytest.raises(DataError, match=message):
-        read_images(write_folders(tmp_path / "a.tar", names))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -323,19 +257,6 @@ def test_a_shard_that_was_cut_off_is_refused(tmp_path, kind):
         path.write_bytes(whole[:n])
         with pytest.raises(DataError):
             read_images(path)
-
-
-def test_lengths_that_no_record_has_are_refused_before_memory_is_asked_for(tmp_path):
-    path = write(tmp_path / "a.tfrecord", rows_of(X, Y))
-    whole = path.read_bytes()
-    path.write_bytes(struct.pack("<Q", 1 << 60) + whole[8:])
-    with pytest.raises(DataError, match="does not end in it"):
-        read_images(path)
-    changed = bytearray(whole)
-    changed[40] ^= 1  # within the first record
-    path.write_bytes(bytes(changed))
-    with pytest.raises(DataError, match=r"no whole .tfrecord file"):
-        read_images(path)
 
 
 def test_shards_of_two_formats_are_not_one_set(tmp_path):

@@ -11,8 +11,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 import balancegan
 from balancegan.balance import Plan, class_counts
 from balancegan.cli.classes import BalancedClasses
-from balancegan.data.arrays import WEIGHT_KEY
 from balancegan.data.labelled import TEST, LabelledImages
+from balancegan.data.lineage import WEIGHT_KEY
 from balancegan.data.written import Examination
 from balancegan.quality.faults import COPIED, GAN, INTERPOLATED, RECOMBINED, SHORT
 

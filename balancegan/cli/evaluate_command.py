@@ -188,7 +188,7 @@ def _reduce(
     """
     from balancegan.cli.tasks import without_blurred
     from balancegan.data.fitting import Header, choose_size
-    from balancegan.data.kinds import find_kind
+    from balancegan.data.reading import find_kind
 
     labelled, shape = task.labelled, task.image_format.image_shape
     are_files = labelled.fit is not None or find_kind(labelled.path) == "shards"

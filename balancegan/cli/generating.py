@@ -7,10 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from balancegan.data.archives import write_arrays
-from balancegan.data.arrays import MASK_KEY, MODEL_KEY, NUMBER_KEY
+from balancegan.data.arraywriting import write_arrays
 from balancegan.data.filewriting import encode_image
-from balancegan.data.lineage import Lineage, read_lineage, safe_name, whole_range
+from balancegan.data.lineage import (
+    MASK_KEY,
+    MODEL_KEY,
+    NUMBER_KEY,
+    Lineage,
+    read_lineage,
+    safe_name,
+    whole_range,
+)
 from balancegan.data.records import WRITERS, Record, write_records
 from balancegan.errors import DataError
 from balancegan.files import whole_file, whole_folder

@@ -341,9 +341,8 @@ balance_on_option = click.option(
 
 format_option = click.option(
     "--format",
-    type=click.Choice(["npz", "npy", "idx", "csv", "parquet", "folder"]),
-    help="What the output is: npy and idx are folders of arrays, folder one of image "
-    "files.  [default: by its name]",
+    type=click.Choice(["npz", "csv", "parquet", "folder"]),
+    help="Format of the output; folder is one of image files.  [default: by its name]",
 )
 
 resume_option = click.option(

@@ -25,8 +25,7 @@ from balancegan.cli.edge import load_tensorflow
 from balancegan.data.filewriting import note_added
 from balancegan.data.imagefiles import note_sizes
 from balancegan.data.labelled import LabelledImages
-from balancegan.data.outputs import IMAGE_FILES, find_format
-from balancegan.data.room import check_room
+from balancegan.data.outputs import IMAGE_FILES, check_room, find_format
 from balancegan.data.writing import check_format
 from balancegan.errors import DataError
 from balancegan.evaluation.result import EvaluationResult

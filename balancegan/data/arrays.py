@@ -1,45 +1,51 @@
-"""Named arrays, in the layouts that people have, and labelled images.
+"""Find labelled images among named arrays: training images, labels, other parts.
 
-Which array holds the training images, which the labels of the test part; and back:
-what the arrays are called that labelled images are written as. How named arrays lie on
-disk (.npz, a folder of .npy, idx) is not known here.
+How named arrays are stored (.npz, .npy, idx) is decided in `arrayfiles`, and how they
+are written in `arraywriting`.
 """
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from balancegan.data.arraynames import find_keys, find_other_parts
-from balancegan.data.columns import find_columns, keep_whole, rename_apart, to_array
-from balancegan.data.flat import arrange, note_moved
+from balancegan.data.columns import find_columns
 from balancegan.data.labelled import (
+    SPLITS,
+    TEST,
     TRAIN,
+    VALIDATION,
     LabelledImages,
     Part,
     StoredArrays,
-    SyntheticImages,
 )
-from balancegan.data.labels import check_class_names, check_lengths, flatten_labels
-from balancegan.data.rows import Rows
+from balancegan.data.lineage import LINEAGE_KEYS, MASK_KEY, refuse_synthetic
 from balancegan.errors import DataError
+from balancegan.shapes import shape_images
 
+UNNAMED = ("arr_0", "arr_1")  # numpy.savez without names
+# (images, labels) of the training part in order of preference, in any case
+LAYOUTS = (
+    ("x_train", "y_train"),  # Keras
+    ("X_train", "y_train"),
+    ("train_images", "train_labels"),  # MedMNIST
+    ("train_x", "train_y"),
+    ("images", "labels"),
+    ("image", "label"),
+    ("X", "y"),
+    ("x", "y"),
+    ("data", "target"),  # scikit-learn
+    ("data", "labels"),
+    UNNAMED,
+)
+SPLIT_WORDS = {TEST: ("test",), VALIDATION: ("val", "valid", "validation")}
 CLASS_NAMES_KEYS = ("class_names", "label_names")
 ATTRIBUTES_KEY, ATTRIBUTE_NAMES_KEY = "attrs", "attr_names"
-MASK_KEY = "is_synthetic"
-NUMBER_KEY, MODEL_KEY = "synthetic_number", "synthetic_model"
-METHOD_KEY, SCORE_KEY = "synthetic_method", "synthetic_score"
-SOURCE_KEY, MOVE_KEY = "synthetic_source", "synthetic_move"  # of copies
-# Ours: written, and never columns
-LINEAGE_KEYS = (
-    *(MASK_KEY, NUMBER_KEY, MODEL_KEY, METHOD_KEY, SCORE_KEY),
-    *(SOURCE_KEY, MOVE_KEY),
-)
-# Of Unicode: the last character, and 2048 halves of characters
+# The last Unicode character, and the 2048 surrogates
 LAST_CHARACTER, SURROGATES, ALL_BUT_2048 = 0x10FFFF, 0xD800, 0xFFFFF800
-WEIGHT_KEY = "sample_weight"  # a user's own is left as it is
 
 
 def from_arrays(
@@ -51,38 +57,29 @@ def from_arrays(
 ) -> LabelledImages:
     """Find labelled images among named arrays.
 
+    One-dimensional arrays with a row for each image are columns, and so are those that
+    `attr_names` names within `attrs_train`. An attribute name such as
+    "colour:red,green,blue" gives the texts of the values 0, 1, 2.
+
     Parameters
     ----------
     path : Path
-        Where the arrays come from, for messages.
+        Source of the arrays, for messages.
     arrays : mapping of str to ndarray
-        They may be called x_train and y_train (Keras), train_images and train_labels
-        (MedMNIST), images and labels, X and y, data and target, or arr_0 and arr_1, in
-        any case; the first pair of :data:`balancegan.data.arraynames.LAYOUTS` that is
-        there is taken. Test and validation parts are called alike, with "test" or
-        "val" ("valid", "validation") for "train".
+        All arrays. The first pair of :data:`LAYOUTS` that exists is taken; other parts
+        have "test" or "val" ("valid", "validation") in place of "train".
     images_key, labels_key : str, default=None
         Names of the two arrays. None: found as above.
     image_shape : sequence of int, default=None
-        Height and width, and channels where there are several, of images that are
-        stored flat, a row of values each, or with their channels first. None: they
-        have a shape, channels last.
-
-    Returns
-    -------
-    labelled : LabelledImages
-        One-dimensional arrays with a row for each image are columns, and so are those
-        that `attr_names` names within `attrs_train`. A name such as
-        "colour:red,green,blue" says what its values 0, 1, 2 mean: the column is called
-        "colour" and has these texts. Where the values do not fit the list, name and
-        numbers stay as they are.
+        Height and width, and channels if there are several, of images that are stored
+        flat or channels first. None: the arrays have a shape, channels last.
 
     Raises
     ------
     DataError
         If arrays are missing, do not belong together, or hold synthetic images.
     """
-    _check_texts(path, arrays)
+    _check_unicode(path, arrays)
     given = arrays
     arrays = {key: _as_text(path, key, array) for key, array in arrays.items()}
     images_key, labels_key = find_keys(path, arrays, images_key, labels_key)
@@ -95,8 +92,9 @@ def from_arrays(
     if not len(images):
         raise DataError(f"There must be images. Received: {images_key} without rows.")
     refuse_synthetic(path, arrays.get(MASK_KEY))
-    labels = flatten_labels(labels_key, arrays[labels_key])
-    names = next((arrays[key] for key in CLASS_NAMES_KEYS if key in arrays), None)
+
+    # Collect the parts with their columns.
+    labels = _flatten_labels(labels_key, arrays[labels_key])
     known = {images_key, labels_key, *LINEAGE_KEYS, *CLASS_NAMES_KEYS}
     known.add(ATTRIBUTE_NAMES_KEY)
     columns, used = _columns(arrays, len(images), TRAIN, known)
@@ -104,186 +102,115 @@ def from_arrays(
     for split, pair in find_other_parts(images_key, labels_key, list(arrays)).items():
         rows, others = (arrays[key] for key in pair)
         columns, more = _columns(arrays, len(rows), split, known.union(pair))
-        parts[split] = Part(rows, flatten_labels(pair[1], others), columns)
+        parts[split] = Part(rows, _flatten_labels(pair[1], others), columns)
         used |= more.union(pair)
-    elsewhere = [part.labels for part in parts.values() if part is not parts[TRAIN]]
-    class_names, notes = check_class_names(names, labels, elsewhere)
+    every_label = np.concatenate([part.labels for part in parts.values()])
+    names = next((arrays[key] for key in CLASS_NAMES_KEYS if key in arrays), None)
+    class_names, notes = _check_class_names(names, labels, every_label)
     for split, part in parts.items():
-        check_lengths(split, part)
-    for split, part in parts.items():
-        shaped = arrange(path, part.images, image_shape)
+        _check_lengths(split, part)
+        shaped = shape_images(path, part.images, image_shape)
         parts[split] = replace(part, images=shaped)
-    is_copied = parts[TRAIN].images.shape == images.shape
+
+    # Describe how the arrays were stored, and what was ignored.
+    shaped = parts[TRAIN].images
+    is_unchanged = shaped.shape == images.shape  # else they are written in their shape
+    aligned = (key for key in arrays if arrays[key].shape[:1] == images.shape[:1])
+    if images.ndim == 4 and not is_unchanged:
+        shape = "x".join(map(str, shaped.shape[1:]))
+        notes.append(f"channels were moved last: images of {shape}")
+    if unused := [key for key in arrays if key not in known | used]:
+        kept = ", and kept in a copy from .npz to .npz only" if is_unchanged else ""
+        notes.append(
+            f"arrays that are neither images, labels nor columns{kept}: "
+            f"{', '.join(unused)}"
+        )
     return LabelledImages(
         path=path,
         parts=parts,
         class_names=class_names,
-        stored=None
-        if not is_copied  # they are written in their shape, and not as a copy
-        else StoredArrays(
-            images_key,
-            labels_key,
-            stored,
-            list(arrays),
-            sorted(
-                key
-                for key in arrays.keys() - known
-                if arrays[key].shape[:1] == images.shape[:1]
-            ),
-        ),
-        notes=[
-            *notes,
-            *note_moved(images, parts[TRAIN].images),
-            *_note_unused(
-                [key for key in arrays if key not in known | used], is_kept=is_copied
-            ),
-        ],
+        stored=StoredArrays(
+            images_key, labels_key, stored, list(arrays), sorted(set(aligned) - known)
+        )
+        if is_unchanged
+        else None,
+        notes=notes,
         image_shape=None if image_shape is None else tuple(image_shape),
     )
 
 
-def to_arrays(
-    labelled: LabelledImages, synthetic: SyntheticImages | None = None
-) -> dict[str, np.ndarray | Rows]:
-    """Return labelled images as named arrays.
+def find_keys(
+    path: Path,
+    arrays: Mapping[str, np.ndarray],
+    images_key: str | None = None,
+    labels_key: str | None = None,
+) -> tuple[str, str]:
+    """Return the names of images and labels of the training part.
 
-    Parameters
-    ----------
-    labelled : LabelledImages
-        The images.
-    synthetic : SyntheticImages or None, default=None
-        What is added to the training part. None: nothing, and no mask.
-
-    Returns
-    -------
-    arrays : dict of str to ndarray or Rows
-        "x_train", "y_train" and so on; text labels as numbers with "class_names";
-        columns under their names and the split's ("x" and "y" with a number). Of
-        synthetic rows those that are no attributes are blank or NaN.
+    Raises
+    ------
+    DataError
+        If there are no such arrays, or several candidates.
     """
-    arrays: dict[str, np.ndarray | Rows] = {}
-    every = np.concatenate([part.labels for part in labelled.parts.values()])
-    names = labelled.class_names
-    is_text = every.dtype.kind not in "iufb"
-    classes = np.unique(every)
-    if is_text:
-        names = [str(label) for label in classes]
-    called = rename_apart(labelled.column_names, ("x", "y"))
-    for split, part in labelled.parts.items():
-        images, labels, columns = (
-            Rows(len(part.labels), part.images),
-            part.labels,
-            part.columns,
-        )
-        if split == TRAIN and synthetic is not None:
-            images = add_images(part.images, synthetic)
-            labels = np.concatenate([labels, synthetic.labels])
-            columns = add_columns(columns, synthetic)
-            own = None if WEIGHT_KEY in columns else WEIGHT_KEY
-            arrays |= lineage_arrays(len(part.labels), synthetic, own)
-        arrays[f"x_{split}"] = images
-        arrays[f"y_{split}"] = np.searchsorted(classes, labels) if is_text else labels
-        for name, column in columns.items():
-            arrays[f"{called.get(str(name), name)}_{split}"] = to_array(column)
-    if names is not None:
-        arrays["class_names"] = np.array(names, dtype=str)
-    return arrays
+    for option, key in (("--images-key", images_key), ("--labels-key", labels_key)):
+        if key is not None and key not in arrays:
+            raise DataError(
+                f"There is no array {key!r} ({option}) in {path}. It holds: "
+                f"{', '.join(arrays)}."
+            )
+    if images_key is not None and labels_key is not None:
+        return images_key, labels_key
+    n_unnamed = sum(key.startswith("arr_") for key in arrays)
+    for images, labels in LAYOUTS:
+        if (images, labels) == UNNAMED and n_unnamed > len(UNNAMED):
+            break
+        found = images_key or _same_name(images, arrays)
+        found_labels = labels_key or _same_name(labels, arrays)
+        if found is not None and found_labels is not None:
+            return found, found_labels
+    held = ", ".join(f"{key} {array.shape}" for key, array in arrays.items())
+    pairs = ", ".join("/".join(layout) for layout in LAYOUTS)
+    raise DataError(
+        f"Which arrays of {path} are images and labels? It holds: {held}. Known pairs "
+        f"are {pairs}; name others by --images-key and --labels-key."
+    )
 
 
-def add_images(images: np.ndarray, synthetic: SyntheticImages) -> Rows:
-    """Return real images with synthetic ones behind, to be written."""
-    n = len(images) + len(synthetic.labels)
-    return Rows(n, images, synthetic.batches)
+def find_other_parts(
+    images_key: str, labels_key: str, keys: list[str]
+) -> dict[str, tuple[str, str]]:
+    """Return the names of images and labels of the test and validation parts."""
+    own = (images_key, labels_key)
+    layouts = [layout for layout in (own, *LAYOUTS) if TRAIN in layout[0].lower()]
+    found: dict[str, tuple[str, str]] = {}
+    for split in SPLITS:
+        for word, layout in itertools.product(SPLIT_WORDS[split], layouts):
+            images, labels = (_rename(key, word, keys) for key in layout)
+            if images and labels and not {images, labels} & set(own):
+                found[split] = images, labels
+                break
+    return found
 
 
-def add_columns(columns: pd.DataFrame, synthetic: SyntheticImages) -> pd.DataFrame:
-    """Return the columns of real images with those of synthetic ones below."""
-    n = len(columns) + len(synthetic.labels)
-    extended = keep_whole(columns).reindex(range(n))
-    for name, values in synthetic.attributes.items():
-        extended[name] = pd.concat([columns[name], values], ignore_index=True)
-    return extended
+def _rename(key: str, split: str, keys: list[str]) -> str | None:
+    """Return the array named like one of the training part, but for the split."""
+    names = (key.replace(TRAIN, split), key.lower().replace(TRAIN, split))
+    found = (_same_name(name, keys) for name in names)
+    return next((name for name in found if name is not None), None)
 
 
-def attribute_arrays(
-    stored: StoredArrays, columns: pd.DataFrame, synthetic: SyntheticImages
-) -> dict[str, np.ndarray]:
-    """Return what synthetic images were asked for beside the label, below real ones.
-
-    Parameters
-    ----------
-    stored : StoredArrays
-        Where columns were read from. One that was in an array with others gets its own.
-    columns : DataFrame
-        Of the real images.
-    synthetic : SyntheticImages
-        The synthetic images.
-    """
-    extended = add_columns(columns, synthetic)
-    return {
-        stored.key_of(name) or stored.free_key(name): to_array(
-            extended[name].astype(columns[name].dtype)
-        )
-        for name in map(str, synthetic.attributes)
-    }
-
-
-def lineage_arrays(
-    n_real: int, synthetic: SyntheticImages, weight_key: str | None
-) -> dict[str, np.ndarray]:
-    """Return what says which rows are synthetic, and what makes them again.
-
-    Parameters
-    ----------
-    n_real : int
-        Real images before them.
-    synthetic : SyntheticImages
-        The synthetic images.
-    weight_key : str or None
-        What the weights are called. None: they are left out.
-    """
-    arrays = {
-        MASK_KEY: np.repeat([False, True], [n_real, len(synthetic.labels)]),
-        NUMBER_KEY: np.concatenate([np.full(n_real, -1), synthetic.numbers]),
-        MODEL_KEY: np.array(synthetic.model),
-    }
-    origins = synthetic.origins
-    if origins is not None:
-        methods = [""] * n_real + origins["method"].tolist()
-        arrays[METHOD_KEY] = np.array(methods, dtype=str)
-        arrays[SCORE_KEY] = np.append(np.full(n_real, np.nan), origins["score"])
-        if weight_key is not None:
-            arrays[weight_key] = np.append(np.ones(n_real), origins["weight"])
-    return arrays
-
-
-def marked_rows(column: pd.Series) -> np.ndarray:
-    """Return where a column says that it is so, by whatever tables say it."""
-    return column.astype(str).str.lower().isin(("true", "1")).to_numpy()
-
-
-def refuse_synthetic(path: Path, mask: np.ndarray | None) -> None:
-    """Raise DataError if a mask says that there are synthetic images already."""
-    if mask is not None and mask.dtype.kind in "biu" and mask.any():
-        raise DataError(
-            f"{path} holds synthetic images already ({int(mask.sum())} rows of "
-            f"{MASK_KEY}). Use the real images that it was made from."
-        )
-
-
-def _note_unused(keys: list[str], *, is_kept: bool) -> list[str]:
-    if not keys:
-        return []
-    kept = ", and kept in a copy from .npz to .npz only" if is_kept else ""
-    return [
-        f"arrays that are neither images, labels nor columns{kept}: {', '.join(keys)}"
-    ]
+def _same_name(name: str, keys: Iterable[str]) -> str | None:
+    """Return the key of a name, or of the name in another case."""
+    keys = list(keys)
+    if name in keys:
+        return name
+    return next((key for key in keys if key.lower() == name.lower()), None)
 
 
 def _columns(
     arrays: Mapping[str, np.ndarray], n_rows: int, split: str, known: set[str]
 ) -> tuple[pd.DataFrame, set[str]]:
-    """Return what is known of each image of a part, and the arrays that it is in."""
+    """Return the columns of a part, and the arrays that they come from."""
     found = find_columns(arrays, n_rows, split, known)
     columns = {name: arrays[key] for name, key in found.items()}
     used = set(found.values())
@@ -298,7 +225,7 @@ def _columns(
 
 
 def _name_values(name: str, values: np.ndarray) -> dict[str, np.ndarray]:
-    """Return a column, its values as texts where the name lists what they mean."""
+    """Return a column, with texts if the name lists one for each value."""
     short, _, listed = name.partition(":")
     meanings = [text.strip() for text in listed.split(",")]
     is_list = short.strip() and all(meanings) and len(set(meanings)) == len(meanings)
@@ -309,8 +236,60 @@ def _name_values(name: str, values: np.ndarray) -> dict[str, np.ndarray]:
     return {short.strip(): np.array(meanings)[values.astype(int)]}
 
 
+def _flatten_labels(key: str, stored: np.ndarray) -> np.ndarray:
+    """Return one label an image from a row, a column or one-hot labels."""
+    if stored.dtype.kind == "f" and not np.isfinite(stored).all():
+        raise DataError(f"Labels must not be NaN or infinite. Received: {key}.")
+    if stored.ndim == 1:
+        return stored
+    if stored.ndim == 2 and stored.shape[1] == 1:
+        return stored[:, 0]
+    if (
+        stored.ndim == 2
+        and stored.dtype.kind in "biuf"
+        and np.isin(stored, (0, 1)).all()
+        and (stored.sum(axis=1) == 1).all()
+    ):
+        return stored.argmax(axis=1)
+    raise DataError(
+        "There must be one label an image: of shape (n,) or (n, 1), or one-hot of "
+        f"shape (n, n_classes). Received: {key} of shape {stored.shape}."
+    )
+
+
+def _check_lengths(split: str, part: Part) -> None:
+    if len(part.images) != len(part.labels):
+        raise DataError(
+            f"There must be one label an image. Received: {len(part.images)} images of "
+            f"the {split} part, and {len(part.labels)} labels."
+        )
+
+
+def _check_class_names(
+    names: np.ndarray | None, labels: np.ndarray, every_label: np.ndarray
+) -> tuple[list[str] | None, list[str]]:
+    """Return the names if they belong to the labels 0..K-1, and notes."""
+    if names is None or names.ndim != 1 or names.dtype.kind != "U":
+        return None, []
+    if labels.dtype.kind not in "biuf" or (labels != np.rint(labels)).any():
+        return None, []
+    if labels.min() < 0 or labels.max() >= len(names):
+        return None, []
+    texts = names.tolist()
+    twice = sorted({text for text in texts if texts.count(text) > 1})
+    if twice:
+        raise DataError(
+            "Each class needs a name of its own in class_names. Received twice: "
+            f"{', '.join(twice)}."
+        )
+    seen = np.unique(every_label).tolist()
+    unused = [text for label, text in enumerate(texts) if label not in seen]
+    notes = [f"names of classes without an image: {', '.join(unused)}"]
+    return texts, notes if unused else []
+
+
 def _as_text(path: Path, key: str, array: np.ndarray) -> np.ndarray:
-    """Return bytes, which h5py has texts as, as texts."""
+    """Decode texts that h5py stored as bytes."""
     if array.dtype.kind != "S":
         return array
     try:
@@ -322,8 +301,8 @@ def _as_text(path: Path, key: str, array: np.ndarray) -> np.ndarray:
         ) from error
 
 
-def _check_texts(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Refuse texts with numbers that no character has, which nothing could write."""
+def _check_unicode(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Refuse code points that are no characters, which nothing could write."""
     for key, array in arrays.items():
         if array.dtype.kind != "U" or not array.itemsize:
             continue

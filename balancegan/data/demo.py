@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from balancegan.data.archives import write_arrays
+from balancegan.data.arraywriting import write_arrays
 
 DEMO_COUNTS = (100, 80, 60, 50, 40, 30, 25, 20, 15, 10)
 

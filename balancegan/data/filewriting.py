@@ -1,23 +1,32 @@
-"""Image files: what each is called, what it says of itself, and the table of all.
+"""Write image files: their names, contents and table.
 
-Original files are copied byte for byte, and so are unmoved copies of them; moved ones
-keep size, format and quality (:mod:`balancegan.data.filecopies`). Files of other
-synthetic images carry what makes them again. Which pixels an array is written as is
-decided by :meth:`balancegan.images.ImageFormat.to_pixels`.
+Originals and unshifted copies are copied byte for byte; shifted copies keep size,
+format and quality (`filecopies`). Other synthetic files carry their provenance.
 """
 
 import itertools
 import shutil
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
 
-from balancegan.data.arrays import (
+from balancegan.data.arraywriting import PART
+from balancegan.data.columns import keep_whole, rename_apart
+from balancegan.data.filecopies import MovedFile, encode_moved
+from balancegan.data.fitting import unfit_image
+from balancegan.data.labelled import (
+    SPLIT_NAMES,
+    TRAIN,
+    LabelledImages,
+    SyntheticImages,
+)
+from balancegan.data.lineage import (
     LINEAGE_KEYS,
     MASK_KEY,
     METHOD_KEY,
@@ -27,15 +36,12 @@ from balancegan.data.arrays import (
     SCORE_KEY,
     SOURCE_KEY,
     WEIGHT_KEY,
+    Lineage,
+    Moves,
+    safe_name,
+    whole_range,
 )
-from balancegan.data.columns import keep_whole, rename_apart
-from balancegan.data.filecopies import MovedFile, encode_moved
-from balancegan.data.filenames import FileNamer
-from balancegan.data.fitting import unfit_image
-from balancegan.data.labelled import TRAIN, LabelledImages, SyntheticImages
-from balancegan.data.lineage import Lineage, Moves, whole_range
 from balancegan.data.opening import UnusableImage
-from balancegan.data.rows import PART
 from balancegan.errors import DataError, SimplerMethodWarning
 from balancegan.images import ImageFormat, check_format, find_format
 from balancegan.memory import release
@@ -47,14 +53,7 @@ PNG_CHANNELS = (1, 3, 4)
 def check_pixels(
     labelled: LabelledImages, image_format: ImageFormat | None = None
 ) -> ImageFormat:
-    """Return black and white of what is written, after checking that it can be.
-
-    Parameters
-    ----------
-    labelled : LabelledImages
-        The images.
-    image_format : ImageFormat or None, default=None
-        Of the training part. None: found out.
+    """Return the format of the training images after checking that files can hold it.
 
     Raises
     ------
@@ -78,7 +77,7 @@ def check_pixels(
 
 
 def note_pixels(image_format: ImageFormat) -> list[str]:
-    """Return what to tell people of the pixels of image files, which may be nothing.
+    """Return a note if values are converted to 8 bits.
 
     Examples
     --------
@@ -94,14 +93,95 @@ def note_pixels(image_format: ImageFormat) -> list[str]:
 
 
 def note_added(labelled: LabelledImages) -> list[str]:
-    """Return what to tell people of synthetic files next to files of more than 8 bits.
-
-    Nothing where there are no such files.
-    """
+    """Return a note on the bits of synthetic files, if originals have more than 8."""
     if labelled.file_range is None:
         return []
     bits = "16 bits on this scale" if labelled.has_wide_grey else "8 bits: 0 to 255"
     return [f"synthetic image files have {bits}"]
+
+
+class FileNamer:
+    """Unique file names, relative to the output folder.
+
+    Originals keep their names. Names of synthetic images never differ from others by
+    case alone, so they are safe on every file system.
+    """
+
+    def __init__(self, labelled: LabelledImages) -> None:
+        self.labelled = labelled
+        self.has_splits = len(labelled.parts) > 1
+        self.root = labelled.root
+        self.folders: dict[str, str] = {}
+        self.homes = {} if self.root is None else self._find_homes()
+        self.taken: set[str] = set()
+        originals = (
+            self._original(split, file)
+            for split, part in labelled.parts.items()
+            for file in part.files or ()
+        )
+        self.folded = {name.casefold() for name in originals}
+
+    def real(
+        self, split: str, class_name: str, row: int, files: list[Path] | None
+    ) -> str:
+        """Return the name of a real image."""
+        if files is None or self.root is None:
+            return f"{self._folder(split, class_name)}/real_{row:06d}.png"
+        name = self._original(split, files[row])
+        if name in self.taken:  # a table may name a file twice
+            again = f"{self._folder(split, class_name)}/again_{row:06d}"
+            name = self._free(again, files[row].suffix)
+        self.taken.add(name)
+        return name
+
+    def synthetic(self, lineage: Lineage, suffix: str) -> str:
+        """Return the name of a synthetic image."""
+        folder = self._folder(TRAIN, lineage.class_name)
+        stem = lineage.stem(folder.rsplit("/")[-1])
+        folder = self.homes.get(lineage.class_name, folder)
+        name = self._free(f"{folder}/{stem}", suffix)
+        self.taken.add(name)
+        self.folded.add(name.casefold())
+        return name
+
+    def _original(self, split: str, file: Path) -> str:
+        """Return the name of an original, below its split if one was set aside."""
+        folders = file.relative_to(self.root or "").parts
+        if self.labelled.held_out is None:
+            return "/".join(folders)
+        if len(folders) > 2 and folders[0].lower() in SPLIT_NAMES:
+            folders = folders[1:]
+        return "/".join([split, *folders])
+
+    def _free(self, name: str, suffix: str) -> str:
+        free = f"{name}{suffix}"
+        while free in self.taken or free.casefold() in self.folded:
+            free = f"{free.removesuffix(suffix)}_{suffix}"
+        return free
+
+    def _folder(self, split: str, class_name: str) -> str:
+        if class_name not in self.folders:
+            name = safe_name(class_name)
+            while name.lower() in {other.lower() for other in self.folders.values()}:
+                name += "_"
+            self.folders[class_name] = name
+        name = self.folders[class_name]
+        return f"{split}/{name}" if self.has_splits else name
+
+    def _find_homes(self) -> dict[str, str]:
+        """Return the largest folder of each class with only its training files."""
+        owners: dict[str, Counter[tuple[str, str]]] = {}
+        for split, part in self.labelled.parts.items():
+            for file, label in zip(part.files or (), part.labels, strict=True):
+                folder = PurePosixPath(self._original(split, file)).parent.as_posix()
+                counts = owners.setdefault(folder, Counter())
+                counts[split, self.labelled.name(label)] += 1
+        homes: dict[str, tuple[int, str]] = {}
+        for folder, counts in owners.items():
+            ((split, name), n), *others = counts.items()
+            if split == TRAIN and not others and n > homes.get(name, (0, ""))[0]:
+                homes[name] = n, folder
+        return {name: folder for name, (_, folder) in homes.items()}
 
 
 def write_files(
@@ -112,18 +192,18 @@ def write_files(
 ) -> pd.DataFrame:
     """Write images as files below a folder; return the table that names them.
 
-    Original files keep their names; images of arrays become PNG files. Columns that are
-    called as the table's own get a number behind their names.
+    Images of arrays become PNG files. Columns named like those of the table get a
+    number appended.
     """
     image_format = check_pixels(labelled, image_format)
     namer = FileNamer(labelled)
     own = ("file_name", "label", "split", *LINEAGE_KEYS)
-    called = rename_apart(labelled.column_names, own)
+    renamed = rename_apart(labelled.column_names, own)
     tables = []
     for split, part in labelled.parts.items():
         table = _write_real(folder, labelled, split, namer, image_format)
         names = table["file_name"].tolist()
-        table = table.join(keep_whole(part.columns).rename(columns=called))
+        table = table.join(keep_whole(part.columns).rename(columns=renamed))
         if synthetic is not None:
             table[MASK_KEY] = False
             is_weighted = synthetic.origins is not None and split == TRAIN
@@ -136,7 +216,7 @@ def write_files(
             written = _write_synthetic(
                 folder, labelled, synthetic, namer, image_format, lineages
             )
-            tables.append(written.join(synthetic.attributes.rename(columns=called)))
+            tables.append(written.join(synthetic.attributes.rename(columns=renamed)))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -177,13 +257,12 @@ def _write_synthetic(
     n_png = n_unmoved = 0
     batches = map(image_format.to_pixels, synthetic.batches)
     images = itertools.chain.from_iterable(batches)
-    for row, (image, lineage) in enumerate(zip(images, lineages, strict=True)):
-        file = _file_copied(labelled, synthetic, row)
+    for row, (image, planned) in enumerate(zip(images, lineages, strict=True)):
+        file, lineage = _copied_file(labelled, synthetic, row), planned
         if file is None:
             made = MovedFile(encode_image(image, lineage), ".png")
         else:
-            planned = lineage
-            made, lineage = _copy_file(file, lineage, row, synthetic.moves)
+            made, lineage = _copy_file(file, planned, row, synthetic.moves)
             n_png += made.suffix != file.suffix
             n_unmoved += lineage.move != planned.move
         names.append(namer.synthetic(lineage, made.suffix))
@@ -193,7 +272,7 @@ def _write_synthetic(
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(made.content)
     _warn_of_formats(n_png, n_unmoved)
-    first = {
+    table = {
         "file_name": names,
         "label": [labelled.name(label) for label in synthetic.labels],
         "split": TRAIN,
@@ -203,38 +282,33 @@ def _write_synthetic(
     }
     origins = synthetic.origins
     if origins is not None:
-        first[METHOD_KEY] = origins["method"]
-        first[SCORE_KEY] = origins["score"]
+        table |= {METHOD_KEY: origins["method"], SCORE_KEY: origins["score"]}
         if WEIGHT_KEY not in labelled.train.columns:
-            first[WEIGHT_KEY] = origins["weight"]
+            table[WEIGHT_KEY] = origins["weight"]
     if synthetic.sources is not None:
-        first[SOURCE_KEY], first[MOVE_KEY] = sources, moves
-    return pd.DataFrame(first)
+        table |= {SOURCE_KEY: sources, MOVE_KEY: moves}
+    return pd.DataFrame(table)
 
 
 def _warn_of_formats(n_png: int, n_unmoved: int) -> None:
-    """Say how many moved copies could not keep their format, or not be moved."""
-    said = [
-        text
-        for n, text in (
-            (n_png, f"{n_png:,} moved copies are written as PNG"),
-            (n_unmoved, f"{n_unmoved:,} copies are not moved"),
-        )
-        if n
-    ]
+    counts = {
+        f"{n_png:,} shifted copies are written as PNG": n_png,
+        f"{n_unmoved:,} copies are not shifted": n_unmoved,
+    }
+    said = [text for text, n in counts.items() if n]
     if said:
         warnings.warn(
-            f"Some formats of the originals are read, but cannot be written: "
+            "Some formats of the originals can be read, but not written: "
             f"{'; '.join(said)}. Their pixels are unchanged.",
             SimplerMethodWarning,
             stacklevel=2,
         )
 
 
-def _file_copied(
+def _copied_file(
     labelled: LabelledImages, synthetic: SyntheticImages, row: int
 ) -> Path | None:
-    """Return the file that a synthetic image copies, None where it copies none."""
+    """Return the file that a synthetic image copies, if there is one."""
     files, sources = labelled.train.files, synthetic.sources
     if files is None or sources is None or sources[row] < 0:
         return None
@@ -244,14 +318,14 @@ def _file_copied(
 def _copy_file(
     file: Path, lineage: Lineage, row: int, moves: Moves | None
 ) -> tuple[MovedFile, Lineage]:
-    """Return a copy of a file, and what is true of it: some cannot be moved."""
+    """Return a copy of a file with its lineage: some files cannot be shifted."""
     if moves is not None and lineage.move:
         try:
             moved = encode_moved(file, partial(moves.apply, row), lineage.texts())
         except UnusableImage as error:
             raise DataError(
-                f"{file} could be read before, and no longer can: {error}. Leave the "
-                "images alone while they are balanced."
+                f"{file} could be read before, and no longer can: {error}. Do not "
+                "change the images while they are balanced."
             ) from error
         if moved is not None:
             return moved, lineage
@@ -264,7 +338,7 @@ def _lineages(
     real_names: list[str],
     sides: tuple[int, ...],
 ) -> Iterator[Lineage]:
-    """Yield where each synthetic image comes from; arrays have these sides."""
+    """Yield the lineage of each synthetic image; images of arrays have these sides."""
     names = [str(name) for name in synthetic.attributes]
     columns = [synthetic.attributes[name].tolist() for name in names]
     origins = synthetic.origins
@@ -278,18 +352,21 @@ def _lineages(
             height, width = synthetic.sizes[row].tolist()
             size, fit = (height, width), labelled.fit
         yield Lineage(
-            labelled.name(synthetic.labels[row]),
-            number,
-            synthetic.model,
-            dict(zip(names, (str(column[row]) for column in columns), strict=True)),
-            size,
-            fit,
-            None if methods is None else methods[row],
-            None if scores is None or np.isnan(scores[row]) else scores[row],
-            synthetic.truncation,
-            file_range if source < 0 else None,
-            real_names[source] if source >= 0 else None,
-            move,
+            class_name=labelled.name(synthetic.labels[row]),
+            number=number,
+            model=synthetic.model,
+            attributes={
+                name: str(column[row])
+                for name, column in zip(names, columns, strict=True)
+            },
+            size=size,
+            fit=fit,
+            method=None if methods is None else methods[row],
+            score=None if scores is None or np.isnan(scores[row]) else scores[row],
+            truncation=synthetic.truncation,
+            file_range=file_range if source < 0 else None,
+            source=real_names[source] if source >= 0 else None,
+            move=move,
         )
 
 
@@ -299,7 +376,7 @@ def _origin_of(
     row: int,
     sides: tuple[int, ...],
 ) -> tuple[int, str]:
-    """Return the row that a synthetic image copies, -1 if none, and how it is moved."""
+    """Return the row that a synthetic image copies, -1 for none, and its shift."""
     source = -1 if synthetic.sources is None else int(synthetic.sources[row])
     if source < 0 or synthetic.moves is None:
         return source, ""
@@ -309,15 +386,15 @@ def _origin_of(
 
 
 def encode_image(image: np.ndarray, lineage: Lineage | None = None) -> bytes:
-    """Return an image as the bytes of a PNG file, value for value.
+    """Return an image as the bytes of a PNG file.
 
     Parameters
     ----------
     image : ndarray of shape (height, width) or (height, width, channels), uint8
         One, three or four channels.
     lineage : Lineage or None, default=None
-        Where a synthetic image comes from: the file carries it, and has the size and
-        the range that it says.
+        Provenance of a synthetic image: the file carries it, and has its size and
+        range.
 
     Raises
     ------
@@ -328,7 +405,7 @@ def encode_image(image: np.ndarray, lineage: Lineage | None = None) -> bytes:
     if image.dtype != np.uint8 or shown.ndim != 3 or shown.shape[2] not in PNG_CHANNELS:
         raise DataError(
             "Image files have 1, 3 or 4 channels of uint8. Received: images of shape "
-            f"{image.shape}, {image.dtype}. Choose .npz, or the format npy."
+            f"{image.shape}, {image.dtype}. Choose .npz."
         )
     if lineage is None:
         return encode_png(shown)

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from balancegan.data.contents import NO_IMAGE
 from balancegan.data.decoding import read_header
 from balancegan.data.folderlayout import find_layout, unwrap
 from balancegan.data.foldertree import Folder, Scan
@@ -21,7 +20,7 @@ from balancegan.data.labelled import TEST, TRAIN, VALIDATION
 from balancegan.data.links import BadFile, counted, list_some, refuse_links
 from balancegan.data.manifests import Manifest, read_manifest
 from balancegan.data.masks import leave_out_masks
-from balancegan.data.opening import SUFFIXES, UnusableImage
+from balancegan.data.opening import NO_IMAGE, SUFFIXES, UnusableImage
 from balancegan.data.splitnames import split_of
 from balancegan.errors import DataError
 

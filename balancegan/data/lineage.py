@@ -1,8 +1,8 @@
-"""Where a synthetic image comes from: enough to make the very same one again.
+"""The provenance of synthetic images: enough to generate the same image again.
 
-The image's own file says so, and the table next to it. PNG files have a text for each
-fact; JPEG, GIF and JPEG 2000 files a comment, TIFF, WebP and AVIF files a description
-with all facts as JSON.
+The image file itself carries it, and the table next to it. PNG files have a text for
+each fact; JPEG, GIF and JPEG 2000 files a comment, TIFF, WebP and AVIF files a
+description with all facts as JSON.
 """
 
 import json
@@ -13,65 +13,89 @@ from pathlib import Path, PurePath
 from typing import Any, Protocol, Self
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
 from balancegan.data.fitting import FITS, Fit
 from balancegan.data.opening import UnusableImage, opened
 from balancegan.errors import DataError
 
-PREFIX = "balancegan:"
-MOST_BYTES = 200  # of a text in a file name, which has 255 at most
-SYNTHETIC = f"{PREFIX}synthetic"
-MARK = f'{{"{SYNTHETIC}"'  # how such JSON begins
-DESCRIPTION = 0x010E  # the tag of EXIF and TIFF
-ATTRIBUTES, RANGE = f"{PREFIX}attributes", f"{PREFIX}range"
-SIZE = re.compile(r"(?P<height>[1-9]\d{0,4})x(?P<width>[1-9]\d{0,4}) (?P<fit>[a-z]+)")
+# Columns and arrays that are written, and never read as columns
+MASK_KEY = "is_synthetic"
+NUMBER_KEY, MODEL_KEY = "synthetic_number", "synthetic_model"
+METHOD_KEY, SCORE_KEY = "synthetic_method", "synthetic_score"
+SOURCE_KEY, MOVE_KEY = "synthetic_source", "synthetic_move"  # of copies
+LINEAGE_KEYS = (
+    *(MASK_KEY, NUMBER_KEY, MODEL_KEY, METHOD_KEY, SCORE_KEY),
+    *(SOURCE_KEY, MOVE_KEY),
+)
+WEIGHT_KEY = "sample_weight"  # one that the user has is kept
 
+PREFIX = "balancegan:"
+SYNTHETIC = f"{PREFIX}synthetic"
+ATTRIBUTES, RANGE = f"{PREFIX}attributes", f"{PREFIX}range"
+MARK = f'{{"{SYNTHETIC}"'  # the beginning of the JSON
+DESCRIPTION = 0x010E  # the tag of EXIF and TIFF
+MOST_BYTES = 200  # of a text in a file name, which has at most 255
+SIZE = re.compile(r"(?P<height>[1-9]\d{0,4})x(?P<width>[1-9]\d{0,4}) (?P<fit>[a-z]+)")
 NUMBER = re.compile(r"\d{1,9}(\.\d{1,17})?(e-\d{1,2})?")
 NUMBERS = (f"{PREFIX}score", f"{PREFIX}truncation")
 
 
+def marked_rows(column: pd.Series) -> np.ndarray:
+    """Return where a column says true or 1."""
+    return column.astype(str).str.lower().isin(("true", "1")).to_numpy()
+
+
+def refuse_synthetic(path: Path, mask: np.ndarray | None) -> None:
+    """Raise DataError if a mask marks synthetic images."""
+    if mask is not None and mask.dtype.kind in "biu" and mask.any():
+        raise DataError(
+            f"{path} holds synthetic images already ({int(mask.sum())} rows of "
+            f"{MASK_KEY}). Use the real images that it was made from."
+        )
+
+
 class Moves(Protocol):
-    """How copies among synthetic images are moved."""
+    """How copies among synthetic images are shifted."""
 
     def apply(self, row: int, image: np.ndarray) -> np.ndarray:
-        """Return an image of any size moved as this one is."""
+        """Return an image of any size, shifted like the copy in this row."""
 
     def describe_move(self, row: int, sides: tuple[int, ...]) -> str:
-        """Return how one with these sides is moved, "" if not."""
+        """Return the shift of a copy with these sides, "" for none."""
 
 
 @dataclass(frozen=True)
 class Lineage:
-    """Class, number and model of one synthetic image.
+    """Provenance of one synthetic image.
 
     Parameters
     ----------
     class_name : str
-        What its class is called.
+        Name of its class.
     number : int
-        Image k of its class and attributes.
+        Index among the images of its class and attributes.
     model : str
-        The fingerprint of the model that made it.
+        Fingerprint of the model that generated it.
     attributes : dict of str to str
-        What else was asked for, as texts.
+        Requested values of further attributes.
     size : tuple of int or None, default=None
-        Height and width of the files that it was made as large as. None: it has the
-        model's size.
+        Height and width of the real files. None: it has the model's size.
     fit : str or None, default=None
-        How such files were brought to the model's size.
+        How these files were brought to the model's size.
     method : str or None, default=None
-        How it was made, where that is known: "gan", or in a simpler way.
+        "gan" or a simpler method. None: unknown.
     score : float or None, default=None
-        How likely the judges find it of its class. None: it was not judged.
+        Probability of its class according to the judges. None: not judged.
     truncation : float or None, default=None
-        Where the latents' distribution was cut off. None: nowhere.
+        Truncation of the latents. None: none.
     file_range : tuple of int or None, default=None
-        Black and white of the file, which is grey of 16 bits. None: it has 8 bits.
+        Black and white of a file with 16-bit grey. None: it has 8 bits.
     source : str or None, default=None
-        The name of the file that it copies. None: it copies none.
+        Name of the copied file. None: it is no copy.
     move : str, default=""
-        How a copy is moved, as a text. "": not at all.
+        Shift of a copy. "": none.
     """
 
     class_name: str
@@ -88,7 +112,7 @@ class Lineage:
     move: str = ""
 
     def texts(self) -> dict[str, str]:
-        """Return what its file carries.
+        """Return the texts that its file carries.
 
         Examples
         --------
@@ -125,13 +149,7 @@ class Lineage:
 
     @classmethod
     def from_texts(cls, texts: Mapping[str, str]) -> Self:
-        """Return the lineage that a file carries.
-
-        Raises
-        ------
-        DataError
-            If it carries none, or a damaged one.
-        """
+        """Return the lineage from the texts of a file; DataError if there is none."""
         number = texts.get(f"{PREFIX}number", "")
         attributes = _read_texts(texts.get(ATTRIBUTES, "{}"))
         size = SIZE.fullmatch(texts.get(f"{PREFIX}size", "1x1 pad"))
@@ -150,15 +168,15 @@ class Lineage:
                 f"balancegan wrote, with {PREFIX}class, {PREFIX}number and "
                 f"{PREFIX}model. Received: {', '.join(sorted(texts)) or 'nothing'}."
             )
-        found = f"{PREFIX}size" in texts
+        has_size = f"{PREFIX}size" in texts
         scores = [float(texts[key]) if key in texts else None for key in NUMBERS]
         return cls(
             texts[f"{PREFIX}class"],
             int(number),
             texts[f"{PREFIX}model"],
             attributes,
-            (int(size["height"]), int(size["width"])) if found else None,
-            next(fit for fit in FITS if fit == size["fit"]) if found else None,
+            (int(size["height"]), int(size["width"])) if has_size else None,
+            next(fit for fit in FITS if fit == size["fit"]) if has_size else None,
             texts.get(f"{PREFIX}method"),
             scores[0],
             scores[1],
@@ -168,12 +186,7 @@ class Lineage:
         )
 
     def stem(self, folder: str) -> str:
-        """Return the name of the image's file, which says that it is synthetic.
-
-        Parameters
-        ----------
-        folder : str
-            The class name as part of a file name.
+        """Return a file name without suffix; `folder` is the class as part of one.
 
         Examples
         --------
@@ -190,7 +203,7 @@ class Lineage:
 
 
 def _read_texts(text: str) -> dict[str, str] | None:
-    """Return names and their texts from JSON, None where it is something else."""
+    """Return a JSON object of texts, None for anything else."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
@@ -200,7 +213,7 @@ def _read_texts(text: str) -> dict[str, str] | None:
 
 
 def _read_range(text: str) -> tuple[int, int] | None:
-    """Return two ends of 16 bits, None where the text is something else."""
+    """Return two 16-bit numbers in order, None for any other text."""
     if not re.fullmatch(r"\d{1,5} \d{1,5}", text, re.ASCII):
         return None
     low, high = map(int, text.split())
@@ -208,7 +221,7 @@ def _read_range(text: str) -> tuple[int, int] | None:
 
 
 def texts_in(image: Image.Image) -> dict[str, str]:
-    """Return what an image file that we wrote says of itself; of others nothing."""
+    """Return the provenance texts of an image file, empty for files of others."""
     if SYNTHETIC in image.info:
         known = {str(key): str(text) for key, text in image.info.items()}
         return {key: known[key] for key in known if key.startswith(PREFIX)}
@@ -220,13 +233,7 @@ def texts_in(image: Image.Image) -> dict[str, str]:
 
 
 def read_lineage(path: Path) -> Lineage:
-    """Return where the image in a file comes from.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be read, or does not say.
-    """
+    """Return the provenance in an image file; DataError if there is none."""
     try:
         with opened(path) as (image, _):
             texts = texts_in(image)
@@ -241,7 +248,7 @@ def read_lineage(path: Path) -> Lineage:
 def whole_range(
     file_range: tuple[float, float] | None, has_wide_grey: bool
 ) -> tuple[int, int] | None:
-    """Return the range of synthetic files of 16 bits; None if they have 8.
+    """Return the range of synthetic 16-bit files, None for 8 bits.
 
     Examples
     --------
@@ -254,7 +261,7 @@ def whole_range(
 
 
 def safe_name(text: Any) -> str:
-    """Return a text as part of a file name, whatever is in it.
+    """Return any text as a valid part of a file name.
 
     Examples
     --------
@@ -266,5 +273,5 @@ def safe_name(text: Any) -> str:
 
 
 def shortened(name: str) -> str:
-    """Return as much of a name as fits into that of a file, whose others are short."""
+    """Cut a name to the length that fits into a file name."""
     return name.encode(errors="surrogateescape")[:MOST_BYTES].decode(errors="ignore")

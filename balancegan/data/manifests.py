@@ -10,10 +10,15 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from balancegan.data.arrays import LINEAGE_KEYS, MASK_KEY, marked_rows, refuse_synthetic
 from balancegan.data.columns import as_written
 from balancegan.data.filefinder import FileFinder
 from balancegan.data.imagefiles import OnError
+from balancegan.data.lineage import (
+    LINEAGE_KEYS,
+    MASK_KEY,
+    marked_rows,
+    refuse_synthetic,
+)
 from balancegan.data.links import BadFile, readable
 from balancegan.data.tablecolumns import (
     FILE_KEYS,

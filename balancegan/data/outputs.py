@@ -1,27 +1,33 @@
-"""Where an output goes: what it consists of, and what there it may replace."""
+"""Check outputs before hours are spent: their places, what they replace, disk space."""
 
 import os
-import re
-from collections.abc import Collection
+import zipfile
+import zlib
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from balancegan import files
+from balancegan.data.labelled import LabelledImages
 from balancegan.data.manifests import named_files
 from balancegan.errors import DataError
 from balancegan.files import check_folder, check_kind
 
 CARD_TITLE = "# Real and synthetic images"  # of a data card, below a YAML header
 MOST_HEADER = 1000  # characters
-FORMATS = ("npz", "npy", "idx", "csv", "parquet", "folder")
-FOLDERS = ("npy", "idx", "folder")  # of them
-IMAGE_FILES = ("csv", "parquet", "folder")  # a file for each image
+FILES = ("npz", "csv", "parquet")
+FORMATS = (*FILES, "folder")
+IMAGE_FILES = ("csv", "parquet", "folder")  # formats with a file for each image
 FOLDER_CARD, FOLDER_TABLE = "README.md", "metadata.csv"
 TABLE_SUFFIXES = (".csv", ".parquet")
 LEFT_BY_SYSTEMS = (".ds_store", "thumbs.db", "desktop.ini")
-ARRAY_FILE = re.compile(r".*\.npy|.*-idx\d-ubyte")
+N_SAMPLE = 64  # images that are compressed to estimate the size of all
 
 
 def find_format(out: Path, given: str | None = None) -> str:
-    """Return the format that an output is written in: by its name, or as given.
+    """Return the format of an output: given, or by its name.
 
     Raises
     ------
@@ -33,7 +39,7 @@ def find_format(out: Path, given: str | None = None) -> str:
     >>> find_format(Path("balanced.npz")), find_format(Path("balanced"))
     ('npz', 'folder')
     """
-    by_name = out.suffix[1:] if out.suffix in (".npz", ".csv", ".parquet") else None
+    by_name = out.suffix[1:] if out.suffix[1:] in FILES else None
     if given is None:
         if by_name is None and out.suffix and not out.is_dir():
             raise DataError(
@@ -41,9 +47,9 @@ def find_format(out: Path, given: str | None = None) -> str:
                 f"has no suffix. Received: {out}."
             )
         return by_name or "folder"
-    if given in ("npz", "csv", "parquet") and given != by_name:
+    if given in FILES and given != by_name:
         raise DataError(f"A {given} file ends in .{given}. Received: {out}.")
-    if given not in ("npz", "csv", "parquet") and by_name is not None:
+    if given not in FILES and by_name is not None:
         raise DataError(f"The format {given} is a folder. Received: {out}.")
     return given
 
@@ -63,14 +69,13 @@ def check_output(
     out : path-like
         The file or folder to write.
     source : Path or None
-        The user's own data, which is never written over.
+        The user's own data, which is never overwritten.
     overwrite : bool
-        Whether something else there may be replaced.
+        Whether an earlier output may be replaced.
     format : str or None, default=None
         See :func:`find_format`.
     with_card : bool, default=False
-        Whether a card is written, too; see
-        :func:`balancegan.data.writing.write_images`.
+        Whether a data card is written, too.
     """
     out = Path(out)
     kind = find_format(out, format)
@@ -87,7 +92,7 @@ def check_output(
 def find_places(
     out: Path, format: str | None = None, *, with_card: bool = False
 ) -> dict[Path, bool]:
-    """Return all that an output consists of, and which of it are folders.
+    """Return all files and folders of an output, and which of them are folders.
 
     Examples
     --------
@@ -96,7 +101,7 @@ def find_places(
     {'cells.csv': False, 'cells': True, 'cells.card.md': False}
     """
     kind = find_format(out, format)
-    places = {out: kind in FOLDERS}
+    places = {out: kind == "folder"}
     if kind in ("csv", "parquet"):
         places[images_folder(out)] = True
     if with_card and not places[out]:
@@ -105,17 +110,17 @@ def find_places(
 
 
 def images_folder(manifest: Path) -> Path:
-    """Return the folder beside a manifest that its images are in."""
+    """Return the folder next to a manifest that holds its images."""
     return manifest.with_suffix("")
 
 
 def card_beside(out: Path) -> Path:
-    """Return the file beside an output that says what is in it."""
+    """Return the data card next to an output file."""
     return out.with_suffix(".card.md")
 
 
 def is_our_card(path: Path) -> bool:
-    """Return whether a file is a data card that we wrote, and not a user's own file.
+    """Return whether a file is a data card of balancegan.
 
     Examples
     --------
@@ -138,11 +143,11 @@ def _check_target(
     if source is not None and source.exists():
         own, other = target.resolve(), source.resolve()
         if own == other:
-            raise DataError(f"{target} is the input itself, which is left as it is.")
+            raise DataError(f"{target} is the input itself, and never overwritten.")
         if own in other.parents or other in own.parents:
             raise DataError(
-                f"{target} and the input {source} lie within each other. Choose a "
-                "place of its own for the output."
+                f"{target} and the input {source} lie within each other. Choose "
+                "another place for the output."
             )
     reason = check_kind(target, is_folder=is_folder)
     if reason is not None:
@@ -179,15 +184,95 @@ def _tables_beside(folder: Path) -> list[Path]:
 
 
 def _may_be_ours(folder: Path) -> bool:
-    """Return whether a folder is as we write them: arrays, or what its table names."""
+    """Return whether a folder holds only files that a table of it names."""
     table = folder / FOLDER_TABLE
-    files = {
+    present = {
         path for path in folder.rglob("*") if not path.is_dir() or path.is_symlink()
     }
-    files -= {table, folder / FOLDER_CARD}
-    files -= {path for path in files if path.name.lower() in LEFT_BY_SYSTEMS}
-    flat = all(path.parent == folder for path in files)
-    if flat and all(ARRAY_FILE.fullmatch(path.name) for path in files):
-        return True
+    present -= {table, folder / FOLDER_CARD}
+    present -= {path for path in present if path.name.lower() in LEFT_BY_SYSTEMS}
     tables = [table, *_tables_beside(folder)]
-    return any(files <= named_files(path) for path in tables if path.is_file())
+    named = (named_files(path) for path in tables if path.is_file())
+    return not present or any(present <= paths for paths in named)
+
+
+def check_room(
+    out: Path,
+    labelled: LabelledImages,
+    plan: Mapping[Any, int],
+    format: str | None = None,
+    classes: np.ndarray | None = None,
+    gan_share: float = 0.0,
+) -> None:
+    """Raise DataError if the disk has less space than an output needs.
+
+    Parameters
+    ----------
+    out, labelled, format
+        See :func:`balancegan.data.writing.write_images`.
+    plan : mapping of object to int
+        Number of images to add to each class.
+    classes : ndarray of shape (n,) or None, default=None
+        The class of each training image. None: its label.
+    gan_share : float, default=0.0
+        The largest share of a class that may be generated.
+    """
+    kind = find_format(out, format)
+    n_bytes = estimate_bytes(labelled, plan, kind, classes, gan_share)
+    reason = files.check_room(out, n_bytes)
+    if reason is not None:
+        raise DataError(
+            f"{out} cannot be written: {reason}. Make room there, or write elsewhere."
+        )
+
+
+def estimate_bytes(
+    labelled: LabelledImages,
+    plan: Mapping[Any, int],
+    kind: str,
+    classes: np.ndarray | None = None,
+    gan_share: float = 0.0,
+) -> int:
+    """Estimate the bytes of the images of an output.
+
+    Parameters are those of :func:`check_room`; `kind` is the format.
+    """
+    images, train = labelled.images, labelled.train
+    share = _packed_share(images) if _is_packed(labelled, kind) else 1.0
+    each = int(np.prod(images.shape[1:])) * images.dtype.itemsize * share
+    if train.files is None or train.sizes is None or kind not in IMAGE_FILES:
+        n_real = sum(len(part.labels) for part in labelled.parts.values())
+        return int((n_real + sum(plan.values())) * each)
+    # Originals are copied, and so are the files that fill classes
+    copied = np.array([file.stat().st_size for file in train.files])
+    generated = train.sizes.prod(axis=1) * images.shape[-1] * share
+    of_images = np.asarray(labelled.labels if classes is None else classes).tolist()
+    rows_of: dict[Any, list[int]] = {}
+    for row, label in enumerate(of_images):
+        rows_of.setdefault(label, []).append(row)
+    total = float(
+        sum(f.stat().st_size for p in labelled.parts.values() for f in p.files or ())
+    )
+    for label, n in plan.items():
+        own = rows_of.get(label, [])
+        rows = own or slice(None)
+        n_generated = min(n, np.ceil(gan_share * (len(own) + n)))
+        total += n_generated * generated[rows].mean()
+        total += (n - n_generated) * copied[rows].mean()
+    return int(total)
+
+
+def _is_packed(labelled: LabelledImages, kind: str) -> bool:
+    """Return whether images are compressed: in a copy of an .npz file as in that."""
+    path, stored = labelled.path, labelled.stored
+    if kind == "npz" and stored is not None and zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as file:
+            member = file.getinfo(f"{stored.images_key}.npy")
+        return member.compress_type != zipfile.ZIP_STORED
+    return True
+
+
+def _packed_share(images: np.ndarray) -> float:
+    step = max(1, len(images) // N_SAMPLE)
+    sample = np.ascontiguousarray(images[::step][:N_SAMPLE]).tobytes()
+    return len(zlib.compress(sample)) / max(1, len(sample))

@@ -16,7 +16,6 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 from pandas.errors import ParserWarning
 
-from balancegan.data.flat import guess_shape, shape_flat
 from balancegan.data.labelled import TRAIN, LabelledImages, Part
 from balancegan.data.opening import SUFFIXES
 from balancegan.data.tablecolumns import (
@@ -27,6 +26,7 @@ from balancegan.data.tablecolumns import (
 from balancegan.data.tablesplits import SPLIT_KEY, find_splits
 from balancegan.data.texttables import BLANK, TextTable
 from balancegan.errors import DataError
+from balancegan.shapes import guess_shape, shape_flat
 
 FEWEST_PIXELS = 48  # columns that are taken for an image
 NUMBER = re.compile(r"\s*-?\d+(\.\d*)?(e[+-]?\d+)?\s*", re.IGNORECASE)

@@ -1,42 +1,76 @@
-"""Reading labelled images of any kind that people have: one door for all.
+"""Read labelled images of any kind.
 
-Which kind it is follows from the name and from what is there. Nothing is ever
-unpickled, and nothing outside the folder that was named is read.
+The kind follows from the name and the content. Nothing is ever unpickled, and nothing
+outside the named folder is read.
 """
 
 import os
+import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from balancegan.data.arrayfiles import load_named, npy_files
+from balancegan.data.arrayfiles import (
+    has_idx_set,
+    load_named,
+    npy_files,
+    parse_idx_name,
+)
 from balancegan.data.arrays import from_arrays
 from balancegan.data.filefinder import FileFinder
 from balancegan.data.fitting import FITS, LARGEST_SIDE, Fit
-from balancegan.data.flat import OPTION
 from balancegan.data.folders import Listing, list_folder
 from balancegan.data.foldertree import TABLES
-from balancegan.data.idx import parse_name
 from balancegan.data.imagefiles import OnError, read_image_files
-from balancegan.data.kinds import find_kind
 from balancegan.data.labelled import TRAIN, LabelledImages
 from balancegan.data.links import readable, refuse_links
 from balancegan.data.manifests import Manifest, arrange
+from balancegan.data.opening import N_BYTES, WEB_PAGES, refuse_pointer
 from balancegan.data.pixeltables import (
     find_pixel_cells,
     has_pixel_columns,
     read_pixel_cells,
     read_pixel_columns,
 )
-from balancegan.data.shards import read_shards
+from balancegan.data.shards import is_sharded, read_shards
 from balancegan.data.tablecolumns import find_table_columns
-from balancegan.data.tables import TEXT_SUFFIXES, from_text, read_frame
+from balancegan.data.tables import SUFFIXES, TEXT_SUFFIXES, from_text, read_frame
 from balancegan.data.tablesplits import note_unread
 from balancegan.data.texttables import open_text_table
 from balancegan.errors import DataError
+from balancegan.shapes import OPTION
 
-TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")  # a .txt is often a remark
+TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")  # .txt is often a README
 ARRAY_KINDS = ("npz", "npy", "idx")
+READ = (
+    "folders of images; arrays (.npz, .npy, idx); tables (.csv, .tsv, .txt, .jsonl, "
+    ".parquet); shards (.tar, .parquet)"
+)
+UNPACK = "Unpack it, and name the folder or file that was in it"
+SAVE = "Save its arrays: np.savez('data.npz', x_train=images, y_train=labels)"
+SHARD = "Write its images to a .parquet or WebDataset .tar file"
+EXPORT = "Write a table of file names and labels as .csv or .jsonl"
+ADVICE = {
+    **dict.fromkeys((".zip", ".rar", ".7z", ".gz", ".bz2", ".xz", ".zst"), UNPACK),
+    **dict.fromkeys((".h5", ".hdf5", ".mat", ".pkl", ".pickle", ".pt", ".pth"), SAVE),
+    **dict.fromkeys((".lmdb", ".mdb", ".joblib", ".arrow", ".feather", ".npx"), SAVE),
+    **dict.fromkeys((".tfrecord", ".tfrecords", ".tfrec"), SHARD),
+    **dict.fromkeys((".json", ".xml", ".xlsx", ".xls", ".yaml", ".yml"), EXPORT),
+}
+MAGIC_BYTES = {  # of files with a misleading name
+    b"\x89HDF": ("an HDF5 file", SAVE),
+    b"MATLAB": ("a MATLAB file", SAVE),
+    b"\x80\x02": ("a pickle", SAVE),
+    b"\x80\x03": ("a pickle", SAVE),
+    b"\x80\x04": ("a pickle", SAVE),
+    b"\x80\x05": ("a pickle", SAVE),
+    b"\x1f\x8b": ("packed by gzip", UNPACK),
+    b"Rar!": ("a RAR archive", UNPACK),
+    b"7z\xbc\xaf": ("a 7z archive", UNPACK),
+    b"\xfd7zXZ": ("packed by xz", UNPACK),
+    b"\x93NUMPY": ("a single array", "Call it .npy, with one of labels next to it"),
+    b"PAR1": ("a Parquet file", "Call it .parquet"),
+}
 
 
 def read_images(
@@ -58,46 +92,42 @@ def read_images(
     Parameters
     ----------
     path : path-like
-        A folder with a sub-folder for each class (in `train` and `test`, or without),
-        or with a metadata.csv or .jsonl, as Hugging Face's imagefolder has it; a .csv,
-        .tsv, .txt, .jsonl or .parquet table that names image files, or has their
-        pixels; an .npz file; a .npy file of images
-        with one of labels beside it, or a folder of such, which are mapped, not
-        loaded; a folder of MNIST's idx files, gzipped or not, or one file of a set
-        where the folder has several; or a shard of encoded images (.tar, .tfrecord,
-        .parquet), or a folder of such.
+        A folder with a sub-folder for each class (below `train` and `test`, or not),
+        or with a metadata.csv or .jsonl as in Hugging Face's imagefolder; a .csv, .tsv,
+        .txt, .jsonl or .parquet table that names image files or contains pixels; an
+        .npz file; a .npy file of images with one of labels next to it, or a folder of
+        them, which are mapped, not loaded; a folder of MNIST's idx files, gzipped or
+        not, or one file of a set; a shard of encoded images (WebDataset .tar,
+        .parquet), or a folder of shards.
     images_key, labels_key : str, default=None
-        Names of the two arrays, of the manifest's columns, or within the shards. None:
-        the usual ones, see :func:`balancegan.data.arrays.from_arrays`,
-        :func:`balancegan.data.tablecolumns.find_table_columns` and
+        Names of the two arrays, of columns of the table, or in the shards. None: the
+        usual ones, see :func:`balancegan.data.arrays.from_arrays`,
+        :func:`balancegan.data.manifests.find_table_columns` and
         :func:`balancegan.data.samples.iterate_samples`.
     size : tuple of int or None, default=None
-        Height and width that image files are brought to. None: their own where all
-        are alike and at most 64 pixels; else the median, scaled down to
-        `largest_side`. Of shards the first thousand images decide.
+        Height and width that image files are brought to. None: their own if all have
+        the same size of at most 64 pixels; else the median, scaled down to
+        `largest_side`.
     largest_side : int, default=64
-        Most pixels of the longer side of image files without a `size`. Larger images
-        take much longer to train: twice the side four times as long.
+        Most pixels of the longer side of image files without a `size`. Training takes
+        four times as long with twice the side.
     fit : str or None, default=None
         "pad", "crop" or "stretch", see :func:`balancegan.data.decoding.decode`. None:
-        "stretch" where that distorts no image by more than a tenth, else "pad".
+        "stretch" if that distorts no image by more than 10 %, else "pad".
     on_error : str, default="fail"
-        What to do about encoded images that cannot be used: "fail" names them in an
-        error, "skip" leaves them out and names them in the notes.
+        How to handle unusable encoded images: "fail" names them in an error, "skip"
+        leaves them out and names them in the notes.
     value_range : tuple of float or None, default=None
-        The values of encoded images of more than 8 bits that become 0 and 255; other
-        images keep their values. None: see
-        :func:`balancegan.data.depth.choose_scale`; the training images decide.
+        The values of encoded images of more than 8 bits that become 0 and 255. None:
+        chosen by the training images, see :func:`balancegan.data.depth.choose_scale`.
     images_root : path-like or None, default=None
-        The folder that the file names of a table start from. None: that of the table.
+        The folder that file names of a table are relative to. None: that of the table.
     image_shape : sequence of int or None, default=None
-        Height and width, and channels where there are several, of images that are
-        stored flat: as rows of an array, or in a table of pixels. None: their own;
-        those of a table are square.
+        Height and width, and channels if there are several, of images that are stored
+        flat. None: their own; those of a table are square.
     follow_links : bool, default=False
-        Whether links to folders, and links that lead outside the folder that was
-        named, are followed. Such links are refused otherwise. A link as `path` itself
-        always is followed.
+        Whether to follow links to folders, and links that lead outside the named
+        folder. They are refused otherwise. `path` itself may always be a link.
 
     Returns
     -------
@@ -118,7 +148,7 @@ def read_images(
         labelled = from_arrays(
             path, named.arrays, named.images_key, named.labels_key, image_shape
         )
-        # Nobody has named what lies next to an .npy file
+        # The user did not name the files next to an .npy file
         more = [] if kind == "npy" and path.is_file() else labelled.notes
         unread = _note_splits(labelled, "save test images as x_test and y_test")
         return replace(labelled, notes=[*more, *named.notes, *unread])
@@ -171,32 +201,7 @@ def _read_table(
     image_shape: Sequence[int] | None,
     on_error: OnError,
 ) -> LabelledImages | Manifest:
-    """Read a table: of the names of image files, or of their pixels.
-
-    Parameters
-    ----------
-    path : Path
-        A .csv, .tsv, .txt, .jsonl or .parquet file.
-    root : Path
-        The folder that file names start from.
-    images_key, labels_key : str or None
-        Columns of images and labels. None: found.
-    image_shape : sequence of int or None
-        Of the images in a table of pixels. None: square.
-    on_error : str
-        What to do about incomplete rows: "fail" or "skip".
-
-    Returns
-    -------
-    found : LabelledImages or Manifest
-        The images of a table of pixels; else the files that a table names, all of them
-        with a split.
-
-    Raises
-    ------
-    DataError
-        If it cannot be read, or columns are missing or not clear.
-    """
+    """Read a table: the images if it contains pixels, else the files that it names."""
     finder = FileFinder(root)
     if path.suffix.lower() in TEXT_SUFFIXES:
         text = open_text_table(path)
@@ -221,7 +226,7 @@ def _read_table(
 
 
 def _note_splits(labelled: LabelledImages, advice: str) -> list[str]:
-    """Say which columns of arrays or shards without other parts may say splits."""
+    """Return notes on columns that may name splits, if there is one part only."""
     if set(labelled.parts) != {TRAIN}:
         return []
     return note_unread(labelled.path, labelled.train.columns, advice)
@@ -266,17 +271,14 @@ def _refuse_links(path: Path, kind: str) -> None:
     elif kind in ("npy", "idx"):
         beside = [file for file in path.parent.iterdir() if file.name != path.name]
         arrays = npy_files(path.parent).values()
-        files = (f for f in beside if f in arrays or parse_name(f.name) is not None)
+        files = (f for f in beside if f in arrays or parse_idx_name(f.name) is not None)
         refuse_links(path.parent, files)
 
 
 def _check_tables_beside(folder: Path, found: Listing) -> list[str]:
-    """Say which tables next to folders of images are ignored.
+    """Return a note on tables next to class folders, which are ignored.
 
-    Raises
-    ------
-    DataError
-        If there is one folder of images only: the table must have the labels then.
+    With one folder of images only, the table probably has the labels: DataError.
     """
     files = sorted(file for file in folder.iterdir() if file.is_file())
     if any(file.name in TABLES for file in files):
@@ -290,3 +292,77 @@ def _check_tables_beside(folder: Path, found: Listing) -> list[str]:
             f"{folder / tables[0]}."
         )
     return [f"ignored next to the folders: {', '.join(tables)}"] if tables else []
+
+
+def find_kind(path: Path) -> str:
+    """Return "npz", "npy", "idx", "shards", "manifest" or "folder".
+
+    Raises
+    ------
+    DataError
+        If the path does not exist, or is of no kind that is read.
+    """
+    if not path.exists():
+        raise DataError(f"There is no file or folder {path}.")
+    if not (path.is_file() or path.is_dir()):
+        raise DataError(f"{path} is a pipe or device. Expected: a file or folder.")
+    if path.is_dir():
+        return _kind_of_folder(path)
+    return _kind_of_file(path)
+
+
+def _kind_of_folder(path: Path) -> str:
+    if is_sharded(path):
+        return "shards"
+    if has_idx_set(path):
+        return "idx"
+    return "npy" if npy_files(path) else "folder"
+
+
+def _kind_of_file(path: Path) -> str:
+    try:
+        refuse_pointer(path)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+    if is_sharded(path):
+        return "shards"
+    if parse_idx_name(path.name) is not None:
+        return "idx"
+    suffix = path.suffix.lower()
+    if suffix in SUFFIXES:
+        return "manifest"
+    if suffix == ".npy":
+        return "npy"
+    if not _is_npz(path):
+        raise _unread(path)
+    return "npz"
+
+
+def _is_npz(path: Path) -> bool:
+    """Return whether a file is an .npz file, maybe a damaged one."""
+    if not zipfile.is_zipfile(path):
+        return path.suffix.lower() == ".npz" and not _describe(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (OSError, zipfile.BadZipFile, NotImplementedError):
+        return path.suffix.lower() == ".npz"
+    return any(name.endswith(".npy") for name in names)
+
+
+def _describe(path: Path) -> tuple[str, str] | None:
+    """Return what the first bytes of a file say it is, with a remedy."""
+    with open(path, "rb") as stream:
+        beginning = stream.read(N_BYTES)
+    if zipfile.is_zipfile(path):
+        return "a zip archive without arrays", UNPACK
+    if beginning.lstrip().lower().startswith(WEB_PAGES):
+        return "a web page", "Download the data again"
+    found = (what for mark, what in MAGIC_BYTES.items() if beginning.startswith(mark))
+    return next(found, None)
+
+
+def _unread(path: Path) -> DataError:
+    what, advice = _describe(path) or ("of a kind that is not read", None)
+    advice = ADVICE.get(path.suffix.lower(), advice or SAVE)
+    return DataError(f"{path} is {what}. Expected: {READ}. {advice}.")

@@ -14,8 +14,7 @@ from itertools import chain, islice, starmap
 from pathlib import Path
 from typing import Any
 
-from balancegan.data.arrays import MASK_KEY, MODEL_KEY, NUMBER_KEY
-from balancegan.data.lineage import Lineage
+from balancegan.data.lineage import MASK_KEY, MODEL_KEY, NUMBER_KEY, Lineage
 from balancegan.errors import DataError
 from balancegan.files import whole_file
 

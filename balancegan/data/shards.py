@@ -1,11 +1,12 @@
-"""From shards, files that each hold many encoded images, to labelled images.
+"""Read shards: files that each hold many encoded images.
 
-Every shard is read once, from its beginning to its end, and decoded to 8 bits as it is
-read (where images have more bits twice: how far their values go is measured first); a
-set larger than memory goes to a temporary file. What is in a shard is `samples`'s
-business.
+Every shard is read once from beginning to end and decoded to 8 bits (twice where images
+have more bits: their range is measured first). A set larger than memory goes to a
+temporary file.
 """
 
+import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
@@ -14,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from balancegan.data.arrays import LINEAGE_KEYS, MASK_KEY, marked_rows, refuse_synthetic
 from balancegan.data.columns import keep_whole
 from balancegan.data.decoding import decode, find_scale, read_header
 from balancegan.data.depth import Scale
@@ -25,6 +25,7 @@ from balancegan.data.fitting import (
     choose_fit,
     choose_size,
 )
+from balancegan.data.foldertree import TABLES
 from balancegan.data.imagefiles import (
     Kinds,
     OnError,
@@ -33,15 +34,131 @@ from balancegan.data.imagefiles import (
     note_sizes,
     nothing_left,
 )
-from balancegan.data.labelled import TRAIN, LabelledImages, Part
+from balancegan.data.labelled import SPLIT_NAMES, TRAIN, LabelledImages, Part
+from balancegan.data.lineage import (
+    LINEAGE_KEYS,
+    MASK_KEY,
+    marked_rows,
+    refuse_synthetic,
+)
 from balancegan.data.links import BadFile, counted
-from balancegan.data.opening import UnusableImage
-from balancegan.data.samples import Plain, Sample, iterate_samples
-from balancegan.data.shardfiles import Source, find_shards
+from balancegan.data.opening import UnusableImage, refuse_pointer
+from balancegan.data.samples import (
+    PARQUET,
+    Plain,
+    Sample,
+    holds_images,
+    iterate_samples,
+    shard_format,
+)
+from balancegan.errors import DataError
 from balancegan.memory import GrowingArray
 
-N_LOOKED_AT = 1_000  # images, by which size, fit and channels of all are chosen
+N_LOOKED_AT = 1_000  # images that decide size, fit and channels of all
 DECODED_AT_ONCE = 256
+# Files that describe shards next to them
+SIDE_SUFFIXES = (".md", ".json", ".txt", ".yaml", ".yml", ".py", ".license", "")
+GENERAL = ("data", "default")  # folder names that name no set
+
+
+def is_sharded(path: Path) -> bool:
+    """Return whether a path is a shard, or a folder of shards.
+
+    A folder with a table of image files is none, and neither is one with sub-folders
+    of other files.
+    """
+    return bool(_list_shards(path)) if path.is_dir() else _is_shard(path)
+
+
+def find_shards(path: Path) -> dict[str, list[Path]]:
+    """Return the shards of each split, sorted by name.
+
+    Raises
+    ------
+    DataError
+        If a folder has shards of several formats, or of several sets.
+    """
+    files = _list_shards(path) if path.is_dir() else [path]
+    formats = sorted({str(shard_format(file)) for file in files})
+    if len(formats) > 1:
+        raise DataError(
+            f"The shards of a folder must be of one format. Received: {path} with "
+            f"{' and '.join(formats)} files. Name a folder with those of one."
+        )
+    root = path if path.is_dir() else path.parent
+    _refuse_several_sets(path, [file.relative_to(root).parent for file in files])
+    found: dict[str, list[Path]] = {}
+    for file in files:
+        found.setdefault(find_split(file.relative_to(root)), []).append(file)
+    return found
+
+
+def find_split(name: Path) -> str:
+    """Return the split that a word of the path names, else the training part.
+
+    Examples
+    --------
+    >>> [find_split(Path(name)) for name in ("mnist-test-00000-of-00001.tar", "a.tar")]
+    ['test', 'train']
+    >>> find_split(Path("validation/0000.parquet"))
+    'val'
+    """
+    for part in reversed(name.parts):
+        for word in re.findall("[a-z]+", part.lower()):
+            if word in SPLIT_NAMES:
+                return SPLIT_NAMES[word]
+    return TRAIN
+
+
+def _list_shards(folder: Path) -> list[Path]:
+    files: list[Path] = []
+    for top, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            file = Path(top, name)
+            if name in TABLES:
+                return []
+            if name.startswith("."):
+                continue
+            if _is_shard(file):
+                files.append(file)
+            elif file.parent != folder and file.suffix.lower() not in SIDE_SUFFIXES:
+                return []
+    return files
+
+
+def _is_shard(file: Path) -> bool:
+    kind = shard_format(file)
+    if kind is None or not file.is_file():
+        return False
+    refuse_pointer(file)
+    return kind != PARQUET or holds_images(file)
+
+
+def _refuse_several_sets(path: Path, folders: list[Path]) -> None:
+    """Raise DataError if folders differ in other words than those for splits."""
+    ignored = (*SPLIT_NAMES, *GENERAL)
+    sets = {
+        "/".join(part for part in folder.parts if part.lower() not in ignored)
+        for folder in folders
+    }
+    if len(sets) > 1:
+        raise DataError(
+            f"Shards of one set are read together. Received: {path} with shards in "
+            f"several folders: {', '.join(name or '.' for name in sorted(sets))}. Name "
+            "one of them."
+        )
+
+
+@dataclass(frozen=True)
+class _Decoding:
+    """Size, fit, channels and scale that all images are decoded to."""
+
+    size: tuple[int, int]
+    fit: Fit
+    channels: int
+    scale: Scale | None = None  # of images of more than 8 bits
+    off_scale: dict[str, str] = field(default_factory=dict)  # images, with the reason
 
 
 def read_shards(
@@ -60,35 +177,21 @@ def read_shards(
     Parameters
     ----------
     path : Path
-        A shard, or a folder of shards of one format, or with such folders. A shard is
-        of the training part unless its name, or its folder's, says another
+        A shard, or a folder of shards of one format. A shard belongs to the training
+        part unless its name, or that of its folder, names another split
         ("test-00000-of-00002.parquet").
     images_key, labels_key : str or None, default=None
         See :func:`balancegan.data.samples.iterate_samples`.
-    size : tuple of int or None, default=None
-        Height and width. None: what the first thousand training images would get, see
-        :func:`balancegan.data.fitting.choose_size`.
-    largest_side : int, default=64
-        The longer side is at most that, where no size is given.
-    fit : str or None, default=None
-        See :func:`balancegan.data.decoding.decode`. None: chosen by them as well.
-    on_error : str, default="fail"
-        "fail" refuses a set with unusable images and names them; "skip" leaves them
-        out, and names them in the notes.
-    value_range : tuple of float or None, default=None
-        Black and white of images of more than 8 bits. None: all training images
-        decide, see :func:`balancegan.data.depth.choose_scale`.
-
-    Returns
-    -------
-    labelled : LabelledImages
+    size, largest_side, fit, on_error, value_range
+        See :func:`balancegan.read_images`. The first thousand training images choose
+        size and fit; all training images choose the value range.
 
     Raises
     ------
     DataError
         If shards are damaged, images unusable, or no training image is left.
     """
-    by_split = find_shards(path, labels_key)
+    by_split = find_shards(path)
     keys = images_key, labels_key
     bad: list[BadFile] = []
     rule, parts, notes, kinds = None, {}, [], Kinds()
@@ -96,14 +199,14 @@ def read_shards(
         samples = _iterate(by_split[split], keys)
         if rule is None:
             first = list(islice(samples, N_LOOKED_AT))
-            rule, is_deep = _choose_rule(path, first, size, largest_side, fit)
+            rule, has_deep = _choose_decoding(path, first, size, largest_side, fit)
             samples = chain(first, samples)
-            if is_deep or value_range is not None:
+            if has_deep or value_range is not None:
                 training = _iterate(by_split.get(TRAIN, []), keys)
                 deep = ((s.name, s.image) for s in training if _is_deep(s.image))
-                scale, others = find_scale(deep, value_range)
-                rule = replace(rule, scale=scale, others=others)
-        parts[split], sides = _gather(path, samples, rule, bad, kinds)
+                scale, off_scale = find_scale(deep, value_range)
+                rule = replace(rule, scale=scale, off_scale=off_scale)
+        parts[split], sides = _read_part(path, samples, rule, bad, kinds)
         notes += note_sizes(sides, rule.size, rule.fit, f"images ({split})")
     kinds.refuse_synthetic(path)
     check_usable(path, parts, bad, on_error)
@@ -116,24 +219,10 @@ def read_shards(
     return LabelledImages(path, parts, notes=notes, file_range=file_range)
 
 
-@dataclass(frozen=True)
-class _Rule:
-    """What images are decoded to."""
-
-    size: tuple[int, int]
-    fit: Fit
-    channels: int
-    scale: Scale | None = None  # of images of more than 8 bits
-    others: dict[str, str] = field(default_factory=dict)  # on another scale
-
-
 def _iterate(
-    sources: list[Source], keys: tuple[str | None, str | None]
+    files: list[Path], keys: tuple[str | None, str | None]
 ) -> Iterator[Sample]:
-    for file, split in sources:
-        for sample in iterate_samples(file, *keys):
-            if split is None or sample.split == split:
-                yield sample
+    return chain.from_iterable(iterate_samples(file, *keys) for file in files)
 
 
 def _is_deep(image: bytes) -> bool:
@@ -143,14 +232,14 @@ def _is_deep(image: bytes) -> bool:
         return False
 
 
-def _choose_rule(
+def _choose_decoding(
     path: Path,
     samples: list[Sample],
     size: tuple[int, int] | None,
     largest_side: int,
     fit: Fit | None,
-) -> tuple[_Rule, bool]:
-    """Return what images are decoded to, and whether there are some of more bits."""
+) -> tuple[_Decoding, bool]:
+    """Return how images are decoded, and whether some have more than 8 bits."""
     headers, bad = [], []
     for sample in samples:
         try:
@@ -160,48 +249,47 @@ def _choose_rule(
     if not headers:
         raise nothing_left(path, bad)
     size = size or choose_size(headers, largest_side)
-    rule = _Rule(size, fit or choose_fit(headers, size), choose_channels(headers))
+    rule = _Decoding(size, fit or choose_fit(headers, size), choose_channels(headers))
     return rule, any(header.is_deep for header in headers)
 
 
-def _gather(
+def _read_part(
     path: Path,
     samples: Iterable[Sample],
-    rule: _Rule,
+    rule: _Decoding,
     bad: list[BadFile],
     kinds: Kinds,
 ) -> tuple[Part, np.ndarray]:
     """Return a part, and the least and largest height and width before decoding."""
-    known, sides = _Known(), _Sides()
+    facts = _Facts()
     with GrowingArray() as images:
-        for pixels in _decode(samples, rule, bad, known, sides, kinds):
+        for pixels in _decode(samples, rule, bad, facts, kinds):
             images.append(pixels)
         empty = np.empty((0, *rule.size, rule.channels), np.uint8)
-        gathered = images.take() if len(images) else empty
-    table = known.table()
+        decoded = images.take() if len(images) else empty
+    table = facts.table()
     if MASK_KEY in table:
         refuse_synthetic(path, marked_rows(table[MASK_KEY]))
     table = table.drop(columns=[key for key in LINEAGE_KEYS if key in table])
-    return Part(gathered, known.label_array(), table), sides.extremes()
+    return Part(decoded, facts.label_array(), table), facts.extreme_sides()
 
 
 def _decode(
     samples: Iterable[Sample],
-    rule: _Rule,
+    rule: _Decoding,
     bad: list[BadFile],
-    known: "_Known",
-    sides: "_Sides",
+    facts: "_Facts",
     kinds: Kinds,
 ) -> Iterator[np.ndarray]:
-    """Yield the pixels of some images at a time, and note what is said of them."""
+    """Yield blocks of pixels, and collect what is known of each image."""
     samples = iter(samples)
     while some := list(islice(samples, DECODED_AT_ONCE)):
         block = np.empty((len(some), *rule.size, rule.channels), np.uint8)
         n = 0
         for sample in some:
             try:
-                if sample.name in rule.others:
-                    raise UnusableImage(rule.others[sample.name])
+                if sample.name in rule.off_scale:
+                    raise UnusableImage(rule.off_scale[sample.name])
                 block[n], header = decode(
                     sample.image, rule.channels, rule.size, rule.fit, rule.scale
                 )
@@ -209,54 +297,38 @@ def _decode(
                 bad.append(BadFile(sample.name, str(error)))
                 continue
             n += 1
-            known.add(sample.label, sample.columns)
-            sides.add(header.height, header.width)
+            facts.add(sample, (header.height, header.width))
             kinds.add(sample.name, header)
         if n:
             yield block[:n]
 
 
 @dataclass
-class _Sides:
-    """Keeps the least and the largest of heights and widths."""
-
-    least: tuple[int, int] | None = None
-    largest: tuple[int, int] = (0, 0)
-
-    def add(self, *sides: int) -> None:
-        """Take note of a height and a width."""
-        least = self.least or sides
-        self.least = min(least[0], sides[0]), min(least[1], sides[1])
-        self.largest = max(self.largest[0], sides[0]), max(self.largest[1], sides[1])
-
-    def extremes(self) -> np.ndarray:
-        ends = [] if self.least is None else [self.least, self.largest]
-        return np.array(ends, dtype=int).reshape(-1, 2)
-
-
-@dataclass
-class _Known:
-    """Gathers labels and columns; where an image lacks a column, it has None."""
+class _Facts:
+    """Collects labels, columns and extreme sizes of images."""
 
     labels: list[Plain] = field(default_factory=list)
     columns: dict[str, list[Plain | None]] = field(default_factory=dict)
-    # Each text once, however many images have it
-    texts: dict[str, str] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)  # each stored once
+    least: tuple[int, int] | None = None
+    largest: tuple[int, int] = (0, 0)
 
-    def add(self, label: Plain, columns: dict[str, Plain]) -> None:
-        """Take note of what is known of the next image."""
+    def add(self, sample: Sample, sides: tuple[int, int]) -> None:
         n = len(self.labels)
-        self.labels.append(self._once(label))
-        for name, value in columns.items():
+        self.labels.append(self._once(sample.label))
+        for name, value in sample.columns.items():
             column = self.columns.setdefault(name, [])
             column.extend([None] * (n - len(column)))
             column.append(self._once(value))
+        least = self.least or sides
+        self.least = min(least[0], sides[0]), min(least[1], sides[1])
+        self.largest = max(self.largest[0], sides[0]), max(self.largest[1], sides[1])
 
     def _once(self, value: Plain) -> Plain:
         return self.texts.setdefault(value, value) if isinstance(value, str) else value
 
     def label_array(self) -> np.ndarray:
-        """Return numbers where all labels are, else texts."""
+        """Return numbers if all labels are numbers, else texts."""
         if any(isinstance(label, str) for label in self.labels):
             return np.array([str(label) for label in self.labels], dtype=str)
         return np.array(self.labels)
@@ -265,3 +337,7 @@ class _Known:
         n = len(self.labels)
         full = {name: c + [None] * (n - len(c)) for name, c in self.columns.items()}
         return keep_whole(pd.DataFrame(full, index=range(n), dtype=object))
+
+    def extreme_sides(self) -> np.ndarray:
+        ends = [] if self.least is None else [self.least, self.largest]
+        return np.array(ends, dtype=int).reshape(-1, 2)

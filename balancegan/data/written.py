@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from balancegan.data.arrays import MASK_KEY, METHOD_KEY, SOURCE_KEY
 from balancegan.data.decoding import read_header
 from balancegan.data.findings import Finding, list_some
 from balancegan.data.labelled import TRAIN
+from balancegan.data.lineage import MASK_KEY, METHOD_KEY, SOURCE_KEY
 from balancegan.data.sharpness import measure_file_sharpness
 
 ORIGINAL = "original"
