@@ -31,7 +31,7 @@ from balancegan import ConditionalGANAugmenter
 from balancegan.downstream.classifiers import TrainingRows, train_network
 from balancegan.evaluation.metrics import class_metrics
 from balancegan.pictures import tile_grid, write_png
-from balancegan.quality.faults import COPIED, GAN, INTERPOLATED
+from balancegan.quality.screening import COPIED, GAN, INTERPOLATED
 from balancegan.samplers import choice
 
 RESULTS = Path(__file__).parent / "results"

@@ -25,7 +25,7 @@ from scoring import Scorer
 from balancegan import ConditionalGANAugmenter
 from balancegan.pictures import tile_grid, write_png
 from balancegan.quality.reference import Reference
-from balancegan.quality.screening import Screen
+from balancegan.quality.screening import screen_images
 from balancegan.samplers.summary import name_fault
 
 RESULTS = Path(__file__).parent / "results"
@@ -53,12 +53,11 @@ def main():
         *train, model.image_format, model.attributes.sizes, model.seed
     )
     judging_seconds = time.perf_counter() - started
-    screen = Screen(model, reference)
     classes, pictures = [], []
     for index in range(len(model.classes)):
         started = time.perf_counter()
         selection = model.select(index)
-        screened = screen.screen(selection, PER_CLASS)
+        screened = screen_images(model, reference, selection, PER_CLASS)
         seconds = time.perf_counter() - started
         first = make(model, selection, np.arange(PER_CLASS))
         kept = make(model, selection, screened.numbers)

@@ -9,7 +9,7 @@ from balancegan.attributes import Attributes, Labels
 from balancegan.cli import option_types
 from balancegan.errors import DataError
 from balancegan.images import find_format
-from balancegan.quality.crossfit import CrossFittedJudge
+from balancegan.quality.judges import CrossFittedJudge
 from balancegan.samplers import move_finder
 from balancegan.samplers.copies import (
     HALF_TURN,
@@ -188,9 +188,9 @@ def test_no_judge_has_seen_an_image_that_it_is_asked_about_moved(monkeypatch):
             judge.train = remember
             return judge
 
-        def ask(self, fold, numbers, classes):
+        def judge_by(self, fold, numbers, classes):
             asked.append(seen[id(self), fold].isdisjoint(numbers % 90))
-            return super().ask(fold, numbers, classes)
+            return super().judge_by(fold, numbers, classes)
 
     monkeypatch.setattr(move_finder, "CrossFittedJudge", Remembers)
     left = grey("##.... ##.... ##....")

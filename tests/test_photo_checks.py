@@ -9,11 +9,11 @@ from PIL import Image, ImageFilter
 
 import balancegan
 from balancegan.data import evidence, photochecks
-from balancegan.data.alignment import find_moved
 from balancegan.data.fitting import unfit_image
 from balancegan.data.measures import open_photos
 from balancegan.data.neighbours import find_neighbours
 from balancegan.errors import DataError
+from balancegan.quality.photo_copies import find_photo_copies
 
 from .test_cli import run
 
@@ -205,10 +205,10 @@ def test_moved_copies_are_near_copies(photos, how):
 def test_moved_copies_are_found_either_way_round(photos):
     grey = photos[..., 1].copy()
     grey[41] = MOVED["cropped"](photos[7])[..., 1]
-    assert find_moved(grey) == [(7, 41)]
-    assert find_moved(grey[::-1].copy()) == [(N - 42, N - 8)]
-    assert find_moved(grey[:41], grey[41:]) == [(7, 0)]
-    assert find_moved(grey[41:], grey[:41]) == [(0, 7)]
+    assert find_photo_copies(grey) == [(7, 41)]
+    assert find_photo_copies(grey[::-1].copy()) == [(N - 42, N - 8)]
+    assert find_photo_copies(grey[:41], grey[41:]) == [(7, 0)]
+    assert find_photo_copies(grey[41:], grey[:41]) == [(0, 7)]
 
 
 def test_what_takes_too_long_is_not_run_and_says_so(photos, monkeypatch):

@@ -12,10 +12,15 @@ from balancegan.evaluation.checks import run_checks
 from balancegan.evaluation.resampling import read_quality
 from balancegan.gan.selection import Selection
 from balancegan.images import find_format
-from balancegan.quality import crossfit, screening
-from balancegan.quality.faults import FAULTS, REASONS, SHORT, describe_reason
+from balancegan.quality import judges, screening
 from balancegan.quality.reference import Reference
-from balancegan.quality.screening import Limits, Screen, set_limits
+from balancegan.quality.screening import (
+    REASONS,
+    Limits,
+    describe_reason,
+    screen_images,
+    set_limits,
+)
 from balancegan.samplers.summary import (
     Made,
     describe_exceptions,
@@ -63,9 +68,9 @@ class Planted:
 def reference(request):
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "networks":
-            patch.setattr(crossfit, "JUDGE_STEPS", 600)
+            patch.setattr(judges, "JUDGE_STEPS", 600)
         else:
-            patch.setattr(crossfit, "FEWEST_FOR_NETWORK", 10**9)
+            patch.setattr(judges, "FEWEST_FOR_NETWORK", 10**9)
         images, labels = digits()[0]
         return Reference(images, labels, find_format(images), (10,), 0)
 
@@ -116,9 +121,9 @@ PLANTED = {
 
 @pytest.mark.parametrize("index", CLASSES)
 @pytest.mark.parametrize("planted", PLANTED)
-def test_planted_faults_are_named_for_what_they_are(reference, planted, index):
+def test_planted_images_are_rejected_for_the_right_reason(reference, planted, index):
     fault, draw = PLANTED[planted]
-    screened = Screen(Planted(draw), reference).screen(Selection.of_class(index), 20)
+    screened = screen_images(Planted(draw), reference, Selection.of_class(index), 20)
     found, share = find_reason(screened)
     assert found == fault
     assert is_fault(found, screened)
@@ -129,7 +134,7 @@ def test_planted_faults_are_named_for_what_they_are(reference, planted, index):
 
 @pytest.mark.parametrize("index", range(10))
 def test_a_good_generator_is_not_accused(reference, index):
-    screened = Screen(Planted(unseen), reference).screen(Selection.of_class(index), 20)
+    screened = screen_images(Planted(unseen), reference, Selection.of_class(index), 20)
     assert not is_fault(find_reason(screened)[0], screened)
     assert not screened.is_given_up
     # Networks that learned from 60 images a class reject more of the real ones
@@ -142,7 +147,7 @@ def test_a_good_generator_is_not_accused(reference, index):
 def test_a_class_has_one_reason_with_one_share(reference, planted, capsys):
     """In its row, in the table, in the warning and as a finding."""
     _, draw = PLANTED.get(planted, ("", unseen))
-    screened = Screen(Planted(draw), reference).screen(Selection.of_class(3), 20)
+    screened = screen_images(Planted(draw), reference, Selection.of_class(3), 20)
     none = np.empty(0, dtype=int)
     portion = Portion("gan", none, none, np.empty(0), lambda numbers: iter([]))
     copies = Portion("copied", *[np.arange(20)] * 2, np.ones(20), lambda _: iter([]))
@@ -162,11 +167,11 @@ def test_a_class_has_one_reason_with_one_share(reference, planted, capsys):
     (line,) = [
         line for line in capsys.readouterr().err.splitlines() if line[:2] == "3 "
     ]
-    assert f"{SHORT[row['reason']]} {share}" in line
-    for reason, (code, what) in FAULTS.items():
+    assert f"{REASONS[row['reason']].short} {share}" in line
+    for reason, (code, what, short) in REASONS.items():
         is_named = reason == row["reason"]
         assert (what in warning) == is_named
-        assert (SHORT[reason] in line) == is_named
+        assert (short in line) == is_named
         if row["fault"]:
             found = {
                 c.code: c for c in run_checks(make_result(judged=[as_judged(row)]))
@@ -185,14 +190,16 @@ def half_bad(index, k):
 
 
 def test_accepted_images_do_not_depend_on_how_many_are_wanted(reference):
-    screen = Screen(Planted(half_bad), reference)
-    few, many = (screen.screen(Selection.of_class(3), n).numbers for n in (5, 40))
+    few, many = (
+        screen_images(Planted(half_bad), reference, Selection.of_class(3), n).numbers
+        for n in (5, 40)
+    )
     assert len(few) == 5
     np.testing.assert_array_equal(few, many[:5])
 
 
 def test_rejection_leaves_images_of_the_class(reference):
-    screened = Screen(Planted(half_bad), reference).screen(Selection.of_class(3), 40)
+    screened = screen_images(Planted(half_bad), reference, Selection.of_class(3), 40)
     assert len(screened.numbers) == 40
     assert np.mean(screened.numbers % 2 == 0) > 0.9
     figures = screened.figures
@@ -204,7 +211,7 @@ def test_rejection_leaves_images_of_the_class(reference):
 
 def test_a_class_that_is_given_up_has_no_numbers(reference):
     planted = Planted(PLANTED["copies"][1])
-    screened = Screen(planted, reference).screen(Selection.of_class(3), 20)
+    screened = screen_images(planted, reference, Selection.of_class(3), 20)
     assert screened.is_given_up
     assert len(screened.numbers) == 0
     assert len(screened.figures) == N_LOOKED_AT
@@ -216,18 +223,20 @@ def test_what_is_kept_of_earlier_images_is_bounded(reference, monkeypatch):
     for most in (1_000, 30):
         monkeypatch.setattr(screening, "MOST_EARLIER", most)
         of_class = reference.of_classes(np.array([3]))
-        looked = screening._Looked(Planted(unseen), Selection.of_class(3), of_class)
-        list(looked.at(0, 96))
-        assert len(looked.flat) == min(96, most)
-        repetitions.append(looked.figures()["repetition"].to_numpy())
+        measured = screening._MeasuredImages(
+            Planted(unseen), Selection.of_class(3), of_class
+        )
+        list(measured.extend(96))
+        assert len(measured.flat) == min(96, most)
+        repetitions.append(measured.figures()["repetition"].to_numpy())
     np.testing.assert_array_equal(repetitions[0][:40], repetitions[1][:40])
     assert (repetitions[0] <= repetitions[1] + 1e-4).all()
 
 
 def test_the_best_are_those_the_judges_are_surest_of(reference):
-    screen = Screen(Planted(unseen), reference)
-    first = screen.screen(Selection.of_class(8), 20)
-    best = screen.screen(Selection.of_class(8), 20, best_of=4)
+    planted = Planted(unseen), reference, Selection.of_class(8)
+    first = screen_images(*planted, 20)
+    best = screen_images(*planted, 20, best_of=4)
     assert len(best.numbers) == 20
     assert (np.diff(best.numbers) > 0).all()
     means = [s.figures["probability"][s.numbers].mean() for s in (first, best)]
@@ -235,18 +244,18 @@ def test_the_best_are_those_the_judges_are_surest_of(reference):
 
 
 def test_the_best_of_few_are_the_best_of_a_few_times_as_many(reference):
-    screen = Screen(Planted(unseen), reference)
-    found = {n: screen.screen(Selection.of_class(8), 6, n).numbers for n in (2, 4)}
+    planted = Planted(unseen), reference, Selection.of_class(8)
+    found = {n: screen_images(*planted, 6, n).numbers for n in (2, 4)}
     assert len(found[2]) == len(found[4]) == 6
     # Of those looked at first, or of as many as it takes
-    accepted = screen.screen(Selection.of_class(8), 40).numbers
+    accepted = screen_images(*planted, 40).numbers
     for best_of, numbers in found.items():
         assert numbers.max() <= max(6 * best_of, accepted[5])
     assert found[4].max() > found[2].max()
 
 
 def test_weights_are_at_most_one_and_less_for_doubtful_images(reference):
-    screened = Screen(Planted(half_bad), reference).screen(Selection.of_class(3), 40)
+    screened = screen_images(Planted(half_bad), reference, Selection.of_class(3), 40)
     weights = screened.weights()
     probability = screened.figures["probability"].to_numpy()[screened.numbers]
     assert ((weights > 0) & (weights <= 1)).all()

@@ -14,7 +14,7 @@ from balancegan.cli.classes import BalancedClasses
 from balancegan.data.labelled import TEST, LabelledImages
 from balancegan.data.lineage import WEIGHT_KEY
 from balancegan.data.written import Examination
-from balancegan.quality.faults import COPIED, GAN, INTERPOLATED, RECOMBINED, SHORT
+from balancegan.quality.screening import COPIED, GAN, INTERPOLATED, REASONS, RECOMBINED
 
 FIGURES = ("agreement", "diversity", "distance")
 JUDGED = ("accepted", "agreement", "real_agreement", "diversity")
@@ -227,7 +227,9 @@ def _name_combination(labelled: LabelledImages, combination: Any) -> str:
 def _say_reason(row: Mapping[str, Any]) -> str:
     """Return the main reason for rejection with its share, "" without one."""
     reason = row.get("reason")
-    return f"{SHORT[reason]} {100 * row['reason_share']:.0f} %" if reason else ""
+    return (
+        f"{REASONS[reason].short} {100 * row['reason_share']:.0f} %" if reason else ""
+    )
 
 
 def _figure(value: float | None) -> str:

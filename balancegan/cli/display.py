@@ -25,7 +25,7 @@ from balancegan.evaluation.verdicts import (
 )
 from balancegan.images import ImageFormat
 from balancegan.phases import format_seconds
-from balancegan.quality.faults import GAN, SHORT
+from balancegan.quality.screening import GAN, REASONS
 
 BAR_WIDTH = 30
 SHOWN_VALUES = 50  # of a column
@@ -184,7 +184,9 @@ class Display:
                 Text(name(row["class"])),
                 *(str(row[method]) for method in methods),
                 *(_percent(row.get(figure)) for figure in figures),
-                f"{SHORT[reason]} {_percent(row['reason_share'])}" if reason else "",
+                f"{REASONS[reason].short} {_percent(row['reason_share'])}"
+                if reason
+                else "",
             )
         self.console.print(table)
         if is_checked:

@@ -28,7 +28,7 @@ from balancegan.gan.optimizers import Adam
 from balancegan.gan.presets import UNBOUNDED_STEPS, Preset
 from balancegan.gan.training import TrainingRun
 from balancegan.memory import peak_memory_bytes
-from balancegan.quality.crossfit import FEWEST_FOR_NETWORK, JUDGE_STEPS, N_FOLDS
+from balancegan.quality.judges import FEWEST_FOR_NETWORK, JUDGE_STEPS, N_FOLDS
 from balancegan.quality.screening import N_TRIAL
 from balancegan.samplers.augmenter import ConditionalGANAugmenter
 from balancegan.samplers.recipe import TrainingPlan, plan_training, prepare_run

@@ -13,7 +13,7 @@ import click
 import numpy as np
 
 from balancegan.phases import PhaseTimes
-from balancegan.quality.faults import FAULTS, describe_reason
+from balancegan.quality.screening import REASONS, describe_reason
 
 
 def echo_json(
@@ -82,13 +82,13 @@ def find_faults(
     """
     return [
         {
-            "code": FAULTS[row["fault"]][0],
-            "title": FAULTS[row["fault"]][1].capitalize(),
+            "code": REASONS[row["fault"]].code,
+            "title": REASONS[row["fault"]].images.capitalize(),
             "outcome": "issue" if row["gan"] else "tip",
             "class": name(row["class"]),
             "share": row["fault_share"],
             "message": f"{describe_reason(row)}: {100 * row['fault_share']:.0f} %",
         }
         for row in quality
-        if row.get("fault") in FAULTS
+        if row.get("fault") in REASONS
     ]

@@ -24,7 +24,7 @@ from balancegan.files import whole_file, whole_folder
 from balancegan.gan.fingerprint import fingerprint
 from balancegan.gan.model import TrainedModel, own_share
 from balancegan.pictures import tile_grid, write_png
-from balancegan.quality.faults import GAN
+from balancegan.quality.screening import GAN
 from balancegan.samplers.augmenter import ConditionalGANAugmenter
 
 SHOWN_COLUMNS = 10  # in a picture

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from balancegan.data.duplicates import LEAST_IMAGES, NEAR, NTH, NearPairs
 from balancegan.data.evidence import Evidence, Examined
 from balancegan.data.findings import Finding, cite, cite_pairs, count, make_finding
+from balancegan.quality.likeness import LEAST_IMAGES, NEAR, NTH, NearPairs
 
 MANY_COPIES = 0.01  # as a share of the images
 TOO_FEW = f"With fewer than {LEAST_IMAGES} different images nothing is usually near."

@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 
 from balancegan.balance import class_counts
-from balancegan.data.alignment import find_moved
-from balancegan.data.duplicates import LEAST_IMAGES, NearSearch, number_equal
 from balancegan.data.findings import AuditedPart, Outcome, cite, list_some
 from balancegan.data.measures import Measures, measure_photos
 from balancegan.data.values import (
@@ -23,6 +21,8 @@ from balancegan.data.values import (
 )
 from balancegan.errors import DataError
 from balancegan.images import ImageFormat, find_format
+from balancegan.quality.likeness import LEAST_IMAGES, NearSearch, number_equal
+from balancegan.quality.photo_copies import find_photo_copies
 
 # Less contrast, as a share of the median of images that have any, is none: JPEG leaves
 # traces in an empty image
@@ -290,7 +290,7 @@ class Evidence:
         if self._is_moved_unknown:
             return []
         rows, first = self._different(0)
-        pairs = find_moved(self.measures[0].grey[rows])
+        pairs = find_photo_copies(self.measures[0].grey[rows])
         return [(int(rows[one]), int(rows[other])) for one, other in pairs]
 
     @cached_property
@@ -301,7 +301,7 @@ class Evidence:
         rows, ours = self._different(0)
         test_rows, theirs = self._different(1)
         test_rows = test_rows[~np.isin(theirs, self.numbers[0])]
-        pairs = find_moved(
+        pairs = find_photo_copies(
             self.measures[0].grey[rows], self.measures[1].grey[test_rows]
         )
         first = {other: one for one, other in reversed(pairs)}

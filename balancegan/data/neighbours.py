@@ -15,8 +15,8 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from balancegan.data.duplicates import NTH
 from balancegan.data.evidence import Evidence
+from balancegan.quality.likeness import NTH
 
 # Nearest photos that a label is compared with, and directions that they are sought in
 N_NEIGHBOURS, N_DIRECTIONS = 7, 64

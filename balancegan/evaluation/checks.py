@@ -12,7 +12,7 @@ import pandas as pd
 
 from balancegan.balance import class_text
 from balancegan.evaluation.result import EvaluationResult
-from balancegan.quality.faults import FAULTS, describe_reason
+from balancegan.quality.screening import REASONS, describe_reason
 
 Outcome = Literal["issue", "tip", "passed", "not applicable", "not run"]
 
@@ -96,7 +96,7 @@ TITLES = {
     "BG005": "Too few real images to judge",
     "BG006": "No gain",
     "BG007": "Simpler methods",
-    **{code: what.capitalize() for code, what in FAULTS.values()},
+    **{reason.code: reason.images.capitalize() for reason in REASONS.values()},
 }
 ADDS_NOTHING = "The method adds no images."
 ADDS_COPIES = "The method adds only real images again."
@@ -272,7 +272,7 @@ def _check_generator(result: EvaluationResult, method: str) -> list[Check]:
             "were good enough: train longer, or collect more real images."
         )
         checks = [_check("BG007", "tip", message, method)]
-    for fault, (code, what) in FAULTS.items():
+    for fault, (code, what, _) in REASONS.items():
         found = judged[judged["fault"] == fault]
         if found.empty:
             checks.append(_check(code, "passed", f"Not found: {what}.", method))

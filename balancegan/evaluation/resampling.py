@@ -19,7 +19,7 @@ from balancegan.balance import plain
 from balancegan.errors import DataError
 from balancegan.evaluation.labelling import Labelling
 from balancegan.memory import take_rows
-from balancegan.quality.faults import COPIED, METHODS
+from balancegan.quality.screening import COPIED, METHODS
 
 MARGIN = 0.5  # of the range, by which values may leave it: noise does, and is cut off
 JUDGED = (*METHODS, "instead", "accepted", "fault", "fault_share")

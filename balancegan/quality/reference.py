@@ -1,10 +1,9 @@
-"""The real images that synthetic ones are measured against, class by class.
+"""The real images that synthetic ones are compared with, class by class.
 
-Every figure of a synthetic image has its counterpart in real ones that nothing had
-seen which says it; only the two together mean something.
+Each figure of a synthetic image has a counterpart for real images that the judge has
+not seen; only the comparison of both means something.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,8 +12,7 @@ import pandas as pd
 
 from balancegan.images import ImageFormat
 from balancegan.memory import take_rows
-from balancegan.quality.crossfit import N_FOLDS, CrossFittedJudge
-from balancegan.quality.nearness import (
+from balancegan.quality.class_likeness import (
     CHUNK,
     RealNeighbours,
     crop,
@@ -23,18 +21,19 @@ from balancegan.quality.nearness import (
     square_norms,
     squared_distances,
 )
+from balancegan.quality.judges import N_FOLDS, CrossFittedJudge
 
-MOST_PER_CLASS = 2_000  # real images that are looked at
-MOST_OTHERS = 200  # images of other classes that one is compared with
-NEIGHBOURS = 5  # whose mean distance says how far an image is from its class
+MOST_PER_CLASS = 2_000  # real images that are used
+MOST_OTHERS = 200  # images of other classes that a class is compared with
+N_NEIGHBOURS = 5  # whose mean distance says how far an image is from real ones
 FIGURES = ("probability", "agrees", "distance", "copy_ratio", "pixel_distance")
 
 
 class Reference:
     """A set of real images with judges of it.
 
-    Of large classes 2,000 images are drawn at random: they stand for the others, and a
-    copy of one that was not drawn is not known for one.
+    Of large classes 2,000 images are drawn at random; copies of the remaining ones are
+    not found.
 
     Parameters
     ----------
@@ -43,7 +42,7 @@ class Reference:
     class_indices : ndarray of shape (n,), int
         Their classes; of several attributes, of their combinations.
     image_format : ImageFormat
-        Of the images.
+        Format of the images.
     sizes : tuple of int
         How many values each attribute has.
     seed : int
@@ -68,26 +67,15 @@ class Reference:
         self.image_format = image_format
         self.judge = CrossFittedJudge(image_format, sizes, seed)
         self.judge.train(self.images, self.class_indices)
-        self.opinions = self.judge.look_at(self.images, self.class_indices)
+        self.judgements = self.judge.judge(self.images, self.class_indices)
 
     @cached_property
-    def crowds(self) -> list["Crowd"]:
-        """What each judge was trained on, as it sees it."""
+    def seen(self) -> list["SeenFeatures"]:
+        """The features of the images that each judge was trained on."""
         return [
-            Crowd(opinion.features, self.judge.folds == fold)
-            for fold, opinion in enumerate(self.opinions)
+            SeenFeatures(judgement.features, self.judge.folds == fold)
+            for fold, judgement in enumerate(self.judgements)
         ]
-
-    def of_classes(self, class_indices: np.ndarray) -> "ClassReference":
-        """Return what images of one class are measured against.
-
-        Parameters
-        ----------
-        class_indices : ndarray of shape (n,), int
-            The class; of several attributes, the combinations that it may be of.
-        """
-        rows = np.flatnonzero(np.isin(self.class_indices, class_indices))
-        return ClassReference(self, rows)
 
     @cached_property
     def real(self) -> pd.DataFrame:
@@ -97,9 +85,20 @@ class Reference:
             [self.of_classes(classes[[k]]).real for k in range(len(classes))]
         )
 
+    def of_classes(self, class_indices: np.ndarray) -> "ClassReference":
+        """Return the real images of one class.
 
-class Crowd:
-    """The images that one judge was trained on, as it sees them.
+        Parameters
+        ----------
+        class_indices : ndarray of shape (n,), int
+            The class; of several attributes, the combinations that it may be of.
+        """
+        rows = np.flatnonzero(np.isin(self.class_indices, class_indices))
+        return ClassReference(self, rows)
+
+
+class SeenFeatures:
+    """The features of the images that one judge was trained on.
 
     Parameters
     ----------
@@ -117,26 +116,23 @@ class Crowd:
             self.usual = float(np.median(self.distances(features[held_out]))) or 1.0
 
     def distances(self, features: np.ndarray) -> np.ndarray:
-        """Return the mean distance of each image to the nearest five of the crowd.
+        """Return the mean distance of each image to its five nearest.
 
         1 is usual for real images that the judge has not seen.
         """
-        n = min(NEIGHBOURS, len(self.seen))
-        means = [
-            np.sqrt(np.partition(squared, n - 1, axis=1)[:, :n]).mean(axis=1)
-            for squared in self._squared_distances(features)
-        ]
-        return np.concatenate([np.empty(0), *means]) / self.usual
-
-    def _squared_distances(self, features: np.ndarray) -> Iterator[np.ndarray]:
+        n = min(N_NEIGHBOURS, len(self.seen))
+        means = [np.empty(0)]
         for start in range(0, len(features), CHUNK):
             chunk = features[start : start + CHUNK]
-            yield squared_distances(chunk, self.seen, self.squares)
+            squared = squared_distances(chunk, self.seen, self.squares)
+            nearest = np.partition(squared, n - 1, axis=1)[:, :n]
+            means.append(np.sqrt(nearest).mean(axis=1))
+        return np.concatenate(means) / self.usual
 
 
 @dataclass(frozen=True, eq=False)
 class ClassReference:
-    """The real images of one class, and what is said of them.
+    """The real images of one class.
 
     Parameters
     ----------
@@ -151,17 +147,19 @@ class ClassReference:
 
     @cached_property
     def real(self) -> pd.DataFrame:
-        """The figures of the real images, by who has not seen each; as `measure`."""
+        """The figures of the real images, as `measure`, by the judge of their fold."""
         folds = self.reference.judge.folds[self.rows]
         figures = {name: np.full(len(self.rows), np.nan) for name in FIGURES}
         for fold in range(N_FOLDS):
-            opinion, out = self.reference.opinions[fold], folds == fold
-            figures["probability"][out] = opinion.probability[self.rows[out]]
-            figures["agrees"][out] = opinion.agrees[self.rows[out]]
-            crowd = self.reference.crowds[fold]
-            figures["distance"][out] = crowd.distances(opinion.features[self.rows[out]])
-        figures["copy_ratio"] = self._neighbours.ratios_among()
+            is_unseen = folds == fold
+            rows = self.rows[is_unseen]
+            judgement = self.reference.judgements[fold]
+            distances = self.reference.seen[fold].distances(judgement.features[rows])
+            figures["probability"][is_unseen] = judgement.probability[rows]
+            figures["agrees"][is_unseen] = judgement.agrees[rows]
+            figures["distance"][is_unseen] = distances
         neighbours = self._neighbours
+        figures["copy_ratio"] = neighbours.ratios_among()
         figures["pixel_distance"] = neighbours.spacing / neighbours.usual
         return pd.DataFrame(figures)
 
@@ -173,55 +171,53 @@ class ClassReference:
         images : ndarray of shape (m, ...)
             In the user's layout and range.
         class_indices : ndarray of shape (m,), int
-            What they were asked to be.
+            The classes that were asked for.
 
         Returns
         -------
         figures : DataFrame of m rows
             "probability": of the asked class, mean over the judges. "agrees": share of
-            the judges that find no other class likelier. "distance": from the real
-            images of any class, in the judges' features; 1 is usual for real images
-            that they have not seen.
-            "copy_ratio": distance to the nearest real image, by how far that one is
-            from its own nearest; a copy is near 0. "pixel_distance": the same distance,
-            1 being usual among real images. NaN where there is nothing to compare with.
+            the judges that find no other class likelier. "distance": to real images of
+            any class, in the judges' features; 1 is usual for unseen real images.
+            "copy_ratio": distance to the nearest real image of the class, divided by
+            the distance of that one to its own nearest; near 0 for a copy.
+            "pixel_distance": the same distance; 1 is usual for real images. NaN where
+            there is nothing to compare with.
         """
-        opinions = self.reference.judge.look_at(images, class_indices)
+        judgements = self.reference.judge.judge(images, class_indices)
         distances = [
-            crowd.distances(opinion.features)
-            for crowd, opinion in zip(self.reference.crowds, opinions, strict=True)
+            seen.distances(judgement.features)
+            for seen, judgement in zip(self.reference.seen, judgements, strict=True)
         ]
         figures = {
-            "probability": np.mean([o.probability for o in opinions], axis=0),
-            "agrees": np.mean([o.agrees for o in opinions], axis=0),
+            "probability": np.mean([j.probability for j in judgements], axis=0),
+            "agrees": np.mean([j.agrees for j in judgements], axis=0),
             "distance": np.mean(distances, axis=0),
             "copy_ratio": np.full(len(images), np.nan),
             "pixel_distance": np.full(len(images), np.nan),
         }
         if len(self.rows) > 1 and len(images):
-            found, nearest = self._neighbours.find(self._shrink(images))
             neighbours = self._neighbours
+            found, nearest = neighbours.find(self._shrink(images))
             figures["copy_ratio"] = found / neighbours.spacing[nearest]
             figures["pixel_distance"] = found / neighbours.usual
         return pd.DataFrame(figures)
 
-    def others(self) -> np.ndarray:
-        """Return how far real images of other classes are from this one, in pixels.
+    def pixel_distances_of_others(self) -> np.ndarray:
+        """Return the "pixel_distance" of at most 200 real images of other classes.
 
-        As the "pixel_distance" of `measure`, of 200 images at most; none where there is
-        nothing to compare with.
+        Empty where there is nothing to compare with.
         """
         n = len(self.reference.images)
         rows = np.setdiff1d(np.arange(n), self.rows)
         if len(self.rows) < 2 or not len(rows):
             return np.empty(0)
         spread = np.linspace(0, len(rows) - 1, min(MOST_OTHERS, len(rows)), dtype=int)
-        rows = rows[spread]
-        found, _ = self._neighbours.find(self._shrink(self.reference.images[rows]))
-        return found / self._neighbours.usual
+        images = self._shrink(self.reference.images[rows[spread]])
+        return self._neighbours.find(images)[0] / self._neighbours.usual
 
     def repetition(self, images: np.ndarray, earlier: np.ndarray) -> np.ndarray:
-        """Return how near each image is to an earlier one, 1 being real images' way.
+        """Return the distance of each image to an earlier one; 1 is usual if real.
 
         Parameters
         ----------
@@ -246,12 +242,12 @@ class ClassReference:
     def _shrink(self, images: np.ndarray) -> np.ndarray:
         to_model_range = self.reference.image_format.to_model_range
         chunks = [images[i : i + CHUNK] for i in range(0, max(1, len(images)), CHUNK)]
-        # As floats, and not shrunk yet, a class may be larger than the whole set
+        # By chunks: as floats at full size a class may be larger than the whole set
         return np.concatenate([shrink(to_model_range(chunk)) for chunk in chunks])
 
 
 def _draw_rows(class_indices: np.ndarray, seed: int) -> np.ndarray:
-    """Return the rows to look at, in order."""
+    """Return the rows to use, in order."""
     drawn = []
     for index in np.unique(class_indices):
         rows = np.flatnonzero(class_indices == index)

@@ -1,12 +1,13 @@
-"""Which synthetic images are kept: more are made than asked for, the worst rejected.
+"""Which generated images are kept: more are generated than needed, the worst rejected.
 
-An image is rejected for one of four reasons: of another class, unlike any real image,
-a copy of one, a repetition. The limits of a class come from its first 256 images, so
-that which images are accepted does not depend on how many are wanted.
+An image is rejected for one of four reasons: it shows another class, is unlike any real
+image, copies one, or repeats an earlier one. The limits of a class come from its first
+256 images, so which images are accepted does not depend on how many are wanted.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,40 +15,85 @@ import pandas as pd
 from balancegan.gan.model import TrainedModel
 from balancegan.gan.quality import diversity_ratio
 from balancegan.gan.selection import Selection
+from balancegan.quality.likeness import NEAR
 from balancegan.quality.reference import ClassReference, Reference
 
 AT_ONCE = 512  # images that are measured together
-MOST_EARLIER = 10_000  # images of a class that later ones may be repetitions of
+MOST_EARLIER = 10_000  # images of a class that later ones may repeat
 N_TRIAL = 256  # images of a class that its limits are set by
-# Share of them that is rejected as of another class, at least: what it costs in variety
-# is in benchmarks/LOG.md
+# Least share of them that is rejected as of another class; benchmarks/LOG.md has what
+# this costs in variety
 WORST = 0.05
-MOST_FOR_MIDWAY = 0.2  # of them, for being of the class more often than unseen ones
-LEAST_ACCEPTED = 0.2  # of them; a class with fewer is not made by the GAN
+MOST_FOR_MIDWAY = 0.2  # rejected to agree more often with the class than real images
+LEAST_ACCEPTED = 0.2  # a class with fewer accepted is not generated
 FAR = 0.99  # quantile of real images beyond which an image is unlike them
-COPY = 0.5  # of the way from the real image to its own nearest
-REPEATED = 0.25  # of the usual distance of real images
+COPY = 0.5  # of the distance from the real image to its own nearest
 MOSTLY = 0.5  # of the first images
-SHRINKAGE = 10  # real images of the other classes that few of a class are joined by
+SHRINKAGE = 10  # images of all classes that count in the mean of each class
+
+# Methods by which images are added
+GAN, RECOMBINED = "gan", "recombined"
+INTERPOLATED, COPIED = "interpolated", "copied"
+METHODS = {
+    GAN: "generated images",
+    RECOMBINED: "images recombined from real ones",
+    INTERPOLATED: "images interpolated between real ones",
+    COPIED: "copies of real images",
+}
+
+
+class Reason(NamedTuple):
+    """A reason for rejection: code of the finding, and words for text and tables."""
+
+    code: str
+    images: str
+    short: str
+
+
+REASONS = {
+    "copy": Reason("BG201", "copies of training images", "copy"),
+    "repeated": Reason("BG202", "repeated (near-identical) images", "repeated"),
+    "unlike": Reason("BG203", "images unlike real ones", "unlike real"),
+    "other_class": Reason("BG204", "images of other classes", "other class"),
+}
+
+
+def describe_reason(row: Mapping[Any, Any]) -> str:
+    """Return the main reason for rejection in words.
+
+    Parameters
+    ----------
+    row : mapping
+        A row of :func:`balancegan.samplers.summary.summarize`.
+
+    Examples
+    --------
+    >>> describe_reason({"reason": "unlike"}), describe_reason({"reason": None})
+    ('Rejected as images unlike real ones', 'Too few accepted')
+    """
+    reason = row["reason"]
+    if reason not in REASONS:  # None, or NaN in a table: nothing was rejected
+        return "Too few accepted"
+    return f"Rejected as {REASONS[reason].images}"
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What an image of a class has to keep to.
+    """The limits that images of a class must keep to.
 
     Attributes
     ----------
     least_probability : float
-        Of the asked class, as the judges see it.
+        Of the asked class, according to the judges.
     most_distance, most_pixel_distance : float
         From the real images of the class.
     real_agreement : float
-        The share of real images of the class that a judge which has not seen them puts
-        into it.
+        Share of the real images of the class that a judge recognises which has not seen
+        them.
     is_mostly_unlike : bool, default=False
-        Whether most of the first images are unlike the class. Noise is taken for some
-        class, and images of another class are far from this one: of an image that is
-        both, the majority says which reason is meant.
+        Whether most of the first images are far from the class. Noise also looks like
+        another class, and images of another class are also far: this decides which of
+        the two reasons is given for an image that is both.
     """
 
     least_probability: float
@@ -57,7 +103,7 @@ class Limits:
     is_mostly_unlike: bool = False
 
     def are_far(self, figures: pd.DataFrame) -> pd.Series:
-        """Return which images are farther from the class than real ones are."""
+        """Return which images are farther from the class than real ones."""
         return (figures["distance"] > self.most_distance) | (
             figures["pixel_distance"] > self.most_pixel_distance
         )
@@ -65,8 +111,7 @@ class Limits:
     def reasons(self, figures: pd.DataFrame) -> np.ndarray:
         """Return why each image is rejected, "" where it is accepted.
 
-        Of several reasons the graver: a copy, a repetition, another class or unlike
-        the class, whichever `is_mostly_unlike` says.
+        Of several reasons: copy before repetition before other class or unlike.
         """
         why = np.full(len(figures), "", dtype=object)
         found = {
@@ -75,7 +120,7 @@ class Limits:
         }
         for reason in sorted(found, reverse=not self.is_mostly_unlike):
             why[found[reason]] = reason
-        why[figures["repetition"] < REPEATED] = "repeated"
+        why[figures["repetition"] < NEAR] = "repeated"
         why[figures["copy_ratio"] < COPY] = "copy"
         return why
 
@@ -88,11 +133,11 @@ def set_limits(
 ) -> Limits:
     """Return the limits of a class.
 
-    The least probability leaves out the worst twentieth, and more until the images
-    above it are found to be of the class as often as real ones are that no judge has
-    seen. The GAN has seen what the judges have, so its images please them more than
-    they should: midway between that and always is asked for, as far as a fifth of
-    them goes. So a filter that keeps the easiest images only is not what comes of it.
+    The least probability rejects the worst 5 %, and more until the judges recognise the
+    images above it as often as real images that they have not seen. The generator has
+    learned from the same images as the judges, so they recognise its images too
+    easily: therefore the midpoint between that share and 100 % is required, if it
+    costs no more than 20 % of the images.
 
     Parameters
     ----------
@@ -101,16 +146,14 @@ def set_limits(
     real, everything : DataFrame
         Of the real images of the class, and of all classes.
     others : ndarray of shape (n,)
-        The pixel distance from the class of real images of other classes: an image
-        farther than they are is like none.
+        The pixel distance of real images of other classes from the class: an image
+        that is farther is unlike any real one.
     """
     agreement = _shrunk_mean(real["agrees"], everything["agrees"])
-    distance = _quantile(real["distance"], everything["distance"])
-    pixels = _quantile(real["pixel_distance"], pd.Series(others, dtype=float))
     limits = Limits(
         _least_probability(figures, agreement),
-        distance,
-        pixels,
+        _greater_quantile(real["distance"], everything["distance"]),
+        _greater_quantile(real["pixel_distance"], pd.Series(others, dtype=float)),
         agreement,
     )
     mostly = bool(limits.are_far(figures).mean() > MOSTLY)
@@ -126,7 +169,7 @@ def _least_probability(figures: pd.DataFrame, agreement: float) -> float:
 
 
 def _probability_above(figures: pd.DataFrame, agreement: float) -> float:
-    """Return the least probability above which images are as often of the class."""
+    """Return the least probability above which judges agree on such a share."""
     ordered = figures.sort_values("probability", ascending=False)
     shares = ordered["agrees"].expanding().mean().to_numpy()
     good = np.flatnonzero(shares >= agreement)
@@ -134,7 +177,7 @@ def _probability_above(figures: pd.DataFrame, agreement: float) -> float:
 
 
 def _shrunk_mean(own: pd.Series, all_classes: pd.Series) -> float:
-    """Return the mean of a class, drawn to that of all where it has few images."""
+    """Return the mean of a class, shrunk to that of all classes if it is small."""
     own, all_classes = own.dropna(), all_classes.dropna()
     if not len(all_classes):
         return 1.0
@@ -142,35 +185,35 @@ def _shrunk_mean(own: pd.Series, all_classes: pd.Series) -> float:
     return float(total / (len(own) + SHRINKAGE))
 
 
-def _quantile(own: pd.Series, all_classes: pd.Series) -> float:
-    """Return the greater of a class's and of all classes' quantile."""
+def _greater_quantile(own: pd.Series, others: pd.Series) -> float:
     found = [
         float(values.dropna().quantile(FAR))
-        for values in (own, all_classes)
+        for values in (own, others)
         if values.notna().any()
     ]
     return max(found, default=float("inf"))
 
 
 @dataclass(frozen=True, eq=False)
-class Screened:
-    """What came of looking at the images of one class.
+class ScreeningResult:
+    """The accepted images of one class, and the figures of all that were measured.
 
     Attributes
     ----------
     numbers : ndarray of shape (n,), int
-        Those accepted, in order; fewer than asked for where too few are good enough.
+        The accepted images, in order; fewer than wanted where too few are good enough.
     figures : DataFrame
-        The figures of every image that was looked at, in the order of their numbers;
+        A row for each image that was measured, in the order of their numbers;
         "rejected" is why, "" where it was accepted.
     real : DataFrame
         The figures of the real images of the class.
     limits : Limits
-        What was asked of them.
+        The limits of the class.
     diversity : tuple of float
         Of the first images, before and after rejection, as a ratio to real ones.
     is_given_up : bool
-        Whether fewer than a fifth of the first images were accepted. No number is.
+        Whether fewer than 20 % of the first images were accepted. Then `numbers` is
+        empty.
     """
 
     numbers: np.ndarray
@@ -181,15 +224,15 @@ class Screened:
     is_given_up: bool
 
     def weights(self, numbers: np.ndarray | None = None) -> np.ndarray:
-        """Return how much images should count, 0 to 1.
+        """Return sample weights of images, 0 to 1.
 
-        As likely of its class as usual for real images that no judge has seen: 1; half
-        as likely: one half. Those that were not looked at: as the mean of the others.
+        The probability of the class relative to the median of unseen real images, at
+        most 1. Images that were not measured get the mean of the others.
 
         Parameters
         ----------
         numbers : ndarray of shape (n,), int, default=None
-            Which. None: the accepted ones.
+            Which images. None: the accepted ones.
         """
         numbers = self.numbers if numbers is None else numbers
         usual = self.real["probability"].median() if len(self.real) else np.nan
@@ -200,92 +243,98 @@ class Screened:
         return np.pad(known, (0, unknown), constant_values=known.mean())[numbers]
 
 
-class Screen:
-    """Looks at images of a model and accepts those that are good enough.
+def screen_images(
+    model: TrainedModel,
+    reference: Reference,
+    selection: Selection,
+    n: int,
+    best_of: int = 1,
+) -> ScreeningResult:
+    """Find the first `n` images of a model that are good enough.
 
     Parameters
     ----------
     model : TrainedModel
-        What makes the images.
+        Generates the images.
     reference : Reference
-        What they are measured against.
+        The real images that they are compared with.
+    selection : Selection
+        The class.
+    n : int
+        How many images are wanted.
+    best_of : int, default=1
+        Measure this many images for each one that is wanted, and take those of the
+        highest probability. 1: take the first that are accepted.
     """
+    of_class = reference.of_classes(selection.class_indices)
+    measured = _MeasuredImages(model, selection, of_class)
 
-    def __init__(self, model: TrainedModel, reference: Reference) -> None:
-        self.model, self.reference = model, reference
+    # Set the limits of the class by its first images
+    trial = np.concatenate(list(measured.extend(N_TRIAL)))
+    others = of_class.pixel_distances_of_others()
+    limits = set_limits(measured.figures(), of_class.real, reference.real, others)
+    accepted = limits.reasons(measured.figures()) == ""
+    diversity = tuple(
+        _diversity(of_class, images) for images in (trial, trial[accepted])
+    )
+    is_given_up = bool(accepted.mean() < LEAST_ACCEPTED)
 
-    def screen(self, selection: Selection, n: int, best_of: int = 1) -> Screened:
-        """Return the numbers of the first `n` images that are good enough.
-
-        Parameters
-        ----------
-        selection : Selection
-            The class.
-        n : int
-            How many images are wanted.
-        best_of : int, default=1
-            Look at so many for each one that is wanted, and take those of the highest
-            probability. 1: the first that are accepted.
-        """
-        of_class = self.reference.of_classes(selection.class_indices)
-        looked = _Looked(self.model, selection, of_class)
-        trial = np.concatenate(list(looked.at(0, N_TRIAL)))
-        limits = set_limits(
-            looked.figures(), of_class.real, self.reference.real, of_class.others()
+    # Measure more until enough are accepted
+    most = int(n * max(best_of, 1 / LEAST_ACCEPTED))
+    while not is_given_up and len(accepted) < most:
+        missing = max(
+            best_of * n - len(accepted) if best_of > 1 else 0,
+            int((n - accepted.sum()) / accepted.mean() + 0.999),
         )
-        accepted = limits.reasons(looked.figures()) == ""
-        diversity = tuple(
-            diversity_ratio(of_class.reference.images[of_class.rows], images)
-            if len(of_class.rows) and len(images)
-            else float("nan")
-            for images in (trial, trial[accepted])
-        )
-        is_given_up = bool(accepted.mean() < LEAST_ACCEPTED)
-        most = int(n * max(best_of, 1 / LEAST_ACCEPTED))
-        while not is_given_up and len(accepted) < most:
-            missing = max(
-                best_of * n - len(accepted) if best_of > 1 else 0,
-                int((n - accepted.sum()) / accepted.mean() + 0.999),
-            )
-            if missing <= 0:
-                break
-            for _ in looked.at(len(accepted), min(missing, most - len(accepted))):
-                pass  # only the figures are kept
-            accepted = limits.reasons(looked.figures()) == ""
-        figures = looked.figures()
-        figures.insert(0, "number", np.arange(len(figures)))
-        figures["rejected"] = limits.reasons(figures)
-        numbers = np.flatnonzero(accepted & (not is_given_up))
-        if best_of > 1:
-            first = (numbers < best_of * n) | (np.arange(len(numbers)) < n)
-            numbers = numbers[first]  # the trial may be of more than are asked for
-            order = np.argsort(-figures["probability"].to_numpy()[numbers])
-            numbers = np.sort(numbers[order[:n]])
-        return Screened(
-            numbers[:n],
-            figures,
-            of_class.real,
-            limits,
-            (diversity[0], diversity[1]),
-            is_given_up,
-        )
+        if missing <= 0:
+            break
+        for _ in measured.extend(min(missing, most - len(accepted))):
+            pass  # only the figures are kept
+        accepted = limits.reasons(measured.figures()) == ""
+
+    # Take the first, or the best, of those accepted
+    figures = measured.figures()
+    figures.insert(0, "number", np.arange(len(figures)))
+    figures["rejected"] = limits.reasons(figures)
+    numbers = np.flatnonzero(accepted & (not is_given_up))
+    if best_of > 1:
+        first = (numbers < best_of * n) | (np.arange(len(numbers)) < n)
+        numbers = numbers[first]  # the trial may be larger than asked for
+        order = np.argsort(-figures["probability"].to_numpy()[numbers])
+        numbers = np.sort(numbers[order[:n]])
+    return ScreeningResult(
+        numbers[:n],
+        figures,
+        of_class.real,
+        limits,
+        (diversity[0], diversity[1]),
+        is_given_up,
+    )
 
 
-class _Looked:
-    """Images of one class that were looked at one after the other."""
+def _diversity(of_class: ClassReference, images: np.ndarray) -> float:
+    if not len(of_class.rows) or not len(images):
+        return float("nan")
+    return diversity_ratio(of_class.reference.images[of_class.rows], images)
+
+
+class _MeasuredImages:
+    """Images of one class, generated and measured one after the other."""
 
     def __init__(
         self, model: TrainedModel, selection: Selection, of_class: ClassReference
     ) -> None:
         self.model, self.selection, self.of_class = model, selection, of_class
+        self.n_images = 0
         self.flat: np.ndarray | None = None
         self.tables: list[pd.DataFrame] = []
 
-    def at(self, first: int, n: int) -> Iterator[np.ndarray]:
-        """Make, measure and yield images first..first + n - 1, some at a time."""
-        for start in range(first, first + n, AT_ONCE):
-            size = min(AT_ONCE, first + n - start)
-            parts = self.model.make_selected(self.selection, start, size)
+    def extend(self, n: int) -> Iterator[np.ndarray]:
+        """Generate, measure and yield the next n images, some at a time."""
+        end = self.n_images + n
+        while self.n_images < end:
+            size = min(AT_ONCE, end - self.n_images)
+            parts = self.model.make_selected(self.selection, self.n_images, size)
             images, class_indices = map(np.concatenate, zip(*parts, strict=True))
             figures = self.of_class.measure(images, class_indices)
             flat = self.of_class.flatten(images)
@@ -294,8 +343,9 @@ class _Looked:
             if len(earlier) < MOST_EARLIER:
                 self.flat = np.concatenate([earlier, flat])[:MOST_EARLIER]
             self.tables.append(figures)
+            self.n_images += size
             yield images
 
     def figures(self) -> pd.DataFrame:
-        """Return the figures of all images looked at."""
+        """Return the figures of all images so far."""
         return pd.concat(self.tables, ignore_index=True)

@@ -21,9 +21,16 @@ from balancegan.balance import ROUNDING, Plan
 from balancegan.gan.model import TrainedModel
 from balancegan.gan.selection import Selection
 from balancegan.progress import show_progress
-from balancegan.quality.faults import COPIED, GAN, INTERPOLATED, METHODS, RECOMBINED
 from balancegan.quality.reference import Reference
-from balancegan.quality.screening import Screen, Screened
+from balancegan.quality.screening import (
+    COPIED,
+    GAN,
+    INTERPOLATED,
+    METHODS,
+    RECOMBINED,
+    ScreeningResult,
+    screen_images,
+)
 from balancegan.samplers.copies import MOVED, SHIFTED, MovedCopies
 from balancegan.samplers.recombination import RecombiningModel
 from balancegan.samplers.summary import Made, summarize
@@ -290,12 +297,14 @@ class Ladder:
                     self.model.attributes.sizes,
                     self.model.seed,
                 )
-        screened = Screen(model, self.reference).screen(selection, n, self.best_of)
+        screened = screen_images(model, self.reference, selection, n, self.best_of)
         numbers, weights = screened.numbers, screened.weights()
         portion = self._portion(method, model, selection, numbers, weights)
         return Made(portion, screened)
 
-    def _forced(self, selection: Selection, n: int, screened: Screened | None) -> Made:
+    def _forced(
+        self, selection: Selection, n: int, screened: ScreeningResult | None
+    ) -> Made:
         """Return images of the GAN that were rejected: there is nothing else."""
         if screened is None:
             numbers, weights = np.arange(n), np.ones(n)

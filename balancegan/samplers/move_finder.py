@@ -23,8 +23,8 @@ from balancegan.attributes import Attributes
 from balancegan.images import ImageFormat
 from balancegan.memory import take_rows
 from balancegan.progress import show_progress
-from balancegan.quality.crossfit import N_FOLDS, CrossFittedJudge
-from balancegan.quality.nearness import CHUNK, number_near_copies, shrink
+from balancegan.quality.class_likeness import CHUNK, number_near_copies, shrink
+from balancegan.quality.judges import N_FOLDS, CrossFittedJudge
 from balancegan.samplers.copies import (
     HALF_TURN,
     MIRRORED,
@@ -221,7 +221,7 @@ class Trial:
         numbers, found = self.versions.numbers(move), np.full(len(folds), np.nan)
         for fold in range(N_FOLDS):
             rows = np.flatnonzero(folds == fold)
-            found[rows] = judge.ask(fold, numbers[rows], self.classes[rows]).agrees
+            found[rows] = judge.judge_by(fold, numbers[rows], self.classes[rows]).agrees
         return found
 
 

@@ -10,15 +10,17 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from balancegan.quality.faults import (
+from balancegan.quality.screening import (
     COPIED,
+    COPY,
     GAN,
     INTERPOLATED,
     METHODS,
+    N_TRIAL,
     REASONS,
+    ScreeningResult,
     describe_reason,
 )
-from balancegan.quality.screening import COPY, N_TRIAL, Screened
 from balancegan.samplers.synthesis import Portion
 
 MANY = 0.5  # of the images of a class: beyond, a fault of the generator
@@ -36,7 +38,7 @@ class Made(NamedTuple):
     """
 
     portion: Portion
-    screened: Screened | None = None
+    screened: ScreeningResult | None = None
     instead: int = 0
     forced: int = 0
 
@@ -109,7 +111,7 @@ def summarize(label: Any, n_real: int, made: Sequence[Made]) -> dict[str, Any]:
     }
 
 
-def find_reason(screened: Screened) -> tuple[str | None, float]:
+def find_reason(screened: ScreeningResult) -> tuple[str | None, float]:
     """Return the main reason for rejection, and the share rejected for it.
 
     Returns
@@ -123,13 +125,13 @@ def find_reason(screened: Screened) -> tuple[str | None, float]:
         Of all images that were looked at.
     """
     counts = screened.figures["rejected"].value_counts()
-    counts = counts.reindex(REASONS, fill_value=0)
+    counts = counts.reindex(list(REASONS), fill_value=0)
     if not counts.any():
         return None, 0.0
     return str(counts.idxmax()), float(counts.max() / len(screened.figures))
 
 
-def is_fault(reason: str | None, screened: Screened) -> bool:
+def is_fault(reason: str | None, screened: ScreeningResult) -> bool:
     """Return whether a main reason for rejection is a fault of the generator.
 
     It is one if the first images show it far more often than real images do.

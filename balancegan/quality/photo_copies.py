@@ -1,10 +1,9 @@
-"""Photos that are one photo once mirrored, cropped, resized, recompressed or relit.
+"""Near copies of photos that were mirrored, cropped, resized, recompressed or relit.
 
-Two photos are compared by grey thumbnails of zero mean and unit length, so that
-brightness and contrast do not count. Windows of one, mirrored or not, propose the
-photo that it may be cut from or to; the window is then moved until both agree best.
-What counts as near is what `duplicates` says: a share of the distance to the photo's
-own tenth-nearest one.
+Photos are compared by grey thumbnails of zero mean and unit length, so brightness and
+contrast do not count. Windows of a photo, mirrored or not, propose its counterpart; the
+best window is then fitted to it. The limit is that of `likeness`: a share of the
+distance to the tenth-nearest photo.
 """
 
 from dataclasses import dataclass
@@ -12,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from balancegan.data.duplicates import NEAR, NEAR_ANYWHERE, NTH
+from balancegan.quality.likeness import NEAR, NEAR_ANYWHERE, NTH
 
-SMALL = 16  # pixels that windows are compared by
-SHARES = (0.92, 0.82)  # of the sides that a window has; others are found by moving it
+SMALL = 16  # pixels a side at which windows are compared
+SHARES = (0.92, 0.82)  # of the photo's sides; fitting finds the sizes between
 WINDOWS = [(0.0, 0.0, 1.0)] + [
     (top, left, share)
     for share in SHARES
@@ -27,46 +26,36 @@ WINDOWS = [(0.0, 0.0, 1.0)] + [
         ((1 - share) / 2, (1 - share) / 2),
     )
 ]
-# Photos whose proposal is nearer than this share of the usual have their windows moved
-WORTH_MOVING = 0.7
-MOST_MOVED = 1000  # the nearest ones: some ten seconds
-N_MOVES = 12  # steps of Gauss and Newton
-BLUR = 1.0  # pixels: details between two pixels do not count
+# Windows nearer to their counterpart than this share of the usual distance are fitted
+WORTH_FITTING = 0.7
+MOST_FITTED = 1000  # the nearest ones: about ten seconds
+N_STEPS = 12  # of Gauss-Newton
+BLUR = 1.0  # pixels: finer details do not count
 ROWS_PER_PIECE = 512
-LEAST_SHARE, MOST_SHARE, MOST_OFFSET = 0.6, 1.1, 0.4  # of a window while it is moved
+LEAST_SHARE, MOST_SHARE, MOST_OFFSET = 0.6, 1.1, 0.4  # of a window while it is fitted
 
 
 @dataclass(frozen=True, eq=False)
 class Proposals:
-    """For each photo the likeliest counterpart among others.
+    """The likeliest counterpart of each of n photos."""
 
-    Attributes
-    ----------
-    other : ndarray of shape (n,), int
-        Its row.
-    window : ndarray of shape (n,), int
-        By which window, and from `len(WINDOWS)` on mirrored.
-    distance, usual : ndarray of shape (n,), float32
-        To the counterpart, and to the tenth-nearest of the others.
-    """
-
-    other: np.ndarray
-    window: np.ndarray
-    distance: np.ndarray
-    usual: np.ndarray
+    other: np.ndarray  # its row
+    window: np.ndarray  # which window; from len(WINDOWS) on mirrored
+    distance: np.ndarray  # to the counterpart
+    usual: np.ndarray  # to the tenth-nearest photo
 
 
-def find_moved(
+def find_photo_copies(
     grey: np.ndarray, others: np.ndarray | None = None
 ) -> list[tuple[int, int]]:
-    """Return pairs of photos that are one, once mirrored, cropped or relit.
+    """Return pairs of photos that are copies, mirrored, cropped or relit.
 
     Parameters
     ----------
     grey : ndarray of shape (n, 64, 64), uint8
         Thumbnails.
     others : ndarray of shape (m, 64, 64), uint8, default=None
-        Of another part. None: photos of one part are compared with each other.
+        Thumbnails of another part. None: photos of one part are compared.
 
     Returns
     -------
@@ -78,7 +67,7 @@ def find_moved(
     >>> grey = np.random.default_rng(0).integers(0, 256, (20, 4, 4), dtype="uint8")
     >>> grey = grey.repeat(16, axis=1).repeat(16, axis=2)
     >>> grey[13] = grey[5][:, ::-1] // 2
-    >>> find_moved(grey)
+    >>> find_photo_copies(grey)
     [(5, 13)]
     """
     known = grey if others is None else others
@@ -95,17 +84,17 @@ def find_moved(
 def _find_one_way(
     grey: np.ndarray, known: np.ndarray, is_same: bool = False
 ) -> list[tuple[int, int]]:
-    """Return pairs of which the second photo is a window of the first, or all of it."""
+    """Return pairs whose second photo is like a window of the first."""
     found = _propose(grey, known, is_same)
     usual = np.maximum(NEAR * found.usual, NEAR_ANYWHERE * np.median(found.usual))
     near = found.distance < usual
     share = found.distance / np.maximum(found.usual, 1e-6)
-    doubtful = np.flatnonzero(~near & (share < WORTH_MOVING))
-    for row in doubtful[np.argsort(share[doubtful], kind="stable")][:MOST_MOVED]:
+    near_misses = np.flatnonzero(~near & (share < WORTH_FITTING))
+    for row in near_misses[np.argsort(share[near_misses], kind="stable")][:MOST_FITTED]:
         window = int(found.window[row])
         seen = grey[row, :, ::-1] if window >= len(WINDOWS) else grey[row]
-        moved = _move_window(seen, known[found.other[row]], window % len(WINDOWS))
-        near[row] = moved < usual[row]
+        fitted = _fit_window(seen, known[found.other[row]], window % len(WINDOWS))
+        near[row] = fitted < usual[row]
     rows = np.flatnonzero(near)
     return list(zip(rows.tolist(), found.other[rows].tolist(), strict=True))
 
@@ -134,7 +123,7 @@ def _propose(grey: np.ndarray, known: np.ndarray, is_same: bool) -> Proposals:
 
 
 def _far(alike: np.ndarray) -> np.ndarray:
-    """Return the distance of thumbnails of unit length from their product."""
+    """Return distances of rows of unit length from their dot products."""
     return np.sqrt(np.maximum(0, 2 - 2 * alike))
 
 
@@ -157,8 +146,8 @@ def _averages(side: int, start: float, share: float) -> np.ndarray:
     return (np.maximum(overlap, 0) / step).astype(np.float32)
 
 
-def _move_window(one: np.ndarray, other: np.ndarray, window: int) -> float:
-    """Return how near a window of one photo comes to the other when it is moved.
+def _fit_window(one: np.ndarray, other: np.ndarray, window: int) -> float:
+    """Return the least distance of a window of one photo to the other photo.
 
     Position, height, width, brightness and contrast are fitted by least squares:
     B. D. Lucas and T. Kanade, "An iterative image registration technique with an
@@ -171,7 +160,7 @@ def _move_window(one: np.ndarray, other: np.ndarray, window: int) -> float:
     down, right = np.mgrid[:side, :side].astype(np.float32) + 0.5
     height, width, y, x = share, share, top * side, left * side
     nearest = 2.0
-    for _ in range(N_MOVES):
+    for _ in range(N_STEPS):
         places = [height * down + y - 0.5, width * right + x - 0.5]
         seen, dy, dx = (
             map_coordinates(image, places, order=1, mode="nearest")
@@ -180,7 +169,7 @@ def _move_window(one: np.ndarray, other: np.ndarray, window: int) -> float:
         nearest = min(nearest, _measure_distance(seen, wanted))
         columns = (dy * down, dy, dx * right, dx, seen, np.ones_like(seen))
         system = np.stack([column.reshape(-1) for column in columns], axis=1)
-        # Normal equations: much faster than the system itself, and precise enough
+        # Normal equations are much faster, and precise enough
         squares = system.T @ system + 1e-3 * np.eye(system.shape[1])
         step = np.linalg.solve(squares, system.T @ wanted.reshape(-1))
         contrast = step[4] if abs(step[4]) > 0.2 else 0.2

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from balancegan.data import duplicates
-from balancegan.data.duplicates import (
+from balancegan.quality import likeness
+from balancegan.quality.likeness import (
     NearSearch,
     make_thumbnails,
     measure_distances,
@@ -45,7 +45,7 @@ def test_pieces_change_nothing(monkeypatch):
 
     whole = look()
     assert whole[0].pairs == [(4, 77), (9, 88)]
-    monkeypatch.setattr("balancegan.data.values.VALUES_PER_PIECE", 20 * 17 * 3 * 7)
+    monkeypatch.setattr("balancegan.quality.likeness.VALUES_PER_PIECE", 20 * 17 * 3 * 7)
     assert look() == whole
 
 
@@ -84,8 +84,8 @@ def test_what_thumbnails_do_not_show_is_seen(rng):
 
 
 def test_samples_are_bounded_seeded_and_told(monkeypatch, rng):
-    monkeypatch.setattr(duplicates, "MOST_PAIRS", 20 * 60)
-    monkeypatch.setattr(duplicates, "MOST_COMPARED", 60)
+    monkeypatch.setattr(likeness, "MOST_PAIRS", 20 * 60)
+    monkeypatch.setattr(likeness, "MOST_COMPARED", 60)
     images = rng.random((100, 8, 8))
     images[50:] = images[:50] + 0.001
     one, again, other = (

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from balancegan.quality.nearness import (
+from balancegan.quality.class_likeness import (
     RealNeighbours,
     crop,
     nearest_earlier,
@@ -43,7 +43,7 @@ def test_ratios_of_real_images_are_those_of_images_held_out(images):
 
 def test_chunks_change_nothing(images, monkeypatch):
     whole = RealNeighbours(images)
-    monkeypatch.setattr("balancegan.quality.nearness.CHUNK", 7)
+    monkeypatch.setattr("balancegan.quality.class_likeness.CHUNK", 7)
     parts = RealNeighbours(images)
     np.testing.assert_allclose(parts.spacing, whole.spacing, rtol=1e-5)
     for found, expected in zip(parts.find(images), whole.find(images), strict=True):
@@ -112,7 +112,7 @@ def test_near_copies_in_the_real_images_hide_no_copy(share, rng):
 
 @pytest.mark.parametrize("chunk", [7, 512])
 def test_shifted_relit_and_noisy_copies_share_a_number(images, rng, monkeypatch, chunk):
-    monkeypatch.setattr("balancegan.quality.nearness.CHUNK", chunk)
+    monkeypatch.setattr("balancegan.quality.class_likeness.CHUNK", chunk)
     copies = [
         np.roll(images[3], 1, axis=0),
         0.4 * images[3] + 0.5,

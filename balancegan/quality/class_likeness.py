@@ -1,9 +1,8 @@
-"""How near images are to each other, whoever moved them by a pixel.
+"""How near images of a class are to each other, if shifted by up to a pixel.
 
 Distances are Euclidean, between images of at most 32 pixels a side, the least over
-shifts by a pixel; so a copy that was shifted, or given a little noise, stays near. They
-are measured in the distance from real images to their own nearest neighbours: what is
-near in a class of plain images is not in one of varied ones.
+shifts by a pixel; so a shifted or slightly noisy copy stays near. Near is relative to
+the distances between the real images of the class: see `likeness`.
 """
 
 import functools
@@ -14,22 +13,18 @@ import numpy as np
 from scipy.sparse.csgraph import connected_components
 
 from balancegan.images import typical_distance
+from balancegan.quality.likeness import NEAR
 
 LARGEST_SIDE = 32  # pixels; larger images are averaged down to it
 SHIFTS = tuple(itertools.product((-1, 0, 1), repeat=2))
-LEAST_SPACING = 0.1  # of the usual one: of nearly equal real images nothing is as near
-# of the typical distance between images of a class; of 160 real classes the usual
-# spacing is 0.20 to 0.68
-LEAST_USUAL = 0.15
-# Of the squared lengths, between images that are the same but for float32's rounding
-EQUAL = 1e-6
-MARGINS = 2  # pixels of a side that are left out
 CHUNK = 512  # images that are compared with all others at once
-# Of the typical distance of a class, whatever the brightness and contrast. Of six
-# exposures of a tile most are nearer; of the digit 1, 11 % (28x28) and 26 % (8x8)
-NEAR_COPY = 0.25
-LEAST_LENGTH = 1e-6  # of an image less its mean; a shorter one shows nothing
-MOST_OF_CLASS = 0.5  # in one group: a larger one is left alone
+LEAST_SPACING = 0.1  # of the usual one, or nothing is near two nearly equal images
+# of the typical distance; in 160 real classes the usual spacing is 0.20 to 0.68
+LEAST_USUAL = 0.15
+EQUAL = 1e-6  # of the squared lengths: what float32 rounds away
+MARGINS = 2  # pixels of a side that are left out
+LEAST_LENGTH = 1e-6  # of an image less its mean; a shorter one is constant
+MOST_OF_CLASS = 0.5  # in one group of near copies; a larger group is dissolved
 
 
 def shrink(images: np.ndarray) -> np.ndarray:
@@ -55,15 +50,13 @@ def shrink(images: np.ndarray) -> np.ndarray:
 
 
 def crop(images: np.ndarray, down: int = 0, right: int = 0) -> np.ndarray:
-    """Return the flattened inner part of images, moved by at most a pixel.
-
-    A pixel at each edge is left out, so that nothing has to be made up.
+    """Return the inner part of images, flattened: all but a pixel at each edge.
 
     Parameters
     ----------
     images : ndarray of shape (n, height, width, channels)
     down, right : int
-        From where it is taken: -1, 0 or 1 pixels off the middle.
+        Offset from the middle: -1, 0 or 1 pixels.
     """
     rows, columns = (
         slice(1 + by, side - 1 + by) if side > MARGINS else slice(None)
@@ -78,15 +71,14 @@ def squared_distances(
 ) -> np.ndarray:
     """Return the squared Euclidean distance of each row to each of the others.
 
-    By one matrix product in the rows' own precision. (scikit-learn's searches are more
-    exact than is needed here, and much slower for a batch of images.)
+    One matrix product in the rows' own precision: faster than scikit-learn's searches
+    for a batch of images, and exact enough here.
 
     Parameters
     ----------
-    rows : ndarray of shape (m, n_values), float
-    others : ndarray of shape (n, n_values), float
+    rows, others : ndarray of shape (m, n_values) and (n, n_values), float
     squares : ndarray of shape (n,) or None, default=None
-        `square_norms` of the others, where they are known.
+        `square_norms` of the others. None: computed.
 
     Returns
     -------
@@ -110,6 +102,15 @@ def square_norms(rows: np.ndarray) -> np.ndarray:
     return np.einsum("ij,ij->i", rows, rows)
 
 
+def _least_over_shifts(
+    images: np.ndarray, others: np.ndarray, squares: np.ndarray
+) -> np.ndarray:
+    """Return squared distances to others, cropped and with their `square_norms`."""
+    shifted = (crop(images, *shift) for shift in SHIFTS)
+    each = (squared_distances(rows, others, squares) for rows in shifted)
+    return functools.reduce(np.minimum, each)
+
+
 class RealNeighbours:
     """The real images of one class, to find the nearest of.
 
@@ -121,12 +122,11 @@ class RealNeighbours:
     Attributes
     ----------
     spacing : ndarray of shape (n,)
-        From each to its nearest other, its duplicates left out; at least a tenth of the
-        usual one. NaN where there is no other.
+        Distance of each to its nearest other, duplicates left out; at least a tenth of
+        the usual one. NaN where there is no other.
     usual : float
-        The median of `spacing`, and at least 0.15 of the typical distance between
-        images of the class: of many near copies the median is theirs. NaN where
-        there is no other.
+        The median of `spacing`, and at least 0.15 of the typical distance in the class,
+        or it may be that of near copies. NaN where there is no other.
     """
 
     def __init__(self, images: np.ndarray) -> None:
@@ -146,15 +146,8 @@ class RealNeighbours:
             self.spacing = np.maximum(self.spacing, LEAST_SPACING * self.usual)
             self.second_spacing = np.fmax(self.second_spacing, self.spacing)
 
-    def _find_usual(self) -> float:
-        known = self.spacing[np.isfinite(self.spacing)]
-        if not len(known):
-            return float("nan")
-        least = LEAST_USUAL * typical_distance(self.flat, self.flat)
-        return max(float(np.median(known)), least)
-
     def find(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return how far each image is from the nearest real one, and which that is.
+        """Return the distance of each image to the nearest real one, and its row.
 
         Parameters
         ----------
@@ -170,16 +163,16 @@ class RealNeighbours:
         rows = np.empty(len(images), dtype=int)
         for start in range(0, len(images), CHUNK):
             part = slice(start, start + CHUNK)
-            squared = self._least_over_shifts(images[part])
+            squared = _least_over_shifts(images[part], self.flat, self.squares)
             rows[part] = squared.argmin(axis=1)
             distances[part] = np.sqrt(squared.min(axis=1))
         return distances, rows
 
     def ratios_among(self) -> np.ndarray:
-        """Return of each real image what `find` and `spacing` say of synthetic ones.
+        """Return the distance of each real image to the nearest, by its spacing.
 
-        Its distance to the nearest other, by how far that one is from the rest: NaN
-        where there is no rest.
+        As if each were a synthetic image and the others real: what `find` says of it,
+        by how far the nearest is from the rest. NaN where there is no rest.
         """
         if len(self.flat) < 3:
             return np.full(len(self.flat), np.nan)
@@ -189,12 +182,19 @@ class RealNeighbours:
         )
         return self.spacing / rest
 
+    def _find_usual(self) -> float:
+        known = self.spacing[np.isfinite(self.spacing)]
+        if not len(known):
+            return float("nan")
+        least = LEAST_USUAL * typical_distance(self.flat, self.flat)
+        return max(float(np.median(known)), least)
+
     def _nearest_two(self, start: int) -> np.ndarray:
         """Return the nearest others of a chunk of images, two where there are."""
         images = self.images[start : start + CHUNK]
-        squared = self._least_over_shifts(images)
+        squared = _least_over_shifts(images, self.flat, self.squares)
         norms = self.squares[start : start + CHUNK, None] + self.squares
-        # Itself, and images that are there several times: no neighbours of each other
+        # Neither the image itself nor its duplicates are neighbours
         squared[squared <= EQUAL * norms] = np.inf
         squared[np.arange(len(images)), np.arange(len(images)) + start] = np.inf
         rows = np.argsort(squared, axis=1)[:, : min(2, len(self.flat) - 1)]
@@ -203,39 +203,16 @@ class RealNeighbours:
         near["distance"] = np.sqrt(np.take_along_axis(squared, rows, axis=1))
         return near
 
-    def _least_over_shifts(self, images: np.ndarray) -> np.ndarray:
-        """Return squared distances to every real image, the least over shifts."""
-        return least_over_shifts(images, self.flat, self.squares)
-
-
-def least_over_shifts(
-    images: np.ndarray, others: np.ndarray, squares: np.ndarray
-) -> np.ndarray:
-    """Return squared distances of images to others, the least over shifts by a pixel.
-
-    Parameters
-    ----------
-    images : ndarray of shape (m, height, width, channels)
-        As `shrink` returns them.
-    others : ndarray of shape (n, n_values)
-        As `crop` returns them.
-    squares : ndarray of shape (n,)
-        `square_norms` of the others.
-    """
-    moved = (crop(images, *shift) for shift in SHIFTS)
-    each = (squared_distances(rows, others, squares) for rows in moved)
-    return functools.reduce(np.minimum, each)
-
 
 def nearest_earlier(images: np.ndarray, earlier: np.ndarray) -> np.ndarray:
-    """Return how far each image is from the nearest of those before it.
+    """Return the distance of each image to the nearest of those before it.
 
     Parameters
     ----------
     images : ndarray of shape (m, n_values)
         Flattened, as `crop` returns them.
     earlier : ndarray of shape (n, n_values)
-        Those that came before all of them.
+        Images that came before all of them.
 
     Returns
     -------
@@ -260,7 +237,8 @@ def number_near_copies(images: np.ndarray) -> tuple[np.ndarray, bool]:
     """Return a number for each image of one class; near copies share it.
 
     Near copies are frames of one scene, exposures of one object, shifted or relit
-    copies. They are linked in chains: the first and the last need not be near.
+    copies: nearer than `NEAR` of the typical distance, brightness and contrast left
+    out. They are linked in chains: the first and the last need not be near.
 
     Parameters
     ----------
@@ -283,16 +261,19 @@ def number_near_copies(images: np.ndarray) -> tuple[np.ndarray, bool]:
     (array([0, 1, 2, 3, 1, 5]), False)
     """
     n = len(images)
-    if n < 3:  # nothing is usual
+    if n < 3:  # no distance is usual
         return np.arange(n), False
+    # Bring all to zero mean and unit length
     images = images - images.mean(axis=(1, 2, 3), keepdims=True)
     lengths = np.sqrt(square_norms(images.reshape(n, -1)))
     images /= np.maximum(lengths, LEAST_LENGTH)[:, None, None, None]
+
+    # Link near images, (n, n)
     flat = crop(images)
-    limit = (NEAR_COPY * typical_distance(flat, flat)) ** 2
+    limit = (NEAR * typical_distance(flat, flat)) ** 2
     squares = square_norms(flat)
     near = [
-        least_over_shifts(images[i : i + CHUNK], flat, squares) <= limit
+        _least_over_shifts(images[i : i + CHUNK], flat, squares) <= limit
         for i in range(0, n, CHUNK)
     ]
     _, found = connected_components(np.concatenate(near), directed=False)

@@ -1,51 +1,50 @@
-"""Images that occur more than once: equal value for value, or nearly.
+"""How alike images are: equal, near copies, or no nearer than images usually are.
 
-Nearly equal is measured against how near the images of the set usually are. Small
-copies (thumbnails) propose for each image the one that it is compared with; what counts
-are the distances of the images themselves.
+A distance means nothing by itself. Two images are near copies if they are nearer than
+``NEAR`` of a usual distance in the same set: that of an image to its tenth-nearest one,
+or that within its class (`class_likeness`). `photo_copies` finds mirrored, cropped and
+relit photos.
 """
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
-from math import isqrt
 
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from balancegan.data.values import pieces
 from balancegan.images import typical_distance
 
-# Nearly equal: as a share of the distance to the image's own tenth-nearest one, so that
-# a plain class (the digit 1), where all are near each other, raises no alarm
+# Share of a usual distance below which images are near copies. In a plain class (the
+# digit 1) all images are near each other, so the usual distance is local to it
 NEAR = 0.25
-NTH = 10
-# or of the median of those distances, for images with more than ten copies
-NEAR_ANYWHERE = 0.05
-# which is at least so much of the typical distance: where most images have more than
-# ten near copies, the median is theirs
-LEAST_USUAL = 0.6
-LEAST_IMAGES = 5  # different ones; with fewer nothing is usual
-# Beyond these a sample is looked at: some ten seconds of two cores, and 200 MB
+NTH = 10  # the usual distance is that to this neighbour
+# or share of the median of those distances, for images with more than ten copies; the
+# median is at least LEAST_TENTH of the typical distance, or it may be that of copies
+NEAR_ANYWHERE, LEAST_TENTH = 0.05, 0.6
+LEAST_IMAGES = 5  # different ones; with fewer there is no usual distance
+
+# Beyond these a sample is searched: about ten seconds on two cores, and 200 MB
 MOST_PAIRS = 600_000_000
 MOST_COMPARED = 100_000
 MOST_SPREAD = 256  # images that the typical distance is measured by
-THUMBNAIL_SIDE = 16
-THUMBNAIL_VALUES = 512
+THUMBNAIL_SIDE, THUMBNAIL_VALUES = 16, 512
+VALUES_PER_PIECE = 2**22  # held as floats at once
 
 
 def number_equal(*image_sets: np.ndarray) -> list[np.ndarray]:
-    """Give every image a number that equal images share.
+    """Return a number for each image; equal images share it.
 
     Parameters
     ----------
     *image_sets : ndarray of shape (n, ...)
-        Sets of images of one shape. Their dtypes may differ: values are compared.
+        Sets of images of one shape. Dtypes may differ: values are compared.
 
     Returns
     -------
     numbers : list of ndarray of shape (n,), int64
-        One array a set; the numbers count distinct images from 0 in the order in
-        which they appear.
+        One array a set; distinct images are counted from 0 in order of appearance.
 
     Examples
     --------
@@ -58,7 +57,7 @@ def number_equal(*image_sets: np.ndarray) -> list[np.ndarray]:
     numbers = []
     for images in image_sets:
         found: list[int] = []
-        for rows in pieces(len(images), images[:1].size):
+        for rows in _pieces(len(images), images[:1].size):
             block = images[rows].astype(dtype).reshape(len(images[rows]), -1)
             if dtype.kind == "f":
                 block += 0.0  # -0.0 becomes 0.0
@@ -69,19 +68,24 @@ def number_equal(*image_sets: np.ndarray) -> list[np.ndarray]:
     return numbers
 
 
+def _pieces(n_images: int, values_per_image: int) -> Iterator[slice]:
+    step = max(1, VALUES_PER_PIECE // max(1, values_per_image))
+    return (slice(start, start + step) for start in range(0, n_images, step))
+
+
 @dataclass(frozen=True)
 class NearPairs:
-    """Images that are nearly equal to another.
+    """Pairs of near copies.
 
     Attributes
     ----------
     pairs : list of (int, int)
-        Rows of nearly equal images. Within a set the smaller row comes first; of two
-        sets, the row of the training set.
+        Rows. Within a set the smaller row comes first; of two sets, the row of the
+        training set.
     n_sought, n_compared : int
         How many images were compared with how many.
     n_all_sought, n_all_compared : int
-        How many there were. Where these are more, samples were drawn at random.
+        How many there are. Where these are larger, samples were drawn at random.
     """
 
     pairs: list[tuple[int, int]]
@@ -92,24 +96,23 @@ class NearPairs:
 
 
 class NearSearch:
-    """Finds images that are nearly equal to one of a training set.
+    """Search for near copies of training images.
 
-    An image counts as nearly equal to its nearest training image if the distance
-    between them is below a quarter of that to its tenth-nearest one, or below a
-    twentieth of the median of the distances to the tenth-nearest, which is taken to be
-    0.6 of the typical distance between images at least. That finds images
-    that were saved anew, compressed, scaled and scaled back or given a little noise;
-    it does not find them when shifted, mirrored or much lighter.
+    An image is a near copy of its nearest training image if it is nearer than a quarter
+    of the distance to its tenth-nearest one, or than a twentieth of the median of these
+    distances. That finds images that were saved again, compressed, scaled and scaled
+    back or given a little noise, but not shifted, mirrored or much lighter ones.
+    Thumbnails propose the pairs; the images themselves decide.
 
     Parameters
     ----------
     images : ndarray of shape (n, height, width[, channels])
         Training images, of any range.
     rows : ndarray of shape (m,), int
-        Those to compare with: finite, all different, in order, at least five. Of more
-        than 100,000 a sample is taken.
+        Rows to compare with: finite, all different, sorted, at least five. Of more than
+        100,000 a sample is drawn.
     seed : int, default=0
-        Of the samples.
+        Seed of the samples.
 
     Examples
     --------
@@ -131,26 +134,28 @@ class NearSearch:
         spread = self.rows[np.linspace(0, len(self.rows) - 1, MOST_SPREAD, dtype=int)]
         sample = images[np.unique(spread)]
         of_values = np.sqrt(max(1, images[:1].size))
-        self.least_usual = LEAST_USUAL * typical_distance(sample, sample) / of_values
+        self.least_usual = LEAST_TENTH * typical_distance(sample, sample) / of_values
 
     def find_within(self) -> NearPairs:
-        """Return training images that are nearly equal to another.
+        """Return the near copies among the training images.
 
         Of more than 24,000 a sample is sought, as many as make 600 million pairs.
         """
         sought = self._sample(np.arange(len(self.rows)), MOST_PAIRS // len(self.rows))
         n_wanted = min(NTH + 1, len(self.rows))
         found = self._propose(self.thumbnails[sought], n_wanted)
-        # The image itself goes last and is cut off, or else the farthest is
+        # Move the image itself to the end, and cut it off
         order = np.argsort(found == sought[:, None], axis=1, kind="stable")
         found = np.take_along_axis(found, order, axis=1)[:, :-1]
         rows = self.rows[sought]
-        near = self._judge(self.images, rows, found)
+        near = self._are_near(self.images, rows, found)
         pairs = np.sort(np.stack([self.rows[found[near, 0]], rows[near]], axis=1))
         return self._result(pairs, len(sought), self.n_rows)
 
-    def find_across(self, images: np.ndarray, rows: np.ndarray) -> NearPairs:
-        """Return images of another set that are nearly equal to a training image.
+    def find_across(
+        self, images: np.ndarray, rows: np.ndarray, *, is_strict: bool = False
+    ) -> NearPairs:
+        """Return the images of another set that are near copies of a training image.
 
         Parameters
         ----------
@@ -158,12 +163,14 @@ class NearSearch:
             Of the same height, width and range as the training images.
         rows : ndarray of shape (l,), int
             Those to seek; a sample, if that makes more than 600 million pairs.
+        is_strict : bool, default=False
+            Whether only the limit of the whole set counts, and not that of each image.
         """
         sought = self._sample(rows, MOST_PAIRS // len(self.rows))
         if not len(sought):
             return self._result(np.empty((0, 2), int), 0, 0)
         found = self._propose(make_thumbnails(images, sought), min(NTH, len(self.rows)))
-        near = self._judge(images, sought, found)
+        near = self._are_near(images, sought, found, is_strict=is_strict)
         pairs = np.stack([self.rows[found[near, 0]], sought[near]], axis=1)
         return self._result(pairs, len(sought), len(rows))
 
@@ -173,16 +180,22 @@ class NearSearch:
             thumbnails, n_neighbors=n_wanted, return_distance=False
         )
 
-    def _judge(
-        self, images: np.ndarray, sought: np.ndarray, found: np.ndarray
+    def _are_near(
+        self,
+        images: np.ndarray,
+        sought: np.ndarray,
+        found: np.ndarray,
+        *,
+        is_strict: bool = False,
     ) -> np.ndarray:
-        """Return which images are nearly equal to the first of those found."""
+        """Return which images are near copies of the first of those found."""
         nearest, tenth = (
             measure_distances(images, sought, self.images, self.rows[column])
             for column in (found[:, 0], found[:, -1])
         )
         usual = max(float(np.median(tenth)), self.least_usual)
-        return (nearest < NEAR * tenth) | (nearest < NEAR_ANYWHERE * usual)
+        near = nearest < NEAR_ANYWHERE * usual
+        return near if is_strict else near | (nearest < NEAR * tenth)
 
     def _sample(self, rows: np.ndarray, most: int) -> np.ndarray:
         if len(rows) <= most:
@@ -195,13 +208,50 @@ class NearSearch:
         return NearPairs(unique, n_sought, len(self.rows), n_all, self.n_rows)
 
 
+def find_shared(
+    images: np.ndarray, known: np.ndarray, *, is_strict: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find the images that occur in another set, equal or as near copies.
+
+    Parameters
+    ----------
+    images, known : ndarray of shape (n, height, width[, channels])
+        Finite, of one height, width and range.
+    is_strict : bool, default=False
+        See :meth:`NearSearch.find_across`.
+
+    Returns
+    -------
+    equal, near : ndarray of shape (n,), bool
+        Which images equal one of `known`, and which of the remaining ones are near
+        copies: none where `known` has fewer than five different images.
+
+    Examples
+    --------
+    >>> known = np.random.default_rng(0).random((60, 8, 8))
+    >>> images = np.stack([known[3], known[4] + 0.01, 1 - known[5]])
+    >>> equal, near = find_shared(images, known)
+    >>> equal.tolist(), near.tolist()
+    ([True, False, False], [False, True, False])
+    """
+    theirs, ours = number_equal(known, images)
+    equal, near = np.isin(ours, theirs), np.zeros(len(images), dtype=bool)
+    first = np.unique(theirs, return_index=True)[1]
+    if len(first) >= LEAST_IMAGES and not equal.all():
+        search = NearSearch(known, np.sort(first))
+        rows = np.flatnonzero(~equal)
+        found = search.find_across(images, rows, is_strict=is_strict)
+        near[[row for _, row in found.pairs]] = True
+    return equal, near
+
+
 def make_thumbnails(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Scale images down by averaging blocks of pixels.
 
     Parameters
     ----------
-    images : ndarray of shape (n, height, width) or (n, height, width, channels)
-        Up to four channels are kept, of more the mean is taken.
+    images : ndarray of shape (n, height, width[, channels])
+        Up to four channels are kept; of more the mean is taken.
     rows : ndarray of shape (m,), int
         Those to scale.
 
@@ -216,34 +266,32 @@ def make_thumbnails(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
     (3, 256)
     """
     thumbnails = []
-    for part in pieces(len(rows), images[:1].size):
+    for part in _pieces(len(rows), images[:1].size):
         block = images[rows[part]].astype(np.float32)
         block = block.reshape(*block.shape[:3], -1)
         if block.shape[3] > 4:
             block = block.mean(axis=3, keepdims=True)
-        side = min(THUMBNAIL_SIDE, isqrt(THUMBNAIL_VALUES // block.shape[3]))
+        side = min(THUMBNAIL_SIDE, math.isqrt(THUMBNAIL_VALUES // block.shape[3]))
         for axis in (1, 2):
             block = _average_blocks(block, axis, side)
         thumbnails.append(block.reshape(len(block), -1))
     return np.concatenate(thumbnails)
 
 
+def _average_blocks(images: np.ndarray, axis: int, side: int) -> np.ndarray:
+    length = images.shape[axis]
+    side = min(side, length)
+    starts = np.arange(side) * length // side
+    shape = [1] * images.ndim
+    shape[axis] = side
+    widths = np.diff([*starts, length]).astype(np.float32)
+    return np.add.reduceat(images, starts, axis=axis) / widths.reshape(shape)
+
+
 def measure_distances(
     images: np.ndarray, rows: np.ndarray, others: np.ndarray, other_rows: np.ndarray
 ) -> np.ndarray:
-    """Return the root mean square difference of each image and its counterpart.
-
-    Parameters
-    ----------
-    images, others : ndarray of shape (n, ...)
-        Two sets, or the same, of images of one size.
-    rows, other_rows : ndarray of shape (m,), int
-        Which images of the first are compared with which of the second.
-
-    Returns
-    -------
-    distances : ndarray of shape (m,), float64
-        In the unit of the values.
+    """Return the root mean square difference of images and their counterparts.
 
     Examples
     --------
@@ -252,20 +300,9 @@ def measure_distances(
     array([3., 0.])
     """
     distances = np.empty(len(rows))
-    for part in pieces(len(rows), images[:1].size):
+    for part in _pieces(len(rows), images[:1].size):
         n = len(rows[part])
         one = images[rows[part]].reshape(n, -1).astype(np.float64)
         other = others[other_rows[part]].reshape(n, -1)
         distances[part] = np.sqrt(((one - other) ** 2).mean(axis=1))
     return distances
-
-
-def _average_blocks(images: np.ndarray, axis: int, side: int) -> np.ndarray:
-    length = images.shape[axis]
-    side = min(side, length)
-    starts = np.arange(side) * length // side
-    sums = np.add.reduceat(images, starts, axis=axis)
-    shape = [1] * images.ndim
-    shape[axis] = side
-    widths = np.diff([*starts, length]).astype(np.float32)
-    return sums / widths.reshape(shape)
