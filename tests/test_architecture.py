@@ -58,7 +58,7 @@ MAY_IMPORT = {
     "state": set(),
     "containers": {"errors", "pictures"},
     "versions": set(),
-    "data": {*BASICS, "containers", "targets"},
+    "data": {*BASICS, "containers", "quality", "targets"},
     "gan": BASICS,
     "targets": BASICS,
     "quality": {*BASICS, "gan"},
