@@ -90,7 +90,7 @@ def fitted(tiny_classes):
 def accepting(monkeypatch):
     """Judges that accept nearly everything: a GAN of two steps makes noise."""
     monkeypatch.setattr("balancegan.quality.screening.LEAST_ACCEPTED", 0.01)
-    for limit in ("COPY", "REPEATED"):
+    for limit in ("COPY", "NEAR"):
         monkeypatch.setattr(f"balancegan.quality.screening.{limit}", -1.0)
     accepts = "balancegan.quality.screening.Limits.reasons"
     monkeypatch.setattr(accepts, lambda self, figures: np.full(len(figures), ""))
@@ -189,7 +189,7 @@ def test_rejected_images_are_not_handed_out_in_silence(fitted, monkeypatch):
         return np.where(np.arange(len(figures)) < 300, "", "repeated")
 
     monkeypatch.setattr("balancegan.quality.screening.Limits.reasons", all_but_300)
-    for limit in ("COPY", "REPEATED"):
+    for limit in ("COPY", "NEAR"):
         monkeypatch.setattr(f"balancegan.quality.screening.{limit}", -1.0)
     fitted.set_params(gan_only=True)
     try:
