@@ -45,14 +45,8 @@ if TYPE_CHECKING:
 RUNGS = ((GAN, 8), (INTERPOLATED, 20), (COPIED, 1))
 GENERATED = (GAN, INTERPOLATED)
 NOTHING = pd.DataFrame(  # of which no image is made
-    {
-        "class": np.empty(0, object),
-        "number": np.empty(0, int),
-        "method": np.empty(0, str),
-        "weight": np.empty(0),
-        "probability": np.empty(0),
-    }
-)
+    columns=["class", "number", "method", "weight", "probability"]
+).astype({"number": int, "weight": float, "probability": float})
 
 
 @dataclass(frozen=True, eq=False)
