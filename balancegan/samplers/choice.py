@@ -1,11 +1,9 @@
 """Each class by the best way that it has images for: the GAN where it can learn.
 
-From the top: of several attributes real images recombined, where it can be seen that
-each attribute has pixels of its own; images of the GAN; where too few of them are good
-enough, images of the GAN between real ones; copies of real images. Images that the GAN
-makes are looked at, and in part rejected; they are few among all (`gan_share`),
-and what is missing beyond are copies, too. What was done is said of every image, in
-words that users see.
+From the top: real images recombined, where each of several attributes has pixels of its
+own; images of the GAN; images between real ones; copies of real images. Images of the
+GAN are screened, and limited to a share of each class (`gan_share`); copies fill up the
+rest. Every added image says how it was made.
 """
 
 from collections.abc import Mapping, Sequence
@@ -46,7 +44,7 @@ RUNGS = ((GAN, 8), (INTERPOLATED, 20), (COPIED, 1))
 GENERATED = (GAN, INTERPOLATED)
 NOTHING = pd.DataFrame(  # of which no image is made
     columns=["class", "number", "method", "weight", "probability"]
-).astype({"number": int, "weight": float, "probability": float})
+).astype({"number": int, "method": str, "weight": float, "probability": float})
 
 
 @dataclass(frozen=True, eq=False)
