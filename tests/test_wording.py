@@ -71,7 +71,6 @@ UNFINISHED = {
     "shared modules",
     "tests",
     "help texts",
-    "benchmarks",
 }
 # Laboratory notes and the change log quote the names of their time
 DOCUMENTS = [
