@@ -124,13 +124,12 @@ ALONE = [
     "downstream.transformations",
     "evaluation.metrics",
     "evaluation.labelling",
-    "evaluation.threads",
     "cli.option_types",
 ]
 ONLY_IN = {
     "tensorflow": {
         "data.records",
-        "evaluation.threads",
+        "evaluation.trials",
         "gan.conditional_gan",
         "gan.feeding",
         "gan.layers",

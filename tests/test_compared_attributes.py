@@ -145,7 +145,7 @@ def test_samplers_that_take_columns_get_them_by_name():
     ("in_columns", "change", "message"),
     [
         (True, lambda y: y.replace("bag", "hat"), "unknown {'garment': \\['hat'\\]}"),
-        (True, lambda y: y["garment"], "of the attributes .*'light'\\] were"),
+        (True, lambda y: y["garment"], "attributes must be .*'light'\\]"),
         (False, lambda y: y + 4, "unknown \\[4, 5, 6, 7\\]"),
         (False, lambda y: np.zeros_like(y), "missing \\['boot'\\]"),
         (True, lambda y: y.assign(garment="bag"), "missing \\['boot'\\]"),
@@ -268,10 +268,10 @@ def test_classes_that_are_weighted_by_name_only_cannot_weigh_combinations():
     ("how", "message"),
     [
         ({"class_attribute": "colour"}, "one of the attributes.*garment.*'colour'"),
-        ({"y_test": Y_TEST["garment"]}, "attributes .* were expected"),
+        ({"y_test": Y_TEST["garment"]}, "attributes must be"),
         (
             {"y_test": Y_TEST.rename(columns={"light": "hour"})},
-            "'light'\\] were.*'hour'",
+            "must be .*'light'.*'hour'",
         ),
         ({"y_test": Y_TEST.replace("day", "dusk")}, "lacks: {'light': \\['dusk'\\]}"),
     ],

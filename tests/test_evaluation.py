@@ -53,8 +53,8 @@ class Appends:
         return np.concatenate([X, self.images]), np.concatenate([y, self.labels])
 
 
-class AppendsAgain(Appends):
-    """One that says that its rows are real images again."""
+class AppendsCopies(Appends):
+    """A sampler that declares its rows copies."""
 
     def fit_resample(self, X, y):
         self.method_ = np.repeat(["real", "copied"], [len(X), len(self.images)])
@@ -79,9 +79,12 @@ def runs_of(result):
     return [{k: v for k, v in run.items() if k != "seconds"} for run in result.runs]
 
 
-def test_of_real_images_again_nothing_is_asked():
+def test_copies_are_not_measured():
     again = X_TRAIN[60:], Y_TRAIN[60:]
-    methods = [Method("copies", Appends(*again)), Method("again", AppendsAgain(*again))]
+    methods = [
+        Method("copies", Appends(*again)),
+        Method("again", AppendsCopies(*again)),
+    ]
     result = compare_given(methods, seeds=1)
     copies, said = (run for run in result.runs if run["method"] != "none")
     assert (copies["added"]["n"], copies["added"]["n_equal_train"]) == (6, 6)
@@ -383,7 +386,7 @@ def test_other_data_or_settings_find_nothing_in_the_cache(tmp_path):
 
 
 def test_what_took_long_to_sample_is_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr(runcache, "LONG", 1e-9)
+    monkeypatch.setattr(runcache, "SLOW_SECONDS", 1e-9)
     sampler = CountsDown()
     methods = [Method("plain", sampler), Method("weighted", sampler, weighted=True)]
     from balancegan.evaluation import trials
@@ -414,7 +417,7 @@ def test_what_took_long_to_sample_is_kept(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[3]", b"\xff\xfe", b"PK\x03\x04cut"])
 def test_damaged_entries_are_made_again(tmp_path, monkeypatch, content):
-    monkeypatch.setattr(runcache, "LONG", 1e-9)
+    monkeypatch.setattr(runcache, "SLOW_SECONDS", 1e-9)
     CountsDown.left = 2
     ask = partial(compare_given, [Method("plain", CountsDown())], seeds=1)
     first = ask(cache_dir=tmp_path)
@@ -433,7 +436,7 @@ def test_what_cannot_be_told_apart_is_not_cached(tmp_path):
         compare_given(methods, seeds=1, cache_dir=tmp_path)
     compare_given(methods, seeds=1)
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match="no folder"):
+    with pytest.raises(DataError, match="not a usable folder"):
         compare_given(["none"], seeds=1, cache_dir=tmp_path / "file" / "x")
 
 
@@ -580,7 +583,7 @@ def test_bad_input_is_refused(changes, message):
         compare_given(**{"methods": ["none"], "seeds": 1, **changes})
 
 
-def test_the_generator_of_the_package_is_an_method():
+def test_the_generator_of_the_package_is_a_method():
     from balancegan import ConditionalGANAugmenter
 
     # Of copies of real images nothing would be asked

@@ -68,11 +68,11 @@ class SaysWhatItDoes:
         return np.concatenate([X, 255 - X[:2], X[:3]]), np.concatenate([y, y[:5]])
 
 
-def test_real_images_again_are_told_apart_where_the_sampler_tells():
+def test_copies_that_the_sampler_declares_are_told_apart():
     resampled = resample(SaysWhatItDoes(), IMAGES, CLASS_INDICES, LABELLING, seed=0)
     n = len(IMAGES)
     assert resampled.is_new.tolist() == [False] * n + [True] * 5
-    assert resampled.is_again.tolist() == [False] * (n + 2) + [True] * 3
+    assert resampled.is_copy.tolist() == [False] * (n + 2) + [True] * 3
 
 
 def test_seeds_reach_samplers_inside_a_pipeline():
@@ -98,11 +98,11 @@ def test_other_samplers_get_images_as_they_are():
         (lambda X, y: (X, y[:-1]), "and n labels"),
         (lambda X, y: (X, np.where(y == "bag", "hat", y)), "unknown.*hat.*bag"),
         (lambda X, y: (X[y != "shirt"], y[y != "shirt"]), "missing.*shirt"),
-        (lambda X, y: (X * np.nan, y), "not finite"),
+        (lambda X, y: (X * np.nan, y), "NaN or infinity"),
         (lambda X, y: (X + 300.0 * (X.max() == X), y), "values in 0 to 255.*to 55"),
         (lambda X, y: (X - 300.0 * (X.min() == X), y), "values in 0 to 255.*from -3"),
-        (lambda X, y: (X.astype(str), y), "images of numbers"),
-        (lambda X, y: (X[:0], y[:0]), "one at least|missing"),
+        (lambda X, y: (X.astype(str), y), "image of numbers"),
+        (lambda X, y: (X[:0], y[:0]), "at least one|missing"),
     ],
 )
 def test_what_is_no_labelled_set_is_refused(change, message):

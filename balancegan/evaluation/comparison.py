@@ -1,8 +1,6 @@
-"""The comparison: methods times splits times seeds, all on equal terms.
+"""The comparison of methods: every method on every split, with every seed.
 
-Every method sees the same splits, seeds, classifier and number of optimiser steps. A
-test image reaches nothing that learns or selects: samplers and classifiers are given
-the training part of their split alone (`trials`).
+Samplers and classifiers get the training part of a split only, see :mod:`.trials`.
 """
 
 import platform
@@ -66,75 +64,66 @@ def compare(
     verbose: int = 1,
     data_name: str | None = None,
 ) -> EvaluationResult:
-    """Find out on real held-out images which way of dealing with imbalance is best.
+    """Measure on real held-out images which method improves a classifier most.
 
-    Each method resamples the training part, a classifier learns from the result, always
-    for the same number of steps, and is judged by the test part. Once for each seed,
-    and for each fold where there is no test part.
+    Each method resamples the training part, and a classifier learns from the result
+    and is tested; once per seed, and per fold if there is no test part. All methods
+    get the same splits, seeds, classifier and number of training steps.
 
     Parameters
     ----------
     methods : iterable of str or Method, mapping of str to sampler, or None
-        The methods, see :class:`balancegan.evaluation.Method`; "none" is added where it
-        is missing. None: all that are built in but "cgan+augment+mixup", and with a
-        scikit-learn classifier without mixup, which it cannot learn from. What is no
-        baseline gets a verdict.
+        See :class:`balancegan.evaluation.Method`; "none" is added. None: all built-in
+        methods except "cgan+augment+mixup", and with a scikit-learn classifier those
+        without mixup. Every method that is not a baseline gets a verdict.
     X_train : array-like of shape (n, height, width[, channels]) or (n, n_values)
         Real images, imbalanced.
     y_train : array-like of shape (n,) or (n, n_attributes), or DataFrame
-        Their labels. Of several attributes, see
-        :meth:`balancegan.ConditionalGANAugmenter.fit`, classifiers learn one, what is
-        balanced are the combinations, and methods are told apart by the accuracy of
-        combinations: the mean over those that the test part has. Samplers other than
-        ours get a number for each combination as `y`.
+        Their labels. With several attributes, see
+        :meth:`balancegan.ConditionalGANAugmenter.fit`, classifiers learn one, methods
+        balance the combinations, and the mean accuracy over the tested combinations
+        ranks the methods. Samplers of other packages get a number per combination.
     X_test, y_test : array-like, default=None
-        Real images that nothing may learn from, of the same classes; their combinations
-        may be others. None: `cv` folds of the training part take turns.
-    classifier : estimator, callable or None, default=None
-        A scikit-learn classifier, which gets flattened images in [-1, 1]; or a function
-        (image_shape, n_classes) to a Keras model of logits or probabilities, called
-        with Keras's default settings; or a trained Keras model, or the path of one (a
-        .keras file), of which the last layer learns: the last layer of a model with
-        another number of outputs is replaced. None: a small convolutional network, for
-        images with a side of more than 64 pixels a residual one.
+        Real images to test with, of the same classes. None: `cv` folds.
+    classifier : estimator, callable, Keras model, path, name or None, default=None
+        A scikit-learn classifier, which gets flattened images in [-1, 1]; a function
+        (image_shape, n_classes) to a Keras model; a trained Keras model or its .keras
+        file, of which the last layer learns (and is replaced if the number of outputs
+        differs); or "network", "residual" or "linear". None: a small convolutional
+        network, for images with a side of more than 64 pixels a residual one.
     fine_tune : bool, default=False
         Train all layers of a trained model, not only the last.
     classifier_steps : int or None, default=None
-        Optimiser steps of networks, of 128 images each, 32 where images have a side of
-        more than 64 pixels. None: 1,000. Fewer are quicker and
-        favour methods that show the classifier rare classes early.
+        Training steps of networks, of 128 images each, or of 32 images with a side of
+        more than 64 pixels. None: 1,000. Fewer favour methods that oversample.
     seeds : int or sequence of int, default=3
-        The seeds, or how many. On one test part intervals are over seeds: more seeds
-        narrow them, and with one there is no verdict. On folds the seeds of a fold are
-        averaged, and one is enough.
+        The seeds, or their number. On one test part intervals are over seeds, so more
+        seeds narrow them, and with one there is no verdict. On folds one is enough.
     cv : int or None, default=None
-        Number of stratified folds, which intervals are over then. None: five, where
-        there is no test part.
+        Number of stratified folds; intervals are over folds then. None: five, if there
+        is no test part.
     groups : array-like of shape (n,), default=None
-        The photo, sign or patient that each training image shows: those of one group
-        are never on both sides of a fold.
+        The photo or patient of each training image. Images of a group are never on
+        both sides of a fold.
     class_attribute : str or None, default=None
-        The attribute that classifiers learn; an array's are called "0", "1", ... None:
-        the first.
+        The attribute that classifiers learn; those of an array are called "0", "1",
+        ... None: the first.
     image_shape, value_range : default=None
         See :func:`balancegan.images.find_format`.
     class_names : sequence of str, default=None
-        What the sorted classes are called in tables. None: their labels.
+        Names of the sorted classes in tables. None: their labels.
     n_jobs : int or None, default=None
-        Trials side by side, by joblib; what is found does not depend on it, where the
-        layers of networks of your own have names of their own. Each process has as
-        many threads as this one: with many processes it is quicker to allow one, by
-        TF_NUM_INTRAOP_THREADS=1 in the environment. None: one trial, or as
+        Trials that joblib runs in parallel; the result does not depend on it. With
+        many processes, set TF_NUM_INTRAOP_THREADS=1. None: one, or as
         `joblib.parallel_config` says.
     cache_dir : path-like or None, default=None
-        A folder in which finished runs are kept, and resampled sets that took ten
-        seconds to make: an interrupted comparison goes on where it stopped, and one
-        with more methods or another classifier makes no image again. None: nothing is
-        kept.
+        A folder for finished runs and slow resampled sets: an interrupted comparison
+        resumes, and one with more methods or another classifier reuses the images.
+        None: no cache.
     verbose : int, default=1
-        Whether progress is shown on stderr.
+        Whether to show progress on stderr.
     data_name : str or None, default=None
-        What reports call the images. None: they do not name them.
+        Name of the data in reports.
 
     Returns
     -------
@@ -143,7 +132,7 @@ def compare(
     Raises
     ------
     DataError
-        If images, labels, methods, seeds or folds cannot be used.
+        If images, labels, methods, classifier, seeds or folds cannot be used.
 
     Examples
     --------
@@ -181,7 +170,7 @@ def compare(
     n_steps = N_STEPS if classifier_steps is None else classifier_steps
     _check_classifier(classifier, n_steps, known, image_format, labelling)
     names = _check_names(class_names, labelling.classes)
-    # Here, so that it is done once and not by every process that is sent a split
+    # Find leaks once, not in every process
     leaks = [asdict(split.leaks) for split in splits]
     runner = TrialRunner(
         splits, labelling, names, image_format, classifier, n_steps, RunCache(cache_dir)
@@ -222,14 +211,14 @@ def _plan_trials(methods: list[Method], n_splits: int, seeds: list[int]) -> list
         for seed in seeds
         for sharing in _by_sampler(methods)
     ]
-    # The longest first, so that no worker is left with one of them at the end
+    # Start the longest first, so that workers finish at about the same time
     return sorted(trials, key=lambda trial: trial.methods[0].baseline)
 
 
 def _run_all(
     runner: TrialRunner, trials: list[Trial], n_jobs: int | None, *, visible: bool
 ) -> list[dict[str, Any]]:
-    """Return the runs of all trials, in the order in which they come in."""
+    """Return the runs of all trials, in the order in which they finish."""
     runs: list[dict[str, Any]] = []
     time_left = TimeLeft((t.methods[0].name for t in trials), effective_n_jobs(n_jobs))
     total = sum(len(trial.methods) for trial in trials)
@@ -254,7 +243,7 @@ def _check_classifier(
     image_format: ImageFormat,
     labelling: Labelling,
 ) -> None:
-    """Refuse what no method could be judged by, before any GAN is trained."""
+    """Raise errors of the classifier before any GAN is trained."""
     if n_steps < 1:
         raise DataError(
             f"classifier_steps must be 1 or more, or None. Received: {n_steps}."
@@ -274,8 +263,8 @@ def _check_names(names: Sequence[str] | None, classes: np.ndarray) -> list[str]:
     found = [str(name) for name in (classes.tolist() if names is None else names)]
     if len(found) != len(classes) or len(set(found)) < len(found):
         raise DataError(
-            f"class_names must be a name of its own for each of {len(classes)} classes."
-            f" Received: {found}."
+            f"class_names must be different names for {len(classes)} classes. "
+            f"Received: {found}."
         )
     return found
 
@@ -285,8 +274,8 @@ def _check_seeds(seeds: int | Sequence[int]) -> list[int]:
     found = [int(seed) for seed in several]  # type: ignore[union-attr]
     if not found or len(set(found)) < len(found) or min(found) < 0:
         raise DataError(
-            "seeds must be a positive number of seeds, or different seeds of 0 or "
-            f"more. Received: seeds={seeds!r}."
+            "seeds must be a positive number of seeds, or different seeds of at least "
+            f"0. Received: seeds={seeds!r}."
         )
     return found
 
@@ -337,7 +326,7 @@ def describe(thing: Any) -> str | None:
 
 
 def _by_sampler(methods: list[Method]) -> list[list[Method]]:
-    """Put methods with the same sampler together: what it makes is made once."""
+    """Group methods with the same sampler: it resamples once for all of them."""
     together: dict[int, list[Method]] = {}
     for method in methods:
         together.setdefault(id(method.sampler), []).append(method)

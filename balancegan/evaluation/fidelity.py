@@ -1,8 +1,7 @@
-"""How near synthetic images of a class come to real ones that nothing has seen.
+"""Fidelity: how similar synthetic images of a class are to held-out real ones.
 
-Each function compares two sets of images, or of their features, of one class;
-:class:`FidelityMeter` puts them together. Features come from a classifier of the
-user's own training part, so that figures compare methods on one set, not sets.
+Features come from a classifier of the training part, so the metrics compare methods on
+one data set, not data sets.
 """
 
 from typing import Any
@@ -20,7 +19,7 @@ FEWEST_IMAGES = 2 * NEIGHBOURS  # of a class, on either side, to say anything ab
 
 
 def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
-    """Return Fréchet's distance between Gaussians fitted to two sets of features.
+    """Return the Fréchet distance between Gaussians fitted to two sets of features.
 
     Dowson and Landau 1982, https://doi.org/10.1016/0047-259X(82)90077-X, equation 4;
     within one class it is the intra-class distance of conditional GANs (Miyato and
@@ -29,13 +28,8 @@ def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
     Parameters
     ----------
     first, second : ndarray of shape (n, n_features)
-        Two rows at least. The distance is the larger, the fewer rows there are:
-        compare sets of the same sizes only.
-
-    Returns
-    -------
-    distance : float
-        0: the same mean and covariance.
+        At least two rows. The distance grows with fewer rows, so compare sets of the
+        same sizes only.
 
     Examples
     --------
@@ -53,7 +47,7 @@ def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
 def density_and_coverage(
     real: np.ndarray, synthetic: np.ndarray
 ) -> tuple[float, float]:
-    """Return how densely synthetic images lie among real ones, and how many they reach.
+    """Return the density and the coverage of synthetic images among real ones.
 
     Naeem et al. 2020, https://arxiv.org/abs/2002.09797, equations 5 and 6, with five
     neighbours.
@@ -61,15 +55,15 @@ def density_and_coverage(
     Parameters
     ----------
     real, synthetic : ndarray of shape (n, n_features)
-        Six real rows at least.
+        At least six real rows.
 
     Returns
     -------
     density : float
-        About 1 for images like real ones; more where they crowd among typical ones.
+        About 1 for images like real ones; more if they are too typical.
     coverage : float
-        Share of real images that have a synthetic one nearer than their fifth
-        neighbour. 1 - 2**-5 is expected of as many images like real ones.
+        Share of real images with a synthetic one closer than their fifth neighbour;
+        1 - 2**-5 is expected for as many images like real ones.
 
     Examples
     --------
@@ -92,19 +86,7 @@ def density_and_coverage(
 def nearest_distances(
     images: np.ndarray, others: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return how far each image is from the nearest of others, and which that is.
-
-    Parameters
-    ----------
-    images, others : ndarray of shape (n, ...)
-        Of the same shape but for their number.
-
-    Returns
-    -------
-    distances : ndarray of shape (n,)
-        Euclidean, over all pixels.
-    rows : ndarray of shape (n,), int
-        Of `others`.
+    """Return each image's Euclidean distance to the nearest of others, and its row.
 
     Examples
     --------
@@ -120,11 +102,10 @@ def nearest_distances(
 def share_of_near_copies(
     synthetic: np.ndarray, training: np.ndarray, held_out: np.ndarray
 ) -> float:
-    """Return the share of synthetic images that lie unusually near a training image.
+    """Return the share of synthetic images that are too close to a training image.
 
-    Unusually near: nearer than 95 % of the held-out images do, those left out that
-    are in the training part. A generator that has learned the class by heart has far
-    more of them than 0.05.
+    Too close: closer than 95 % of the held-out images that are not in the training
+    part. A generator that memorised the class has a share far above 0.05.
 
     Parameters
     ----------
@@ -134,7 +115,7 @@ def share_of_near_copies(
     Returns
     -------
     share : float
-        NaN where all held-out images are in the training part.
+        NaN if all held-out images are in the training part.
 
     Examples
     --------
@@ -154,13 +135,10 @@ def share_of_near_copies(
 class FidelityMeter:
     """Measures the synthetic images of each class against held-out real ones.
 
-    The held-out images are looked at only; the judge has learned from the training
-    part alone.
-
     Parameters
     ----------
     judge : Judge
-        Trained on the training part.
+        Trained on the training part alone.
     training, held_out : tuple of ndarray
         Images, in the user's layout and range, and their class indices.
     """
@@ -176,23 +154,23 @@ class FidelityMeter:
         self.held_out_agrees = logits.argmax(axis=1) == held_out[1]
 
     def measure(self, images: np.ndarray, class_index: int) -> dict[str, Any] | None:
-        """Return the figures of one class.
+        """Return the fidelity of the synthetic images of one class.
 
         Parameters
         ----------
         images : ndarray of shape (n, ...)
             Synthetic images, in the user's layout and range.
         class_index : int
-            The class that they were asked for.
+            Their class.
 
         Returns
         -------
-        figures : dict or None
+        metrics : dict or None
             "agreement" and "real_agreement" (the share of synthetic, and of held-out
-            images, that the judge puts in the class), "frechet_distance", "density",
-            "coverage", "diversity" (see
-            :func:`balancegan.gan.quality.diversity_ratio`) and "near_copies". None:
-            fewer than ten images on one side.
+            images, that the judge assigns to the class), "frechet_distance",
+            "density", "coverage", "diversity" (see
+            :func:`balancegan.gan.quality.diversity_ratio`) and "near_copies". None
+            with fewer than ten images on one side.
         """
         of_class = self.held_out[1] == class_index
         real = self.held_out[0][of_class]

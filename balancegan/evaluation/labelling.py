@@ -1,8 +1,8 @@
-"""What classifiers learn and what methods balance, as numbers.
+"""Labels as numbers: what classifiers learn, and what methods balance.
 
-With one label an image both are the label. With several attributes a classifier learns
-one of them, and what is balanced are the combinations: a class index is that of
-`balancegan.attributes`, the place of a combination among all.
+With one label per image, both are the label. With several attributes, a classifier
+learns one of them, and methods balance their combinations: a class index is then the
+number of a combination, as in :mod:`balancegan.attributes`.
 """
 
 from collections.abc import Sequence
@@ -20,14 +20,14 @@ from balancegan.targets import as_numpy, read_attributes
 
 @dataclass(frozen=True, eq=False)
 class Labelling:
-    """The attributes of the images of a comparison, and which of them is learned.
+    """The attributes of the images, and which of them classifiers learn.
 
     Parameters
     ----------
     attributes : Attributes
-        All of them, a single label among them.
-    position : int
-        The place of the one that classifiers learn.
+        All attributes; a single label is one.
+    position : int, default=0
+        Position of the attribute that classifiers learn.
     """
 
     attributes: Attributes
@@ -35,7 +35,7 @@ class Labelling:
 
     @property
     def classes(self) -> np.ndarray:
-        """The sorted values that classifiers tell apart."""
+        """The sorted values of the learned attribute."""
         return self.attributes.values[self.position]
 
     @property
@@ -44,23 +44,16 @@ class Labelling:
         return len(self.attributes.names) > 1
 
     def learned(self, class_indices: np.ndarray) -> np.ndarray:
-        """Return the place among `classes` that class indices stand for."""
+        """Return the positions in `classes` of class indices."""
         return np.asarray(unravel(class_indices, self.attributes.sizes)[self.position])
 
     def number(self, y: Any, n_images: int) -> np.ndarray:
-        """Return the class indices of other labels of the same attributes.
-
-        Parameters
-        ----------
-        y : array-like or DataFrame
-            As those that the labelling was learned from.
-        n_images : int
-            How many there must be.
+        """Return the class indices of labels of a test part.
 
         Raises
         ------
         DataError
-            If they are of other attributes, or have values that are not known.
+            If attributes differ, or values are unknown.
         """
         labels = self._in_order(_read(y, n_images))
         unknown = self._find_unknown(labels)
@@ -73,14 +66,8 @@ class Labelling:
     def as_given(self, class_indices: np.ndarray, *, in_columns: bool) -> Any:
         """Return labels for a sampler.
 
-        Parameters
-        ----------
-        class_indices : ndarray of shape (n,), int
-            Of the training part.
-        in_columns : bool
-            Whether the sampler takes a column for each attribute: then a DataFrame.
-            Else, of several attributes, it gets the class indices themselves, so that
-            what it balances are the combinations.
+        Several attributes are a DataFrame if the sampler takes them `in_columns`, else
+        the class indices, so that it balances combinations.
         """
         columns = self.attributes.columns(class_indices)
         if not self.has_combinations:
@@ -90,12 +77,12 @@ class Labelling:
         return pd.DataFrame(dict(zip(self.attributes.names, columns, strict=True)))
 
     def from_given(self, y: Any, *, in_columns: bool) -> np.ndarray:
-        """Return the class indices of labels that came back from a sampler.
+        """Return the class indices of labels that a sampler returned.
 
         Raises
         ------
         DataError
-            If there are others than those that it was given, or none of a class.
+            If classes are unknown or missing.
         """
         attributes = self.attributes
         if self.has_combinations and not in_columns:
@@ -109,16 +96,13 @@ class Labelling:
         missing = np.setdiff1d(self.classes, labels.columns[self.position]).tolist()
         if unknown or missing:
             raise DataError(
-                "images of exactly the classes that it was given were expected. "
+                "it must return images of exactly the classes that it was given. "
                 f"Received: unknown {unknown}, missing {missing}."
             )
         return attributes.indices(labels)
 
     def _in_order(self, labels: Labels) -> Labels:
-        """Return labels with their columns in the order of the attributes, by name.
-
-        Those of an array have no names, and their order is right.
-        """
+        """Return labels with columns ordered by name; those of an array are ordered."""
         own = self.attributes.names
         if labels.names == own:
             return labels
@@ -129,12 +113,11 @@ class Labelling:
         if len(labels.names) == len(own) and unnamed in (own, labels.names):
             return labels
         raise DataError(
-            f"labels of the attributes {list(own)} were expected. Received: those of "
-            f"{list(labels.names)}."
+            f"The attributes must be {list(own)}. Received: {list(labels.names)}."
         )
 
     def _find_unknown(self, labels: Labels) -> Any:
-        """Return the values that are not known: a list, or one for each attribute."""
+        """Return unknown values: a list, or with several attributes one for each."""
         unknown = {
             name: np.setdiff1d(column, values).tolist()
             for name, values, column in zip(
@@ -149,24 +132,16 @@ class Labelling:
         return {name: values for name, values in unknown.items() if values}
 
     def name(self, class_index: int, class_names: Sequence[str]) -> str:
-        """Return what a class index is called: its values, with commas between.
-
-        Parameters
-        ----------
-        class_index : int
-            Of a combination.
-        class_names : sequence of str
-            What the values in `classes` are called.
-        """
+        """Return the name of a class index: its values, separated by commas."""
         columns = self.attributes.columns(np.array([class_index]))
         values = [str(column.tolist()[0]) for column in columns]
         values[self.position] = class_names[int(self.learned(np.array(class_index)))]
         return ", ".join(values)
 
     def name_values(self, values: Sequence[Any], class_names: Sequence[str]) -> str:
-        """Return what a class is called that a sampler speaks of by its values.
+        """Return the name of the class that a sampler reports by its values.
 
-        Those of some attributes only, where it balances these alone, are as they are.
+        There are fewer values if it balances some of the attributes only.
         """
         if len(values) < len(self.attributes.names):
             return ", ".join(map(str, values))
@@ -178,21 +153,16 @@ class Labelling:
 def learn_labels(
     y: Any, n_images: int, class_attribute: str | None = None
 ) -> tuple[Labelling, np.ndarray]:
-    """Return what labels say, and the class index of each image.
+    """Return the labelling, and the class index of each image.
 
     Parameters
     ----------
     y : array-like of shape (n,) or (n, n_attributes), or DataFrame
         Labels of the training part.
     n_images : int
-        How many there must be.
+        Number of images.
     class_attribute : str or None, default=None
         The attribute that classifiers learn. None: the first.
-
-    Raises
-    ------
-    DataError
-        If they cannot be used.
 
     Examples
     --------
@@ -221,7 +191,7 @@ def _read(y: Any, n_images: int) -> Labels:
             kinds = sorted({type(value).__name__ for value in given.ravel().tolist()})
             if given.dtype == object and len(kinds) > 1:
                 raise DataError(
-                    "Labels must be of one kind, to be sorted. Received: "
+                    "Labels must be of one kind, so that they can be sorted. Received: "
                     f"{', '.join(kinds)}."
                 )
             check_classification_targets(given)
@@ -229,7 +199,7 @@ def _read(y: Any, n_images: int) -> Labels:
     if np.shape(labels.columns[0]) != (n_images,):
         raise DataError(
             f"There must be one label for each of {n_images} images, or a column for "
-            "each attribute (in a DataFrame, where all values are of two numbers). "
+            "each attribute (a DataFrame if all attributes have two numbers). "
             f"Received: labels of shape {np.shape(y)}."
         )
     return labels

@@ -1,8 +1,7 @@
-"""The methods of a comparison: ways of dealing with imbalance, each with a name.
+"""The methods of a comparison: ways to handle imbalance, each with a name.
 
-A method is anything with ``fit_resample``, or nothing at all, and what is done to the
-images while the classifier learns. The cheap ones are baselines: what a generator's
-images have to beat.
+A method is a sampler, or none, and what is done to images during training. Baselines
+are the simple methods that the other ones are compared with.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -23,25 +22,24 @@ SMOTE_NEIGHBOURS = 5
 
 @dataclass(frozen=True)
 class Method:
-    """One way of dealing with imbalance.
+    """A way to handle imbalance.
 
     Parameters
     ----------
     name : str
-        What it is called in tables.
+        Its name in tables.
     sampler : object or None, default=None
-        Has ``fit_resample(X, y)``. It is given the images as they are, unless it is an
-        estimator whose scikit-learn tags say that it takes two dimensions: then
-        flattened. None: the training part as it is.
+        Has ``fit_resample(X, y)``. Estimators whose scikit-learn tags say that they
+        take two dimensions get flattened images. None: the training part is unchanged.
     transform : callable or None, default=None
-        Changes images at random each time the classifier sees them: (images in
-        [-1, 1] of shape (n, height, width, channels), Generator) to images.
+        Random augmentation during training: a function of images in [-1, 1] of shape
+        (n, height, width, channels) and a Generator that returns images.
     mixup : float, default=0.0
-        Mixes pairs of images and labels; networks only. 0: no.
+        Parameter alpha of mixup, for networks only. 0: no mixup.
     weighted : bool, default=False
-        Whether the classifier weighs images by the inverse of their class's size.
+        Whether the classifier weights images by the inverse of their class's size.
     baseline : bool, default=False
-        Whether it is one of the methods that the others are measured against.
+        Whether the other methods are compared with this one.
 
     Examples
     --------
@@ -59,35 +57,17 @@ class Method:
 
 
 class SmallClassSMOTE(BaseEstimator):
-    """imbalanced-learn's SMOTE, with as few neighbours as the smallest class has.
+    """imbalanced-learn's SMOTE, with fewer neighbours for small classes.
 
-    SMOTE puts new images between a real one and one of its neighbours in the class
-    (Chawla et al. 2002, https://doi.org/10.1613/jair.953); a class of one has none,
-    and is repeated. Values are rounded back to those of the images' type.
-
-    Parameters
-    ----------
-    random_state : int or None, default=None
-        Seed.
+    A single image of a class is duplicated, because it has no neighbours. Values are
+    rounded to the images' type.
     """
 
     def __init__(self, random_state: int | None = None) -> None:
         self.random_state = random_state
 
     def fit_resample(self, X: np.ndarray, y: np.ndarray) -> tuple[Any, Any]:
-        """Return the rows, followed by new ones up to the size of the largest class.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n, n_values)
-            Flattened images.
-        y : ndarray of shape (n,)
-            Their labels.
-
-        Returns
-        -------
-        X_resampled, y_resampled : ndarray
-        """
+        """Return flattened images and labels, oversampled to the largest class."""
         alone = {label: 2 for label, n in class_counts(y).items() if n == 1}
         if alone:
             X, y = RandomOverSampler(sampling_strategy=alone).fit_resample(X, y)
@@ -98,7 +78,7 @@ class SmallClassSMOTE(BaseEstimator):
         )
         rows, labels = sampler.fit_resample(X.astype("float32"), y)
         rows = (rows.round() if X.dtype.kind in "iub" else rows).astype(X.dtype)
-        rows[: len(X)] = X  # of float64 the very values, not those of float32
+        rows[: len(X)] = X  # unrounded
         return rows, labels
 
 
@@ -116,8 +96,8 @@ def _baselines() -> list[Method]:
     ]
 
 
-def _generators(augmenter: Any) -> list[Method]:
-    # One sampler: what it makes serves all three
+def _generating(augmenter: Any) -> list[Method]:
+    # The three methods share a sampler, so images are generated once
     return [
         Method("cgan", augmenter),
         Method("cgan+augment", augmenter, shift_images),
@@ -125,13 +105,13 @@ def _generators(augmenter: Any) -> list[Method]:
     ]
 
 
-BUILT_IN = tuple(method.name for method in [*_baselines(), *_generators(None)])
+BUILT_IN = tuple(method.name for method in [*_baselines(), *_generating(None)])
 DEFAULT_METHODS = BUILT_IN[:-1]
 
 
 def default_augmenter(**settings: Any) -> Any:
-    """Return the sampler of the methods whose name begins with "cgan"."""
-    # TensorFlow is not started for comparing other methods
+    """Return the sampler of the built-in methods whose name begins with "cgan"."""
+    # Imports TensorFlow
     from balancegan.samplers.augmenter import ConditionalGANAugmenter
 
     return ConditionalGANAugmenter(verbose=0, **settings)
@@ -143,27 +123,22 @@ MethodsGiven = Iterable[str | Method] | Mapping[str, Any] | None
 def find_methods(
     given: MethodsGiven, make_augmenter: Callable[[], Any], *, mixes: bool = True
 ) -> list[Method]:
-    """Return the methods that a user asks for; "none" is always among them.
+    """Return the methods that a user asks for, baselines first; "none" is added.
 
     Parameters
     ----------
     given : iterable of str or Method, mapping, or None
-        Names of built-in methods, methods, or names with what has ``fit_resample``.
-        None: the eight of ``DEFAULT_METHODS``.
+        Names of built-in methods, methods, or samplers by name. None:
+        ``DEFAULT_METHODS``.
     make_augmenter : callable
         Makes the sampler of the methods whose name begins with "cgan".
     mixes : bool, default=True
-        Whether there are methods with mixup where `given` is None.
-
-    Returns
-    -------
-    methods : list of Method
-        Rivals first, in the order given otherwise.
+        Whether the default methods include mixup.
 
     Raises
     ------
     DataError
-        If a name is unknown or used twice, or something has no ``fit_resample``.
+        If a name is unknown or used twice, or a sampler has no ``fit_resample``.
 
     Examples
     --------
@@ -172,41 +147,40 @@ def find_methods(
     """
     if given is None:
         given = [name for name in DEFAULT_METHODS if mixes or "mixup" not in name]
-    if isinstance(given, str):
+    elif isinstance(given, str):
         given = [given]
-    if isinstance(given, Mapping):
+    elif isinstance(given, Mapping):
         given = [
-            Method(name, method) if not isinstance(method, Method) else method
-            for name, method in given.items()
+            value if isinstance(value, Method) else Method(name, value)
+            for name, value in given.items()
         ]
     methods = list(given)
     names = [method if isinstance(method, str) else method.name for method in methods]
     if "none" not in names:
         methods, names = ["none", *methods], ["none", *names]
-    repeated = {name for name in names if names.count(name) > 1}
-    if repeated:
-        raise DataError(
-            f"Each method needs a name of its own. Received twice: {sorted(repeated)}."
-        )
-    needs_generator = any(isinstance(a, str) and a.startswith("cgan") for a in methods)
-    built_in = _baselines() + (_generators(make_augmenter()) if needs_generator else [])
+    if len(set(names)) < len(names):
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        raise DataError(f"Names of methods must differ. Received twice: {repeated}.")
+
+    needs_gan = any(isinstance(m, str) and m.startswith("cgan") for m in methods)
+    built_in = _baselines() + (_generating(make_augmenter()) if needs_gan else [])
     known = {method.name: method for method in built_in}
     found = [_find_method(method, known) for method in methods]
     return sorted(found, key=lambda method: not method.baseline)
 
 
 def _find_method(given: str | Method, known: Mapping[str, Method]) -> Method:
-    if isinstance(given, Method):
-        sampler = given.sampler
-        if sampler is not None and not callable(getattr(sampler, "fit_resample", None)):
+    if isinstance(given, str):
+        if given not in known:
             raise DataError(
-                "A method's sampler needs a method fit_resample(X, y). Received for "
-                f"{given.name!r}: {type(sampler).__name__}."
+                f"There is no method called {given!r}. Built in are "
+                f"{', '.join(BUILT_IN)}. Use Method(name, sampler) for another one."
             )
-        return given
-    if given not in known:
+        return known[given]
+    sampler = given.sampler
+    if sampler is not None and not callable(getattr(sampler, "fit_resample", None)):
         raise DataError(
-            f"There is no method called {given!r}. Built in are {', '.join(BUILT_IN)}. "
-            "For another one give Method(name, sampler)."
+            "A method's sampler needs a method fit_resample(X, y). Received for "
+            f"{given.name!r}: {type(sampler).__name__}."
         )
-    return known[given]
+    return given

@@ -1,11 +1,11 @@
-"""What a method's sampler makes of the training part, and which of it is new.
+"""Resampling a training part: the sampler's output, checked, and which rows are new.
 
-A sampler is somebody else's code: what it returns is checked before anything is
-learned from it. It is never shown a test image.
+Samplers are foreign code, and never see a test image.
 """
 
 import copy
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,13 +21,13 @@ from balancegan.evaluation.labelling import Labelling
 from balancegan.memory import take_rows
 from balancegan.quality.screening import COPIED, METHODS
 
-MARGIN = 0.5  # of the range, by which values may leave it: noise does, and is cut off
+MARGIN = 0.5  # of the range; values may exceed it by this (noise) and are clipped
 JUDGED = (*METHODS, "instead", "accepted", "fault", "fault_share")
 
 
 @dataclass(frozen=True, eq=False)
 class Resampled:
-    """Rows that a classifier learns from.
+    """A resampled training part.
 
     Attributes
     ----------
@@ -36,23 +36,19 @@ class Resampled:
     class_indices : ndarray of shape (n,), int
         Their classes, or combinations of attributes.
     is_new : ndarray of shape (n,), bool
-        Rows that the sampler added, copies of real ones among them.
-    is_again : ndarray of shape (n,), bool
-        Those that the sampler says are real images again, see :func:`read_again`.
-    fit_seconds : float
-        What learning took, of samplers that say so by an attribute ``fit_seconds_``;
-        else 0.
-    resample_seconds : float
-        What else the sampler took.
+        Rows that the sampler added, copies included.
+    is_copy : ndarray of shape (n,), bool
+        Rows that the sampler declares copies of real images (``method_``).
+    fit_seconds, resample_seconds : float
+        Seconds of training, if the sampler says so, and the remaining seconds.
     judged : list of dict
-        What a sampler that judges its images found, by class: see
-        :func:`read_quality`. Empty of samplers that do not.
+        See :func:`read_quality`.
     """
 
     images: np.ndarray
     class_indices: np.ndarray
     is_new: np.ndarray
-    is_again: np.ndarray
+    is_copy: np.ndarray
     fit_seconds: float
     resample_seconds: float
     judged: list[dict[str, Any]] = field(default_factory=list)
@@ -66,62 +62,65 @@ def resample(
     seed: int,
     value_range: tuple[float, float] | None = None,
 ) -> Resampled:
-    """Let a copy of a sampler resample a training part.
+    """Resample a training part with a copy of a sampler.
 
     Parameters
     ----------
     sampler : object or None
-        Has ``fit_resample``. It is copied, and its parameters called ``random_state``
-        are set to the seed. None: the rows as they are.
+        Has ``fit_resample``; its parameters called ``random_state`` are set to the
+        seed. None: the rows are unchanged.
     images, class_indices : ndarray
         The training part.
     labelling : Labelling
-        What the class indices stand for. Samplers get labels as the user gave them;
-        of several attributes a DataFrame if their scikit-learn tags say that they take
-        it (``multi_output``), else the class indices.
+        What the class indices stand for. Samplers get the user's labels; with several
+        attributes a DataFrame if their tags say ``multi_output``, else class indices.
     seed : int
         Seed.
     value_range : tuple of float or None, default=None
-        Black and white of the images. None: as far as their type goes.
-
-    Returns
-    -------
-    resampled : Resampled
+        Black and white of the images. None: the limits of their type.
 
     Raises
     ------
     DataError
-        If what comes back is no labelled set of images of these classes and values.
+        If the sampler does not return labelled images of these classes and values.
     """
     if sampler is None:
         none = np.zeros(len(images), dtype=bool)
         return Resampled(images, class_indices, none, none, 0.0, 0.0)
+
+    # Prepare a copy of the sampler and its input
     sampler = _copy_with_seed(sampler, seed)
     rows = images.reshape(len(images), -1) if _takes_flat_rows(sampler) else images
     if not isinstance(sampler, BaseOverSampler):
-        # Somebody else's code may work in place
-        rows = take_rows(rows, np.arange(len(rows)))
+        rows = take_rows(rows, np.arange(len(rows)))  # it may work in place
     in_columns = _takes_columns(sampler)
     labels = labelling.as_given(class_indices, in_columns=in_columns)
+
+    # Resample and check the output
     started = time.perf_counter()
     new_rows, new_labels = sampler.fit_resample(rows, labels)
     seconds = time.perf_counter() - started
     new_rows = np.asarray(new_rows)
-    _check_rows(sampler, new_rows, new_labels, rows)
+    source = f"{type(sampler).__name__}.fit_resample"
+    _check_rows(source, new_rows, new_labels, rows)
     try:
         new_indices = labelling.from_given(new_labels, in_columns=in_columns)
     except DataError as error:
-        who = type(sampler).__name__
-        raise DataError(f"Of {who}.fit_resample {error}") from error
-    resampled = _as_images(sampler, new_rows, images, value_range)
-    # Whoever computes in float32 gives every image back a little rounded
+        raise DataError(f"Wrong labels from {source}: {error}") from error
+    resampled = _as_images(source, new_rows, images, value_range)
+
+    # Samplers that compute in float32 return rounded originals
     rounded = images.astype(new_rows.dtype, copy=False).astype(images.dtype, copy=False)
+    is_copy = np.zeros(len(resampled), dtype=bool)
+    methods = np.asarray(getattr(sampler, "method_", ()))
+    if methods.shape == is_copy.shape:
+        is_copy = methods == COPIED
     fit_seconds = float(getattr(sampler, "fit_seconds_", 0.0))
     return Resampled(
         resampled,
         new_indices,
         find_new_rows(rounded, resampled),
-        read_again(sampler, len(resampled)),
+        is_copy,
         fit_seconds,
         seconds - fit_seconds,
         read_quality(sampler, labelling.attributes.names),
@@ -129,24 +128,21 @@ def resample(
 
 
 def read_quality(sampler: Any, names: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """Return what a sampler says of the images it made, in its ``quality_summary_``.
+    """Return a sampler's ``quality_summary_`` as plain rows; empty without one.
 
     Parameters
     ----------
     sampler : object
-        One that has resampled.
+        A sampler that has resampled.
     names : sequence of str, default=()
-        The attributes in the order that values of all of them are to have; a sampler
-        may balance on them in another one (``balance_on``).
+        The order of attributes in the result; ``balance_on`` may have another one.
 
     Returns
     -------
     judged : list of dict
-        A row for each class that got images: "class", the values of its label or of
-        its attributes; "gan", "copied" and the other methods, how many were made
-        how; "accepted", the share of those looked at; "fault" and "fault_share", see
-        :func:`balancegan.samplers.summary.name_fault`. None where nothing was looked
-        at. Empty where the sampler has no such table.
+        A row per class that got images: "class" (the values of its attributes), the
+        number of images by method ("gan", "copied", ...), and the columns of the table
+        on the generated images that were checked, None where there were none.
     """
     summary = getattr(sampler, "quality_summary_", None)
     if summary is None:
@@ -157,50 +153,22 @@ def read_quality(sampler: Any, names: Sequence[str] = ()) -> list[dict[str, Any]
     order = list(range(len(names)))
     if isinstance(own, list | tuple) and set(own) == set(names):
         order = [list(own).index(name) for name in names]
-
-    def ordered(values: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Return the values of all attributes in their order; of some, as they are."""
-        return tuple(values[k] for k in order) if len(values) == len(order) else values
-
-    return [
-        {"class": [plain(value) for value in ordered(_values(row["class"]))]}
-        | {name: plain(row[name]) for name in JUDGED}
-        for row in rows
-    ]
-
-
-def _values(label: Any) -> tuple[Any, ...]:
-    return label if isinstance(label, tuple) else (label,)
-
-
-def read_again(sampler: Any, n_rows: int) -> np.ndarray:
-    """Return which rows a sampler says are real images again, in its ``method_``.
-
-    They are no images that anything made: nothing is asked of how good they are.
-
-    Parameters
-    ----------
-    sampler : object
-        One that has resampled.
-    n_rows : int
-        How many rows came of it.
-
-    Returns
-    -------
-    is_again : ndarray of shape (n_rows,), bool
-        None of samplers that say nothing.
-    """
-    methods = np.asarray(getattr(sampler, "method_", ()))
-    if methods.shape != (n_rows,):
-        return np.zeros(n_rows, dtype=bool)
-    return methods == COPIED
+    judged = []
+    for row in rows:
+        label = row["class"]
+        values = label if isinstance(label, tuple) else (label,)
+        if len(values) == len(order):
+            values = tuple(values[k] for k in order)
+        of_class = {"class": [plain(value) for value in values]}
+        judged.append(of_class | {name: plain(row[name]) for name in JUDGED})
+    return judged
 
 
 def find_new_rows(images: np.ndarray, resampled: np.ndarray) -> np.ndarray:
     """Return which rows of a resampled set were added.
 
-    Originals usually come first; where they do not, a row is an original if it equals
-    a real image that has not been found before, so that a copy counts as added.
+    Originals usually come first. Otherwise a row is an original if it equals a real
+    image that was not matched before, so a copy counts as added.
 
     Examples
     --------
@@ -209,18 +177,13 @@ def find_new_rows(images: np.ndarray, resampled: np.ndarray) -> np.ndarray:
     [False, True, True]
     """
     is_new = np.ones(len(resampled), dtype=bool)
-    if len(resampled) >= len(images) and np.array_equal(
-        resampled[: len(images)], images
-    ):
+    if np.array_equal(resampled[: len(images)], images):
         is_new[: len(images)] = False
         return is_new
-    left: dict[bytes, int] = {}
-    for row in images:
-        key = row.tobytes()
-        left[key] = left.get(key, 0) + 1
+    left = Counter(row.tobytes() for row in images)
     for k, row in enumerate(resampled):
         key = row.tobytes()
-        if left.get(key, 0):
+        if left[key]:
             left[key] -= 1
             is_new[k] = False
     return is_new
@@ -246,19 +209,31 @@ def _takes_columns(sampler: Any) -> bool:
     )
 
 
+def _check_rows(
+    source: str, new_rows: np.ndarray, new_labels: Any, rows: np.ndarray
+) -> None:
+    if new_rows.shape[1:] != rows.shape[1:] or len(new_rows) != len(new_labels):
+        raise DataError(
+            f"{source} must return images of shape (n, "
+            f"{', '.join(map(str, rows.shape[1:]))}) and n labels. Received: "
+            f"{new_rows.shape} and {np.shape(new_labels)}."
+        )
+    if new_rows.dtype.kind not in "biuf" or not len(new_rows):
+        raise DataError(
+            f"{source} must return at least one image of numbers. Received: "
+            f"{len(new_rows)} of dtype {new_rows.dtype}."
+        )
+    if new_rows.dtype.kind == "f" and not np.isfinite(new_rows).all():
+        raise DataError(f"{source} returned NaN or infinity.")
+
+
 def _as_images(
-    sampler: Any,
+    source: str,
     new_rows: np.ndarray,
     images: np.ndarray,
     value_range: tuple[float, float] | None,
 ) -> np.ndarray:
-    """Return rows in the layout, type and range of the images that were given.
-
-    Raises
-    ------
-    DataError
-        If values lie so far outside that they must be of another range.
-    """
+    """Return rows in the layout, type and range of the given images."""
     resampled = new_rows.reshape(-1, *images.shape[1:])
     kind = images.dtype.kind
     low, high = value_range or (-np.inf, np.inf)
@@ -268,31 +243,11 @@ def _as_images(
     least, most = float(resampled.min()), float(resampled.max())
     if least < low - margin or most > high + margin:
         raise DataError(
-            f"{type(sampler).__name__}.fit_resample must return values in {low:g} to "
-            f"{high:g}, as the images have. Received: values from {least:g} to "
-            f"{most:g}."
+            f"{source} must return values in {low:g} to {high:g}, as the images have. "
+            f"Received: values from {least:g} to {most:g}."
         )
     if kind in "iub" and resampled.dtype.kind == "f":
         resampled = np.rint(resampled)
     if least < low or most > high:
         resampled = np.clip(resampled, low, high)
     return resampled.astype(images.dtype, copy=False)
-
-
-def _check_rows(
-    sampler: Any, new_rows: np.ndarray, new_labels: Any, rows: np.ndarray
-) -> None:
-    who = type(sampler).__name__
-    if new_rows.shape[1:] != rows.shape[1:] or len(new_rows) != len(new_labels):
-        raise DataError(
-            f"{who}.fit_resample must return images of shape (n, "
-            f"{', '.join(map(str, rows.shape[1:]))}) and n labels. Received: "
-            f"{new_rows.shape} and {np.shape(new_labels)}."
-        )
-    if new_rows.dtype.kind not in "biuf" or not len(new_rows):
-        raise DataError(
-            f"{who}.fit_resample must return images of numbers, one at least. "
-            f"Received: {len(new_rows)} of dtype {new_rows.dtype}."
-        )
-    if new_rows.dtype.kind == "f" and not np.isfinite(new_rows).all():
-        raise DataError(f"{who}.fit_resample returned values that are not finite.")

@@ -1,8 +1,7 @@
-"""What a comparison has finished already, in a folder, so that it can go on.
+"""A cache of finished runs and slow resampled sets, so that a comparison can resume.
 
-Entries are named by a hash of everything that they depend on: whoever changes the
-data, a method, the classifier, a seed, the code of a sampler, transformation or
-network, or a version of ours or of the libraries finds nothing, and so starts afresh.
+Entries are named by a hash of everything that they depend on: data, method, classifier,
+seed, the code of samplers, transformations and networks, and versions of libraries.
 """
 
 import inspect
@@ -10,6 +9,7 @@ import json
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -24,21 +24,19 @@ from balancegan.files import plain_facts, whole_file
 from balancegan.versions import library_versions
 
 PACKAGES = ("balancegan", "tensorflow", "keras", "scikit-learn", "imbalanced-learn")
-FORMAT = 10  # of the entries: those of another format are never found
-# What reading raises of a file that is missing, cut short or another
+FORMAT = 11  # of the entries; those of another format are ignored
+# What reading a missing, cut or foreign file raises
 DAMAGE = (OSError, EOFError, KeyError, TypeError, ValueError, BadZipFile, zlib.error)
-LONG = 10  # seconds: what a sampler made in less is rather made again than kept
+SLOW_SECONDS = 10  # resampled sets made in less time are not kept
 
 
 class RunCache:
-    """Facts of finished runs, and resampled sets that took long to make.
-
-    The sets serve whoever asks again with more methods or another classifier.
+    """A folder with the facts of finished runs, and slow resampled sets.
 
     Parameters
     ----------
     folder : path-like or None
-        Made where it is missing. None: nothing is kept, nothing is found.
+        Created if missing. None: nothing is kept or found.
     """
 
     def __init__(self, folder: str | Path | None) -> None:
@@ -48,38 +46,38 @@ class RunCache:
                 self.folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise DataError(
-                    f"cache_dir={str(folder)!r} is no folder that can be used: "
+                    f"cache_dir={str(folder)!r} is not a usable folder: "
                     f"{error.strerror}."
                 ) from error
 
     def name(self, depends_on: Any) -> str | None:
-        """Return what is called by what it depends on; None where nothing is kept.
+        """Return the name of an entry, a hash; None without a folder.
 
         Raises
         ------
         DataError
-            If something cannot be told apart.
+            If something cannot be pickled.
         """
         if self.folder is None:
             return None
         versions = list(library_versions(PACKAGES).values())
         try:
             return str(joblib.hash((FORMAT, versions, depends_on)))
-        except Exception as error:  # whatever a foreign object raises when pickled
+        except Exception as error:  # pickling foreign objects may raise anything
             raise DataError(
-                "With cache_dir, samplers, transformations and classifiers are told "
-                f"apart by pickling them. Received: {error}. Use functions that a "
-                "module defines instead of lambdas, or leave cache_dir out."
+                "With cache_dir, samplers, transformations and classifiers must be "
+                f"picklable. Received: {error}. Use functions that a module defines "
+                "instead of lambdas, or leave cache_dir out."
             ) from error
 
     def find(self, name: str | None) -> dict[str, Any] | None:
-        """Return the facts that are kept under a name, None where they are damaged."""
+        """Return the facts kept under a name; None if missing or damaged."""
         path = self._path("run", name, "json")
         if path is None:
             return None
         try:
             return dict(json.loads(path.read_bytes()))
-        except (OSError, TypeError, ValueError):
+        except DAMAGE:
             return None
 
     def keep(self, name: str | None, facts: dict[str, Any]) -> None:
@@ -90,30 +88,18 @@ class RunCache:
                 file.write(json.dumps(plain_facts(facts)).encode())
 
     def resampled(self, name: str | None, make: Callable[[], Resampled]) -> Resampled:
-        """Return the resampled set kept under a name, or make it.
-
-        It is kept where making it took long, and made again where it is damaged.
-        """
+        """Return the resampled set kept under a name, or make it; keep slow ones."""
         path = self._path("rows", name, "npz")
         if path is None:
             return make()
-        kept = _read_resampled(path)
-        if kept is not None:
-            return kept
+        with suppress(*DAMAGE):
+            return _read_resampled(path)
         made = make()
-        if made.fit_seconds + made.resample_seconds < LONG:
-            return made
-        with whole_file(path) as file:
-            np.savez_compressed(
-                file,
-                images=made.images,
-                class_indices=made.class_indices,
-                is_new=made.is_new,
-                is_again=made.is_again,
-                fit_seconds=made.fit_seconds,
-                resample_seconds=made.resample_seconds,
-                judged=json.dumps(plain_facts(made.judged)),
-            )
+        if made.fit_seconds + made.resample_seconds >= SLOW_SECONDS:
+            values = {each.name: getattr(made, each.name) for each in fields(made)}
+            values["judged"] = json.dumps(plain_facts(made.judged))
+            with whole_file(path) as file:
+                np.savez_compressed(file, **values)
         return made
 
     def _path(self, kind: str, name: str | None, suffix: str) -> Path | None:
@@ -122,27 +108,19 @@ class RunCache:
         return self.folder / f"{kind}-{name}.{suffix}"
 
 
-def _read_resampled(path: Path) -> Resampled | None:
-    """Return the resampled set in a file, None where it is missing or damaged."""
-    try:
-        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-            return Resampled(
-                file["images"],
-                file["class_indices"],
-                file["is_new"],
-                file["is_again"],
-                float(file["fit_seconds"]),
-                float(file["resample_seconds"]),
-                json.loads(str(file["judged"])),
-            )
-    except DAMAGE:
-        return None
+def _read_resampled(path: Path) -> Resampled:
+    with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
+        values = {each.name: file[each.name] for each in fields(Resampled)}
+        values["judged"] = json.loads(str(values["judged"]))
+        for name in ("fit_seconds", "resample_seconds"):
+            values[name] = float(values[name])
+        return Resampled(**values)
 
 
 def find_code(thing: Any) -> list[str]:
-    """Return the source of an object's class, or of a function, and of its parameters'.
+    """Return the source of an object's class, or of a function, and its parameters'.
 
-    Pickling tells them apart by their names, whatever was written into them since.
+    Pickles identify both by name only, whatever their code is.
 
     Examples
     --------

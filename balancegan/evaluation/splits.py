@@ -1,8 +1,7 @@
-"""What is learned from and what is judged by: a test part, or folds taking turns.
+"""Splits into a training part and a test part: a given test part, or folds.
 
-Labels are class indices from here on, those of combinations where there are several
-attributes (`labelling`). Rows are chosen here and taken when they are needed, so that
-five folds of a set cost the memory of one.
+Labels are class indices from here on, see :mod:`.labelling`. Rows are taken when they
+are needed, so five folds take the memory of one.
 """
 
 import warnings
@@ -29,16 +28,16 @@ Part = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images and class indices to learn from, others to be judged by.
+    """Images and class indices for training and for testing.
 
     Attributes
     ----------
     given : tuple of ndarray
-        Images of the training part as the user gave them, and their class indices.
+        The user's images of the training part, and their class indices.
     test_given : tuple of ndarray or None
-        Of the test part. None: a fold of `given`.
+        The test part. None: a fold of `given`.
     train_rows, test_rows : ndarray of int or None
-        The rows of `given` on each side of the fold. None: there is a test part.
+        Rows of `given` on each side of the fold. None: there is a test part.
     """
 
     given: Part
@@ -47,11 +46,11 @@ class Split:
     test_rows: np.ndarray | None = None
 
     def train(self) -> Part:
-        """Return all that anything which learns is given."""
+        """Return the images and class indices to learn from."""
         return _take(self.given, self.train_rows)
 
     def test(self) -> Part:
-        """Return what the classifiers are judged by."""
+        """Return the images and class indices to test with."""
         if self.test_given is not None:
             return self.test_given
         return _take(self.given, self.test_rows)
@@ -79,24 +78,15 @@ def find_splits(
     image_shape: tuple[int, ...] | None = None,
     value_range: tuple[float, float] | None = None,
 ) -> tuple[list[Split], ImageFormat, Labelling]:
-    """Return the given test part as the only split, or folds of the training part.
+    """Return the splits, the format of the images and the meaning of class indices.
 
-    Parameters are those of :func:`balancegan.evaluation.compare`.
-
-    Returns
-    -------
-    splits : list of Split
-        Every class is in every training part.
-    image_format : ImageFormat
-        Of the images of both parts.
-    labelling : Labelling
-        What their class indices stand for.
+    The given test part makes the only split; without one there are folds. Parameters
+    are those of :func:`balancegan.evaluation.compare`.
 
     Raises
     ------
     DataError
-        If images, labels or groups cannot be used, or a class were missing from a
-        training part.
+        If images, labels or groups cannot be used, or a training part lacks a class.
 
     Examples
     --------
@@ -110,20 +100,19 @@ def find_splits(
     labelling, class_indices = learn_labels(y_train, len(images), class_attribute)
     if len(labelling.classes) < 2:
         counts = dict.fromkeys(labelling.classes.tolist(), len(images))
-        raise DataError(f"A comparison needs two classes at least. Received: {counts}.")
+        raise DataError(f"A comparison needs at least two classes. Received: {counts}.")
     if (X_test is None) != (y_test is None):
-        raise DataError("X_test and y_test go together. Received: one of them.")
+        raise DataError("X_test and y_test go together. Received: only one of them.")
     given = images, class_indices
     if X_test is None:
         n_folds = DEFAULT_FOLDS if cv is None else cv
         if n_folds < 2:
             raise DataError(f"cv must be 2 folds or more. Received: {cv}.")
-        folds = _fold(given, labelling, n_folds, groups)
-        return folds, image_format, labelling
+        return _fold(given, labelling, n_folds, groups), image_format, labelling
     if cv is not None or groups is not None:
         raise DataError(
             "Folds take the place of a test part. Received: X_test, and cv or groups. "
-            "Leave one of them out."
+            "Leave out one of them."
         )
     test_images = np.asarray(stack_images(X_test))
     if not len(test_images):

@@ -1,25 +1,26 @@
-"""One trial: a sampler, a split, a seed, and the methods that share them.
+"""One trial: the methods that share a sampler, on one split, with one seed.
 
-Resamples the training part, trains the classifier for each method, and notes the facts;
-what they mean is `comparison`'s business. A trial may run in another process.
+It resamples the training part, trains the classifier for each method and returns the
+facts. A trial may run in another process.
 """
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any, TypeAlias
 
 import numpy as np
+import tensorflow as tf
 from sklearn.base import BaseEstimator
 from sklearn.metrics import confusion_matrix
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from balancegan.downstream.classifiers import TrainingRows, train_network
 from balancegan.downstream.estimators import train_estimator
-from balancegan.evaluation.fidelity import FidelityMeter
-from balancegan.evaluation.gallery import Gallery, Strips
+from balancegan.evaluation.added_images import Gallery, Strips, describe_added
 from balancegan.evaluation.labelling import Labelling
-from balancegan.evaluation.leakage import are_equal, count_near
 from balancegan.evaluation.methods import Method
 from balancegan.evaluation.metrics import (
     class_metrics,
@@ -29,12 +30,8 @@ from balancegan.evaluation.metrics import (
 from balancegan.evaluation.resampling import Resampled, resample
 from balancegan.evaluation.runcache import RunCache, find_code
 from balancegan.evaluation.splits import Part, Split
-from balancegan.evaluation.threads import count_threads, take_threads
 from balancegan.files import plain_facts
-from balancegan.gan.judge import Judge
 from balancegan.images import ImageFormat
-
-MOST_MEASURED = 300  # added images of a class whose fidelity is measured
 
 Names: TypeAlias = tuple[str | None, list[str | None]]
 Classifier: TypeAlias = BaseEstimator | Callable[..., Any] | None
@@ -44,7 +41,7 @@ Classifier: TypeAlias = BaseEstimator | Callable[..., Any] | None
 class Trial:
     """The methods that share what one sampler makes of one split with one seed.
 
-    Of those that are shown, a few images are kept to look at.
+    If `is_shown`, a few images are kept for the report.
     """
 
     methods: list[Method]
@@ -54,22 +51,22 @@ class Trial:
 
 
 class TrialRunner:
-    """Runs trials of one comparison; may be sent to another process.
+    """Runs the trials of one comparison; may be sent to another process.
 
     Parameters
     ----------
     splits : list of Split
-        The user's images and class indices.
+        Images and class indices.
     labelling : Labelling
-        What these stand for.
+        What the class indices stand for.
     class_names : list of str
-        What the classes are called.
+        Names of the classes.
     image_format : ImageFormat
         Of the images.
     classifier, classifier_steps
         As in :func:`balancegan.evaluation.compare`.
     cache : RunCache
-        What has been run before.
+        Finished runs.
     """
 
     def __init__(
@@ -86,14 +83,14 @@ class TrialRunner:
         self.labelling, self.class_names = labelling, class_names
         self.classifier, self.n_steps = classifier, classifier_steps
         self.cache = cache
-        self.home, self.threads = os.getpid(), count_threads()
+        self.home, self.threads = os.getpid(), _count_threads()
         self._parts: dict[int, tuple[str | None, ...]] = {}
 
     def name(self, trial: Trial) -> Names:
-        """Return what the set and the runs of a trial are called in the cache.
+        """Return the cache names of a trial's resampled set and of its runs.
 
-        Asked for before trials are sent to other processes, where functions and arrays
-        are others.
+        Called before trials are sent to other processes, where functions and arrays
+        pickle differently.
         """
         if self.cache.folder is None:
             return None, [None] * len(trial.methods)
@@ -118,47 +115,40 @@ class TrialRunner:
         )
         names = [
             self.cache.name(
-                (
-                    rows_name,
-                    settings,
-                    method,
-                    find_code(method.transform),
-                    trial.is_shown,
-                )
+                (rows_name, settings, m, find_code(m.transform), trial.is_shown)
             )
-            for method in trial.methods
+            for m in trial.methods
         ]
         return rows_name, names
 
     def run(
         self, trial: Trial, names: Names | None = None
     ) -> tuple[list[dict[str, Any]], float]:
-        """Return the facts of each method's run: those kept, or new ones.
+        """Return the facts of each method's run, cached or new.
 
         Parameters
         ----------
         trial : Trial
             What to run.
         names : tuple or None, default=None
-            What `name` says of it. None: it is asked.
+            The result of :meth:`name`. None: it is called.
 
         Returns
         -------
         runs : list of dict
             "method", "split", "seed"; "metrics" (see
             :func:`balancegan.evaluation.metrics.overall_metrics`); "classes", a dict
-            for each with the columns of ``EvaluationResult.frame``; "combinations", the
-            same of several attributes, else empty; "confusion", counts of shape
-            (n_classes, n_classes); "seconds" to "fit" the sampler, to
-            "resample" and to "classify"; "added", how many images the sampler added and
-            how many of them equal a real one; "judged", what the sampler found of them
-            (see :func:`balancegan.evaluation.resampling.read_quality`); "pictures",
-            strips by class (see :class:`balancegan.evaluation.gallery.Gallery`).
+            for each with the columns of ``EvaluationResult.frame``; "combinations",
+            the same with several attributes, else empty; "confusion", counts of shape
+            (n_classes, n_classes); "seconds" to "fit" the sampler, to "resample" and
+            to "classify"; "added" and "pictures", see
+            :func:`balancegan.evaluation.added_images.describe_added`; "judged", see
+            :func:`balancegan.evaluation.resampling.read_quality`.
         seconds : float
-            What it took; 0 where all of them were kept.
+            Time taken; 0 if all runs were cached.
         """
         if os.getpid() != self.home:
-            take_threads(self.threads)
+            _set_threads(*self.threads)
         started = perf_counter()
         split = self.splits[trial.split_number]
         train, test = split.train(), split.test()
@@ -194,22 +184,27 @@ class TrialRunner:
         resampled: Resampled,
         added: dict[str, Any],
     ) -> dict[str, Any]:
+        # Train the classifier and predict the test part
         started = perf_counter()
-        probabilities = self._learn_and_predict(method, resampled, test[0], trial.seed)
+        probabilities = self._train_and_predict(method, resampled, test[0], trial.seed)
         seconds = perf_counter() - started
         true = self.labelling.learned(test[1])
         predicted = probabilities.argmax(axis=1)
+
+        # Compute the metrics
         n_classes = len(self.class_names)
-        n_train = self._count_learned(train[1])
+        n_train = np.bincount(self.labelling.learned(train[1]), minlength=n_classes)
         table = class_metrics(true, predicted, n_classes)
-        figures = overall_metrics(true, predicted, probabilities, n_train.tolist())
+        metrics = overall_metrics(true, predicted, probabilities, n_train.tolist())
         combinations: list[dict[str, Any]] = []
         if self.labelling.has_combinations:
             of_combinations, combinations, recall = self._describe_combinations(
                 true == predicted, train, test, resampled
             )
-            figures |= of_combinations
+            metrics |= of_combinations
             table["combination_recall"] = recall
+
+        # Collect plain facts
         classes = [
             {"class": name, "n_train": int(n), **row, **of_added}
             for name, n, row, of_added in zip(
@@ -224,7 +219,7 @@ class TrialRunner:
             "method": method.name,
             "split": trial.split_number,
             "seed": trial.seed,
-            "metrics": figures,
+            "metrics": metrics,
             "classes": classes,
             "combinations": combinations,
             "confusion": confusion_matrix(
@@ -237,46 +232,15 @@ class TrialRunner:
             },
             "added": added["counts"],
             "judged": [
-                {
-                    **row,
-                    "class": self.labelling.name_values(row["class"], self.class_names),
-                }
+                row
+                | {"class": self.labelling.name_values(row["class"], self.class_names)}
                 for row in resampled.judged
             ],
             "pictures": added["pictures"],
         }
         return dict(plain_facts(facts))
 
-    def _describe_combinations(
-        self, right: np.ndarray, train: Part, test: Part, resampled: Resampled
-    ) -> tuple[dict[str, float], list[dict[str, Any]], list[float]]:
-        """Return figures, a row for each combination with images, and recalls.
-
-        The recall of a class is the mean over its combinations here.
-        """
-        n = self.labelling.attributes.n_classes
-        n_train = np.bincount(train[1], minlength=n)
-        n_added = np.bincount(resampled.class_indices[resampled.is_new], minlength=n)
-        figures, table = combination_metrics(right, test[1], n_train)
-        learned = self.labelling.learned(np.arange(n))
-        recall = table["accuracy"].groupby(learned).mean().tolist()
-        table = table.assign(n_train=n_train, n_added=n_added)
-        has_images = np.flatnonzero(table[["n_train", "n_added", "n_test"]].any(axis=1))
-        rows = [
-            {
-                "combination": self.labelling.name(k, self.class_names),
-                "class": self.class_names[learned[k]],
-                **{str(column): v for column, v in row.items()},
-            }
-            for k, row in zip(
-                has_images.tolist(),
-                table.iloc[has_images].to_dict("records"),
-                strict=True,
-            )
-        ]
-        return figures, rows, recall
-
-    def _learn_and_predict(
+    def _train_and_predict(
         self, method: Method, resampled: Resampled, test_images: np.ndarray, seed: int
     ) -> np.ndarray:
         rows = TrainingRows(
@@ -295,83 +259,68 @@ class TrialRunner:
             self.classifier, rows, test_images, seed, n_steps=self.n_steps
         )
 
+    def _describe_combinations(
+        self, correct: np.ndarray, train: Part, test: Part, resampled: Resampled
+    ) -> tuple[dict[str, float], list[dict[str, Any]], list[float]]:
+        """Return metrics, a row per combination with images, and recall per class.
+
+        The recall of a class is the mean over its combinations here.
+        """
+        n = self.labelling.attributes.n_classes
+        n_train = np.bincount(train[1], minlength=n)
+        n_added = np.bincount(resampled.class_indices[resampled.is_new], minlength=n)
+        metrics, table = combination_metrics(correct, test[1], n_train)
+        learned = self.labelling.learned(np.arange(n))
+        recall = table["accuracy"].groupby(learned).mean().tolist()
+        table = table.assign(n_train=n_train, n_added=n_added)
+        has_images = table[["n_train", "n_added", "n_test"]].any(axis=1)
+        records = table.to_dict("records")
+        rows = [
+            {
+                "combination": self.labelling.name(k, self.class_names),
+                "class": self.class_names[learned[k]],
+                **{str(column): value for column, value in records[k].items()},
+            }
+            for k in np.flatnonzero(has_images).tolist()
+        ]
+        return metrics, rows, recall
+
     def _describe_added(
         self, resampled: Resampled, train: Part, test: Part, trial: Trial
     ) -> dict[str, Any]:
-        """Return what is known about the rows that the sampler added, by class.
-
-        Real images again are counted and nothing else. The test part is looked at, once
-        the sampler has done its work.
-        """
-        is_made = resampled.is_new & ~resampled.is_again
-        images = resampled.images[is_made]
-        of_class = self.labelling.learned(resampled.class_indices[is_made])
-        n_classes = len(self.class_names)
-        figures: list[dict[str, Any]] = [{} for _ in range(n_classes)]
-        # Test images that the training part has say nothing of what a sampler has seen
-        leaks = self.splits[trial.split_number].leaks
-        kept_apart, kept_classes = (
-            np.delete(side, list(leaks.rows), axis=0) for side in test
+        learned = self.labelling.learned(resampled.class_indices)
+        return describe_added(
+            replace(resampled, class_indices=learned),
+            self._with_learned(train),
+            self._with_learned(test),
+            self.splits[trial.split_number].leaks,
+            len(self.class_names),
+            self.image_format,
+            trial.seed,
+            is_candidate=not all(method.baseline for method in trial.methods),
+            is_shown=trial.is_shown,
         )
-        counts = {
-            "n": len(images),
-            "n_equal_train": int(are_equal(images, train[0]).sum()),
-            "n_equal_test": int(are_equal(images, kept_apart).sum()),
-            "n_measured": 0,
-            "n_near_test": 0,
-        }
-        pictures: Strips = {}
-        if len(images) and not all(method.baseline for method in trial.methods):
-            measured = _spread_out(of_class, n_classes, MOST_MEASURED)
-            images, of_class = images[measured], of_class[measured]
-            meter = self._new_meter(train, (kept_apart, kept_classes), trial.seed)
-            for index in range(n_classes):
-                of_this = images[of_class == index]
-                figures[index] = meter.measure(of_this, index) or {}
-            counts["n_measured"] = len(images)
-            counts["n_near_test"] = count_near(images, kept_apart, leaks.limit)
-        if trial.is_shown and not all(method.baseline for method in trial.methods):
-            pictures = self._new_gallery(train).show_added(
-                resampled.images[resampled.is_new],
-                self.labelling.learned(resampled.class_indices[resampled.is_new]),
-                resampled.is_again[resampled.is_new],
-            )
-        numbers = self._count_learned(resampled.class_indices[resampled.is_new])
-        classes = [
-            {"n_added": int(n), **figures_of_class}
-            for n, figures_of_class in zip(numbers, figures, strict=True)
-        ]
-        return {"counts": counts, "classes": classes, "pictures": pictures}
 
     def show_real(self) -> Strips:
         """Return strips of real images of the first split."""
-        return self._new_gallery(self.splits[0].train()).show_real()
+        train = self._with_learned(self.splits[0].train())
+        return Gallery(*train, len(self.class_names), self.image_format).show_real()
 
-    def _new_gallery(self, train: Part) -> Gallery:
-        images, learned = self._learnable(train)
-        return Gallery(images, learned, len(self.class_names), self.image_format)
-
-    def _new_meter(self, train: Part, test: Part, seed: int) -> FidelityMeter:
-        to_model_range = self.image_format.to_model_range
-        train, test = self._learnable(train), self._learnable(test)
-        judge = Judge(
-            self.image_format.image_shape, len(self.class_names), to_model_range, seed
-        )
-        judge.train(*train)
-        return FidelityMeter(judge, train, test)
-
-    def _learnable(self, part: Part) -> Part:
-        """Return images and the indices of the classes that are learned."""
+    def _with_learned(self, part: Part) -> Part:
+        """Return images with the indices of the classes that are learned."""
         return part[0], self.labelling.learned(part[1])
 
-    def _count_learned(self, class_indices: np.ndarray) -> np.ndarray:
-        learned = self.labelling.learned(class_indices)
-        return np.bincount(learned, minlength=len(self.class_names))
+
+def _count_threads() -> tuple[int, dict[str, int]]:
+    """Return the threads of an operation, of TensorFlow and of "blas" and "openmp".
+
+    The order of additions depends on them, so all processes need the same numbers.
+    """
+    pools = {pool["user_api"]: pool["num_threads"] for pool in threadpool_info()}
+    return tf.config.threading.get_intra_op_parallelism_threads(), pools
 
 
-def _spread_out(class_indices: np.ndarray, n_classes: int, most: int) -> np.ndarray:
-    """Return rows of each class, at most so many, evenly spread."""
-    rows = [np.flatnonzero(class_indices == index) for index in range(n_classes)]
-    return np.concatenate(
-        [r[np.linspace(0, len(r) - 1, min(most, len(r)), dtype=int)] for r in rows]
-    )
+def _set_threads(n_tensorflow: int, pools: dict[str, int]) -> None:
+    threadpool_limits(limits=pools)
+    with suppress(RuntimeError):  # TensorFlow runs already
+        tf.config.threading.set_intra_op_parallelism_threads(n_tensorflow)
