@@ -39,10 +39,10 @@ fuzz: setup  ## Search for inputs that break a reader, guided by coverage
 malformed: setup  ## Ten thousand malformed inputs over all readers
 	$(BIN)/python -m fuzz.malformed --n 10000
 
-bench-help: setup  ## Every method on every set of DATA=folder; hours, goes on where it was stopped
+bench-help: setup  ## Every method on every set of DATA=folder; hours, resumes where it stopped
 	$(BIN)/python benchmarks/methods.py --data $(DATA) --cache .bench-cache
 
-help-texts: setup  ## Write the committed --help texts anew
+help-texts: setup  ## Update the committed --help texts
 	$(BIN)/python tests/help_texts.py
 
 clean:

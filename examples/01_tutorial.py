@@ -1,9 +1,9 @@
-"""The conditional GAN of the MNIST tutorials: train it, ask for fives and eights.
+"""Train the conditional GAN of the MNIST tutorials and generate fives and eights.
 
     python examples/01_tutorial.py mnist.npz            # 30 epochs: over an hour
     python examples/01_tutorial.py mnist.npz --steps 1500
 
-mnist.npz has x_train and y_train, as keras.datasets.mnist.load_data() downloads it.
+mnist.npz contains x_train and y_train; keras.datasets.mnist.load_data() downloads it.
 """
 
 import argparse
@@ -22,26 +22,25 @@ options = parser.parse_args()
 with np.load(options.source, allow_pickle=False) as file:
     images, digits = file["x_train"], file["y_train"]
 
-# The tutorial's networks and settings: a label embedding of width 50 that becomes one
-# more channel, binary cross-entropy, Adam at 2e-4. The training loop is compiled, where
-# the tutorial calls predict and train_on_batch three times at every step.
+# Use the tutorial's networks and settings: a label embedding of width 50 as a further
+# channel, binary cross-entropy, Adam at 2e-4. The training loop is compiled.
 augmenter = ConditionalGANAugmenter(
     preset="tutorial", steps=options.steps, gan_only=True, random_state=0
 )
 augmenter.fit(images, digits)
 print(f"{augmenter.model_.n_steps} steps in {augmenter.model_.seconds:.0f} s")
 
-# Save the generator, load it again, and ask it for two digits
+# Save the generator, load it, and generate two digits
 augmenter.save("mnist-tutorial.balancegan", overwrite=True)
 augmenter = ConditionalGANAugmenter.load("mnist-tutorial.balancegan")
 fives, eights = augmenter.sample(5, 20), augmenter.sample(8, 20)
 
-# A picture: two rows of fives, two rows of eights
+# Write a picture: two rows of fives, two rows of eights
 rows = [fives[:10], fives[10:], eights[:10], eights[10:]]
 write_png(options.out, tile_grid([row[..., None] for row in rows]))
 print(f"wrote {options.out}")
 
-# What the tutorials only hint at: give a set more images of the digits it lacks
+# Add generated fives to a data set with few of them
 few = np.concatenate([np.flatnonzero(digits != 5), np.flatnonzero(digits == 5)[:50]])
 X_bal, y_bal = augmenter.resample({5: 100}, images[few], digits[few])
-print(f"fives: 50 real ones, {int(augmenter.is_synthetic_.sum())} synthetic ones")
+print(f"fives: 50 real ones, {int(augmenter.is_synthetic_.sum())} added")

@@ -1,4 +1,4 @@
-"""Balance an imbalanced set in Python: two minutes on a laptop, nothing to download.
+"""Balance an imbalanced data set: two minutes on a laptop, nothing to download.
 
 python examples/02_quickstart.py
 """
@@ -16,25 +16,25 @@ parser.add_argument("--steps", type=int, help="instead of the preset's 3,000")
 parser.add_argument("--out", default="quickstart.png")
 options = parser.parse_args()
 
-# Handwritten digits, 8x8, as floats from 0 to 16; keep few of the later ones
+# Load digits of 8x8 pixels, floats from 0 to 16; keep few of the later ones
 X, y = load_digits(return_X_y=True)
 rows = [np.flatnonzero(y == digit)[: 100 - 9 * digit] for digit in range(10)]
 X, y = X[np.concatenate(rows)], y[np.concatenate(rows)]
 print("before:", class_counts(y))
 
-# Rows are flat, so their shape is told; every class gets 100 images
+# Raise every class to 100 images; the rows are flat, so give their shape
 augmenter = ConditionalGANAugmenter(
     image_shape=(8, 8), steps=options.steps, random_state=0
 )
 X_bal, y_bal = augmenter.fit_resample(X, y)
 print("after: ", class_counts(y_bal))
 
-# The real rows come first and are unchanged; the mask tells the others
+# The original rows come first, unchanged; the mask marks the added rows
 synthetic = augmenter.is_synthetic_
-print(f"{synthetic.sum()} synthetic rows of {len(y_bal)}, in {X_bal.min()}..16")
+print(f"{synthetic.sum()} added rows of {len(y_bal)}, in {X_bal.min()}..16")
 print("originals untouched:", bool((X_bal[~synthetic] == X).all()))
 
-# Look at them
+# Write a picture of real and generated images
 to_uint8 = augmenter.model_.image_format.to_uint8
 real = [to_uint8(X[y == digit][:8]) for digit in range(10)]
 made = [to_uint8(augmenter.sample(digit, 8)) for digit in range(10)]

@@ -1,4 +1,4 @@
-"""A generator of your own in place of the preset's.
+"""Replace the preset's generator with your own.
 
 python examples/03_own_generator.py
 
@@ -22,7 +22,7 @@ def build_dense_generator(image_shape, n_classes, latent_dim, seed):
     """Build three dense layers: enough for digits of 8x8 pixels."""
     latent = layers.Input((latent_dim,))
     class_index = layers.Input((), dtype="int32")
-    # Initial weights with seeds of their own: training can be repeated
+    # Give all initial weights a seed, so that training is reproducible
     start = keras.initializers.RandomUniform(seed=seed + 3)
     label = layers.Embedding(n_classes, 16, embeddings_initializer=start)(class_index)
     x = layers.Concatenate()([latent, label])
@@ -48,7 +48,7 @@ augmenter = ConditionalGANAugmenter(
 ).fit(X, y)
 print(augmenter.class_history_.tail(10).to_string(index=False))
 
-# The builder is not saved with the weights: loading asks for it again
+# Pass the builder when loading: it is not saved with the weights
 augmenter.save("digits.balancegan", overwrite=True)
 again = ConditionalGANAugmenter.load(
     "digits.balancegan", generator=build_dense_generator

@@ -1,4 +1,4 @@
-"""Ask whether synthetic images help: ours beside imbalanced-learn's SMOTE.
+"""Compare balancegan with SMOTE and other methods on held-out images.
 
 python examples/04_compare.py
 """
@@ -19,8 +19,8 @@ parser.add_argument("--seeds", type=int, default=3)
 parser.add_argument("--out", default="comparison.html")
 options = parser.parse_args()
 
-# Handwritten digits, 8x8, as floats from 0 to 16; a third is held out before anything
-# else happens, then few of the later digits are kept
+# Load digits of 8x8 pixels, floats from 0 to 16; hold out a third first, then keep
+# few of the later digits
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(
     X, y, test_size=1 / 3, stratify=y, random_state=0
@@ -28,13 +28,13 @@ X_train, X_test, y_train, y_test = train_test_split(
 rows = [np.flatnonzero(y_train == digit)[: 110 - 11 * digit] for digit in range(10)]
 X_train, y_train = X_train[np.concatenate(rows)], y_train[np.concatenate(rows)]
 
-# What is no rival gets a verdict, against nothing and against the best of the rivals.
-# Each class has 11 images at least, so that SMOTE finds its five neighbours
+# Compare every method with doing nothing and with the best baseline. Each class has
+# at least 11 images, so SMOTE finds its five neighbours
 augmenter = ConditionalGANAugmenter(image_shape=(8, 8), steps=options.steps, verbose=0)
 methods = [
     "none",
     "oversample+augment",
-    Method("smote", SMOTE(), rival=True),
+    Method("smote", SMOTE(), baseline=True),
     Method("cgan", augmenter),
 ]
 result = compare(

@@ -1,9 +1,9 @@
-"""Two attributes that go together in training: one digit above another.
+"""Balance two correlated attributes: one digit above another.
 
 python examples/05_combinations.py
 
-A classifier shall learn the lower digit; in 95 % of the training images the upper one
-is the same, so that it may look at that instead. In the test they are independent.
+A classifier learns the lower digit. In 95 % of the training images the upper digit is
+the same, so it may learn that instead. In the test images they are independent.
 """
 
 import argparse
@@ -44,8 +44,8 @@ parts = train_test_split(X, y, test_size=1 / 3, stratify=y, random_state=0)
 train = draw_pairs(parts[0], parts[2], 1_500, aligned=0.95, seed=1)
 test = draw_pairs(parts[1], parts[3], 1_000, aligned=1 / N_DIGITS, seed=2)
 
-# Rare combinations are put together of real images, where it can be seen which pixels
-# belong to which attribute. No GAN is trained then
+# Recombine rare combinations from real images: each digit has its own pixels, so no
+# GAN is trained
 augmenter = ConditionalGANAugmenter(steps=options.steps, verbose=0)
 methods = ["none", "oversample", "oversample+augment", Method("cgan", augmenter)]
 classifier = LogisticRegression(C=0.1, max_iter=1000)

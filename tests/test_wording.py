@@ -123,6 +123,8 @@ def odd_names(path):
 
 def modules_of(part):
     package = ROOT / "balancegan"
+    if part == "examples":
+        return sorted((ROOT / part).rglob("*.py"))
     if part == "shared modules":
         return sorted(package.glob("*.py"))
     return sorted((package / part).rglob("*.py"))
@@ -166,6 +168,7 @@ PARTS = [
     "cli",
     "data",
     "evaluation",
+    "examples",
     "gan",
     "quality",
     "samplers",

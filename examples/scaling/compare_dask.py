@@ -1,8 +1,8 @@
-"""The comparison by the workers of a Dask cluster: the same table as by one process.
+"""Compare methods on a Dask cluster; the table is the same as with one process.
 
 python examples/scaling/compare_dask.py --seeds 3
 
-Needs balancegan[dask]. Without --scheduler two processes of this machine.
+Needs balancegan[dask]. Without --scheduler, uses two local processes.
 """
 
 import argparse
@@ -21,7 +21,7 @@ def main() -> None:
     from distributed import Client, LocalCluster
 
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scheduler", help="address of a cluster that is there")
+    parser.add_argument("--scheduler", help="address of a running cluster")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, help="instead of the preset's 3,000")
     options = parser.parse_args()

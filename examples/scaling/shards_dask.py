@@ -1,9 +1,9 @@
-"""Many images by the workers of a Dask cluster, a tar of WebDataset for each shard.
+"""Generate images on a Dask cluster, one WebDataset tar file per shard.
 
 python examples/scaling/shards_dask.py MODEL CLASS --n 64000 --shards 16 --out parts
 
-Needs balancegan[dask]. Without --scheduler two processes of this machine. The
-model and the folder have to be where all workers find them.
+Needs balancegan[dask]. Without --scheduler, uses two local processes. All
+workers must see the model and the folder under the same path.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 def make(model: str, class_name: str, n: int, shard: str, out: str) -> str:
-    """Run the command that makes one shard; what is complete is left as it is."""
+    """Generate one shard unless it is complete."""
     if not Path(out).exists():
         command = [sys.executable, "-m", "balancegan", "generate", model]
         command += ["--class", class_name, "--n", str(n), "--shard", shard]
@@ -22,7 +22,7 @@ def make(model: str, class_name: str, n: int, shard: str, out: str) -> str:
 
 
 def main() -> None:
-    """Make the shards side by side."""
+    """Generate the shards in parallel."""
     from distributed import Client, LocalCluster
 
     parser = argparse.ArgumentParser(description=__doc__)
@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=64_000)
     parser.add_argument("--shards", type=int, default=16)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--scheduler", help="address of a cluster that is there")
+    parser.add_argument("--scheduler", help="address of a running cluster")
     options = parser.parse_args()
     options.out.mkdir(exist_ok=True)
     cluster = options.scheduler or LocalCluster(n_workers=2, threads_per_worker=1)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Many images on one machine, or several, by GNU parallel: 16 shards, as many at once
-# as fit. What is complete is left as it is, so that the same line mends what failed.
+# Generate images with GNU parallel on one or several machines: 16 shards. Complete
+# shards are kept, so the same line repeats failed ones.
 #
 #     SHARDS=16 sh examples/scaling/shards_parallel.sh MODEL CLASS N OUT [JOBS]
 set -eu

@@ -1,9 +1,9 @@
-"""Many images by the workers of a Ray cluster, a tar of WebDataset for each shard.
+"""Generate images on a Ray cluster, one WebDataset tar file per shard.
 
 python examples/scaling/shards_ray.py MODEL CLASS --n 64000 --shards 16 --out parts
 
-Needs the package ray. Without --address this machine alone. The model and the folder
-have to be where all workers find them.
+Needs the package ray. Without --address, uses this machine. All workers must see the
+model and the folder under the same path.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 def make(model: str, class_name: str, n: int, shard: str, out: str) -> str:
-    """Run the command that makes one shard; what is complete is left as it is."""
+    """Generate one shard unless it is complete."""
     if not Path(out).exists():
         command = [sys.executable, "-m", "balancegan", "generate", model]
         command += ["--class", class_name, "--n", str(n), "--shard", shard]
@@ -22,7 +22,7 @@ def make(model: str, class_name: str, n: int, shard: str, out: str) -> str:
 
 
 def main() -> None:
-    """Make the shards side by side."""
+    """Generate the shards in parallel."""
     import ray
 
     parser = argparse.ArgumentParser(description=__doc__)
