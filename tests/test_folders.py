@@ -5,7 +5,7 @@ import pytest
 
 from balancegan.data.labelled import SyntheticImages
 from balancegan.data.reading import read_images
-from balancegan.data.splitnames import split_of
+from balancegan.data.splits import split_of
 from balancegan.data.writing import write_images
 from balancegan.errors import DataError
 from balancegan.pictures import encode_png

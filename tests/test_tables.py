@@ -11,7 +11,7 @@ from PIL import Image
 
 from balancegan.data.filefinder import FileFinder
 from balancegan.data.reading import read_images
-from balancegan.data.texttables import open_text_table
+from balancegan.data.tables import open_text_table
 from balancegan.data.writing import write_images
 from balancegan.errors import DataError
 

@@ -1,8 +1,8 @@
-"""Which files below a folder the names in a table mean.
+"""Find the files that names in a table mean.
 
-A name is that of a file where there is one. Where there is none: names from another
-computer or another folder, in another case, without a suffix. All names are taken
-together, and one that could mean two files means none.
+A name is that of an existing file; failing that, a name from another computer or
+folder, in another case, or without suffix. All names are matched together, and a name
+that could mean two files means none.
 """
 
 import os
@@ -18,21 +18,23 @@ from balancegan.data.labelled import SPLIT_NAMES
 from balancegan.data.opening import SUFFIXES
 
 SHOWN_FOLDERS = 5
-ABSOLUTE = re.compile(r"[/\\]|[A-Za-z]:")  # of any system
+ABSOLUTE = re.compile(r"[/\\]|[A-Za-z]:")  # on any system
+
+Match = tuple[tuple[str, ...], str]  # the folders before the matched end, and the file
 
 
 @dataclass
 class FoundFiles:
-    """What names mean.
+    """Files by their names in a table.
 
     Attributes
     ----------
     places : dict of str to str
-        Files by their names in the table, relative to the folder.
+        Files relative to the folder.
     unclear : dict of str to str
-        Names that could mean several files, and why.
+        Names that could mean several files, with the reason.
     notes : list of str
-        How files were found that are not called as in the table, for people.
+        How files with other names were found.
     """
 
     places: dict[str, str] = field(default_factory=dict)
@@ -46,8 +48,8 @@ class FileFinder:
     Parameters
     ----------
     root : Path
-        The folder. Hidden files are not found by loose names, nor is what links to
-        folders lead to.
+        The folder. Loose names match neither hidden files nor files behind links to
+        folders.
     """
 
     def __init__(self, root: Path) -> None:
@@ -65,17 +67,17 @@ class FileFinder:
         return found
 
     def is_named(self, name: str) -> bool:
-        """Return whether a text names a file that is there, with or without suffix."""
+        """Return whether a text names an existing file, with or without suffix."""
         return bool(self._exact(name) or self._endings(_parts(name), at_root=True))
 
     def _exact(self, name: str) -> str | None:
-        """Return the file of that very name; slashes may be those of Windows."""
+        """Return the file of exactly this name; slashes may be those of Windows."""
         for text in (name, name.strip(), name.strip().replace("\\", "/")):
             try:
-                is_there = bool(text) and (self.root / text).is_file()
+                exists = bool(text) and (self.root / text).is_file()
             except (OSError, ValueError):
                 continue
-            if is_there and (not os.path.isabs(text) or self._is_inside(text)):
+            if exists and (not os.path.isabs(text) or self._is_inside(text)):
                 return text
         return None
 
@@ -83,37 +85,29 @@ class FileFinder:
         return Path(path).resolve().is_relative_to(self.root.resolve())
 
     @cached_property
-    def _files(self) -> list[tuple[str, ...]]:
-        """All files, each as the parts of its name."""
-        files = []
+    def _by_name(self) -> dict[str, list[tuple[str, ...]]]:
+        """The parts of all files by file name, and for images also by stem."""
+        found: dict[str, list[tuple[str, ...]]] = {}
         for top, folders, names in os.walk(self.root):
             folders[:] = sorted(name for name in folders if name[0] != ".")
-            parts = Path(top).relative_to(self.root).parts
-            files += [(*parts, name) for name in sorted(names) if name[0] != "."]
-        return files
-
-    @cached_property
-    def _by_name(self) -> dict[str, list[tuple[str, ...]]]:
-        """Files by the key of their last part, images also by that of its stem."""
-        found: dict[str, list[tuple[str, ...]]] = {}
-        for parts in self._files:
-            name = _key(parts[-1])
-            found.setdefault(name, []).append(parts)
-            if name.endswith(SUFFIXES):
-                found.setdefault(os.path.splitext(name)[0], []).append(parts)
+            above = Path(top).relative_to(self.root).parts
+            for file in sorted(name for name in names if name[0] != "."):
+                name = _key(file)
+                found.setdefault(name, []).append((*above, file))
+                if name.endswith(SUFFIXES):
+                    stem = os.path.splitext(name)[0]
+                    found.setdefault(stem, []).append((*above, file))
         return found
 
-    def _endings(
-        self, parts: Sequence[str], at_root: bool
-    ) -> list[tuple[tuple[str, ...], str]]:
-        """Return folders and files whose names end in some parts, but for their case.
+    def _endings(self, parts: Sequence[str], at_root: bool) -> list[Match]:
+        """Return the files whose names end in some parts, ignoring case.
 
         Parameters
         ----------
         parts : sequence of str
             The last parts of the names. The last one may lack a suffix.
         at_root : bool
-            Only where nothing is before these parts.
+            Whether nothing may come before these parts.
         """
         if not parts:
             return []
@@ -126,11 +120,11 @@ class FileFinder:
         ]
 
     def _find_loose(self, names: dict[str, list[str]], found: FoundFiles) -> None:
-        """Find files that are not called as in the table."""
+        """Find files with other names than in the table."""
+        # Drop as many common folders as match most files; none if some names are exact
         folders = os.path.commonprefix([parts[:-1] for parts in names.values()])
-        # Where some files are called as they are named, the others are too
         most_dropped = 0 if found.places else len(folders)
-        best: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+        best: dict[str, list[Match]] = {}
         n_dropped = 0
         for n in range(most_dropped + 1):
             at_root = bool(found.places) or n > 0 and not _may_move(names, folders[:n])
@@ -138,6 +132,8 @@ class FileFinder:
             ends = {name: matches for name, matches in ends.items() if matches}
             if len(ends) > len(best):
                 best, n_dropped = ends, n
+
+        # Keep the names that mean one file each.
         before = set(found.places.values())
         chosen = _choose_folders(best)
         uses = Counter(file for files in chosen.values() for file in files)
@@ -149,44 +145,39 @@ class FileFinder:
                 found.unclear[name] = f"another name means {files[0]} too"
             else:
                 found.places[name] = files[0]
-        self._say(names, n_dropped, found)
+        found.notes += _describe(names, n_dropped, found.places)
 
-    def _say(
-        self, names: dict[str, list[str]], n_dropped: int, found: FoundFiles
-    ) -> None:
-        """Note how files were found."""
-        loose = {name: found.places[name] for name in names if name in found.places}
-        if not loose:
-            return
-        example = next(iter(loose))
-        shown = f"{example} is {loose[example]}"
-        if n_dropped:  # the example says in which folder, too
-            dropped = "/".join(names[example][:n_dropped])
-            found.notes.append(f"file names are read without {dropped}: {shown}")
-            return
-        added = sorted({_folder_before(names[n], file) for n, file in loose.items()})
-        if added != [""]:
-            some = ", ".join(added[:SHOWN_FOLDERS])
-            more = f" and {len(added) - SHOWN_FOLDERS} more" * (
-                len(added) > SHOWN_FOLDERS
-            )
-            found.notes.append(f"the files were found in {some}{more} (--images-root)")
-        n = sum(not _same_suffix(name, file) for name, file in loose.items())
-        if n:
-            found.notes.append(f"{n} files were found by names without suffix: {shown}")
-        n = sum(
-            _same_suffix(name, file) and not file.endswith("/".join(names[name]))
-            for name, file in loose.items()
+
+def _describe(
+    names: dict[str, list[str]], n_dropped: int, places: dict[str, str]
+) -> list[str]:
+    """Return notes on how files with other names were found."""
+    loose = {name: places[name] for name in names if name in places}
+    if not loose:
+        return []
+    example = next(iter(loose))
+    shown = f"{example} is {loose[example]}"
+    if n_dropped:
+        dropped = "/".join(names[example][:n_dropped])
+        return [f"file names are read without {dropped}: {shown}"]
+    notes = []
+    added = sorted({_folder_before(names[n], file) for n, file in loose.items()})
+    if added != [""]:
+        rest = len(added) - SHOWN_FOLDERS
+        some = ", ".join(added[:SHOWN_FOLDERS]) + f" and {rest} more" * (rest > 0)
+        notes.append(f"the files were found in {some} (--images-root)")
+    same = [name for name, file in loose.items() if _same_suffix(name, file)]
+    if n := len(loose) - len(same):
+        notes.append(f"{n} files were found by names without suffix: {shown}")
+    if n := sum(not loose[name].endswith("/".join(names[name])) for name in same):
+        notes.append(
+            f"{n} files are named in another case or spelling than on the disk: {shown}"
         )
-        if n:
-            found.notes.append(
-                f"{n} files are named in another case or spelling than on the disk: "
-                f"{shown}"
-            )
+    return notes
 
 
 def _parts(name: str) -> list[str]:
-    r"""Return the parts of a name; none of one that leads out of a folder.
+    r"""Return the parts of a name; none if it leads out of a folder.
 
     Examples
     --------
@@ -200,16 +191,16 @@ def _parts(name: str) -> list[str]:
 
 
 def _may_move(names: Iterable[str], dropped: Sequence[str]) -> bool:
-    """Return whether files without some folders may lie in others instead.
+    """Return whether files may lie in other folders than those that were dropped.
 
-    Where names are those of another computer; but what was in train is not in test.
+    Only for names from another computer; files of train are never those of test.
     """
     is_foreign = all(ABSOLUTE.match(name.strip()) for name in names)
     return is_foreign and _key(dropped[-1]) not in SPLIT_NAMES
 
 
 def _key(part: str) -> str:
-    """Return what names have in common that differ in case or composition only."""
+    """Return a name without differences in case or Unicode composition."""
     return unicodedata.normalize("NFC", part).casefold()
 
 
@@ -221,14 +212,12 @@ def _folder_before(parts: Sequence[str], file: str) -> str:
     return "/".join(file.split("/")[: -len(parts)])
 
 
-def _choose_folders(
-    matches: dict[str, list[tuple[tuple[str, ...], str]]],
-) -> dict[str, list[str]]:
-    """Return the files of each name: of one folder, where only one has them all."""
+def _choose_folders(matches: dict[str, list[Match]]) -> dict[str, list[str]]:
+    """Return the files of each name, of one folder if only one has them all."""
     folders = Counter(folder for found in matches.values() for folder, _ in set(found))
     full = [folder for folder, n in folders.items() if n == len(matches)]
     chosen = full[0] if len(full) == 1 else None
-    if () in full:  # the folder itself goes before others within it
+    if () in full:  # the root takes precedence
         chosen = ()
     return {
         name: [f for folder, f in found if chosen is None or folder == chosen]

@@ -1,7 +1,7 @@
-"""Which files a folder of images has, and what they show: a table of them.
+"""List the images of a folder: class folders, or a table that names the files.
 
-One sub-folder per class, below split folders or not (see `layout`); or a file
-metadata.csv, .jsonl or .parquet that names them, as Hugging Face's imagefolder has it.
+Class folders may be below split folders (see `folderlayout`); the table is a
+metadata.csv, .jsonl or .parquet, as in Hugging Face's imagefolder.
 """
 
 import os
@@ -21,7 +21,7 @@ from balancegan.data.links import BadFile, counted, list_some, refuse_links
 from balancegan.data.manifests import Manifest, read_manifest
 from balancegan.data.masks import leave_out_masks
 from balancegan.data.opening import NO_IMAGE, SUFFIXES, UnusableImage
-from balancegan.data.splitnames import split_of
+from balancegan.data.splits import split_of
 from balancegan.errors import DataError
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
@@ -29,7 +29,7 @@ OUTSIDE = "outside the folders that are read"
 
 
 class Listing(NamedTuple):
-    """What a folder has.
+    """Images of a folder.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Listing(NamedTuple):
     bad : list of BadFile
         Files that cannot be used, or belong to no class.
     notes : list of str
-        What was decided, and what there is besides, for people.
+        What was decided or ignored.
     """
 
     table: pd.DataFrame
@@ -53,26 +53,21 @@ def list_folder(
     *,
     follow_links: bool = False,
 ) -> Listing:
-    """Return a table of the images of a folder, and what there is of no use.
+    """Return the images of a folder with labels and splits.
 
     Parameters
     ----------
     folder : Path
         The folder.
     label_column, file_column : str or None, default=None
-        Where a table names the images: the columns of labels and files. None: the
-        usual ones.
+        Columns of a table that names the images. None: the usual ones.
     follow_links : bool, default=False
-        Whether links to folders, and to outside the folder, are followed.
-
-    Returns
-    -------
-    listing : Listing
+        Whether links to folders, and out of the folder, are followed.
 
     Raises
     ------
     DataError
-        If there is no class in it, or the folders can be understood in several ways.
+        If there is no class, or the folders can be understood in several ways.
     """
     scan = Scan(folder, follow_links)
     top = unwrap(scan.tree)
@@ -89,13 +84,13 @@ def list_folder(
         is_flat = parts == top.filled and not any(part.filled for part in parts)
         if not tables or not (top.images or is_flat):
             raise _with_tables(error, scan) from error
-    # Without class folders: one of the columns is that of the labels
+    # Without class folders, a column must have the labels
     tables = {place.path: _read_table(scan, place, *columns, True) for place in places}
     return _list_named(scan, tables, splits)
 
 
 def _list_classes(scan: Scan, tables: dict[str, Manifest]) -> Listing:
-    """Return the images of class folders, with what tables say of them."""
+    """Return the images of class folders, with the columns of tables."""
     notes: list[str] = []
     try:
         notes += leave_out_masks(scan)
@@ -151,10 +146,7 @@ def _read_table(
     label_column: str | None = None,
     needs_label: bool = False,
 ) -> Manifest:
-    """Return the table of a folder, its files named from the folder that was scanned.
-
-    "label" may be missing where it is not needed.
-    """
+    """Return the table in a folder, with file names relative to the scanned folder."""
     path = scan.root / str(place.table)
     if not scan.follow_links:
         refuse_links(scan.root, [path])
@@ -172,12 +164,12 @@ def _read_table(
 def _join(
     folder: Path, images: pd.DataFrame, tables: Sequence[Manifest]
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Return images with the further columns that tables have of them, and notes.
+    """Add the columns of tables to a table of images; return it with notes.
 
     Raises
     ------
     DataError
-        If a table has another label or split for an image than its folder says.
+        If a table contradicts the label or split of a folder.
     """
     if not tables:
         return images, []
@@ -207,7 +199,7 @@ def _join(
 
 
 def _with_tables(error: DataError, scan: Scan) -> DataError:
-    """Return an error that also names the tables directly in a folder."""
+    """Return an error that also suggests the tables in a folder."""
     tables = [n for n in scan.others if n.endswith(TABLE_SUFFIXES) and os.sep not in n]
     if not tables:
         return error
@@ -217,7 +209,7 @@ def _with_tables(error: DataError, scan: Scan) -> DataError:
 
 
 def _no_images(scan: Scan, bad: Sequence[BadFile]) -> DataError:
-    """Return an error that says what a folder needs, and what there is instead."""
+    """Return an error that describes what was expected and found."""
     loose = scan.tree.all_images()
     what = "no folders of classes" if loose else "no images"
     found = scan.notes()
@@ -240,7 +232,7 @@ def _no_images(scan: Scan, bad: Sequence[BadFile]) -> DataError:
 
 
 def _say_content(scan: Scan, name: str) -> str:
-    """Return what a file holds that cannot be decoded, "" where that is not known."""
+    """Return what an undecodable file contains, "" if unknown."""
     if not scan.may_open(name):
         return ""
     try:
@@ -251,7 +243,7 @@ def _say_content(scan: Scan, name: str) -> str:
 
 
 def _note_unused(tree: Folder, used: Iterable[str], why: str) -> list[str]:
-    """Say which images of a folder nobody asked for; nothing where there are none."""
+    """Return a note on images of a folder that were not used."""
     known = {os.path.normpath(name) for name in used}
     images = sorted(image for image in tree.all_images() if image not in known)
     if not images:

@@ -1,7 +1,7 @@
-"""What a folder holds: images and sub-folders, without what belongs to no image set.
+"""The images and sub-folders of a folder, without system files.
 
-Files are told apart by their names, and by their content where the name says nothing.
-What the folders mean (classes, splits) is `layout`'s business.
+Names decide what a file is, and its content if the name says nothing. What the folders
+mean (classes, splits) is decided in `folderlayout`.
 """
 
 import os
@@ -24,7 +24,7 @@ from balancegan.data.opening import SUFFIXES, UnusableImage
 from balancegan.errors import DataError
 
 TABLES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
-# Images by their names, although not all can be read
+# Suffixes of images, although some cannot be read
 PICTURES = {
     *SUFFIXES,
     *(".svg", ".heic", ".heif", ".jxl", ".psd", ".dng", ".cr2", ".nef"),
@@ -38,45 +38,36 @@ OTHERS = {
     *(".avi", ".mov", ".mp4", ".mp3", ".wav"),
 }
 ANNOTATIONS = (".xml", ".txt", ".json")
-# What we, and the makers of image sets, put next to images: no word of it
+# Ignored without a note
 SILENT = ("readme", "readme.md", "readme.txt", "license", "license.md", "license.txt")
 SYSTEM_FILES = ("thumbs.db", "ehthumbs.db", "desktop.ini", ".ds_store")
 APPLE_DOUBLE = "._"
 SYSTEM_FOLDERS = {
-    "#recycle",
-    "#snapshot",
-    "$recycle.bin",
-    ".ipynb_checkpoints",
-    ".thumbnails",
-    "@eadir",
-    "__macosx",
-    "__pycache__",
-    "lost+found",
-    "system volume information",
-    "thumbnails",
-    "thumbs",
+    *("#recycle", "#snapshot", "$recycle.bin", ".ipynb_checkpoints", ".thumbnails"),
+    *("@eadir", "__macosx", "__pycache__", "lost+found", "system volume information"),
+    *("thumbnails", "thumbs"),
 }
-DEEPEST = 50  # folders in each other
+DEEPEST = 50  # nested folders
 
 
 @dataclass(eq=False)
 class Folder:
-    """A folder and what is below it.
+    """A folder and everything below it.
 
     Parameters
     ----------
     path : str
-        Relative to the folder that was scanned, "" for that itself.
+        Relative to the scanned folder, "" for that itself.
     images : list of str
-        Image files directly in it, by their paths.
+        Paths of the image files directly in it.
     folders : list of Folder
         Sub-folders.
     table : str or None
-        The path of a table that names its images.
+        Path of a table that names its images.
     bad : list of BadFile
-        What directly in it cannot be used.
+        Unusable entries directly in it.
     n_others : int
-        Other files directly in it.
+        Number of other files directly in it.
     """
 
     path: str
@@ -88,22 +79,22 @@ class Folder:
 
     @property
     def name(self) -> str:
-        """What it is called, without the folders above it."""
+        """Its name, without the folders above it."""
         return os.path.basename(self.path)
 
     def walk(self) -> Iterator["Folder"]:
-        """Yield it and all folders below it."""
+        """Yield the folder and all folders below it."""
         yield self
         for folder in self.folders:
             yield from folder.walk()
 
     def all_images(self) -> list[str]:
-        """Return all images in it and below it, in the order of their names."""
+        """Return all images in it and below it, sorted by name."""
         images = (image for folder in self.walk() for image in folder.images)
         return sorted(images, key=lambda image: image.split(os.sep))
 
     def all_bad(self) -> list[BadFile]:
-        """Return all that cannot be used in it and below it."""
+        """Return all unusable entries in it and below it."""
         return [file for folder in self.walk() for file in folder.bad]
 
     @property
@@ -124,14 +115,14 @@ class Folder:
 
 @dataclass
 class Scan:
-    """Looks through a folder, and keeps what people are told of it.
+    """Scans a folder, and collects what the notes mention.
 
     Parameters
     ----------
     root : Path
         The folder.
     follow_links : bool
-        Whether links to folders, and to outside the folder, are followed.
+        Whether links to folders, and out of the folder, are followed.
     """
 
     root: Path
@@ -144,11 +135,11 @@ class Scan:
 
     @cached_property
     def tree(self) -> Folder:
-        """The folder and all below it."""
-        return self._folder("", ())
+        """The folder and everything below it."""
+        return self._scan("", ())
 
     def may_open(self, name: str) -> bool:
-        """Return whether a file is there, and not behind a link nobody follows."""
+        """Return whether a file exists, and not behind a link that is not followed."""
         try:
             path = real_path(self.root / name)
         except (OSError, RuntimeError, ValueError):
@@ -157,23 +148,22 @@ class Scan:
         return path.is_file() and (self.follow_links or inside)
 
     def notes(self) -> list[str]:
-        """Return what was ignored or decided, for people."""
+        """Return what was ignored or decided."""
         kinds = Counter(_suffix(name) or "without suffix" for name in self.others)
-        texts = counted(len(self.annotations), "annotation file")
+        listed = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common())
+        n_others = counted(len(self.others), "file")
+        n_annotations = counted(len(self.annotations), "annotation file")
+        n_unnamed = counted(len(self.unnamed), "image")
         found = {
             "ignored folders of other programs": self.systems,
             "ignored links to folders that they lie in": self.loops,
-            f"ignored {counted(len(self.others), 'file')} not of images ("
-            + ", ".join(f"{n} {kind}" for kind, n in kinds.most_common())
-            + ")": self.others,
-            f"ignored {texts} with names of images": self.annotations,
-            f"{counted(len(self.unnamed), 'image')} known by content, not by suffix": (
-                self.unnamed
-            ),
+            f"ignored {n_others} not of images ({listed})": self.others,
+            f"ignored {n_annotations} with names of images": self.annotations,
+            f"{n_unnamed} known by content, not by suffix": self.unnamed,
         }
         return [f"{what}: {list_some(names)}" for what, names in found.items() if names]
 
-    def _folder(self, path: str, above: tuple[Path, ...]) -> Folder:
+    def _scan(self, path: str, above: tuple[Path, ...]) -> Folder:
         if len(above) > DEEPEST:
             raise DataError(
                 f"{self.root} has more than {DEEPEST} folders within each other: "
@@ -186,21 +176,24 @@ class Scan:
             name = os.path.join(path, entry.name)
             if _is_folder(entry):
                 self._add_folder(found, entry, name, above)
-            elif _is_picture(entry.name):
+            elif _suffix(name) in PICTURES and not entry.name.startswith("."):
                 found.images.append(name)
             elif entry.name in TABLES:
                 found.table = found.table or name
-            elif self._is_image(entry):
+            elif self._is_image(entry, name):
                 found.images.append(name)
                 self.unnamed.append(name)
-            elif self._is_closed_link(entry):
+            elif self._is_closed_link(entry, name):
                 found.bad.append(BadFile(name, why_missing(self.root, name)))
             elif entry.name.lower() not in SILENT:
                 others.append(name)
-        found.images, bad = _split_texts(found.images)
+        found.images, bad = _split_encodable(found.images)
         found.bad += bad
         found.n_others = len(others)
-        self._sort_others(found, others)
+        stems = {PurePosixPath(image).stem for image in found.images}
+        for name in others:
+            is_twin = PurePosixPath(name).stem in stems and _suffix(name) in ANNOTATIONS
+            (self.annotations if is_twin else self.others).append(name)
         return found
 
     def _add_folder(
@@ -217,17 +210,16 @@ class Scan:
         elif entry.is_symlink() and real_path(self.root / name) in above:
             self.loops.append(name)
         else:
-            found.folders.append(self._folder(name, above))
+            found.folders.append(self._scan(name, above))
 
-    def _is_closed_link(self, entry: "os.DirEntry[str]") -> bool:
-        """Return whether it may be an image, or a folder, behind a closed link."""
+    def _is_closed_link(self, entry: "os.DirEntry[str]", name: str) -> bool:
+        """Return whether an image or folder may be behind a link not followed."""
         if not entry.is_symlink() or _is_known(entry.name):
             return False
-        return not self.may_open(os.path.relpath(entry.path, self.root))
+        return not self.may_open(name)
 
-    def _is_image(self, entry: "os.DirEntry[str]") -> bool:
-        """Return whether a file whose name says nothing is an image."""
-        name = os.path.relpath(entry.path, self.root)
+    def _is_image(self, entry: "os.DirEntry[str]", name: str) -> bool:
+        """Return whether a file without a telling name is an image."""
         if _is_known(entry.name) or not self.may_open(name):
             return False
         try:
@@ -235,15 +227,6 @@ class Scan:
         except UnusableImage:
             return False
         return True
-
-    def _sort_others(self, found: Folder, others: list[str]) -> None:
-        stems = {PurePosixPath(image).stem for image in found.images}
-        for name in others:
-            is_twin = PurePosixPath(name).stem in stems
-            if is_twin and _suffix(name) in ANNOTATIONS:
-                self.annotations.append(name)
-            else:
-                self.others.append(name)
 
 
 def _is_known(name: str) -> bool:
@@ -253,10 +236,9 @@ def _is_known(name: str) -> bool:
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:
-    """Return whether it is a folder, or a link to one."""
     try:
         return entry.is_dir()
-    except OSError:  # a link to itself, say
+    except OSError:  # a link to itself, for instance
         return False
 
 
@@ -264,12 +246,8 @@ def _suffix(name: str) -> str:
     return PurePosixPath(name).suffix.lower()
 
 
-def _is_picture(name: str) -> bool:
-    return _suffix(name) in PICTURES and not name.startswith(".")
-
-
-def _split_texts(names: list[str]) -> tuple[list[str], list[BadFile]]:
-    """Return the names that can be written to a table, and the remaining files."""
+def _split_encodable(names: list[str]) -> tuple[list[str], list[BadFile]]:
+    """Return the names that a table can hold, and the remaining files."""
     good, bad = [], []
     for name in names:
         try:
@@ -282,13 +260,11 @@ def _split_texts(names: list[str]) -> tuple[list[str], list[BadFile]]:
 
 
 def _entries(folder: Path) -> list["os.DirEntry[str]"]:
-    """Return what a folder holds, in order, without what is hidden."""
+    """Return the entries of a folder in order, without hidden ones."""
     try:
         with os.scandir(folder) as entries:
-            return sorted(
-                (entry for entry in entries if not _is_hidden(entry.name)),
-                key=lambda entry: entry.name,
-            )
+            shown = (entry for entry in entries if not _is_hidden(entry.name))
+            return sorted(shown, key=lambda entry: entry.name)
     except OSError as error:
         raise DataError(f"{folder} cannot be read: {error.strerror}.") from error
 

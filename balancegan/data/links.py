@@ -1,7 +1,7 @@
-"""Names of files, and where they lead: links, missing files, ways out of the folder.
+"""Where file names lead: links, missing files, paths out of the folder.
 
-Nothing outside the folder that was named is read. Links that lead outside are
-followed only where that is asked for.
+Nothing outside the named folder is read, and links that lead outside are followed only
+on request.
 """
 
 import os
@@ -14,6 +14,8 @@ from balancegan.errors import DataError
 
 OPTION = "--follow-links"
 SHOWN_NAMES = 3
+LINKED_FOLDER = f"a link to a folder: {OPTION}"
+LINKED_OUTSIDE = f"a link that leads outside the folder: {OPTION}"
 
 
 @dataclass(frozen=True)
@@ -24,17 +26,13 @@ class BadFile:
     reason: str
 
 
-LINKED_FOLDER = f"a link to a folder: {OPTION}"
-LINKED_OUTSIDE = f"a link that leads outside the folder: {OPTION}"
-
-
 def readable(name: str) -> str:
-    """Return a file name with escapes for what is no text, or moves the cursor."""
+    """Return a file name with unprintable characters escaped."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
 
 
 def counted(number: int, thing: str) -> str:
-    """Return a number of things.
+    """Return a number with its noun.
 
     Examples
     --------
@@ -58,12 +56,12 @@ def list_some(names: Sequence[str]) -> str:
 
 
 def real_path(path: Path) -> Path:
-    """Return where a path leads, links followed.
+    """Resolve a path with its links.
 
     Raises
     ------
     OSError, RuntimeError or ValueError
-        If there is nothing, links lead in a circle, or it is no name of a file.
+        If it does not exist, links form a circle, or it is no valid file name.
     """
     return path.resolve(strict=True)
 
@@ -71,25 +69,25 @@ def real_path(path: Path) -> Path:
 def find_files(
     root: Path, names: Iterable[str], bad: list[BadFile], follow_links: bool = False
 ) -> tuple[dict[str, Path], list[str]]:
-    """Return the files by name, without those that are missing or lead elsewhere.
+    """Return the files by name, without those that are missing or lead outside.
 
     Parameters
     ----------
     root : Path
-        The folder that names start from.
+        The folder that names are relative to.
     names : iterable of str
         Relative, or absolute and within the root.
     bad : list of BadFile
-        What cannot be used is added to it.
+        Unusable names are added to it.
     follow_links : bool, default=False
         Whether links out of the root are followed.
 
     Returns
     -------
     files : dict of str to Path
-        Within the root, links unchanged.
+        Within the root, with links unresolved.
     notes : list of str
-        Which links were followed, and which names are of one file.
+        Which links were followed, and which names share a file.
     """
     inside = real_path(root)
     files: dict[str, Path] = {}
@@ -104,21 +102,28 @@ def find_files(
         is_plain = not Path(name).is_absolute() and ".." not in Path(name).parts
         if file.is_relative_to(inside):
             files[name] = root / (name if is_plain else file.relative_to(inside))
-        elif not is_plain:
-            bad.append(BadFile(name, "leads outside the folder"))
-            continue
-        elif not follow_links:
-            bad.append(BadFile(name, LINKED_OUTSIDE))
-            continue
-        else:
+        elif is_plain and follow_links:
             files[name] = root / name
             followed.append(file)
+        else:
+            reason = LINKED_OUTSIDE if is_plain else "leads outside the folder"
+            bad.append(BadFile(name, reason))
+            continue
         by_file.setdefault(file, []).append(name)
-    return files, _note_links(followed) + _note_twice(list(by_file.values()))
+    notes = []
+    if followed:
+        folders = Counter(str(file.parent) for file in followed)
+        where = [f"{folder} ({n})" for folder, n in folders.most_common()]
+        links = counted(len(followed), "file")
+        notes.append(f"followed links to {links}: in {list_some(where)}")
+    if several := [" = ".join(same) for same in by_file.values() if len(same) > 1]:
+        number = counted(len(several), "file")
+        notes.append(f"{number} read under several names: {list_some(several)}")
+    return files, notes
 
 
 def refuse_links(root: Path, files: Iterable[Path]) -> None:
-    """Raise DataError for the first of some files that is a link out of a folder."""
+    """Raise DataError for the first file that is a link out of a folder."""
     for file in files:
         if file.is_symlink() and not file.resolve().is_relative_to(root.resolve()):
             raise DataError(
@@ -128,7 +133,7 @@ def refuse_links(root: Path, files: Iterable[Path]) -> None:
 
 
 def why_missing(root: Path, name: str) -> str:
-    """Return why a name leads to no file that is read: none is there, or a link."""
+    """Return why a name leads to no file that is read."""
     try:
         target = os.readlink(root / name)
     except (OSError, ValueError):
@@ -140,22 +145,3 @@ def why_missing(root: Path, name: str) -> str:
     if f"blobs{os.sep}" in target:
         return "a link to content of the Hugging Face hub that was not downloaded"
     return "a link to nothing"
-
-
-def _note_links(followed: Sequence[Path]) -> list[str]:
-    if not followed:
-        return []
-    folders = Counter(str(file.parent) for file in followed)
-    where = [f"{folder} ({n})" for folder, n in folders.most_common()]
-    return [
-        f"followed links to {counted(len(followed), 'file')}: in {list_some(where)}"
-    ]
-
-
-def _note_twice(names: Sequence[list[str]]) -> list[str]:
-    """Say which files are read under several names."""
-    several = [" = ".join(same) for same in names if len(same) > 1]
-    if not several:
-        return []
-    files = counted(len(several), "file")
-    return [f"{files} read under several names: {list_some(several)}"]

@@ -1,7 +1,7 @@
 """Tables that name image files: one schema to read and to write.
 
-"file_name" (or "path"), "label", "split" (a table without it is all training), and any
-further columns; tables of other people are brought to it. CSV and Parquet are written.
+The written schema is "file_name", "label", "split" and further columns; tables from
+elsewhere are brought to it.
 """
 
 from pathlib import Path
@@ -20,33 +20,34 @@ from balancegan.data.lineage import (
     refuse_synthetic,
 )
 from balancegan.data.links import BadFile, readable
+from balancegan.data.splits import SPLIT_KEY, find_splits, split_by_folders
 from balancegan.data.tablecolumns import (
     FILE_KEYS,
     LABEL_KEY,
     Columns,
     find_file_column,
     find_table_columns,
+    is_usual,
     tidy_labels,
 )
 from balancegan.data.tables import guarded, needs_pyarrow, read_frame
-from balancegan.data.tablesplits import SPLIT_KEY, find_splits, split_by_folders
 from balancegan.errors import DataError
 
 QUOTE_TEXTS: Literal[2] = 2  # csv.QUOTE_NONNUMERIC
 
 
 class Manifest(NamedTuple):
-    """A table of image files, as it is read.
+    """A table of image files.
 
     Attributes
     ----------
     table : DataFrame
-        "file_name" relative to the folder, "label", "split" where the table has one,
-        and all other columns.
+        "file_name" relative to the folder, "label", "split" if the table has one, and
+        all other columns.
     bad : list of BadFile
-        Files that could not be told from others.
+        Names that could mean several files.
     notes : list of str
-        What was decided or left out, for people.
+        What was decided or left out.
     """
 
     table: pd.DataFrame
@@ -57,61 +58,49 @@ class Manifest(NamedTuple):
 def read_manifest(
     path: Path,
     *,
-    root: Path | None = None,
     file_column: str | None = None,
     label_column: str | None = None,
-    on_error: OnError = "fail",
     needs_label: bool = True,
 ) -> Manifest:
-    """Read a table of image files, and find the files.
+    """Read a table of image files in its folder, and find the files.
 
     Parameters
     ----------
     path : Path
         A .csv, .tsv, .txt, .jsonl or .parquet file.
-    root : Path or None, default=None
-        The folder that file names start from. None: that of the table.
     file_column, label_column : str or None, default=None
-        Names of columns. None: see
-        :func:`balancegan.data.tablecolumns.find_table_columns`.
-    on_error : str, default="fail"
-        What to do about rows without a file name or a label: "fail" refuses them,
-        "skip" leaves them out and says so in a note.
+        Column names. None: see :func:`balancegan.data.tablecolumns.find_table_columns`.
     needs_label : bool, default=True
-        Whether a column of labels is looked for. If not, only "label" is one, or the
-        one that is named, and the table may lack it.
-
-    Returns
-    -------
-    manifest : Manifest
-        All values of a text file are texts, just as they are written; only labels have
-        no blanks around them. In other tables file names, labels and splits become
-        texts, and other columns keep their type. An apostrophe before what a
-        spreadsheet would take for a formula is taken away.
+        False: labels are optional, and only "label" or the named column has them.
 
     Raises
     ------
     DataError
         If it cannot be read, lacks columns or values, or holds synthetic images.
     """
-    finder = FileFinder(path.parent if root is None else root)
-    table, notes = read_frame(path, finder.is_named)
+    finder = FileFinder(path.parent)
+    table, notes = read_frame(path, lambda row: is_data_row(row, finder))
     if not needs_label and label_column is None and LABEL_KEY not in table:
         file = find_file_column(path, table, finder, file_column)
         columns = Columns(file, None, table, [])
     else:
         columns = find_table_columns(path, table, finder, file_column, label_column)
-    return arrange(path, columns, notes, finder, on_error)
+    return make_manifest(path, columns, notes, finder, "fail")
 
 
-def arrange(
+def is_data_row(row: list[str], finder: FileFinder) -> bool:
+    """Return whether the first row of a table names files instead of columns."""
+    return not any(map(is_usual, row)) and any(map(finder.is_named, row))
+
+
+def make_manifest(
     path: Path,
     columns: Columns,
     notes: list[str],
     finder: FileFinder,
     on_error: OnError,
 ) -> Manifest:
-    """Return a table with our names of columns, and the files that it names."""
+    """Return a table with standard column names, and with the files that it names."""
     if not len(columns.table):
         raise DataError(f"{path} names no image.")
     splits, more = find_splits(path, columns.table, (columns.file, columns.label))
@@ -122,7 +111,8 @@ def arrange(
     table = columns.table
     if splits is not None:
         table, notes = table.drop(columns=splits.columns), [*notes, *splits.notes]
-    table = _rename(table, names)
+    clash = {new for old, new in names.items() if old != new and new in table}
+    table = table.drop(columns=list(clash)).rename(columns=names)
     if splits is not None:
         table = table.assign(**{SPLIT_KEY: splits.values})
     table, more = _drop_incomplete(path, table, on_error)
@@ -138,16 +128,10 @@ def arrange(
     return _find_files(path, table, notes, finder)
 
 
-def _rename(table: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
-    """Return a table with new names of columns, in whose way no other column is."""
-    clash = {new for old, new in names.items() if old != new and new in table}
-    return table.drop(columns=list(clash)).rename(columns=names)
-
-
 def _drop_incomplete(
     path: Path, table: pd.DataFrame, on_error: OnError
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Refuse rows without a file name or a label, or leave them out and say so."""
+    """Refuse rows without a file name or a label, or leave them out with a note."""
     is_whole = np.ones(len(table), dtype=bool)
     lacking = []
     needed = [name for name in ("file_name", "label") if name in table]
@@ -172,7 +156,7 @@ def _drop_incomplete(
 def _find_files(
     path: Path, table: pd.DataFrame, notes: list[str], finder: FileFinder
 ) -> Manifest:
-    """Return a table whose file names are those of files, where there are such."""
+    """Replace the names in a table by those of the files that they mean."""
     found = finder.find(table["file_name"])
     if not found.places and not found.unclear:
         names = table["file_name"]
@@ -195,7 +179,7 @@ def _find_files(
 
 
 def _note_repeated(table: pd.DataFrame) -> list[str]:
-    """Say how many rows name a file again, and how many of these files differ."""
+    """Return a note on files that several rows name, and whether these differ."""
     again = table["file_name"].duplicated()
     if not again.any():
         return []
@@ -213,7 +197,7 @@ def _note_repeated(table: pd.DataFrame) -> list[str]:
 
 
 def named_files(path: Path) -> set[Path]:
-    """Return the files that a table names; none of one that is no such table."""
+    """Return the files that a table names; none if it is no such table."""
     try:
         table, _ = read_frame(path, lambda _: False)
     except DataError:
@@ -225,13 +209,13 @@ def named_files(path: Path) -> set[Path]:
 def encode_table(path: Path, table: pd.DataFrame) -> bytes:
     """Return a table as the bytes of a .csv or .parquet file.
 
-    Texts of a .csv file that a spreadsheet would take for formulas get an apostrophe,
-    which reading takes away again; names of files get "./" instead.
+    Texts in a .csv file that a spreadsheet would take for formulas get an apostrophe,
+    which reading removes; file names get "./" instead.
 
     Raises
     ------
     DataError
-        If it is a .parquet file and pyarrow is not there.
+        If it is a .parquet file and pyarrow is missing.
     """
     if path.suffix == ".csv":
         return _to_csv(table).encode()
@@ -242,13 +226,13 @@ def encode_table(path: Path, table: pd.DataFrame) -> bytes:
 def _to_csv(table: pd.DataFrame) -> str:
     table = table.rename(columns=guarded)
     for name in table:
-        guard = _inside if name == FILE_KEYS[0] else guarded
+        guard = _guarded_name if name == FILE_KEYS[0] else guarded
         if not pd.api.types.is_numeric_dtype(table[name]):
             table[name] = [
                 guard(value) if isinstance(value, str) else value
                 for value in table[name]
             ]
-    # A carriage return alone is not quoted otherwise, and ends a row for who reads it
+    # pandas does not quote a lone carriage return, which readers take for a row end
     has_returns = any(
         table[name].astype(str).str.contains("\r", regex=False).any() for name in table
     )
@@ -257,6 +241,6 @@ def _to_csv(table: pd.DataFrame) -> str:
     return table.to_csv(index=False, lineterminator="\n")
 
 
-def _inside(file_name: str) -> str:
-    """Return a name of the same file that is no formula, and that all programs find."""
+def _guarded_name(file_name: str) -> str:
+    """Return a name of the same file that is no formula."""
     return file_name if guarded(file_name) == file_name else f"./{file_name}"

@@ -1,7 +1,7 @@
-"""Masks next to photos: which files of a folder are not to be taken for photos.
+"""Leave out masks next to photos.
 
-A mask has the name of its photo and another suffix (`0.jpg`, `0.png`), or says what it
-is (`0_mask.png`), or lies in a folder of masks next to one of images.
+A mask has the name of its photo and another suffix (`0.jpg`, `0.png`), or a telling
+name (`0_mask.png`), or lies in a folder of masks next to one of images.
 """
 
 import itertools
@@ -28,16 +28,16 @@ IMAGE_FOLDER = re.compile(
 )
 JPEG = (".jpg", ".jpeg", ".jfif", ".jpe")
 NEARLY_ALL = 0.9
-N_LOOKED_AT = 8  # pairs of a photo and what may be its mask
+N_COMPARED = 8  # pairs of a photo and a possible mask
 FEW_COLOURS = 16  # of a mask
-MOST_SIDE = 500  # pixels that are looked at, of more every second or further one
-ALIKE = 16.0  # mean difference of grey values, of a picture saved twice
+MOST_SIDE = 500  # pixels that are counted; of larger images a grid
+SAME_PICTURE = 16.0  # mean difference of grey values, of a picture in two formats
 
 Pair = tuple[str, str]
 
 
 def leave_out_masks(scan: Scan) -> list[str]:
-    """Take masks out of the images of a folder; return what to tell people of them.
+    """Remove masks from the images of a folder, and return notes.
 
     Parameters
     ----------
@@ -47,26 +47,24 @@ def leave_out_masks(scan: Scan) -> list[str]:
     Raises
     ------
     DataError
-        If nearly all images come in pairs of one name, and nothing says which of both
-        is the photo.
+        If nearly all images come in pairs of one name, and it is unclear which of
+        both is the photo.
     """
     notes = []
-    masks = [f for folder in scan.tree.walk() for f in _leave_out_folders(folder)]
+    masks = [f for folder in scan.tree.walk() for f in _remove_mask_folders(folder)]
     if masks:
         images = counted(sum(len(folder.all_images()) for folder in masks), "image")
         paths = list_some([folder.path for folder in masks])
         notes.append(f"left out {images} in folders with names of masks: {paths}")
-    named = _leave_out_named(scan.tree)
+    named = [mask for folder in scan.tree.walk() for mask in _remove_named(folder)]
     if named:
-        notes.append(
-            f"left out {counted(len(named), 'image')} with names of masks: "
-            f"{list_some(named)}"
-        )
-    return notes + _leave_out_twins(scan)
+        images = counted(len(named), "image")
+        notes.append(f"left out {images} with names of masks: {list_some(named)}")
+    return notes + _remove_twins(scan)
 
 
 def is_image_folder(name: str) -> bool:
-    """Return whether a name says that images are in a folder, and not which ones.
+    """Return whether a folder name says that it has images, and not which.
 
     Examples
     --------
@@ -76,73 +74,66 @@ def is_image_folder(name: str) -> bool:
     return IMAGE_FOLDER.fullmatch(name) is not None
 
 
-def _leave_out_folders(folder: Folder) -> list[Folder]:
-    """Take out and return folders of masks, next to the images that they belong to."""
+def _remove_mask_folders(folder: Folder) -> list[Folder]:
+    """Remove and return folders of masks that lie next to their images."""
     masks = [f for f in folder.filled if MASK_FOLDER.fullmatch(f.name)]
     stems = _stems(folder.images)
-    is_beside = any(is_image_folder(f.name) for f in folder.filled)
-    left_out = [m for m in masks if is_beside or _share_named(m, stems) >= NEARLY_ALL]
-    folder.folders = [f for f in folder.folders if f not in left_out]
-    return left_out
-
-
-def _share_named(masks: Folder, photos: set[str]) -> float:
-    """Return the share of the images below a folder that are called as photos are."""
-    stems = [PurePosixPath(image).stem for image in masks.all_images()]
-    matches = [MASK_NAME.fullmatch(stem) for stem in stems]
-    named = [
-        stem in photos or (match is not None and match["photo"] in photos)
-        for stem, match in zip(stems, matches, strict=True)
+    has_image_folder = any(is_image_folder(f.name) for f in folder.filled)
+    removed = [
+        mask
+        for mask in masks
+        if has_image_folder
+        or _share(_photo_of(i, stems) for i in mask.all_images()) >= NEARLY_ALL
     ]
-    return float(np.mean(named))
+    folder.folders = [f for f in folder.folders if f not in removed]
+    return removed
 
 
-def _leave_out_named(tree: Folder) -> list[str]:
-    left_out = []
-    for folder in tree.walk():
-        stems = _stems(folder.images)
-        masks = []
-        for image in folder.images:
-            match = MASK_NAME.fullmatch(PurePosixPath(image).stem)
-            if match is not None and match["photo"] in stems:
-                masks.append(image)
-        _remove(folder, masks)
-        left_out += masks
-    return left_out
+def _photo_of(image: str, photos: set[str]) -> bool:
+    """Return whether an image has the name of a photo, or of its mask."""
+    stem = PurePosixPath(image).stem
+    match = MASK_NAME.fullmatch(stem)
+    return stem in photos or (match is not None and match["photo"] in photos)
 
 
-def _leave_out_twins(scan: Scan) -> list[str]:
-    """Take out what has the name of a photo and another suffix, where nearly all do."""
+def _remove_named(folder: Folder) -> list[str]:
+    stems = _stems(folder.images)
+    names = {i: MASK_NAME.fullmatch(PurePosixPath(i).stem) for i in folder.images}
+    masks = [i for i, match in names.items() if match and match["photo"] in stems]
+    _remove(folder, masks)
+    return masks
+
+
+def _remove_twins(scan: Scan) -> list[str]:
+    """Remove images with the name of a photo and another suffix, if nearly all have."""
     by_folder = [(folder, list(_pairs(folder))) for folder in scan.tree.walk()]
-    pairs = [pair for _, of_folder in by_folder for pair in of_folder]
     usual = [
         pair
-        for folder, of_folder in by_folder
-        if len(_stems(first for first, _ in of_folder))
+        for folder, pairs in by_folder
+        if len(_stems(first for first, _ in pairs))
         >= NEARLY_ALL * len(_stems(folder.images))
-        for pair in of_folder
+        for pair in pairs
     ]
     if len(usual) < 2:
-        return _note_pairs(pairs)
+        return _note_pairs([pair for _, pairs in by_folder for pair in pairs])
     kinds = Counter(_kinds(pair) for pair in usual).most_common(1)[0][0]
-    usual = [pair for pair in usual if _kinds(pair) == kinds]
-    of_masks = _kind_of_masks(scan, usual)
-    left_out: list[str] = []
-    for folder, of_folder in by_folder:
-        chosen = [pair for pair in of_folder if _kinds(pair) == kinds]
-        masks = [name for pair in chosen for name in pair if _kind(name) == of_masks]
+    mask_kind = _find_mask_kind(scan, [p for p in usual if _kinds(p) == kinds])
+    removed: list[str] = []
+    for folder, pairs in by_folder:
+        chosen = [pair for pair in pairs if _kinds(pair) == kinds]
+        masks = [name for pair in chosen for name in pair if _kind(name) == mask_kind]
         _remove(folder, masks)
-        left_out += masks
-    (photos,) = set(kinds) - {of_masks}
+        removed += masks
+    (photo_kind,) = set(kinds) - {mask_kind}
     return [
-        f"left out {counted(len(left_out), f'{of_masks} file')}, masks or copies of "
-        f"{photos} files with the same names: {list_some(left_out)}",
-        *_leave_out_twins(scan),  # of photos with masks of several kinds
+        f"left out {counted(len(removed), f'{mask_kind} file')}, masks or copies of "
+        f"{photo_kind} files with the same names: {list_some(removed)}",
+        *_remove_twins(scan),  # photos may have masks of several kinds
     ]
 
 
 def _pairs(folder: Folder) -> Iterator[Pair]:
-    """Yield each two images of one name and different suffixes."""
+    """Yield pairs of images with one name and different suffixes."""
     by_stem = defaultdict(list)
     for image in folder.images:
         by_stem[PurePosixPath(image).stem].append(image)
@@ -156,16 +147,16 @@ def _stems(images: Iterable[str]) -> set[str]:
     return {PurePosixPath(image).stem for image in images}
 
 
-def _kind_of_masks(scan: Scan, pairs: list[Pair]) -> str:
-    """Return which of two kinds of files the masks are, or copies of the photos."""
-    step = max(1, len(pairs) // N_LOOKED_AT)
-    looks = [look for pair in pairs[::step] if (look := _look_at(scan, pair))]
+def _find_mask_kind(scan: Scan, pairs: list[Pair]) -> str:
+    """Return which of two suffixes is that of the masks, or of copies."""
+    step = max(1, len(pairs) // N_COMPARED)
+    compared = [found for pair in pairs[::step] if (found := _compare(scan, pair))]
     kinds = _kinds(pairs[0])
-    shares = [_share(look[side] for look in looks) for side in (0, 1)]
+    shares = [_share(found[side] for found in compared) for side in (0, 1)]
     if max(shares) >= NEARLY_ALL > min(shares):
         return kinds[int(np.argmax(shares))]
-    are_other_photos = min(shares) < NEARLY_ALL and _share(k[2] for k in looks) > 0.5
-    if JPEG[0] not in kinds or are_other_photos:
+    differ = min(shares) < NEARLY_ALL and _share(found[2] for found in compared) > 0.5
+    if JPEG[0] not in kinds or differ:
         raise DataError(
             f"Nearly every image has another one of the same name: {len(pairs)} pairs "
             f"such as {' and '.join(pairs[0])}. One may be the mask of the other, but "
@@ -176,14 +167,14 @@ def _kind_of_masks(scan: Scan, pairs: list[Pair]) -> str:
 
 
 def _share(answers: Iterable[bool]) -> float:
-    """Return the share of answers that are yes; 0 without answers."""
+    """Return the share of true answers, 0 without answers."""
     return float(np.mean([*answers] or [False]))
 
 
-def _look_at(scan: Scan, pair: Pair) -> tuple[bool, bool, bool] | None:
-    """Return which of two images may be a mask of the other, and whether they differ.
+def _compare(scan: Scan, pair: Pair) -> tuple[bool, bool, bool] | None:
+    """Return whether each of two images may be a mask, and whether they differ.
 
-    A mask has few colours, or is grey where the photo is not. None: one of them cannot
+    A mask has few colours, or is grey while the photo is not. None: one of them cannot
     be decoded.
     """
     if not all(scan.may_open(name) for name in pair):
@@ -198,12 +189,12 @@ def _look_at(scan: Scan, pair: Pair) -> tuple[bool, bool, bool] | None:
     return (
         _has_few_colours(first) or are_grey == (True, False),
         _has_few_colours(second) or are_grey == (False, True),
-        bool(difference > ALIKE),
+        bool(difference > SAME_PICTURE),
     )
 
 
 def _has_few_colours(pixels: np.ndarray) -> bool:
-    """Return whether nearly all pixels have a few colours; edges may be smoothed."""
+    """Return whether nearly all pixels have few colours; edges may be smooth."""
     step = max(1, max(pixels.shape) // MOST_SIDE)
     colours = pixels[::step, ::step].reshape(-1, 3).astype(int) @ (65_536, 256, 1)
     _, counts = np.unique(colours, return_counts=True)
@@ -215,7 +206,6 @@ def _is_grey(pixels: np.ndarray) -> bool:
 
 
 def _decode(file: Path, size: tuple[int, int] | None = None) -> np.ndarray:
-    """Return the pixels of a file, brought to a size or in its own."""
     header = read_header(file)
     scale = find_scale([(file.name, file)])[0] if header.is_deep else None
     size = size or (header.height, header.width)
@@ -237,7 +227,7 @@ def _kinds(pair: Pair) -> Pair:
 
 
 def _kind(name: str) -> str:
-    """Return the suffix, one for all spellings of the same format."""
+    """Return the suffix, the same for all spellings of a format."""
     suffix = PurePosixPath(name).suffix.lower()
     return JPEG[0] if suffix in JPEG else suffix.replace(".tiff", ".tif")
 

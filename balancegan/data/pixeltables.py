@@ -1,7 +1,7 @@
-"""Tables whose cells are the images: a column for each pixel, or all of them in one.
+"""Tables whose cells are pixels: a column for each pixel, or all of them in one.
 
-As MNIST and FER-2013 are passed around in CSV files. Pixels are read row by row:
-height, width, channels.
+MNIST and FER-2013 are distributed so in CSV files. Pixels are read row by row: height,
+width, channels.
 """
 
 import io
@@ -18,17 +18,17 @@ from pandas.errors import ParserWarning
 
 from balancegan.data.labelled import TRAIN, LabelledImages, Part
 from balancegan.data.opening import SUFFIXES
+from balancegan.data.splits import SPLIT_KEY, find_splits
 from balancegan.data.tablecolumns import (
     find_label_column,
     is_usual,
     tidy_labels,
 )
-from balancegan.data.tablesplits import SPLIT_KEY, find_splits
-from balancegan.data.texttables import BLANK, TextTable
+from balancegan.data.tables import BLANK, TextTable, note_unnamed
 from balancegan.errors import DataError
 from balancegan.shapes import guess_shape, shape_flat
 
-FEWEST_PIXELS = 48  # columns that are taken for an image
+FEWEST_PIXELS = 48  # columns of numbers that count as an image
 NUMBER = re.compile(r"\s*-?\d+(\.\d*)?(e[+-]?\d+)?\s*", re.IGNORECASE)
 # An image in one cell: numbers with blanks or commas between
 NUMBERS = re.compile(r"\s*\[?\s*\d+(\.\d*)?(\s*[\s,]\s*\d+(\.\d*)?){15,}\s*\]?\s*")
@@ -58,7 +58,7 @@ def read_pixel_columns(
     Parameters
     ----------
     text : TextTable
-        With a row of column names, or without.
+        With or without a row of column names.
     labels_key : str or None
         The column of labels. None: found by its name, or the first or last one.
     image_shape : sequence of int or None
@@ -67,16 +67,13 @@ def read_pixel_columns(
     Raises
     ------
     DataError
-        If a pixel is no number, or labels or the shape are not clear.
+        If a pixel is no number, or labels or shape are unclear.
     """
     has_header = _has_header(text.head()[0])
     table = _read_numbers(text, has_header)
     notes = list(text.notes)
     if not has_header:
-        notes.append(
-            f"{text.path.name} has no row of column names; the columns are called "
-            f"column_1 to column_{table.shape[1]}"
-        )
+        notes.append(note_unnamed(text.path, table.shape[1]))
     pixels = _pixel_names([str(name) for name in table], labels_key, has_header)
     if not has_header:
         pixels = _without_label(text.path, table, pixels, labels_key)
@@ -89,7 +86,7 @@ def read_pixel_columns(
             f"{len(pixels)} columns of pixels in {text.path}."
         )
     images = _to_integers(values.to_numpy())
-    return _make(text.path, rest, images, labels_key, image_shape, notes)
+    return _make_labelled(text.path, rest, images, labels_key, image_shape, notes)
 
 
 def read_pixel_cells(
@@ -100,13 +97,7 @@ def read_pixel_cells(
     labels_key: str | None,
     image_shape: Sequence[int] | None,
 ) -> LabelledImages:
-    """Read a table with a column that has all pixels of an image in each cell.
-
-    Raises
-    ------
-    DataError
-        If an image has other values than numbers, or not as many as the first one.
-    """
+    """Read a table with a column that has all pixels of an image in each cell."""
     rows = []
     for number, cell in enumerate(table[column], start=1):
         try:
@@ -125,10 +116,10 @@ def read_pixel_cells(
             )
     images = _to_integers(np.array(rows))
     rest = table.drop(columns=[column])
-    return _make(path, rest, images, labels_key, image_shape, notes)
+    return _make_labelled(path, rest, images, labels_key, image_shape, notes)
 
 
-def _make(
+def _make_labelled(
     path: Path,
     table: pd.DataFrame,
     flat: np.ndarray,
@@ -136,7 +127,7 @@ def _make(
     image_shape: Sequence[int] | None,
     notes: list[str],
 ) -> LabelledImages:
-    """Return labelled images of flat ones, and of the other columns of their table."""
+    """Return labelled images from flat ones and the remaining columns of the table."""
     if not len(flat):
         raise DataError(f"{path} has no image.")
     images = shape_flat(path, flat, image_shape or guess_shape(flat.shape[1]))
@@ -182,18 +173,18 @@ def _is_number(cell: str) -> bool:
 
 
 def _has_header(row: list[str]) -> bool:
-    """Return whether a row is one of names: texts, or numbers that are all different.
+    """Return whether a row contains names: texts, or distinct numbers.
 
-    Rows of many pixels have some value again.
+    Rows of many pixels repeat values.
     """
     return sum(map(_is_number, row)) < FEWEST_PIXELS or len(set(row)) == len(row)
 
 
 def _read_numbers(text: TextTable, has_header: bool) -> pd.DataFrame:
-    """Return a table of numbers, those columns that hold them only."""
+    """Return the table with numeric columns as numbers."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", ParserWarning)  # that cells are left out
+            warnings.simplefilter("error", ParserWarning)  # cells are left out
             table = pd.read_csv(
                 io.StringIO(text.text),
                 sep=r"\s+" if text.separator == BLANK else text.separator,
@@ -215,7 +206,7 @@ def _read_numbers(text: TextTable, has_header: bool) -> pd.DataFrame:
 def _pixel_names(
     names: list[str], labels_key: str | None, has_header: bool
 ) -> list[str]:
-    """Return the columns of pixels: those of a kind of name, but for their numbers."""
+    """Return the columns with the most frequent name apart from its number."""
     kinds = {name: re.sub(r"\d+", "0", name) for name in names if name != labels_key}
     if has_header:
         kinds = {n: kind for n, kind in kinds.items() if not is_usual(n)}
@@ -226,12 +217,9 @@ def _pixel_names(
 def _without_label(
     path: Path, table: pd.DataFrame, pixels: list[str], labels_key: str | None
 ) -> list[str]:
-    """Return the columns of pixels where no column has a name, and the label is first.
+    """Return the columns of pixels of a table without column names.
 
-    Raises
-    ------
-    DataError
-        If the first and the last column may both be labels, or none is.
+    The first or last column has the labels; DataError if that is unclear.
     """
     if labels_key is not None:
         return pixels
@@ -255,13 +243,7 @@ def _without_label(
 
 
 def _to_integers(values: np.ndarray) -> np.ndarray:
-    """Return bytes where all values fit them, else the values as float32.
-
-    Raises
-    ------
-    DataError
-        If there is NaN or an infinite value.
-    """
+    """Return uint8 if all values fit, else float32; DataError for NaN or infinity."""
     if not np.isfinite(values).all():
         raise DataError("Pixels must be finite numbers. Received: NaN or infinity.")
     if values.min() >= 0 and values.max() <= 255 and (values == np.rint(values)).all():

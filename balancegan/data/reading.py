@@ -24,7 +24,7 @@ from balancegan.data.foldertree import TABLES
 from balancegan.data.imagefiles import OnError, read_image_files
 from balancegan.data.labelled import TRAIN, LabelledImages
 from balancegan.data.links import readable, refuse_links
-from balancegan.data.manifests import Manifest, arrange
+from balancegan.data.manifests import Manifest, is_data_row, make_manifest
 from balancegan.data.opening import N_BYTES, WEB_PAGES, refuse_pointer
 from balancegan.data.pixeltables import (
     find_pixel_cells,
@@ -33,10 +33,15 @@ from balancegan.data.pixeltables import (
     read_pixel_columns,
 )
 from balancegan.data.shards import is_sharded, read_shards
+from balancegan.data.splits import note_unread
 from balancegan.data.tablecolumns import find_table_columns
-from balancegan.data.tables import SUFFIXES, TEXT_SUFFIXES, from_text, read_frame
-from balancegan.data.tablesplits import note_unread
-from balancegan.data.texttables import open_text_table
+from balancegan.data.tables import (
+    SUFFIXES,
+    TEXT_SUFFIXES,
+    from_text,
+    open_text_table,
+    read_frame,
+)
 from balancegan.errors import DataError
 from balancegan.shapes import OPTION
 
@@ -203,13 +208,17 @@ def _read_table(
 ) -> LabelledImages | Manifest:
     """Read a table: the images if it contains pixels, else the files that it names."""
     finder = FileFinder(root)
+
+    def is_data(row: list[str]) -> bool:
+        return is_data_row(row, finder)
+
     if path.suffix.lower() in TEXT_SUFFIXES:
         text = open_text_table(path)
         if has_pixel_columns(text) and images_key is None:
             return read_pixel_columns(text, labels_key, image_shape)
-        table, notes = from_text(text, finder.is_named)
+        table, notes = from_text(text, is_data)
     else:
-        table, notes = read_frame(path, finder.is_named)
+        table, notes = read_frame(path, is_data)
     cells = find_pixel_cells(table)
     if cells is not None and images_key in (None, cells):
         return read_pixel_cells(path, table, notes, cells, labels_key, image_shape)
@@ -219,7 +228,7 @@ def _read_table(
             "--size to bring them to one size."
         )
     columns = find_table_columns(path, table, finder, images_key, labels_key)
-    found = arrange(path, columns, notes, finder, on_error)
+    found = make_manifest(path, columns, notes, finder, on_error)
     if "split" not in found.table:
         found.table.insert(2, "split", TRAIN)
     return found

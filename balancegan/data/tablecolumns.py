@@ -1,7 +1,6 @@
-"""Which columns of a table name image files and labels.
+"""Find the columns of file names and labels of a table.
 
-By their usual names; where several are called so, by their values. How a table is
-stored is not known here.
+Columns are found by usual names, and by their values if several have usual names.
 """
 
 from pathlib import Path
@@ -11,7 +10,7 @@ import pandas as pd
 
 from balancegan.data.filefinder import FileFinder
 from balancegan.data.opening import SUFFIXES
-from balancegan.data.tablesplits import (
+from balancegan.data.splits import (
     BINARY,
     SPLIT_KEYS,
     TRUE,
@@ -22,8 +21,8 @@ from balancegan.data.tablesplits import (
 )
 from balancegan.errors import DataError
 
-# The names that we write first; see `plain_name` for the others
-FILE_KEYS, LABEL_KEY = ("file_name", "path"), "label"
+FILE_KEYS, LABEL_KEY = ("file_name", "path"), "label"  # preferred
+# Compared by `plain_name`, in order of preference
 FILE_NAMES = (
     *("file_name", "filename", "file", "filepath", "filepaths", "file_path", "path"),
     *("paths", "image", "image_name", "image_path", "image_file", "image_id", "img"),
@@ -40,18 +39,18 @@ WHOLE = r"-?\d+(?:\.0*)?"
 
 
 class Columns(NamedTuple):
-    """What the columns of a table are.
+    """The columns of file names and labels.
 
     Attributes
     ----------
     file : str
         The column of file names.
     label : str or None
-        The column of labels. None: the table has none.
+        The column of labels. None: there is none.
     table : DataFrame
-        The table, which has the label column now if it was one-hot.
+        The table, with a label column if labels were one-hot.
     notes : list of str
-        What was decided, for people.
+        What was decided.
     """
 
     file: str
@@ -67,24 +66,12 @@ def find_table_columns(
     file_column: str | None = None,
     label_column: str | None = None,
 ) -> Columns:
-    """Return which columns name image files and labels.
-
-    Parameters
-    ----------
-    path : Path
-        The file of the table, for messages.
-    table : DataFrame
-        All of it.
-    finder : FileFinder
-        Finds the files that are named.
-    file_column, label_column : str or None, default=None
-        The columns where people name them. None: found, by usual names and by which
-        column names files.
+    """Return the columns of file names and labels: given, or found.
 
     Raises
     ------
     DataError
-        If there is no such column, or several may be meant.
+        If there is no such column, or several candidates.
     """
     notes: list[str] = []
     file = find_file_column(path, table, finder, file_column, label_column)
@@ -100,22 +87,24 @@ def find_table_columns(
 def find_label_column(
     path: Path, table: pd.DataFrame, file: str | None
 ) -> tuple[pd.DataFrame, str, list[str]]:
-    """Return a table, its column of labels, and what to say of it.
+    """Return a table, its column of labels, and notes.
 
     Raises
     ------
     DataError
-        If there is no such column, or several may be meant.
+        If there is no such column, or several candidates.
     """
     if LABEL_KEY in table and file != LABEL_KEY:
         return table, LABEL_KEY, []
     others = [str(name) for name in table if name != file]
-    candidates = find_called(LABEL_NAMES, others)
-    if candidates:
+    if candidates := find_called(LABEL_NAMES, others):
         codes = [pd.factorize(table[name])[0].tolist() for name in candidates]
         if any(each != codes[0] for each in codes):
             raise _unclear(path, "labels", candidates, "--labels-key")
-        return table, _most_telling(table, candidates), []
+        texts = (n for n in candidates if not _is_numeric(table[n]))
+        return table, next(texts, candidates[0]), []
+
+    # Look for one-hot columns.
     flags = find_flags(table, others)
     classes = [
         name
@@ -144,7 +133,7 @@ def find_label_column(
 
 
 def tidy_labels(labels: pd.Series) -> tuple[pd.Series, list[str]]:
-    """Return labels without blanks around them, whole numbers without a decimal point.
+    """Strip labels, and write whole numbers without a decimal point.
 
     Examples
     --------
@@ -166,19 +155,8 @@ def tidy_labels(labels: pd.Series) -> tuple[pd.Series, list[str]]:
 
 
 def is_usual(name: str) -> bool:
-    """Return whether columns of tables of images are often called so."""
+    """Return whether a name is usual for a column of file names, labels or splits."""
     return plain_name(name) in {*FILE_NAMES, *LABEL_NAMES, *SPLIT_KEYS}
-
-
-def _given(
-    path: Path, table: pd.DataFrame, name: str | None, option: str
-) -> str | None:
-    if name is None or name in table:
-        return name
-    raise DataError(
-        f"{path} needs a column {name} ({option}). Received: "
-        f"{', '.join(map(str, table.columns))}."
-    )
 
 
 def find_file_column(
@@ -195,14 +173,16 @@ def find_file_column(
     candidates = (
         [name for name in FILE_KEYS if name in names]
         or find_called(FILE_NAMES, names)
-        or [name for name in names if _looks_named(table[name])]
+        or [name for name in names if _has_image_names(table[name])]
     )
     if len(candidates) == 1:
         return candidates[0]
+
+    # Of several columns, take the one whose files exist.
     found = {name: _found_share(table[name], finder) for name in candidates or names}
     best = max(found.values(), default=0)
     if candidates and not best:
-        likely = (name for name in candidates if _looks_named(table[name]))
+        likely = (name for name in candidates if _has_image_names(table[name]))
         return next(likely, candidates[0])
     named = [name for name, share in found.items() if share == best and best > 0]
     files = [_first_files(table[name], finder) for name in named]
@@ -216,7 +196,18 @@ def find_file_column(
     )
 
 
-def _some(column: pd.Series) -> list[str]:
+def _given(
+    path: Path, table: pd.DataFrame, name: str | None, option: str
+) -> str | None:
+    if name is None or name in table:
+        return name
+    raise DataError(
+        f"{path} needs a column {name} ({option}). Received: "
+        f"{', '.join(map(str, table.columns))}."
+    )
+
+
+def _some_values(column: pd.Series) -> list[str]:
     values = column.dropna().astype(str).unique()
     return list(values[:: max(1, len(values) // VALUES_LOOKED_AT)])
 
@@ -228,18 +219,17 @@ def _first_files(column: pd.Series, finder: FileFinder) -> list[str | None]:
 
 
 def _found_share(column: pd.Series, finder: FileFinder) -> float:
-    values = _some(column)
+    values = _some_values(column)
     return len(finder.find(values).places) / len(values) if values else 0
 
 
-def _looks_named(column: pd.Series) -> bool:
-    return any(value.strip().lower().endswith(SUFFIXES) for value in _some(column))
+def _has_image_names(column: pd.Series) -> bool:
+    values = _some_values(column)
+    return any(value.strip().lower().endswith(SUFFIXES) for value in values)
 
 
-def _most_telling(table: pd.DataFrame, names: list[str]) -> str:
-    """Return the first column of texts; the first one where all are numbers."""
-    texts = (n for n in names if pd.to_numeric(table[n], errors="coerce").isna().any())
-    return next(texts, names[0])
+def _is_numeric(column: pd.Series) -> bool:
+    return bool(pd.to_numeric(column, errors="coerce").notna().all())
 
 
 def _unclear(path: Path, what: str, names: list[str], option: str) -> DataError:

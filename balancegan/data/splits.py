@@ -1,26 +1,35 @@
-"""Which split each row of a table is of.
+"""Which split an image belongs to: by the name of a folder, or by columns of a table.
 
-By a column that names it, by columns that are true for one split, or by the folders of
-the files. Rows to test with must not be trained on: what is unclear is said.
+Whether a folder with the name of a split is one, and not a class, is decided in
+`folderlayout`.
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import pandas as pd
 
 from balancegan.data.labelled import SPLIT_NAMES, TEST, TRAIN, VALIDATION
-from balancegan.data.splitnames import (
-    FILLERS,
-    find_split_level,
-    read_name,
-    split_of,
-)
 from balancegan.errors import DataError
 
-SPLIT_KEY = "split"  # the name that we write
+SPLIT_WORDS = {
+    **SPLIT_NAMES,
+    "trn": TRAIN,
+    "trainval": TRAIN,
+    "tst": TEST,
+    "eval": TEST,
+    "evaluation": TEST,
+    "holdout": TEST,
+}
+# Other words in the name of a split folder
+FILLERS = {
+    *("set", "sets", "dataset", "data", "split", "part", "folder", "dir", "files"),
+    *("image", "images", "img", "imgs", "photo", "photos", "picture", "pictures"),
+    *("sample", "samples", "class", "classes"),
+}
+SPLIT_KEY = "split"  # the column that is written
 SPLIT_KEYS = (
     *("split", "splits", "data_split", "set", "data_set", "dataset", "usage", "subset"),
     *("partition", "phase", "fold", "train_test"),
@@ -31,17 +40,68 @@ TRUE = ("1", "1.0", "true", "yes")
 BINARY = (*TRUE, "0", "0.0", "false", "no")
 
 
+def split_of(name: str) -> str | None:
+    """Return the split that a folder name stands for, or None.
+
+    Examples
+    --------
+    >>> [split_of(name) for name in ("Training_Set", "1_test", "seg_train", "trainset")]
+    ['train', 'test', None, 'train']
+    """
+    split, rest = read_name(name)
+    return split if FILLERS.issuperset(rest) else None
+
+
+def read_name(name: str) -> tuple[str | None, tuple[str, ...]]:
+    """Return the split of the word in a name that stands for one, and the other words.
+
+    Examples
+    --------
+    >>> read_name("seg_train"), read_name("testSet"), read_name("cat")
+    (('train', ('seg',)), ('test', ('set',)), (None, ('cat',)))
+    """
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).replace("hold_out", "holdout")
+    words: list[str] = []
+    for word in map(str.lower, re.findall(r"[^\W\d_]+", spaced)):
+        # "trainset" is a split and a filler
+        ends = (end for end in SPLIT_WORDS if word.startswith(end))
+        joined = [end for end in ends if word.removeprefix(end) in FILLERS]
+        split = max(joined, key=len, default="")
+        words += [split, word.removeprefix(split)] if split else [word]
+    splits = {SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS}
+    rest = tuple(word for word in words if word not in SPLIT_WORDS)
+    return (splits.pop() if len(splits) == 1 else None), rest
+
+
+def find_split_level(paths: Collection[Sequence[str]]) -> int | None:
+    """Return which folder of each path is its split, 0 for the first; None for none.
+
+    It is the first level with training folders and folders of another split.
+
+    Examples
+    --------
+    >>> find_split_level([("set", "train", "cat"), ("set", "test", "cat")])
+    1
+    >>> find_split_level([("train", "cat"), ("bus", "cat")])
+    """
+    for level, names in enumerate(zip(*paths, strict=False)):
+        found = {split_of(name) for name in set(names)}
+        if len(found - {None}) > 1 and (TRAIN in found or None not in found):
+            return level
+    return None
+
+
 class Splits(NamedTuple):
-    """Which split each row of a table is of.
+    """The split of each row of a table.
 
     Attributes
     ----------
     columns : list of str
-        The columns that say it.
+        The columns that name it.
     values : Series
-        The split of each row.
+        The splits.
     notes : list of str
-        What was decided, for people.
+        What was decided.
     """
 
     columns: list[str]
@@ -52,19 +112,19 @@ class Splits(NamedTuple):
 def find_splits(
     path: Path, table: pd.DataFrame, taken: Collection[str | None]
 ) -> tuple[Splits | None, list[str]]:
-    """Return the split of each row, and a note where a column may say it or not.
+    """Return the split of each row, and notes on columns that may name one or not.
 
-    A column is taken that is called split, or usually says the split and names one, or
-    names splits and nothing else; or columns such as is_test that are true or false.
+    A column is used if it is called split; has a usual name and names a split; names
+    nothing but splits; or if columns such as is_test are true or false.
 
     Parameters
     ----------
     path : Path
         The file of the table, for messages.
     table : DataFrame
-        All of it.
+        The whole table.
     taken : collection of str or None
-        Columns that are something else.
+        Columns with another meaning.
 
     Raises
     ------
@@ -72,9 +132,9 @@ def find_splits(
         If a column names splits and other things, or two flags contradict each other.
     """
     names = [str(name) for name in table if name not in taken]
-    usual = find_called(SPLIT_KEYS, names)
     if SPLIT_KEY in names:
         return Splits([SPLIT_KEY], read_splits(path, table[SPLIT_KEY]), []), []
+    usual = find_called(SPLIT_KEYS, names)
     naming = [name for name in usual if set(_texts_to_splits(table[name])) - {None, ""}]
     naming += [name for name in names if _has_only_splits(table[name])]
     if naming:
@@ -95,7 +155,7 @@ def find_splits(
 
 
 def note_unread(path: Path, table: pd.DataFrame, advice: str) -> list[str]:
-    """Name the columns that may say splits, where only a table's are read as such."""
+    """Return notes on columns of arrays or shards that may name splits."""
     names = [str(name) for name in table]
     found = [
         *find_called(SPLIT_KEYS, names),
@@ -109,10 +169,10 @@ def note_unread(path: Path, table: pd.DataFrame, advice: str) -> list[str]:
 
 
 def find_flags(table: pd.DataFrame, names: list[str]) -> dict[str, str]:
-    """Return the split that each column stands for that is called so, such as is_test.
+    """Return the split that each column such as is_test stands for.
 
-    Next to other columns of 0 and 1, such as car and bus, one that is just called train
-    is one of them.
+    Next to other columns of 0 and 1, such as car and bus, a column called just train is
+    a class.
     """
     words = {name: read_name(name) for name in names}
     flags = {
@@ -127,9 +187,9 @@ def find_flags(table: pd.DataFrame, names: list[str]) -> dict[str, str]:
 
 
 def _is_flag(column: pd.Series, split: str) -> bool:
-    """Return whether a column of a split's name is true for its rows, false for others.
+    """Return whether a column is true or false.
 
-    One called is_valid that is true for most rows more likely says that they are good.
+    A column is_valid that is true for most rows does not mean the validation part.
     """
     texts = plain_texts(column)
     if not texts.isin((*BINARY, "")).all():
@@ -138,7 +198,6 @@ def _is_flag(column: pd.Series, split: str) -> bool:
 
 
 def _read_flags(path: Path, table: pd.DataFrame, flags: dict[str, str]) -> Splits:
-    """Return the split of each row by columns that are true or false."""
     said = table[list(flags)].apply(plain_texts).isin(TRUE)
     several = said.sum(axis=1) > 1
     shown = ", ".join(map(repr, flags))
@@ -150,23 +209,23 @@ def _read_flags(path: Path, table: pd.DataFrame, flags: dict[str, str]) -> Split
     values = pd.Series(TEST if TRAIN in flags.values() else TRAIN, index=table.index)
     for name, split in flags.items():
         values[said[name]] = split
-    verb = "says" if len(flags) == 1 else "say"
-    columns = "column" if len(flags) == 1 else "columns"
-    note = f"the {columns} {shown} of {path.name} {verb} the split"
+    one = len(flags) == 1
+    columns = f"column {shown}" if one else f"columns {shown}"
+    note = f"the {columns} of {path.name} {'says' if one else 'say'} the split"
     return Splits(list(flags), values, [note])
 
 
 def split_by_folders(
     path: Path, names: pd.Series
 ) -> tuple[pd.Series | None, list[str]]:
-    """Return the split of each file by a folder of its name, and what to say of it.
+    """Return the split of each file by a folder in its name, and notes.
 
-    None where folders say no splits.
+    None if no folders are splits.
 
     Raises
     ------
     DataError
-        If they say those of some files only.
+        If the folders of some files only are splits.
 
     Examples
     --------
@@ -189,7 +248,7 @@ def split_by_folders(
 
 
 def read_splits(path: Path, column: pd.Series) -> pd.Series:
-    """Return the split of each row; a blank one is of the training part.
+    """Return the split of each row, the training part for a blank one.
 
     Raises
     ------
@@ -208,7 +267,7 @@ def read_splits(path: Path, column: pd.Series) -> pd.Series:
 
 
 def _texts_to_splits(column: pd.Series) -> pd.Series:
-    """Return the split that each text names: None for another text, "" for a blank."""
+    """Return the split of each text, None for other texts, "" for blanks."""
     texts = plain_texts(column)
     known = {text: OTHER_SPLITS.get(text) or split_of(text) for text in set(texts)}
     splits = [known[text] if text else "" for text in texts]
@@ -216,20 +275,20 @@ def _texts_to_splits(column: pd.Series) -> pd.Series:
 
 
 def _has_only_splits(column: pd.Series) -> bool:
-    """Return whether a column names the training part and others, and nothing else."""
+    """Return whether a column names the training part, others, and nothing else."""
     is_text = not pd.api.types.is_numeric_dtype(column)
     found = set(_texts_to_splits(column)) - {""} if is_text else set()
     return len(found) > 1 and TRAIN in found and None not in found
 
 
 def plain_texts(column: pd.Series) -> pd.Series:
-    """Return texts in small letters without blanks around them, "" for missing ones."""
+    """Return stripped texts in lower case, "" for missing values."""
     texts = column.astype(object).where(column.notna(), "").astype(str)
     return texts.str.strip().str.lower()
 
 
 def plain_name(name: str) -> str:
-    """Return a name of a column in small letters, with underscores between words.
+    """Return a column name in lower case, with underscores between words.
 
     Examples
     --------
@@ -240,6 +299,6 @@ def plain_name(name: str) -> str:
 
 
 def find_called(usual: tuple[str, ...], names: list[str]) -> list[str]:
-    """Return the columns with usual names, the most usual first."""
+    """Return the columns with usual names, in the order of preference."""
     found = [name for name in names if plain_name(name) in usual]
     return sorted(found, key=lambda name: usual.index(plain_name(name)))
