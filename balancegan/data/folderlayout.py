@@ -284,7 +284,7 @@ def _note_names(placed: Sequence[Placed]) -> list[str]:
         folders[split, label].add(folder.name)
         cases[label.casefold()].add(label)
     notes = [
-        f"folders of one class, {label!r}: {list_some(sorted(map(ascii, names)))}"
+        f"folders of one class, {label!r}: {list_some(list(map(ascii, sorted(names))))}"
         for (_, label), names in folders.items()
         if len(names) > 1
     ]
