@@ -206,7 +206,7 @@ def test_bad_classifiers_are_refused_before_any_work(folder, tmp_path, monkeypat
     damaged.write_bytes(b"no model")
     for options, said in (
         (["--classifier", "forest"], "one of network, residual, linear"),
-        (["--classifier", tmp_path / "none.keras"], "not there"),
+        (["--classifier", tmp_path / "none.keras"], "does not exist"),
         (["--classifier", damaged], "cannot be used as a classifier"),
         (["--fine-tune"], "Only a trained Keras model"),
     ):

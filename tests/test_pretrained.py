@@ -207,7 +207,7 @@ def test_changed_files_are_refused(save, change, said):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("missing.keras", "not there"),
+        ("missing.keras", "does not exist"),
         ("forest", "one of network, residual, linear"),
         ("model.h5", "one of network"),
     ],

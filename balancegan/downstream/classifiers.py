@@ -1,9 +1,7 @@
-"""The classifier that methods are compared by: one recipe, the same for all of them.
+"""The classifier that methods are compared by, trained the same way for all of them.
 
-By default a small convolutional network, for photos a residual one; or a network that
-the user builds or has trained before (`pretrained`). It learns from
-:class:`TrainingRows` and says how likely each class is. Who made the rows is not known
-here.
+By default a network (:mod:`.networks`); or the user's own function, trained Keras model
+(:mod:`.pretrained`) or scikit-learn classifier (:mod:`.estimators`).
 """
 
 import random
@@ -34,10 +32,10 @@ from balancegan.gan.optimizers import AdamW
 from balancegan.gan.settings import standard_settings
 
 N_STEPS = 1_000
-BATCH_SIZE, PHOTO_BATCH_SIZE = 128, 32  # images a step
-LEARNING_RATE = 2e-3  # at first; it falls to 0 as a cosine
+BATCH_SIZE, PHOTO_BATCH_SIZE = 128, 32  # images per step
+LEARNING_RATE = 2e-3  # initial; cosine decay to 0
+FINE_TUNING_RATE = 1e-4  # of all layers of a trained model
 WEIGHT_DECAY = 1e-3
-FINE_TUNING_RATE = 1e-4  # of networks whose weights are to be kept in the main
 STEPS_PER_CALL = 10
 
 
@@ -56,17 +54,11 @@ class TrainingRows:
     to_model_range : callable
         Turns rows of `images` into float32 of shape (m, height, width, channels) in
         [-1, 1].
-    transform : callable or None
-        Moves or changes images at random each time they are seen: (images in [-1, 1],
-        Generator) to images.
-    mixup : float
-        Mixes pairs of images and their labels, see
-        :func:`balancegan.downstream.transformations.mix_up`. 0: no.
-    weighted : bool
-        Whether an image of a class of n_c weighs n / (n_classes n_c) in the loss.
+    transform, mixup, weighted
+        See :class:`balancegan.evaluation.Method`.
     combinations : ndarray of shape (n,), int, or None
-        The combination of attributes that each image has. Given, it takes the place of
-        the class in its weight.
+        The combination of attributes of each image; batches and weights balance these
+        instead of classes.
     """
 
     images: np.ndarray
@@ -80,7 +72,7 @@ class TrainingRows:
 
     @property
     def balanced(self) -> np.ndarray:
-        """What weights balance: the combination of each image, or its class."""
+        """The combination of each image, or its class."""
         return self.class_indices if self.combinations is None else self.combinations
 
     @property
@@ -94,7 +86,7 @@ class TrainingRows:
 
 
 class AugmentedBatches:
-    """Batches of rows drawn evenly, changed at random, with one-hot labels and weights.
+    """Class-balanced, augmented batches with one-hot labels and weights.
 
     Batch `step` depends on the seed and on `step` alone.
     """
@@ -143,17 +135,17 @@ def train_network(
     n_steps: int = N_STEPS,
     batch_size: int | None = None,
 ) -> np.ndarray:
-    """Train a network on rows and return its probabilities of other images.
+    """Train a network on rows and return its probabilities of test images.
 
-    AdamW with a rate that falls as a cosine. The number of steps and of images in each
-    does not depend on the rows, so more rows do not mean more training.
+    The number of steps does not depend on the rows, so more rows do not mean more
+    training.
 
     Parameters
     ----------
     build : callable or None
         (image_shape, n_classes) to a Keras model of images in [-1, 1] that returns
-        logits or probabilities of shape (n, n_classes). It is called with Keras's
-        default settings (float32, channels last). None: see :func:`default_builder`.
+        logits or probabilities of shape (n, n_classes). None: see
+        :func:`default_builder`.
     rows : TrainingRows
         What it learns from.
     test_images : ndarray of shape (n, ...)
@@ -161,9 +153,9 @@ def train_network(
     seed : int
         Seed of batches and weights.
     n_steps : int, default=1000
-        Optimiser steps.
+        Training steps.
     batch_size : int or None, default=None
-        Images in each step. None: 128, and 32 of photos.
+        Images per step. None: 128, and 32 for photos.
 
     Returns
     -------
@@ -172,15 +164,16 @@ def train_network(
     Raises
     ------
     DataError
-        If the network's output is of another shape.
+        If the network's output has another shape.
     """
     image_shape = rows.to_model_range(rows.images[:1]).shape[1:]
     batch_size = batch_size or choose_batch_size(image_shape)
     batches = AugmentedBatches(rows, n_steps=n_steps, batch_size=batch_size, seed=seed)
     network = build_network(build, image_shape, rows.n_classes, seed)
-    gives_logits = not _are_probabilities(
-        check_output(network(batches[0][0], training=False), rows.n_classes)
-    )
+    output = check_output(network(batches[0][0], training=False), rows.n_classes)
+    gives_logits = not _are_probabilities(output)
+
+    # Train with AdamW and cosine decay
     is_tuned = isinstance(build, PretrainedClassifier) and build.fine_tune
     first_rate = FINE_TUNING_RATE if is_tuned else LEARNING_RATE
     rate = keras.optimizers.schedules.CosineDecay(first_rate, n_steps)
@@ -191,12 +184,28 @@ def train_network(
         steps_per_execution=STEPS_PER_CALL,
     )
     network.fit(to_dataset(batches), shuffle=False, verbose=0)
-    seen = _predict(network, rows.to_model_range, test_images)
-    return _softmax(seen) if gives_logits else seen
+
+    # Predict without `predict`, which compiles for every network and warns of it
+    starts = range(BATCH_SIZE, len(test_images), BATCH_SIZE)
+    seen = [
+        np.asarray(network(rows.to_model_range(batch), training=False))
+        for batch in np.array_split(test_images, starts)
+    ]
+    found = np.concatenate(seen).astype(float)
+    return _softmax(found) if gives_logits else found
+
+
+def _are_probabilities(seen: np.ndarray) -> bool:
+    return bool((seen >= 0).all() and np.allclose(seen.sum(axis=1), 1, atol=1e-3))
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return raised / raised.sum(axis=1, keepdims=True)
 
 
 def choose_batch_size(image_shape: tuple[int, int, int]) -> int:
-    """Return how many images networks learn from in a step."""
+    """Return the images per training step of a network."""
     return PHOTO_BATCH_SIZE if are_photos(image_shape) else BATCH_SIZE
 
 
@@ -206,12 +215,23 @@ def build_network(
     n_classes: int,
     seed: int,
 ) -> keras.Model:
-    """Return a new network; its first weights depend on the seed alone."""
+    """Return a new network; its initial weights depend on the seed alone."""
     build = build or default_builder(image_shape)
     if build is build_classifier:
         return build_classifier(image_shape, n_classes, seed)
     with _default_seeds_from(seed):
         return build(image_shape, n_classes)
+
+
+@contextmanager
+def _default_seeds_from(seed: int) -> Iterator[None]:
+    """Let Keras draw its default seeds from a generator of its own."""
+    before = seed_generator.python_random
+    seed_generator.python_random = random.Random(seed)
+    try:
+        yield
+    finally:
+        seed_generator.python_random = before
 
 
 def choose_classifier(
@@ -220,22 +240,22 @@ def choose_classifier(
     *,
     fine_tune: bool = False,
 ) -> Any:
-    """Return a classifier, given its name, or a trained model or a file of one.
+    """Return the classifier for a name, a trained model or its file.
 
     Parameters
     ----------
     given : object
-        A key of ``CLASSIFIERS``, a path of a .keras file, a Keras model; anything else
-        is returned.
+        A key of ``CLASSIFIERS``, a path of a .keras file, or a Keras model; anything
+        else is returned unchanged.
     image_shape : tuple of int or None, default=None
-        What the default depends on if `given` is None. None: it stays None.
+        The default network depends on it if `given` is None. None: `given` stays None.
     fine_tune : bool, default=False
         Whether all layers of a trained model learn.
 
     Raises
     ------
     DataError
-        If there is no such classifier, or it has nothing to fine-tune.
+        If there is no such classifier, or nothing to fine-tune.
 
     Examples
     --------
@@ -268,58 +288,19 @@ def choose_classifier(
 def check_network(
     build: ClassifierBuilder, image_shape: tuple[int, int, int], n_classes: int
 ) -> None:
-    """Refuse a network of the wrong output, before anything is made for it.
-
-    Raises
-    ------
-    DataError
-        If it gives anything but a number for each class.
-    """
+    """Raise a DataError if a network has the wrong output."""
     network = build_network(build, image_shape, n_classes, 0)
     image = np.zeros((1, *image_shape), np.float32)
     check_output(network(image, training=False), n_classes)
 
 
-def _predict(
-    network: keras.Model,
-    to_model_range: Callable[[np.ndarray], np.ndarray],
-    images: np.ndarray,
-) -> np.ndarray:
-    # Called, not `predict`: that compiles anew for every network, and warns of it
-    seen = [
-        np.asarray(network(to_model_range(rows), training=False))
-        for rows in np.array_split(images, range(BATCH_SIZE, len(images), BATCH_SIZE))
-    ]
-    return np.concatenate(seen).astype(float)
-
-
 def check_output(seen: Any, n_classes: int, n_rows: int | None = None) -> np.ndarray:
-    """Return a classifier's output as an array: a number for each class, or refuse."""
+    """Return a classifier's output as an array, a number per class, or refuse it."""
     shape = np.shape(seen)
-    right = len(shape) == 2 and shape[1] == n_classes
-    if not right or (n_rows is not None and shape[0] != n_rows):
+    is_right = len(shape) == 2 and shape[1] == n_classes
+    if not is_right or (n_rows is not None and shape[0] != n_rows):
         raise DataError(
             f"The classifier must give {n_classes} numbers for each image, one per "
             f"class in the order of the sorted labels. Received: shape {shape}."
         )
     return np.asarray(seen)
-
-
-def _are_probabilities(seen: np.ndarray) -> bool:
-    return bool((seen >= 0).all() and np.allclose(seen.sum(axis=1), 1, atol=1e-3))
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return raised / raised.sum(axis=1, keepdims=True)
-
-
-@contextmanager
-def _default_seeds_from(seed: int) -> Iterator[None]:
-    """Let Keras draw its default seeds by a generator of their own, not by `random`."""
-    before = seed_generator.python_random
-    seed_generator.python_random = random.Random(seed)
-    try:
-        yield
-    finally:
-        seed_generator.python_random = before

@@ -1,4 +1,4 @@
-"""Any classifier of scikit-learn, trained on the rows that networks learn from."""
+"""scikit-learn classifiers, trained on the rows that networks learn from."""
 
 from typing import Any
 
@@ -13,45 +13,34 @@ from balancegan.errors import DataError
 def check_estimator(
     estimator: BaseEstimator, *, mixes: bool, weighs: bool, has_combinations: bool
 ) -> None:
-    """Refuse an estimator that cannot learn what it is to, before anything is made.
+    """Raise a DataError if a scikit-learn estimator cannot learn as asked.
 
     Parameters
     ----------
     estimator : estimator
         A scikit-learn classifier.
     mixes, weighs : bool
-        Whether labels are mixed for it, and whether classes are weighted.
+        Whether mixup is used, and whether classes are weighted.
     has_combinations : bool
         Whether combinations of attributes are weighted instead.
-
-    Raises
-    ------
-    DataError
-        If it cannot.
     """
+    name = type(estimator).__name__
     if is_regressor(estimator):
-        raise DataError(
-            "What learns from the images is a classifier. Received: "
-            f"{type(estimator).__name__}, a regressor."
-        )
+        raise DataError(f"The classifier must classify. Received: {name}, a regressor.")
     if mixes:
         raise DataError(
             "scikit-learn's classifiers cannot learn from mixed labels. Received: "
             "mixup. Leave that method out, or compare by a network."
         )
-    takes_class_weights = not has_combinations and _class_weights_of(estimator)
+    takes_class_weights = not has_combinations and _parameters(
+        estimator, "class_weight"
+    )
     takes_weights = has_fit_parameter(estimator, "sample_weight")
     if weighs and not takes_class_weights and not takes_weights:
         raise DataError(
-            f"{type(estimator).__name__} takes neither class_weight nor "
-            "sample_weight (which combinations need). Leave out the method that "
-            "weighs classes."
+            f"{name} takes neither class_weight nor sample_weight (which combinations "
+            "need). Leave out the method that weights classes."
         )
-
-
-def _class_weights_of(estimator: BaseEstimator) -> list[str]:
-    parameters = estimator.get_params()
-    return [name for name in parameters if _last_part(name) == "class_weight"]
 
 
 def train_estimator(
@@ -59,18 +48,17 @@ def train_estimator(
 ) -> np.ndarray:
     """Fit a scikit-learn classifier to flattened rows and return its probabilities.
 
-    Rows are changed at random once, before it sees them. Parameters called
-    ``random_state`` are set to the seed.
+    Rows are augmented once. Parameters called ``random_state`` are set to the seed.
 
     Returns
     -------
     probabilities : ndarray of shape (n, n_classes)
-        Zeros and ones for classifiers that give none.
+        Zeros and ones for classifiers without ``predict_proba``.
 
     Raises
     ------
     DataError
-        If it cannot weigh classes, or cannot learn from mixed labels, as the rows ask.
+        If it cannot weight classes or learn from mixed labels, as the rows ask.
     """
     has_combinations = rows.combinations is not None
     check_estimator(
@@ -79,24 +67,29 @@ def train_estimator(
         weighs=rows.weighted,
         has_combinations=has_combinations,
     )
+    # Set seeds and weights
     model = clone(estimator)
-    settings: dict[str, Any] = {
-        name: seed for name in model.get_params() if _last_part(name) == "random_state"
-    }
+    settings: dict[str, Any] = dict.fromkeys(_parameters(model, "random_state"), seed)
     weights: dict[str, Any] = {}
     if rows.weighted:
-        if (balanced := _class_weights_of(model)) and not has_combinations:
-            settings |= dict.fromkeys(balanced, "balanced")
+        if (names := _parameters(model, "class_weight")) and not has_combinations:
+            settings |= dict.fromkeys(names, "balanced")
         else:
             weights["sample_weight"] = rows.weights[rows.balanced]
     model.set_params(**settings)
+
+    # Fit and predict flattened images
     images = rows.to_model_range(rows.images)
     if rows.transform is not None:
         images = rows.transform(images, np.random.default_rng([seed, 1]))
-    model.fit(_flat(images), rows.class_indices, **weights)
-    return _estimator_probabilities(
-        model, _flat(rows.to_model_range(test_images)), rows.n_classes
-    )
+    model.fit(images.reshape(len(images), -1), rows.class_indices, **weights)
+    test_rows = rows.to_model_range(test_images).reshape(len(test_images), -1)
+    return _estimator_probabilities(model, test_rows, rows.n_classes)
+
+
+def _parameters(estimator: BaseEstimator, name: str) -> list[str]:
+    """Return parameters of a name, those of nested estimators too."""
+    return [each for each in estimator.get_params() if each.split("__")[-1] == name]
 
 
 def _estimator_probabilities(
@@ -108,26 +101,19 @@ def _estimator_probabilities(
         seen = np.asarray(model.predict_proba(test_rows))
     except AttributeError:
         predicted = np.asarray(model.predict(test_rows))
+        name = type(model).__name__
         if predicted.shape != (len(test_rows),):
             raise DataError(
-                f"Predictions of shape ({len(test_rows)},) were expected. Received "
-                f"from {type(model).__name__}: {predicted.shape}."
+                f"{name}.predict must return shape ({len(test_rows)},). Received: "
+                f"{predicted.shape}."
             ) from None
         if not np.isin(predicted, np.arange(n_classes)).all():
             raise DataError(
-                f"Predictions are classes that it has learned, 0 to {n_classes - 1}. "
-                f"Received from {type(model).__name__}: {np.unique(predicted)[:5]}."
+                f"Predictions must be learned classes, 0 to {n_classes - 1}. Received "
+                f"from {name}: {np.unique(predicted)[:5]}."
             ) from None
         probabilities[np.arange(len(test_rows)), predicted.astype(int)] = 1
         return probabilities
     check_output(seen, len(model.classes_), len(test_rows))
     probabilities[:, np.asarray(model.classes_, dtype=int)] = seen
     return probabilities
-
-
-def _last_part(parameter: str) -> str:
-    return parameter.rsplit("__", 1)[-1]
-
-
-def _flat(images: np.ndarray) -> np.ndarray:
-    return images.reshape(len(images), -1)

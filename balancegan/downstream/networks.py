@@ -1,7 +1,4 @@
-"""The networks that methods are compared by, each with a name.
-
-How they are trained is not known here.
-"""
+"""The networks that methods are compared by; :mod:`.classifiers` trains them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,9 +12,9 @@ from balancegan.gan.naming import naming_anew
 LARGEST_SMALL = 64  # pixels of the longer side; larger images are photos
 WIDTHS = (32, 64, 128)
 PHOTO_WIDTHS = (16, 32, 64, 128)
-MOMENTUM = 0.9  # of batch normalisation: 0.99 lags behind in a few hundred steps
+MOMENTUM = 0.9  # of batch normalisation; 0.99 is too slow for a few hundred steps
 SMALLEST_SIDE = 7  # pixels; feature maps are halved down to about it
-LARGE_SIDE = 48  # pixels; from it on the first convolution halves too
+LARGE_SIDE = 48  # pixels; from this side the first convolution halves too
 
 ClassifierBuilder = Callable[[tuple[int, int, int], int], keras.Model]
 
@@ -80,7 +77,7 @@ def _convolve(x: Any, width: int, strides: int = 1, *, is_active: bool = True) -
 def build_linear_classifier(
     image_shape: tuple[int, int, int], n_classes: int
 ) -> keras.Model:
-    """Build a linear model of the pixels, a second opinion next to the networks."""
+    """Build a linear model of the pixels."""
     flat = [layers.Input(image_shape), layers.Flatten(), layers.Dense(n_classes)]
     return keras.Sequential(flat, name="linear")
 
@@ -98,7 +95,7 @@ DESCRIPTIONS = {
 
 
 def are_photos(image_shape: tuple[int, int, int]) -> bool:
-    """Return whether images are so large that the classifier for photos is used.
+    """Return whether images are large enough for the network for photos.
 
     Examples
     --------
@@ -109,5 +106,5 @@ def are_photos(image_shape: tuple[int, int, int]) -> bool:
 
 
 def default_builder(image_shape: tuple[int, int, int]) -> ClassifierBuilder:
-    """Return what builds the default network for images of a size."""
+    """Return the builder of the default network for images of a size."""
     return CLASSIFIERS["residual" if are_photos(image_shape) else "network"]

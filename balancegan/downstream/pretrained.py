@@ -1,8 +1,8 @@
 """A trained Keras model as the classifier that methods are compared by.
 
-It is used at its own input size. Which values it expects, and what becomes of its last
-layer, is decided here, and said in a note. Files are checked before Keras reads them:
-nothing in them is executed.
+It is used at its own input size. This module decides which pixel values it expects and
+whether its last layer is replaced. Files are checked before Keras reads them, and none
+of their code is executed.
 """
 
 import copy
@@ -41,24 +41,24 @@ UNSAFE = {
     "TextVectorization",
     "HashedCrossing",
 }
-# Operations that change the range of pixels, if they come before any trained layer
+# Operations that change the range of pixels if they precede all trained layers
 ARITHMETIC = {"Add", "Subtract", "Multiply", "TrueDivide", "Divide"}
 
 
 @dataclass(frozen=True, eq=False)
 class PretrainedClassifier:
-    """Builds a network from a trained model; may be sent to another process.
+    """A builder of networks from a trained model; may be sent to another process.
 
     Attributes
     ----------
     config : dict
-        The model's layers, as Keras describes them.
+        Keras's description of the model.
     weights : list of ndarray
-        Their values.
+        Its weights.
     fine_tune : bool
-        Whether all layers learn. Else the last one alone does.
+        Whether all layers learn, or only the last.
     name : str
-        What reports call it.
+        Its name in reports.
     """
 
     config: dict[str, Any]
@@ -69,12 +69,12 @@ class PretrainedClassifier:
     @classmethod
     @standard_settings()
     def of(cls, given: keras.Model | Path | str, *, fine_tune: bool) -> Self:
-        """Return a builder from a model, or from a .keras file.
+        """Return the builder for a model or a .keras file.
 
         Raises
         ------
         DataError
-            If the file cannot be read safely, or the model is not one of images.
+            If the file cannot be read safely, or the model does not take images.
         """
         if isinstance(given, keras.Model):
             model, name = given, given.name
@@ -84,7 +84,7 @@ class PretrainedClassifier:
             config = keras.saving.serialize_keras_object(model)
             inputs, outputs = list(model.inputs), list(model.outputs)
         except (AttributeError, NotImplementedError, TypeError, ValueError):
-            inputs = outputs = []  # of a subclass, or of no known input shape
+            inputs = outputs = []  # a subclass, or an unknown input shape
         if len(inputs) != 1 or len(outputs) != 1 or len(inputs[0].shape) != 4:
             raise DataError(
                 "A classifier must be a functional or sequential Keras model with one "
@@ -96,7 +96,7 @@ class PretrainedClassifier:
             _check_config(config)
         except ValueError as error:
             raise DataError(
-                f"The model {name} cannot be built again: {error}. Give a function "
+                f"The model {name} cannot be rebuilt: {error}. Give a function "
                 "(image_shape, n_classes) that returns a model."
             ) from error
         return cls(config, model.get_weights(), fine_tune, name)
@@ -104,12 +104,12 @@ class PretrainedClassifier:
     def __call__(
         self, image_shape: tuple[int, int, int], n_classes: int
     ) -> keras.Model:
-        """Return a network of images in [-1, 1] with the weights of the model.
+        """Return a network for images in [-1, 1] with the weights of the model.
 
         Raises
         ------
         DataError
-            If the model does not take such images.
+            If the model does not accept these images.
         """
         model = self._rebuild()
         _check_channels(model, image_shape, self.name)
@@ -133,7 +133,7 @@ class PretrainedClassifier:
 
     @standard_settings()
     def describe(self, image_shape: tuple[int, int, int], n_classes: int) -> str:
-        """Return how the model is used, for people."""
+        """Return a note on how the model is used."""
         model = self._rebuild()
         sides = _fixed_sides(model) or image_shape[:2]
         if _rescales(model):
@@ -149,15 +149,15 @@ class PretrainedClassifier:
         )
 
     def _rebuild(self) -> keras.Model:
-        """Return a functional model of its own with the layers and weights."""
+        """Return a new functional model with the layers and weights."""
         config = copy.deepcopy({**self.config, "compile_config": None})
-        built = keras.saving.deserialize_keras_object(config)  # which changes it
+        built = keras.saving.deserialize_keras_object(config)  # changes config
         built.set_weights(self.weights)
         return keras.Model(built.inputs, built.outputs)
 
 
 def _prepare(image: Any, model: keras.Model) -> Any:
-    """Return an image as the model expects it: its size, channels and range."""
+    """Return an image in the size, channels and range that the model expects."""
     sides, channels = _fixed_sides(model), model.inputs[0].shape[-1]
     x = image
     if sides is not None and sides != tuple(image.shape[1:3]):
@@ -184,10 +184,10 @@ def _check_channels(
 
 
 def _split(model: keras.Model, n_classes: int) -> tuple[Any, Any]:
-    """Return what a last layer is put on, and the layer that is kept, if it is.
+    """Return the features for the last layer, and the last layer if it is kept.
 
-    A last dense layer is kept, with what follows it, if it has an output for each
-    class. Else it is cut off. A model that ends otherwise keeps all of its layers.
+    A last dense layer, with its activation, is kept if it has an output per class, and
+    removed otherwise. A model with another last layer keeps all layers.
     """
     last = model.layers[-1]
     if isinstance(last, layers.Activation | layers.Softmax) and len(model.layers) > 1:
@@ -200,7 +200,7 @@ def _split(model: keras.Model, n_classes: int) -> tuple[Any, Any]:
 
 
 def _rescales(model: keras.Model) -> bool:
-    """Return whether pixels are rescaled before the first layer that was trained."""
+    """Return whether pixels are rescaled before the first trained layer."""
     for operation in _operations(model):
         if isinstance(operation, layers.Rescaling | layers.Normalization):
             return True
@@ -212,7 +212,7 @@ def _rescales(model: keras.Model) -> bool:
 
 
 def _operations(model: keras.Model) -> Iterator[Any]:
-    """Yield layers and operations in order, those of models within the model, too."""
+    """Yield layers and operations in order, those of nested models too."""
     functional = keras.Model(model.inputs, model.outputs)
     for operation in functional.operations:
         if isinstance(operation, keras.Model):
@@ -222,11 +222,11 @@ def _operations(model: keras.Model) -> Iterator[Any]:
 
 
 def _load(path: Path) -> keras.Model:
-    """Return the model in a .keras file, after looking into it."""
+    """Return the model in a .keras file after checking the file."""
     if path.suffix != SUFFIX or not path.is_file():
-        kind = "a file that is not there" if not path.exists() else "something else"
+        kind = "which does not exist" if not path.exists() else "something else"
         raise DataError(
-            f"A trained classifier is a {SUFFIX} file, as model.save writes it. "
+            f"A trained classifier is a {SUFFIX} file written by model.save. "
             f"Received: {path}, {kind}."
         )
     with tempfile.TemporaryDirectory() as folder:
@@ -251,7 +251,7 @@ def _load(path: Path) -> keras.Model:
 
 @contextmanager
 def _refusing(path: Path, *errors: type[Exception]) -> Iterator[None]:
-    """Turn errors of a file into a refusal of it."""
+    """Turn errors of a file into a DataError."""
     try:
         yield
     except errors as error:
@@ -260,7 +260,7 @@ def _refusing(path: Path, *errors: type[Exception]) -> Iterator[None]:
 
 
 def _check_members(members: dict[str, int], most: int) -> None:
-    """Refuse other members, and more bytes than weights that are not packed have."""
+    """Refuse other members, and more bytes than unpacked weights have."""
     if set(members) != {CONFIG, METADATA, WEIGHTS}:
         raise ValueError(f"it must hold {CONFIG}, {METADATA} and {WEIGHTS} alone")
     n_bytes = sum(members.values())
@@ -269,7 +269,7 @@ def _check_members(members: dict[str, int], most: int) -> None:
 
 
 def _check_config(described: Any) -> None:
-    """Refuse layers and functions that are not Keras's, or not safe to load."""
+    """Refuse layers and functions that are not part of Keras or not safe to load."""
     if isinstance(described, list):
         for one in described:
             _check_config(one)

@@ -14,26 +14,15 @@ SHIFT = 1 / 14  # of the side: two pixels of 28
 
 
 def shift_images(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Move each image by up to a fourteenth of its sides, whole pixels.
+    """Shift each image by up to 1/14 of its sides, in whole pixels.
 
-    What comes in at an edge repeats the edge.
-
-    Parameters
-    ----------
-    images : ndarray of shape (n, height, width, channels)
-        They are not changed.
-    rng : Generator
-        Draws how far each is moved; each distance is equally likely.
-
-    Returns
-    -------
-    moved : ndarray of the same shape
+    New pixels repeat the edge. All distances are equally likely.
 
     Examples
     --------
     >>> image = np.zeros((1, 28, 28, 1)); image[0, 10, 10] = 1
-    >>> moved = shift_images(image, np.random.default_rng(0))
-    >>> [int(i[0]) - 10 for i in np.nonzero(moved[0, :, :, 0])]
+    >>> shifted = shift_images(image, np.random.default_rng(0))
+    >>> [int(i[0]) - 10 for i in np.nonzero(shifted[0, :, :, 0])]
     [-2, -1]
     """
     n, height, width, _ = images.shape
@@ -50,23 +39,8 @@ def mix_up(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mix each image, and its label, with another one of the batch.
 
-    Zhang et al. 2018, https://arxiv.org/abs/1710.09412, section 2.
-
-    Parameters
-    ----------
-    images : ndarray of shape (n, height, width, channels)
-        A batch.
-    labels : ndarray of shape (n, n_classes), float
-        One-hot, or mixed already.
-    rng : Generator
-        Draws the partners, and a share for each pair.
-    alpha : float
-        Shares are Beta(alpha, alpha): the smaller, the more images stay nearly alone.
-
-    Returns
-    -------
-    mixed_images, mixed_labels : ndarray
-        Of the shapes and types of `images` and `labels`.
+    Zhang et al. 2018, https://arxiv.org/abs/1710.09412, section 2. Labels are one-hot;
+    shares are drawn from Beta(alpha, alpha), so a small alpha mixes little.
 
     Examples
     --------
