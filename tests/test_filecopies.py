@@ -316,7 +316,7 @@ def test_a_balanced_folder_is_not_read_as_real(photos, tmp_path):
 
 def test_formats_that_cannot_be_written_are_told(photos, tmp_path, monkeypatch):
     monkeypatch.setattr("balancegan.data.filewriting.encode_moved", lambda *_: None)
-    with pytest.warns(SimplerMethodWarning, match="3 copies are not moved"):
+    with pytest.warns(SimplerMethodWarning, match="3 copies are not shifted"):
         balanced(photos, tmp_path / "out")
     table = pd.read_csv(tmp_path / "out" / "metadata.csv")
     assert table["synthetic_move"].isna().all()

@@ -113,7 +113,7 @@ def test_images_of_a_manifest_are_input(photos, tmp_path):
         files = [str(p.relative_to(folder)) for p in folder.rglob("*.png")]
         pd.DataFrame({"file_name": files}).to_csv(folder / "metadata.csv", index=False)
         words = ("convert", manifest, "--out", out, "--overwrite")
-        refused(*words, because="which is left as it is")
+        refused(*words, because="which is never written to")
         (folder / "metadata.csv").unlink()
         assert everything(tmp_path) == before
 

@@ -1,7 +1,7 @@
-"""What is known of each image beside its label: columns, as tables and as arrays.
+"""Columns of images next to the label, as tables and as arrays.
 
-Whole numbers stay whole where values are missing, since ids may have more digits than
-a float keeps; nothing takes the place of another column.
+Whole numbers stay whole if values are missing, since ids may exceed the precision of a
+float.
 """
 
 import itertools
@@ -12,30 +12,29 @@ import pandas as pd
 
 from balancegan.data.labelled import SPLITS, TRAIN, column_name
 
-LARGEST_EXACT = 2**53  # beyond, a float64 does not keep every whole number
+LARGEST_EXACT = 2**53  # the largest range of whole numbers in float64
 
 
 def find_columns(
     arrays: Mapping[str, np.ndarray], n_rows: int, split: str, known: Collection[str]
 ) -> dict[str, str]:
-    """Return which one-dimensional arrays have a value for each image of a part.
+    """Return the arrays with a value for each image of a part, by column name.
 
     Parameters
     ----------
     arrays : mapping of str to ndarray
-        All that there are.
+        All arrays.
     n_rows : int
-        Images of the part.
+        Number of images of the part.
     split : str
-        The part. Of the training part are arrays whose names say no split, too.
+        The part. Arrays without the name of a split belong to the training part.
     known : collection of str
-        Arrays that are something else.
+        Arrays with another meaning.
 
     Returns
     -------
     columns : dict of str to str
-        The name of each array by that of its column, which is without the split's
-        where that is free.
+        Array names by column name. A column is named without the split if that is free.
 
     Examples
     --------
@@ -55,10 +54,10 @@ def find_columns(
 
 
 def _split_of(key: str, keys: Collection[str]) -> str | None:
-    """Return the split that an array's name says; None where it says none.
+    """Return the split in the name of an array, if any.
 
-    "test_score" may be a score of training images: in front a split counts where other
-    arrays are called so.
+    A prefix counts only if other arrays have it: "test_score" may be a score of
+    training images.
     """
     for split in (TRAIN, *SPLITS):
         if key.endswith(f"_{split}"):
@@ -72,7 +71,7 @@ def _split_of(key: str, keys: Collection[str]) -> str | None:
 
 
 def rename_apart(columns: Iterable[str], taken: Collection[str]) -> dict[str, str]:
-    """Return other names, with a number, for columns that are called like others.
+    """Return new names, with a number appended, for columns with taken names.
 
     Examples
     --------
@@ -90,7 +89,7 @@ def rename_apart(columns: Iterable[str], taken: Collection[str]) -> dict[str, st
 
 
 def keep_whole(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table whose whole numbers and booleans may be missing, and stay exact.
+    """Convert whole numbers and booleans to nullable types, so that they stay exact.
 
     Examples
     --------
@@ -117,8 +116,8 @@ def _keep_whole(column: pd.Series) -> pd.Series:
 def to_array(column: pd.Series) -> np.ndarray:
     """Return a column as an array of numbers, booleans or texts, never of objects.
 
-    Missing values are blank texts, and NaN among numbers. Whole numbers with missing
-    ones are floats where these keep them, else texts, and so are booleans.
+    Missing values are empty texts, or NaN among numbers. Whole numbers and booleans
+    with missing values become floats if these are exact, else texts.
 
     Examples
     --------
@@ -140,7 +139,7 @@ def to_array(column: pd.Series) -> np.ndarray:
 
 
 def as_written(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table without columns of mixed kinds, which are texts then."""
+    """Convert columns of mixed types to texts."""
     mixed = [
         name
         for name in table

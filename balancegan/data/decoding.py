@@ -1,8 +1,7 @@
-"""From an encoded image to pixels: a rule for each kind, limits for hostile ones.
+"""Decode images to pixels, with limits for hostile files.
 
-Grey, colour and colour with transparency stay what they are; more bits become 8; a
-palette and any other colour space become colour. Of several images in a file the first
-is taken. Why a file cannot be used is said in words.
+Grey, colour and colour with transparency are kept; more bits become 8; palettes and
+other colour spaces become colour. An unusable file is reported with the reason.
 """
 
 import sys
@@ -41,22 +40,22 @@ from balancegan.data.opening import (
 )
 from balancegan.errors import DataError
 
-# By what Pillow calls it: how many channels an image has. All others have three
+# Channels by Pillow's mode; all others have three
 CHANNELS = {"1": 1, "L": 1, **dict.fromkeys(WIDE_GREY, 1)}
 TRANSPARENT = ("LA", "La", "PA", "RGBA", "RGBa")
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 ORIENTATION = 0x0112  # the EXIF tag
-TURNED = (5, 6, 7, 8)  # its values for images that lie on their side
+TURNED = (5, 6, 7, 8)  # values of images that are rotated by 90 degrees
 
 
 def read_header(source: Path | bytes) -> Header:
-    """Return what a file, or its bytes, says of its image.
+    """Return what a file, or its bytes, declares about its image.
 
     Raises
     ------
     UnusableImage
-        If it is no image, too large, or of a kind that cannot be decoded rightly.
+        If it is no image, too large, or of a kind that would be decoded wrongly.
     """
     with opened(source) as (image, has_more):
         return _header_of(image, has_more)
@@ -65,7 +64,7 @@ def read_header(source: Path | bytes) -> Header:
 def _header_of(image: Image.Image, has_more: bool) -> Header:
     width, height = image.size
     values = kind_of_values(image)  # reading EXIF may decode the image
-    if image.format == "TIFF":  # Pillow from 11 on says how it will be, turned
+    if image.format == "TIFF":  # Pillow 11 or newer gives the rotated size
         width, height = tag_of(image, WIDTH, width), tag_of(image, HEIGHT, height)
     try:
         turned = image.getexif().get(ORIENTATION, 1) in TURNED
@@ -85,23 +84,23 @@ def decode(
     fit: Fit,
     scale: Scale | None = None,
 ) -> tuple[np.ndarray, Header]:
-    """Return the pixels of a file, or of its bytes, and what it says of its image.
+    """Return the pixels of a file, or of its bytes, and its header.
 
-    EXIF orientation is honoured. Transparency is laid on white where `channels` is
-    less than 4.
+    EXIF orientation is applied. Transparency is laid on white if `channels` is less
+    than 4.
 
     Parameters
     ----------
     source : Path or bytes
-        The file, or what is in one.
+        The file, or its content.
     channels : int
         1, 3 or 4; at least as many as the file has, or 3 for one with transparency.
     size : tuple of int
         Height and width.
     fit : str
-        How an image of other proportions is brought to them: "pad" scales it to fit
-        in, and fills up with the mean colour of its border; "crop" scales it to
-        cover, and cuts off what stands out on both sides; "stretch" distorts it.
+        How to handle another aspect ratio: "pad" scales the image into the size and
+        fills margins with the mean colour of its border; "crop" covers the size and
+        cuts off what exceeds it; "stretch" distorts the image.
     scale : Scale or None, default=None
         Of images of more than 8 bits, see :func:`find_scale`. None: they are refused.
 
@@ -122,7 +121,7 @@ def decode(
         if not header.is_deep:
             image = upright(encoded)
         elif scale is None:
-            read_deep(source)  # what is wrong with its values goes first
+            read_deep(source)  # damage is reported first
             raise UnusableImage("of more than 8 bits: name its --value-range")
         else:
             pixels = scale.to_bytes(read_deep(source))
@@ -144,22 +143,21 @@ def find_scale(
     sources: Iterable[tuple[str, Path | bytes]],
     value_range: tuple[float, float] | None = None,
 ) -> tuple[Scale | None, dict[str, str]]:
-    """Return one scale for all images of more than 8 bits, and which are on another.
+    """Return one scale for all images of more than 8 bits, and those on another.
 
     Parameters
     ----------
     sources : iterable of (str, Path or bytes)
-        Such images with their names: of the training part, so that no test image
-        chooses anything. Those that cannot be decoded say nothing.
+        Such training images with their names. Undecodable ones are ignored.
     value_range : tuple of float or None, default=None
         Black and white. None: see :func:`balancegan.data.depth.choose_scale`.
 
     Returns
     -------
     scale : Scale or None
-        None where there are no such images.
+        None without such images.
     others : dict of str to str
-        Why some cannot be used with the others, by their names.
+        Images on another scale by name, with the reason.
 
     Raises
     ------
@@ -184,7 +182,7 @@ def find_scale(
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """Decode an image, and turn it as it is meant to be seen."""
+    """Decode an image and apply its EXIF orientation."""
     try:
         image.load()
         return ImageOps.exif_transpose(image)
@@ -193,7 +191,7 @@ def upright(image: Image.Image) -> Image.Image:
 
 
 def read_deep(source: Path | bytes) -> DeepImage:
-    """Return the values of an image of more than 8 bits as they are stored."""
+    """Return the stored values of an image of more than 8 bits."""
     with opened(source) as (image, _):
         key = image.info.get("transparency")
         zero_is_white = image.format == "TIFF" and tag_of(image, PHOTOMETRIC, 1) == 0
@@ -224,8 +222,8 @@ def _read_grey(image: Image.Image) -> np.ndarray:
 def _read_colour(source: Path | bytes) -> np.ndarray:
     """Return values of shape (height, width, 2, 3 or 4), uint16.
 
-    Pillow decodes one byte of each value, the upper one. Told that the bytes have the
-    other order it decodes the lower one.
+    Pillow decodes the upper byte of each value only. With the opposite byte order it
+    decodes the lower one.
     """
     with opened(source) as (image, _):
         rawmode = rawmode_of(image)
@@ -244,11 +242,11 @@ def _read_colour(source: Path | bytes) -> np.ndarray:
 
 
 def _set_rawmode(image: Image.Image, rawmode: str) -> None:
-    """Say how pixels are stored: see "Writing your own image plugin" of Pillow."""
+    """Set how pixels are stored, see "Writing your own image plugin" of Pillow."""
     tiles = []
     for tile in image.tile:  # type: ignore[attr-defined]
         rest = tile[3][1:] if isinstance(tile[3], tuple) else ()
-        # Pillow until 11 has tuples here, and then named ones
+        # Tuples until Pillow 11, named tuples later
         tiles.append(tuple.__new__(type(tile), (*tile[:3], (rawmode, *rest))))
     image.tile = tiles  # type: ignore[attr-defined]
 

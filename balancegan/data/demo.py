@@ -1,4 +1,4 @@
-"""scikit-learn's handwritten digits, made imbalanced, for a demo without a download."""
+"""An imbalanced demo set that needs no download."""
 
 import os
 

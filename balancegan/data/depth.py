@@ -1,8 +1,7 @@
 """Images of more than 8 bits: which of their values becomes 0, and which 255.
 
-One scale holds for a whole set. It follows from the training images alone: a few
-pixels that stick out do not decide, and neither does a file on another scale. How
-files are opened is not known here.
+One scale holds for a whole set and is chosen by the training images alone. A few
+outlying pixels do not count, nor does a file on another scale.
 """
 
 import itertools
@@ -11,19 +10,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# The ranges that cameras and programs use; a narrower set of values gets its own
+# Ranges of cameras and programs; a much narrower set of values gets its own
 WHITES = tuple(2.0**bits - 1 for bits in (8, 10, 12, 14, 16))
 FLOAT_RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))
-LEAST_USED = 4  # a usual range is taken where the values fill a fourth of it
-STICKING_OUT = 200  # of a file's pixels, one in so many may do
-ENOUGH_PIXELS = 100  # of a file, for any to stick out
-# A file whose values go so many times as far as those of most others has another scale:
-# 16 bits next to 12
+LEAST_USED = 4  # values must fill a fourth of a usual range
+OUTLYING = 200  # one in so many pixels of a file may be an outlier
+ENOUGH_PIXELS = 100  # of a file, for any to be an outlier
+# Values that reach farther than this times the range of most files are on another
+# scale: 16 bits next to 12
 OTHER_SCALE = 15
 PIXELS_AT_ONCE = 1_000_000
-MOST_CLIPPED = 0.5  # of an image's pixels; more would be no image any more
+MOST_CLIPPED = 0.5  # of the pixels of an image; with more it is unusable
 KINDS = ("floats", "integers")
-LARGEST = 1e30  # greater floats mark missing values
+LARGEST = 1e30  # larger floats mark missing values
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,9 +32,9 @@ class DeepImage:
     Parameters
     ----------
     values : ndarray of shape (height, width, 1 or 3)
-        Integers or floats, as the file has them.
+        Integers or floats as stored.
     alpha : ndarray of shape (height, width), uint16 or bool; or None
-        How opaque each pixel is. None: all are.
+        Opacity of each pixel. None: opaque.
     zero_is_white : bool, default=False
         Whether the least value is the brightest.
     """
@@ -45,7 +44,7 @@ class DeepImage:
     zero_is_white: bool = False
 
     def split(self, n_parts: int) -> Iterator["DeepImage"]:
-        """Yield the image in parts, from the top down."""
+        """Yield the image in parts from top to bottom."""
         bounds = np.linspace(0, len(self.values), n_parts + 1).astype(int).tolist()
         for start, stop in itertools.pairwise(bounds):
             alpha = None if self.alpha is None else self.alpha[start:stop]
@@ -54,7 +53,7 @@ class DeepImage:
 
 @dataclass(frozen=True)
 class Spread:
-    """How far the values of an image go, without those that stick out."""
+    """The range of the values of an image, without outliers."""
 
     is_float: bool
     low: float
@@ -64,16 +63,16 @@ class Spread:
 
 @dataclass
 class Scale:
-    """From values of more than 8 bits to 0..255; counts what lies outside.
+    """Converts values of more than 8 bits to 0..255, and counts clipped pixels.
 
     Parameters
     ----------
     low, high : float
-        What becomes 0 and 255. Values beyond become 0 and 255, too.
+        What becomes 0 and 255. Values beyond are clipped.
     opaque : int, default=65535
-        The value of transparency that lets nothing through.
+        The alpha value of opaque pixels.
     is_given : bool, default=False
-        Whether somebody asked for this range.
+        Whether the user set this range.
     """
 
     low: float
@@ -86,7 +85,7 @@ class Scale:
     def to_bytes(self, image: DeepImage) -> np.ndarray | None:
         """Return an image of shape (height, width, 1, 3 or 4), uint8.
 
-        None where most pixels lie outside a range that others have chosen.
+        None if most pixels lie outside a range that other images chose.
 
         Examples
         --------
@@ -100,7 +99,7 @@ class Scale:
             return None
         self.n_pixels += outside.size
         self.n_clipped += int(outside.sum())
-        # In parts: an image of 50 million pixels has floats of more than a gigabyte
+        # 50 million pixels as floats would need more than a gigabyte
         n_parts = 1 + outside.size // PIXELS_AT_ONCE
         return np.concatenate([self._shade(part) for part in image.split(n_parts)])
 
@@ -115,11 +114,11 @@ class Scale:
         return np.rint(255 * shades.clip(0, 1)).astype(np.uint8)
 
     def ends(self) -> str:
-        """Return what becomes 0 and 255, in words."""
+        """Return the range as text."""
         return f"{_say(self.low)} to {_say(self.high)}"
 
     def describe(self, deep: str, n_others: int) -> str:
-        """Return what to tell people of `deep`, such as "2 files", next to others."""
+        """Return a note on `deep`, such as "2 files", and the remaining images."""
         text = (
             f"{deep} of more than 8 bits: {self.ends()} became 0 to 255 (--value-range)"
         )
@@ -134,10 +133,10 @@ class Scale:
 
 
 def measure(image: DeepImage) -> Spread:
-    """Return how far the values of an image go.
+    """Return the range of the values of an image.
 
-    Up to 0.5 % of its pixels are left out at either end where they stick out farther
-    than all others reach.
+    At either end, up to 0.5 % of the pixels are ignored if they are farther out than
+    the width of the range of the rest.
 
     Examples
     --------
@@ -151,7 +150,7 @@ def measure(image: DeepImage) -> Spread:
     step = 1 + len(lows) // PIXELS_AT_ONCE
     n = 0
     if len(lows) >= ENOUGH_PIXELS:
-        n = max(1, len(lows) // step // STICKING_OUT)
+        n = max(1, len(lows) // step // OUTLYING)
     low = float(np.partition(lows[::step], n)[n])
     high = float(np.partition(highs[::step], -1 - n)[-1 - n])
     span = max(high - low, 0.0)
@@ -167,23 +166,21 @@ def measure(image: DeepImage) -> Spread:
 def choose_scale(spreads: dict[str, Spread]) -> tuple[Scale, dict[str, str]]:
     """Choose one scale for the images of a set.
 
-    Black is 0 where no value is negative, and white is that of 8, 10, 12, 14 or 16
-    bits, of which the smallest is taken that holds the values: a camera of 12 bits
-    knows 4,096 shades, of which 16 would be left if white were that of 16 bits. Floats
-    from 0 to 1, -1 to 1 or 0 to 255 keep these ends. Where values fill less than a
-    fourth of that, or are others, the least and the greatest are black and white.
-    Few pixels that stick out are left out of this, see :func:`measure`.
+    Black is 0 if no value is negative, and white that of 8, 10, 12, 14 or 16 bits, the
+    smallest that holds the values. Floats get 0 to 1, -1 to 1 or 0 to 255. If the
+    values fill less than a fourth of that, or fit no such range, the least and the
+    greatest value are black and white.
 
     Parameters
     ----------
     spreads : dict of str to Spread
-        Of each image by its name; at least one.
+        Of each image by name; at least one.
 
     Returns
     -------
     scale : Scale
     others : dict of str to str
-        Images on another scale by their names, and what is so.
+        Images on another scale by name, with the reason.
 
     Examples
     --------
@@ -192,20 +189,21 @@ def choose_scale(spreads: dict[str, Spread]) -> tuple[Scale, dict[str, str]]:
     >>> scale.high, list(others)
     (4095.0, ['d'])
     """
-    others = _find_others(spreads)
+    others = _find_off_scale(spreads)
     kept = [spread for name, spread in spreads.items() if name not in others]
     low, high = min(s.low for s in kept), max(s.high for s in kept)
     low, high = _usual_range(low, high, kept[0].is_float)
-    opaque = max(s.opaque for s in kept)
-    return Scale(low, high, int(_white(opaque))), others
+    most = max(s.opaque for s in kept)
+    opaque = next((white for white in WHITES if most <= white), WHITES[-1])
+    return Scale(low, high, int(opaque)), others
 
 
-def _find_others(spreads: dict[str, Spread]) -> dict[str, str]:
+def _find_off_scale(spreads: dict[str, Spread]) -> dict[str, str]:
     n_floats = sum(spread.is_float for spread in spreads.values())
     are_floats = 2 * n_floats > len(spreads)
     same = [s for s in spreads.values() if s.is_float == are_floats]
     varied = [s for s in same if s.high > s.low] or same
-    low, high = _middle([s.low for s in varied]), _middle([s.high for s in varied])
+    low, high = _median([s.low for s in varied]), _median([s.high for s in varied])
     far = OTHER_SCALE * (high - low) or np.inf
     others = {}
     for name, spread in spreads.items():
@@ -221,8 +219,8 @@ def _find_others(spreads: dict[str, Spread]) -> dict[str, str]:
     return others
 
 
-def _middle(values: list[float]) -> float:
-    """Return the median, of two in the middle the lower."""
+def _median(values: list[float]) -> float:
+    """Return the median, the lower of two in the middle."""
     return sorted(values)[(len(values) - 1) // 2]
 
 
@@ -235,10 +233,6 @@ def _usual_range(low: float, high: float, is_float: bool) -> tuple[float, float]
                 return black, white
             break
     return low, high if high > low else low + 1
-
-
-def _white(value: float) -> float:
-    return next((white for white in WHITES if value <= white), WHITES[-1])
 
 
 def _say(value: float) -> str:

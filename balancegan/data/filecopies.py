@@ -1,9 +1,8 @@
-"""Moved copies of image files: at full size, in the original's format and quality.
+"""Shifted copies of image files: full size, in the original's format and quality.
 
-An unmoved copy is the original's bytes and needs nothing from here. A moved one is
-decoded, turned upright, moved and encoded again with the settings of the original.
-Pixels are moved as they are stored (indices of a palette, CMYK, 16 bits), so only the
-format itself can lose anything.
+An original is decoded, turned upright, shifted and encoded again with its settings.
+Stored pixels are shifted (palette indices, CMYK, 16 bits), so only the format itself
+can lose anything. An unshifted copy has the original's bytes and needs no encoding.
 """
 
 import io
@@ -32,9 +31,9 @@ from balancegan.pictures import encode_deep_png, png_texts
 
 Move = Callable[[np.ndarray], np.ndarray]
 
-# Of formats whose files do not say their quality; moved copies shall not look worse
+# Of formats that do not store their quality
 QUALITY = 90
-# A JPEG whose subsampling Pillow does not know is written without any
+# Of JPEG files whose subsampling Pillow does not know
 NO_SUBSAMPLING = 0
 LOSSLESS_WEBP = b"VP8L"
 PNG = ".png"
@@ -42,15 +41,7 @@ OPAQUE = 65535  # of 16 bits
 
 
 class MovedFile(NamedTuple):
-    """A moved copy, encoded.
-
-    Attributes
-    ----------
-    content : bytes
-        Of the file.
-    suffix : str
-        The original's, or ".png" where its format cannot be written.
-    """
+    """An encoded copy; the suffix is ".png" if the format cannot be written."""
 
     content: bytes
     suffix: str
@@ -59,22 +50,21 @@ class MovedFile(NamedTuple):
 def encode_moved(
     source: Path, move: Move, texts: Mapping[str, str]
 ) -> MovedFile | None:
-    """Return a moved copy of an image file, with texts in it where its format has any.
+    """Return a shifted copy of an image file that carries texts if its format can.
 
     Parameters
     ----------
     source : Path
-        The original. Of several images in it the first is taken.
+        The original. Its first image is used.
     move : callable
-        Moves whole pixels of an image of shape (height, width, channels), of any dtype,
-        which keeps its size. The image is upright.
+        Shifts an upright image of shape (height, width, channels), of any dtype.
     texts : mapping of str to str
-        What the file says of itself.
+        Texts that the file carries.
 
     Returns
     -------
     moved : MovedFile or None
-        None where no format that is written holds its values.
+        None if no format that is written holds its values.
 
     Raises
     ------
@@ -98,7 +88,7 @@ def encode_moved(
 
 
 def _moved(image: Image.Image, move: Move) -> Image.Image:
-    """Return an image with its pixels moved, its mode and palette kept."""
+    """Return an image with its stored pixels shifted."""
     values = np.asarray(image)
     moved = move(values if values.ndim == 3 else values[..., None])
     moved = moved.reshape(values.shape)
@@ -112,24 +102,24 @@ def _moved(image: Image.Image, move: Move) -> Image.Image:
 def _ways_to_write(
     source: Path, image: Image.Image, texts: Mapping[str, str]
 ) -> list[tuple[str, dict[str, Any]]]:
-    """Return formats with their settings, the original's first, PNG last."""
+    """Return formats with settings: the original's first, PNG last."""
     kind = _format_of(image)
     own = {"icc_profile": image.info.get("icc_profile")}
     own |= OPTIONS[kind](source, image, json.dumps(texts)) if kind in OPTIONS else {}
     png = {"icc_profile": own["icc_profile"], "pnginfo": png_texts(texts)}
     ways = [(kind, png if kind == "PNG" else own)]
-    if kind == "TIFF":  # some kinds of packing are read and not written
+    if kind == "TIFF":  # some compressions can be read only
         ways.append((kind, {**own, "compression": "tiff_adobe_deflate"}))
     return ways if kind == "PNG" else [*ways, ("PNG", png)]
 
 
 def _format_of(image: Image.Image) -> str:
-    """Return the format that an image is written in; a JPEG may be part of an MPO."""
+    """Return the format to write; the first image of an MPO is a JPEG."""
     return "JPEG" if image.format == "MPO" else str(image.format)
 
 
 def _encode(image: Image.Image, kind: str, options: dict[str, Any]) -> bytes | None:
-    """Return an image as the bytes of a file, None where a format cannot hold it."""
+    """Return the bytes of a file, None if the format cannot hold the image."""
     buffer = io.BytesIO()
     try:
         image.save(buffer, format=kind, **options)
@@ -139,7 +129,7 @@ def _encode(image: Image.Image, kind: str, options: dict[str, Any]) -> bytes | N
 
 
 def _all_values(image: DeepImage) -> np.ndarray:
-    """Return the values of an image in colour, with its transparency."""
+    """Return the values of a colour image with its transparency."""
     if image.alpha is None:
         return image.values
     most = OPAQUE if image.alpha.dtype == bool else 1
@@ -147,7 +137,7 @@ def _all_values(image: DeepImage) -> np.ndarray:
 
 
 def _holds(content: bytes, original: DeepImage, move: Move) -> bool:
-    """Return whether a file is read as the moved values of the original."""
+    """Return whether a file reads as the shifted values of the original."""
     try:
         read = read_deep(content)
     except UnusableImage:
@@ -161,7 +151,7 @@ def _jpeg_options(_: Path, image: Image.Image, said: str) -> dict[str, Any]:
         "qtables": getattr(image, "quantization", None),
         "progressive": "progressive" in image.info,
         "comment": said,
-        # Colours that were not turned into brightness and chroma
+        # RGB that is not stored as YCbCr
         "keep_rgb": image.mode == "RGB" and image.info.get("adobe_transform") == 0,
     }
     if image.mode == "RGB" and not options["keep_rgb"]:
@@ -186,7 +176,7 @@ def _webp_options(source: Path, _: Image.Image, said: str) -> dict[str, Any]:
     is_lossless = LOSSLESS_WEBP in source.read_bytes()
     return {
         "lossless": is_lossless,
-        "exact": is_lossless,  # colours that are transparent, too
+        "exact": is_lossless,  # keeps colours of transparent pixels
         "quality": QUALITY,
         "exif": _description(said),
     }

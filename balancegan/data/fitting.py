@@ -1,6 +1,6 @@
-"""How images of all sizes are brought to one: which size, and by what.
+"""Bring images of all sizes to one: choose the size, and resize.
 
-What is in a file, and what its values mean, is not known here.
+Files and the meaning of values are not known here.
 """
 
 from dataclasses import dataclass
@@ -11,29 +11,29 @@ from PIL import Image, ImageOps
 
 Fit = Literal["pad", "crop", "stretch"]
 FITS: tuple[Fit, ...] = ("pad", "crop", "stretch")
-# Pixels, unless a size is asked for: what trains within an hour on two cores, and what
-# is left as it is where all files are alike
+# Pixels without a given size: trains within an hour on two cores. Images that all have
+# the same size stay as large as that
 LARGEST_SIDE, LARGEST_OWN_SIDE = 64, 64
 SHOWN_SIDE = 128  # pixels of the longer side of photos that classifiers see, at most
-LITTLE_DISTORTION = 1.1  # in the ratio of the sides: nobody sees it
+LITTLE_DISTORTION = 1.1  # of the aspect ratio: invisible
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of its image before it is decoded.
+    """What a file declares about its image.
 
     Parameters
     ----------
     height, width : int
-        Pixels, as the image is meant to be seen.
+        Pixels, with EXIF orientation applied.
     channels : int
         1 grey, 3 colour, 4 colour with transparency.
     values : "uint8", "uint16" or "other", default="uint8"
-        Which numbers its values are; "other": signed, of 32 bits, or floats.
+        Type of the values; "other": signed, 32 bits, or floats.
     has_more : bool, default=False
-        Whether the file holds further images. The first one is used.
+        Whether the file has further images. The first one is used.
     is_synthetic : bool, default=False
-        Whether it says that balancegan made it.
+        Whether balancegan wrote the image.
     """
 
     height: int
@@ -45,12 +45,12 @@ class Header:
 
     @property
     def is_deep(self) -> bool:
-        """Whether values are others than whole numbers from 0 to 255."""
+        """Whether values are not whole numbers from 0 to 255."""
         return self.values != "uint8"
 
 
 def fit_image(image: Image.Image, size: tuple[int, int], fit: Fit) -> Image.Image:
-    """Return an image of a size, see :func:`balancegan.data.decoding.decode`.
+    """Bring an image to a size, see :func:`balancegan.data.decoding.decode`.
 
     Examples
     --------
@@ -69,7 +69,7 @@ def fit_image(image: Image.Image, size: tuple[int, int], fit: Fit) -> Image.Imag
 
 
 def unfit_image(pixels: np.ndarray, size: tuple[int, int], fit: Fit) -> np.ndarray:
-    """Return an image as large as a file that was brought to the image's size.
+    """Bring an image back to the size of a file: the inverse of `fit_image`.
 
     Parameters
     ----------
@@ -78,10 +78,8 @@ def unfit_image(pixels: np.ndarray, size: tuple[int, int], fit: Fit) -> np.ndarr
     size : tuple of int
         Height and width of the file.
     fit : str
-        How the file was brought to its size, see
-        :func:`balancegan.data.decoding.decode`. After "pad" the margins are cut off;
-        after "crop" what had been cut off stays missing, so that one side may be
-        shorter.
+        How the file was brought to its size. After "pad", margins are cut off; after
+        "crop", one side may be shorter, because the parts cut off stay missing.
 
     Returns
     -------
@@ -112,7 +110,7 @@ def choose_size(
 ) -> tuple[int, int]:
     """Return the height and width that a set of images is brought to.
 
-    Their own where all are alike and the longer side has at most 64 pixels. Else the
+    Their own if all are equal and the longer side has at most 64 pixels. Else the
     median height and width, scaled down until the longer side has at most
     `largest_side`.
 
@@ -134,14 +132,7 @@ def choose_size(
 
 
 def resize_pixels(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Return an image brought to a size as files are, without keeping proportions.
-
-    Parameters
-    ----------
-    pixels : ndarray of shape (height, width, 1, 3 or 4), uint8
-        The image.
-    size : tuple of int
-        Height and width.
+    """Stretch an image of shape (height, width, 1, 3 or 4), uint8, to a size.
 
     Examples
     --------
@@ -153,7 +144,7 @@ def resize_pixels(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def choose_fit(headers: list[Header], size: tuple[int, int]) -> Fit:
-    """Return "stretch" where it distorts no image by more than a tenth, else "pad".
+    """Return "stretch" if it distorts no image by more than 10 %, else "pad".
 
     Examples
     --------
@@ -167,7 +158,7 @@ def choose_fit(headers: list[Header], size: tuple[int, int]) -> Fit:
 
 
 def choose_channels(headers: list[Header]) -> int:
-    """Return 1 where all images are grey, 4 where all are transparent, else 3.
+    """Return 1 if all images are grey, 4 if all are transparent, else 3.
 
     Examples
     --------

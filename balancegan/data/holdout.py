@@ -1,7 +1,7 @@
-"""A test part of original images, set aside before anything is learned.
+"""Set a test part of original images aside before anything is learned.
 
-Chosen by labels, groups and copies of images alone. What is set aside becomes the test
-part; nothing that learns, judges or chooses a scale sees it.
+Labels, groups and copies decide which images. Nothing that learns, judges or chooses a
+scale sees the test part.
 """
 
 from dataclasses import dataclass, replace
@@ -28,14 +28,14 @@ MOST_NAMED = 10
 
 @dataclass(frozen=True)
 class Holdout:
-    """How a test part is set aside.
+    """How to set a test part aside.
 
     Parameters
     ----------
     share : float
-        Of the images of each class.
+        Share of the images of each class.
     seed : int, default=0
-        Which images are chosen.
+        Decides which images are chosen.
     group_key : str or None, default=None
         The column whose groups stay on one side. None: there are no groups.
     """
@@ -52,7 +52,7 @@ def hold_out(
 ) -> LabelledImages:
     """Move some training images to a test part.
 
-    Equal and nearly equal images, and those of a group, stay on one side.
+    Copies, near copies and images of one group stay on one side.
 
     Parameters
     ----------
@@ -61,8 +61,8 @@ def hold_out(
     holdout : Holdout
         How many images, and which.
     value_range : tuple of float or None, default=None
-        Black and white, as somebody said. None: files of more than 8 bits are decoded
-        again, on a scale that the remaining training images choose.
+        Black and white. None: files of more than 8 bits are decoded again, on a scale
+        that the remaining training images choose.
 
     Raises
     ------
@@ -104,11 +104,10 @@ def hold_out(
 
 
 def find_blocks(audited: AuditedPart) -> tuple[np.ndarray, int]:
-    """Return for each image the block that stays on one side, and the number of copies.
+    """Return the block of each image that stays on one side, and the number of copies.
 
-    Images of a block are linked by groups, or as equal or nearly equal; photos in files
-    also if one is mirrored, cropped or relit. Rows without a group are linked by copies
-    only.
+    Groups and copies link images to blocks; so do mirrored, cropped and relit photos in
+    files.
     """
     check_part(audited, "training")
     groups = audited.groups
@@ -133,8 +132,8 @@ def choose_test_rows(
 ) -> np.ndarray:
     """Choose whole blocks for a test part that has a share of each class.
 
-    scikit-learn's splitters refuse a class of one image, have shares of 1/k only where
-    there are groups, or may take all images of a class.
+    scikit-learn's splitters refuse a class of one image, allow shares of 1/k only with
+    groups, or may take all images of a class.
 
     Parameters
     ----------
@@ -143,14 +142,13 @@ def choose_test_rows(
     share : float
         Between 0 and 1.
     rng : Generator
-        Draws the order in which blocks are looked at.
+        Draws the order of the blocks.
 
     Returns
     -------
     is_test : ndarray of shape (n,), bool
-        Of each class at least one image is left. One at least is chosen where there
-        are two blocks of it and other classes allow it. Where every block is one image,
-        the rounded share of each class is chosen, or the nearest to it that is allowed.
+        At least one image of each class stays. One is chosen if the class has two
+        blocks and other classes allow it.
 
     Examples
     --------
@@ -168,7 +166,7 @@ def choose_test_rows(
     wanted = np.rint(share * totals).astype(int).clip(1, None).clip(None, totals - 1)
     taken, is_chosen = np.zeros(n_classes, dtype=int), np.zeros(n_blocks, dtype=bool)
 
-    # Take what brings the counts nearer to those wanted
+    # Take blocks that bring the counts nearer to the wanted ones.
     order = rng.permutation(n_blocks)
     for block in order:
         new = taken + held[block]
@@ -176,7 +174,7 @@ def choose_test_rows(
         if is_nearer and (new < totals).all():
             taken, is_chosen[block] = new, True
 
-    # Where a class has none yet, take the block that goes least beyond
+    # For a class without test images, take the block that exceeds the least.
     for missing in np.flatnonzero((taken == 0) & (wanted > 0)):
         if taken[missing]:
             continue
@@ -232,7 +230,7 @@ def _describe(
 
 
 def _choose_scale_again(labelled: LabelledImages) -> LabelledImages:
-    """Bring images of more than 8 bits to the scale that training images choose."""
+    """Decode images of more than 8 bits on the scale of the training images left."""
     if labelled.file_range is None:
         return labelled
     if labelled.root is None:

@@ -1,7 +1,6 @@
-"""From a table of image files to labelled images.
+"""Read the image files of a table as labelled images.
 
-The table has a row for each file: "file_name" relative to the root, "label", "split",
-and further columns. Where it comes from (class folders, a manifest) is not known here.
+The table has "file_name" relative to the root, "label", "split", and further columns.
 Files are decoded once, to 8 bits; a set larger than memory goes to a temporary file.
 """
 
@@ -46,7 +45,7 @@ class Kinds:
     synthetic: str = ""
 
     def add(self, name: str, header: Header) -> None:
-        """Take note of an image."""
+        """Count an image."""
         self.n += 1
         self.n_deep += header.is_deep
         self.n_several += header.has_more
@@ -57,7 +56,7 @@ class Kinds:
             self.synthetic = self.synthetic or name
 
     def refuse_synthetic(self, path: Path) -> None:
-        """Raise DataError if images say that they are synthetic."""
+        """Raise DataError if images are marked as synthetic."""
         if self.n_synthetic:
             raise DataError(
                 f"{path} holds synthetic images already "
@@ -67,7 +66,7 @@ class Kinds:
             )
 
     def describe(self, scale: Scale | None, what: str) -> list[str]:
-        """Return what to tell people of them; `what` one of them is, such as "file"."""
+        """Return notes; `what` is the noun for one of them, such as "file"."""
         notes = []
         if scale is not None and self.n_deep:
             notes.append(
@@ -100,33 +99,15 @@ def read_image_files(
     Parameters
     ----------
     path : Path
-        What the user named.
+        The path that the user named.
     root : Path
-        The folder that file names start from; nothing outside it is read.
+        The folder that file names are relative to; nothing outside it is read.
     table : DataFrame
         Columns "file_name", "label" and "split", and any others.
     bad : list of BadFile
-        Files that were found unusable before.
-    size : tuple of int or None, default=None
-        Height and width. None: see :func:`balancegan.data.fitting.choose_size`.
-    largest_side : int, default=64
-        The longer side is at most that, where no size is given.
-    fit : str or None, default=None
-        See :func:`balancegan.data.decoding.decode`. None: see
-        :func:`balancegan.data.fitting.choose_fit`.
-    on_error : str, default="fail"
-        "fail" refuses a set with unusable files and names them; "skip" leaves them
-        out, and names them in the notes.
-    value_range : tuple of float or None, default=None
-        Black and white of files of more than 8 bits. None: see
-        :func:`balancegan.data.depth.choose_scale`; training files decide.
-    follow_links : bool, default=False
-        Whether links that lead outside the root are followed. What lies there is said
-        in a note.
-
-    Returns
-    -------
-    labelled : LabelledImages
+        Files that are known to be unusable.
+    size, largest_side, fit, on_error, value_range, follow_links
+        See :func:`balancegan.read_images`.
 
     Raises
     ------
@@ -183,13 +164,7 @@ def read_image_files(
 
 
 def at_size(labelled: LabelledImages, size: tuple[int, int]) -> LabelledImages:
-    """Return the same files decoded again, to another size.
-
-    Raises
-    ------
-    DataError
-        If a file cannot be decoded any more.
-    """
+    """Decode the same files to another size; DataError if one has changed."""
     files = [file for part in labelled.parts.values() for file in part.files or []]
     channels = labelled.images.shape[-1]
     images = allocate((len(files), *size, channels))
@@ -220,7 +195,7 @@ def _choose_scale(
     value_range: tuple[float, float] | None,
     bad: list[BadFile],
 ) -> Scale | None:
-    """Return one scale for all deep files, and take those on another from `headers`."""
+    """Return one scale for all deep files; remove files on another from `headers`."""
     deep = {name for name, header in headers.items() if header.is_deep}
     if not deep:
         return None
@@ -234,7 +209,7 @@ def _choose_scale(
 
 
 def _are_wide_grey(scale: Scale, headers: list[Header]) -> bool:
-    """Return whether PNG of 16 bits can hold images on the scale of all these files."""
+    """Return whether 16-bit PNG files can hold images on the scale of all files."""
     ends = scale.low, scale.high
     in_range = all(0 <= end < 2**16 and end == int(end) for end in ends)
     are_alike = all(h.values == "uint16" and h.channels == 1 for h in headers)
@@ -288,7 +263,7 @@ def _describe(
 def note_sizes(
     sides: np.ndarray, size: tuple[int, int], fit: Fit, what: str
 ) -> list[str]:
-    """Return what to tell people of heights and widths, which may be nothing."""
+    """Return a note if images are resized."""
     if not (sides != size).any():
         return []
     ends = (sides.min(axis=0), sides.max(axis=0))
@@ -302,18 +277,11 @@ def note_sizes(
 def check_usable(
     path: Path, parts: dict[str, Part], bad: list[BadFile], on_error: OnError
 ) -> None:
-    """Raise an error where too much cannot be used.
-
-    Raises
-    ------
-    DataError
-        If anything cannot be used and `on_error` is "fail", or no training image is
-        left.
-    """
+    """Raise DataError for unusable images, or if no training image is left."""
     if on_error == "fail" and bad:
         raise DataError(
             f"{path} has {counted(len(bad), 'image')} that cannot be used: "
-            f"{list_bad(bad)}. Mend or remove them, or leave them out by --on-error "
+            f"{list_bad(bad)}. Repair or remove them, or leave them out by --on-error "
             "skip."
         )
     if TRAIN not in parts or not len(parts[TRAIN].labels):
@@ -321,13 +289,13 @@ def check_usable(
 
 
 def nothing_left(path: Path, bad: list[BadFile]) -> DataError:
-    """Return an error that says that there is nothing to learn from."""
+    """Return an error for a set without usable training images."""
     found = f" Unusable: {list_bad(bad)}." if bad else ""
     return DataError(f"{path} has no training image that can be used.{found}")
 
 
 def list_bad(bad: list[BadFile]) -> str:
-    """Return the first of them by their reasons, and how many more there are."""
+    """Return the first files grouped by reason, and how many more there are."""
     by_reason: dict[str, list[str]] = {}
     for file in bad[:MOST_NAMED]:
         by_reason.setdefault(file.reason, []).append(readable(file.name))

@@ -1,7 +1,6 @@
-"""Labelled images in one form, wherever they come from.
+"""Labelled images in one form, whatever they are read from.
 
-Images and labels of each split, further columns, and the files behind them. Who reads
-them from disk, and who writes them back, are the other modules of this room.
+Images and labels of each split, further columns, and the files behind them.
 """
 
 import itertools
@@ -43,11 +42,11 @@ class Part:
     labels : ndarray of shape (n,)
         One label an image.
     columns : DataFrame of n rows
-        What else is known of each image. They are passed on, nothing learns from them.
+        Further values of each image. They are passed on; nothing learns from them.
     files : list of Path or None
         The file of each image. None: the images are in arrays.
     sizes : ndarray of shape (n, 2) or None
-        Height and width of each file, before all were brought to one size.
+        Height and width of each file before resizing.
     """
 
     images: np.ndarray
@@ -58,7 +57,7 @@ class Part:
 
     @property
     def names(self) -> list[str] | None:
-        """What the files are called, each with its folder; None without files."""
+        """File names with their folders, None without files."""
         if self.files is None:
             return None
         return [f"{file.parent.name}/{file.name}" for file in self.files]
@@ -66,7 +65,7 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class StoredArrays:
-    """How a file of named arrays holds the training part, to write a copy of it.
+    """How a file of named arrays stores the training part, to write a copy of it.
 
     Parameters
     ----------
@@ -77,7 +76,7 @@ class StoredArrays:
     keys : list of str
         Names of all arrays.
     aligned_keys : list of str
-        Other arrays with as many rows as there are training images.
+        Other arrays with a row for each training image.
     """
 
     images_key: str
@@ -87,19 +86,19 @@ class StoredArrays:
     aligned_keys: list[str]
 
     def key_of(self, column: str) -> str | None:
-        """Return the array of a column of the training part; None if it has no own."""
+        """Return the array of a column, None if the column shares one with others."""
         names = (column, f"{column}_{TRAIN}", f"{TRAIN}_{column}")
         return next((key for key in names if key in self.aligned_keys), None)
 
     def free_key(self, column: str) -> str:
-        """Return a name for an array of a column that has no own."""
+        """Return a new array name for a column."""
         names = [f"{column}_{TRAIN}", column, f"{TRAIN}_{column}"]
         numbered = (f"{column}{k}_{TRAIN}" for k in itertools.count(2))
         free = (key for key in itertools.chain(names, numbered) if key not in self.keys)
         return next(free)
 
     def encode(self, labels: np.ndarray) -> np.ndarray:
-        """Return labels in the shape and dtype that they are stored in."""
+        """Return labels in their stored shape and dtype."""
         if self.labels.ndim == 2 and self.labels.shape[1] > 1:
             return np.eye(self.labels.shape[1])[labels].astype(self.labels.dtype)
         shape = (-1, *self.labels.shape[1:])
@@ -110,40 +109,37 @@ class StoredArrays:
 
 @dataclass(frozen=True, eq=False)
 class LabelledImages:
-    """What was read: a training part, and other parts where there are any.
+    """A training part, and test and validation parts if there are any.
 
     Parameters
     ----------
     path : Path
-        The file or folder.
+        The file or folder that was read.
     parts : dict of str to Part
-        "train", and "test" and "val" where they exist.
+        "train", and "test" and "val" if they exist.
     class_names : list of str or None
-        The names that the labels 0..K-1 stand for. None: labels are their own names.
+        Names of the labels 0..K-1. None: labels are their own names.
     stored : StoredArrays or None
-        How the arrays were stored. None: the images were encoded.
+        How arrays were stored. None: the images were encoded.
     notes : list of str
-        What was decided or left out while reading, for people.
+        What was decided or left out while reading.
     fit : "pad", "crop", "stretch" or None
         How image files were brought to one size. None: they are not files.
     file_range : tuple of float or None
-        The values of image files of more than 8 bits that became 0 and 255. None:
-        there are no such files.
+        Values of image files of more than 8 bits that became 0 and 255.
     has_wide_grey : bool
-        Whether the training files are grey with values of 16 bits, none negative:
-        images that are added get the same.
+        Whether the training files are unsigned 16-bit grey; added images are, too.
     root : Path or None
-        The folder that names of image files start from. None: they are not files.
+        The folder that names of image files are relative to.
     image_shape : tuple of int or None
-        Height, width and channels of the images of arrays, as somebody said. None: as
-        the arrays have them.
+        Declared height, width and channels of arrays. None: not declared.
     attributes : tuple of str
-        Columns that the GAN is told beside the label.
+        Columns that the GAN is conditioned on next to the label.
     label_name : str
-        What the label is called beside them.
+        Name of the label among them.
     held_out : ndarray of shape (n,), bool, or None
-        Which rows of the training part, as it was read, became the test part. None:
-        nothing was set aside, see :func:`balancegan.data.holdout.hold_out`.
+        Rows of the original training part that :func:`balancegan.data.holdout.hold_out`
+        moved to the test part.
     """
 
     path: Path
@@ -162,7 +158,7 @@ class LabelledImages:
 
     @property
     def train(self) -> Part:
-        """The part that is learned from."""
+        """The training part."""
         return self.parts[TRAIN]
 
     @property
@@ -178,16 +174,13 @@ class LabelledImages:
     def pixel_range(
         self, value_range: tuple[float, float] | None
     ) -> tuple[float, float] | None:
-        """Return black and white of `images`, given those of the data.
-
-        Of files of more than 8 bits these have become 0 and 255: None.
-        """
+        """Return black and white of `images`: None if files were scaled to 8 bits."""
         return value_range if self.file_range is None else None
 
     def format_settings(
         self, value_range: tuple[float, float] | None
     ) -> dict[str, Any]:
-        """Return what a sampler is told of layout and range."""
+        """Return the layout and range arguments of a sampler."""
         return {
             "image_shape": self.image_shape,
             "value_range": self.pixel_range(value_range),
@@ -195,13 +188,13 @@ class LabelledImages:
 
     @property
     def column_names(self) -> list[str]:
-        """Columns that any part has, each once."""
+        """Columns of all parts, each once."""
         names = (name for part in self.parts.values() for name in part.columns)
         return list(dict.fromkeys(map(str, names)))
 
     @property
     def targets(self) -> np.ndarray | pd.DataFrame:
-        """What the GAN is told: the labels, or a column for label and attributes."""
+        """The labels, or a DataFrame of label and attributes."""
         return self._targets_of(self.train)
 
     def _targets_of(self, part: Part) -> np.ndarray | pd.DataFrame:
@@ -214,14 +207,14 @@ class LabelledImages:
     def with_attributes(
         self, names: Sequence[str], label_name: str = ONE_LABEL
     ) -> "LabelledImages":
-        """Return the same images, of which the GAN is told some columns, too.
+        """Return the same images with columns as attributes.
 
         Parameters
         ----------
         names : sequence of str
             The columns; the label itself may be among them.
         label_name : str, default="label"
-            What the label is called.
+            Name of the label.
 
         Raises
         ------
@@ -241,7 +234,7 @@ class LabelledImages:
 
     @property
     def test_part(self) -> tuple[np.ndarray, np.ndarray | pd.DataFrame] | None:
-        """Test images with `targets` of their own, None where there are none.
+        """Test images with their `targets`, None without a test part.
 
         Raises
         ------
@@ -263,7 +256,7 @@ class LabelledImages:
 
     @property
     def aligned_keys(self) -> list[str]:
-        """Arrays that have a row for each training image, and none for new ones."""
+        """Arrays with a row for each training image that new images do not have."""
         if self.stored is None:
             return []
         names = self.attributes if self.held_out is None else self.column_names
@@ -271,20 +264,14 @@ class LabelledImages:
         return [key for key in self.stored.aligned_keys if key not in told]
 
     def name(self, label: Any) -> str:
-        """Return what people call a class."""
+        """Return the name of a class."""
         names = self.class_names
-        # A test part may have labels that training images, and names, have not
+        # A test part may have further labels
         has_name = names is not None and label in range(len(names))
         return str(names[int(label)] if names is not None and has_name else label)
 
     def find_label(self, name: str) -> Any:
-        """Return the label of a class by its name or by the label's own text.
-
-        Raises
-        ------
-        DataError
-            If no class is called so.
-        """
+        """Return the label of a class by name or text; DataError if there is none."""
         labels = [plain(label) for label in np.unique(self.labels)]
         for text in (self.name, str):
             for label in labels:
@@ -294,13 +281,7 @@ class LabelledImages:
         raise DataError(f"There is no class {name!r}. The classes are: {known}.")
 
     def column(self, name: str) -> pd.Series:
-        """Return a column of the training part.
-
-        Raises
-        ------
-        DataError
-            If there is none of that name.
-        """
+        """Return a column of the training part; DataError if there is none."""
         columns = self.train.columns
         if name not in columns:
             raise DataError(
@@ -311,14 +292,14 @@ class LabelledImages:
         return columns[name]
 
     def groups(self, key: str, split: str = TRAIN) -> np.ndarray:
-        """Return the column that says which group each image belongs to.
+        """Return the group of each image.
 
         Parameters
         ----------
         key : str
             A column, or the array that it was read from.
         split : str, default="train"
-            Of which part.
+            The part.
 
         Raises
         ------
@@ -337,7 +318,7 @@ class LabelledImages:
 
 
 def column_name(key: str) -> str:
-    """Return what an array is called as a column: without the name of a split.
+    """Return an array name without the name of a split.
 
     Examples
     --------
@@ -354,31 +335,30 @@ def column_name(key: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class SyntheticImages:
-    """Images to add to the training part, and where each comes from.
+    """Images to add to the training part, with their provenance.
 
     Parameters
     ----------
     batches : iterable of ndarray of shape (m, ...)
-        The images, some at a time, in the layout and range of the training images.
+        The images, in the layout and range of the training images.
     labels : ndarray of shape (n,)
         Their labels.
     numbers : ndarray of shape (n,), int
-        Image k of its class and attributes: what makes it again.
+        Index of each image within its class and attributes.
     model : str
-        The fingerprint of the model that made them.
+        Fingerprint of the model.
     attributes : DataFrame of n rows
-        What else was asked for. Columns without a value here are blank.
+        Requested values of further attributes. Missing columns are blank.
     sizes : ndarray of shape (n, 2) or None, default=None
-        Height and width of files that copy no file. None: the images' own.
+        Height and width of the files of generated images. None: those of the images.
     origins : DataFrame of n rows or None, default=None
-        How each was made and judged: "method", "score" (NaN: not judged) and "weight".
-        None: nothing is said of that.
+        Columns "method", "score" (NaN: not judged) and "weight". None: unknown.
     truncation : float or None, default=None
-        Of the latents they were made with.
+        Truncation of the latents.
     sources : ndarray of shape (n,), int, or None, default=None
-        The training image that each copies, -1: none. None: nothing is said of that.
+        The training image that each copies, -1 for none. None: unknown.
     moves : Moves or None, default=None
-        How copies are moved. None: not at all.
+        How copies are shifted. None: not at all.
     """
 
     batches: Iterable[np.ndarray]
@@ -394,5 +374,5 @@ class SyntheticImages:
 
     @classmethod
     def none(cls, labels: np.ndarray) -> Self:
-        """Return no images, for a set with such labels."""
+        """Return an empty set with labels of the given type."""
         return cls([], labels[:0], np.empty(0, dtype=int), "")

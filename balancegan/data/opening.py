@@ -1,7 +1,7 @@
-"""Opening encoded images without decoding them: which kinds, and which limits.
+"""Open encoded images without decoding them: known formats, limits, reasons.
 
-Content decides what a file is, whatever its name says. Of several images in a file the
-first is taken that is no thumbnail. Why a file cannot be used is said in words.
+The content decides what a file is, not its name. Of several images in a file, the
+first one that is no thumbnail is used.
 """
 
 import io
@@ -28,25 +28,25 @@ FORMATS = {
     "WEBP": (".webp",),
     "PPM": (".pgm", ".ppm", ".pbm", ".pnm"),
     "JPEG2000": (".jp2", ".j2k"),
-    "AVIF": (".avif",),  # Pillow from 11.3 on
+    "AVIF": (".avif",),  # Pillow 11.3 or newer
 }
 SUFFIXES = tuple(suffix for suffixes in FORMATS.values() for suffix in suffixes)
-MOST_PIXELS = 50_000_000  # of a file; more is taken for a decompression bomb
+MOST_PIXELS = 50_000_000  # of a file; more counts as a decompression bomb
 MOST_PAGES = 100  # that are searched for a page that is no thumbnail
 WIDE_GREY = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
 
-# Tags of TIFF
+# TIFF tags
 SUBFILE, OLD_SUBFILE, WIDTH, HEIGHT, BITS = 254, 255, 256, 257, 258
 PHOTOMETRIC, PLANAR, SAMPLE_FORMAT = 262, 284, 339
 REDUCED_OR_MASK = 0b101  # bits of a subfile's type
 OLD_REDUCED = 2
-SIGNED = 2  # the format of a sample
+SIGNED = 2  # sample format
 
 FACTORS = {"1": 255, "L;2": 85, "L;4": 17}  # from fewer bits to 8
-# What Pillow calls colours of 16 bits that are decoded rightly
+# Pillow's raw modes of 16-bit colours that are decoded correctly
 DEEP_COLOUR = re.compile(r"LA;16B|(RGB|RGBA|RGBX);16[BLN]")
 
-# What Pillow raises for files that are not as they should be
+# What Pillow raises for damaged files
 DAMAGED = (
     ArithmeticError,
     EOFError,
@@ -60,17 +60,13 @@ DAMAGED = (
     struct.error,
 )
 
-N_BYTES = 1_024  # that are looked at
+N_BYTES = 1_024  # that identify a file
 NO_IMAGE = "no image"  # and nothing else that is known
 WEB_PAGES = (b"<!doctype html", b"<html", b"<head")
-POINTERS = {
-    b"version https://git-lfs": "a Git LFS pointer, not the image: run git lfs pull",
-    b"/annex/objects/": "a git-annex pointer, not the image: run git annex get",
-}
+LFS_MARK, ANNEX_MARK = b"version https://git-lfs", b"/annex/objects/"
 TO_CONVERT = "convert it to PNG or JPEG"
 TIFF = "a TIFF of a kind that is not decoded (many bands, 64 bits): convert it to PNG"
-# By how a file begins, from a place on
-BEGINNINGS = (
+MAGIC_BYTES = (  # offset, bytes, and what they mean
     (0, b"%PDF", f"a PDF document: {TO_CONVERT}"),
     (0, b"8BPS", f"a Photoshop document: {TO_CONVERT}"),
     (0, b"v/1\x01", f"an OpenEXR image: {TO_CONVERT}"),
@@ -80,30 +76,28 @@ BEGINNINGS = (
     (0, b"\x93NUMPY", "a NumPy array: convert it to PNG or TIFF"),
     (0, b"PK\x03\x04", "a ZIP archive: unpack it"),
     (0, b"\x1f\x8b", "packed by gzip: unpack it"),
-    (0, b"II*\0", TIFF),
-    (0, b"MM\0*", TIFF),
-    (0, b"II+\0", TIFF),
-    (0, b"MM\0+", TIFF),
+    *((0, mark, TIFF) for mark in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
     (0, b"\x89PNG", "a damaged PNG"),
     (0, b"\xff\xd8\xff", "a damaged JPEG"),
     (0, b"GIF8", "a damaged GIF"),
 )
+HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
 BRANDS = {  # of files that begin with a box "ftyp"
-    (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1"): (
-        f"a HEIC photo: {TO_CONVERT}"
+    **dict.fromkeys(HEIC_BRANDS, f"a HEIC photo: {TO_CONVERT}"),
+    **dict.fromkeys(
+        (b"avif", b"avis"), f"an AVIF image, which needs Pillow 11.3: or {TO_CONVERT}"
     ),
-    (b"avif", b"avis"): f"an AVIF image, which needs Pillow 11.3: or {TO_CONVERT}",
 }
 
 
 class UnusableImage(Exception):
-    """Why a file cannot be used, in words."""
+    """The reason why a file cannot be used."""
 
 
 class opened:
-    """Opens an image file, or the bytes of one, without decoding it; closes it.
+    """Context manager that opens an image file, or its bytes, without decoding it.
 
-    Gives the image, and whether the file holds more of them.
+    Returns the image, and whether the file has more of them.
     """
 
     def __init__(self, source: Path | bytes) -> None:
@@ -118,7 +112,7 @@ class opened:
                     image = Image.open(file, formats=_known_formats())
                     stack.enter_context(image)
                     has_more = _seek_first(image)
-                _mend_transparency(image)
+                _fix_transparency(image)
                 _check(image, file)
             except UnidentifiedImageError:
                 file.seek(0)
@@ -139,20 +133,20 @@ def _open_file(source: Path | bytes) -> IO[bytes]:
     if isinstance(source, bytes):
         return io.BytesIO(source)
     if not stat.S_ISREG(os.stat(source).st_mode):
-        raise UnusableImage("no file")  # a pipe, say, never ends
-    # Of a path Pillow maps the file, and takes TIFF's rows for columns
+        raise UnusableImage("no file")  # reading a pipe would never end
+    # Given a path, Pillow maps the file and swaps rows and columns of TIFF
     return open(source, "rb")
 
 
 @cache
 def _known_formats() -> list[str]:
-    """Return the formats that this Pillow knows: it fails to be asked for others."""
+    """Return the formats that this version of Pillow knows."""
     Image.init()
     return [name for name in FORMATS if name in Image.OPEN]
 
 
 def _seek_first(image: Image.Image) -> bool:
-    """Go to the first page that is no thumbnail; return whether there are more."""
+    """Seek the first page that is no thumbnail; return whether there are more."""
     if not getattr(image, "is_animated", False):
         return False
     if image.format != "TIFF":
@@ -161,7 +155,7 @@ def _seek_first(image: Image.Image) -> bool:
     for page in range(MOST_PAGES):
         try:
             image.seek(page)
-        except DAMAGED:  # or there are no more
+        except DAMAGED:  # or the last page was read
             break
         kind, old_kind = tag_of(image, SUBFILE, 0), tag_of(image, OLD_SUBFILE, 0)
         if not kind & REDUCED_OR_MASK and old_kind != OLD_REDUCED:
@@ -172,22 +166,22 @@ def _seek_first(image: Image.Image) -> bool:
     return len(pages) > 1
 
 
-def _mend_transparency(image: Image.Image) -> None:
-    """Bring the transparent shade of fewer bits to 8 bits, which pixels have."""
+def _fix_transparency(image: Image.Image) -> None:
+    """Scale the transparent shade of fewer bits to 8 bits, like the pixels."""
     shade, factor = image.info.get("transparency"), FACTORS.get(rawmode_of(image), 1)
     if image.format == "PNG" and isinstance(shade, int):
         image.info["transparency"] = min(shade * factor, max(shade, 255))
 
 
 def tag_of(image: Image.Image, tag: int, default: int) -> int:
-    """Return the first value of a tag of a TIFF file."""
+    """Return the first value of a TIFF tag."""
     value = getattr(image, "tag_v2", {}).get(tag, default)
     value = value[0] if isinstance(value, tuple) and value else value
     return value if isinstance(value, int) else default
 
 
 def _check(image: Image.Image, file: IO[bytes]) -> None:
-    """Refuse what is too large, and what Pillow would decode to wrong values."""
+    """Refuse images that are too large, or that Pillow would decode to wrong values."""
     n_pixels = image.width * image.height
     if n_pixels > MOST_PIXELS:
         raise UnusableImage(_too_large(f"{n_pixels:,}"))
@@ -214,7 +208,7 @@ def _too_large(n_pixels: str) -> str:
 
 
 def _find_j2k_depths(file: IO[bytes]) -> list[int]:
-    """Return bits less one of each channel of JPEG 2000, plus 128 if it is signed."""
+    """Return bits less one of each JPEG 2000 channel, plus 128 if it is signed."""
     place = file.tell()
     file.seek(0)
     found = file.read(1_000_000)
@@ -232,7 +226,7 @@ def _largest_ppm(image: Image.Image) -> int:
 
 
 def rawmode_of(image: Image.Image) -> str:
-    """Return what Pillow calls the pixels as they are stored."""
+    """Return Pillow's name for the stored pixels."""
     tiles = getattr(image, "tile", None) or [(None, None, None, "")]
     arguments = tiles[0][3]
     first = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
@@ -249,12 +243,12 @@ def is_deep_colour(image: Image.Image) -> bool:
 
 
 def is_signed_byte(image: Image.Image) -> bool:
-    """Return whether grey values go from -128 to 127, which Pillow does not heed."""
+    """Return whether grey values are from -128 to 127, which Pillow ignores."""
     return image.mode == "L" and tag_of(image, SAMPLE_FORMAT, 1) == SIGNED
 
 
 def kind_of_values(image: Image.Image) -> Literal["uint8", "uint16", "other"]:
-    """Return which numbers the values of an image are."""
+    """Return the type of the values of an image."""
     is_pgm = image.mode == "I" and image.format == "PPM"
     if image.mode.startswith("I;16") or is_pgm or is_deep_colour(image):
         return "uint16"
@@ -263,7 +257,7 @@ def kind_of_values(image: Image.Image) -> Literal["uint8", "uint16", "other"]:
 
 
 def describe_content(beginning: bytes) -> str:
-    """Return what a file that is no image holds, and what to do about it.
+    """Return what a file that is no image contains, with a remedy.
 
     Parameters
     ----------
@@ -279,26 +273,31 @@ def describe_content(beginning: bytes) -> str:
     """
     if not beginning:
         return "empty"
-    for mark, what in POINTERS.items():
-        if beginning.startswith(mark) or (b"annex" in mark and mark in beginning[:99]):
-            return what
+    if pointer := _describe_pointer(beginning, "image"):
+        return pointer
     text = beginning.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if text.startswith(WEB_PAGES):
         return "a web page, not the image: download the image again"
     if b"<svg" in text and text.startswith(b"<"):
         return f"an SVG, which holds vector graphics: {TO_CONVERT}"
     if beginning[4:8] == b"ftyp":
-        brand = beginning[8:12]
-        found = (what for brands, what in BRANDS.items() if brand in brands)
-        return next(found, "a video: extract its pictures")
+        return BRANDS.get(beginning[8:12], "a video: extract its pictures")
     if not beginning.strip(b"\0"):
         return "nothing but zero bytes: copy or download it again"
-    begins = (what for at, mark, what in BEGINNINGS if beginning.startswith(mark, at))
-    return next(begins, NO_IMAGE)
+    found = (what for at, mark, what in MAGIC_BYTES if beginning.startswith(mark, at))
+    return next(found, NO_IMAGE)
+
+
+def _describe_pointer(beginning: bytes, what: str) -> str:
+    if beginning.startswith(LFS_MARK):
+        return f"a Git LFS pointer, not the {what}: run git lfs pull"
+    if ANNEX_MARK in beginning[:99]:
+        return f"a git-annex pointer, not the {what}: run git annex get"
+    return ""
 
 
 def refuse_pointer(file: Path) -> None:
-    """Raise DataError if Git LFS or git-annex has left a pointer in place of a file.
+    """Raise DataError if a file is a pointer of Git LFS or git-annex.
 
     Examples
     --------
@@ -306,6 +305,5 @@ def refuse_pointer(file: Path) -> None:
     """
     with open(file, "rb") as stream:
         beginning = stream.read(N_BYTES)
-    for mark, what in POINTERS.items():
-        if beginning.startswith(mark) or (b"annex" in mark and mark in beginning[:99]):
-            raise DataError(f"{file} is {what.replace('the image', 'the data')}.")
+    if pointer := _describe_pointer(beginning, "data"):
+        raise DataError(f"{file} is {pointer}.")

@@ -1,9 +1,7 @@
-"""Synthetic images as records of one file: Parquet, TFRecord, or a tar of WebDataset.
+"""Write synthetic images as records of one file: Parquet, TFRecord or WebDataset tar.
 
-For pipelines that read many images from few large files. Each record has a PNG file,
-which says itself where it comes from, and the same beside it. They are written as they
-come, in the order in which they come, and with no word of when: what is equal is
-written equally.
+For pipelines that read many images from few large files. Equal records are written as
+equal bytes.
 """
 
 import json
@@ -18,7 +16,7 @@ from balancegan.data.lineage import MASK_KEY, MODEL_KEY, NUMBER_KEY, Lineage
 from balancegan.errors import DataError
 from balancegan.files import whole_file
 
-FACTS = ("label", "class_index", MASK_KEY, NUMBER_KEY, MODEL_KEY)  # of every record
+FACTS = ("label", "class_index", MASK_KEY, NUMBER_KEY, MODEL_KEY)
 WRITTEN_AT_ONCE = 512  # rows of a Parquet file
 
 
@@ -29,13 +27,13 @@ class Record:
     Attributes
     ----------
     name : str
-        What its file would be called, without a suffix.
+        File name without suffix.
     class_index : int
-        Place of its class among the sorted labels, from 0.
+        Index of its class among the sorted labels.
     png : bytes
         The image.
     lineage : Lineage
-        Where it comes from.
+        Its provenance.
     """
 
     name: str
@@ -44,44 +42,39 @@ class Record:
     lineage: Lineage
 
     def facts(self) -> dict[str, Any]:
-        """Return what a record says beside the image: plain values."""
+        """Return the values of a record other than the image."""
         by = self.lineage
         known = (by.class_name, self.class_index, True, by.number, by.model)
         return {**dict(zip(FACTS, known, strict=True)), **by.attributes}
 
 
 def write_records(path: Path, records: Iterable[Record]) -> list[str]:
-    """Write records into one file, which appears when all are in it.
+    """Write records into one file, whole or not at all; return their names.
 
     Parameters
     ----------
     path : Path
-        .parquet (columns "image", of bytes and path as Hugging Face's datasets have
-        them, "label", "class_index", "is_synthetic", "synthetic_number",
-        "synthetic_model", and the other attributes),
-        .tfrecord (``tf.train.Example`` with "image/encoded", "image/format",
-        "image/class/text", "image/class/label" and the rest by name) or .tar
-        (WebDataset: NAME.png, NAME.cls with the class index, NAME.json).
+        .parquet (columns "image", of bytes and path as in Hugging Face's datasets,
+        "label", "class_index", "is_synthetic", "synthetic_number", "synthetic_model",
+        and other attributes), .tfrecord (``tf.train.Example`` with "image/encoded",
+        "image/format", "image/class/text", "image/class/label" and the rest by name) or
+        .tar (WebDataset: NAME.png, NAME.cls with the class index, NAME.json).
     records : iterable of Record
-
-    Returns
-    -------
-    names : list of str
-        Theirs.
+        The images.
 
     Raises
     ------
     DataError
-        If the library that the format needs is not there.
+        If the library of the format is missing.
     """
     names: list[str] = []
 
-    def passing() -> Iterator[Record]:
+    def counted() -> Iterator[Record]:
         for record in records:
             names.append(record.name)
             yield record
 
-    WRITERS[path.suffix](path, passing())
+    WRITERS[path.suffix](path, counted())
     return names
 
 
@@ -112,14 +105,14 @@ def _write_tfrecord(path: Path, records: Iterable[Record]) -> None:
     import tensorflow as tf
 
     def feature(name: str, value: Any) -> tuple[str, Any]:
-        """Return a fact by its name, as TensorFlow writes it."""
+        """Return a named feature."""
         if isinstance(value, int):
-            numbers = tf.train.Int64List(value=[int(value)])  # truths are refused
+            numbers = tf.train.Int64List(value=[int(value)])  # also of booleans
             return name, tf.train.Feature(int64_list=numbers)
         raw = value if isinstance(value, bytes) else value.encode()
         return name, tf.train.Feature(bytes_list=tf.train.BytesList(value=[raw]))
 
-    # By its name: TensorFlow writes to no file that is open already
+    # By name: TensorFlow does not write to an open file
     with whole_file(path) as file, tf.io.TFRecordWriter(file.name) as writer:
         for record in records:
             facts = record.facts()
