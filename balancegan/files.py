@@ -26,7 +26,7 @@ PARTIAL, ASIDE = ".partial", ".aside"  # not whole yet; whole, but to be replace
 LONGEST_NAME = 100  # bytes of a path's name, as part of such a name
 MOST_SYNCED = 100  # files of a folder, one by one
 # What numpy and zipfile raise for files that are not as they should be, beside OSError
-DAMAGES = (
+READ_ERRORS = (
     ArithmeticError,
     EOFError,
     LookupError,

@@ -1,23 +1,35 @@
-"""Room for images: in memory, or in a temporary file where memory might not do.
+"""Memory for images: how much there is, and arrays that may outgrow it.
 
-How much memory there is, and whether that is enough for what shall be done.
+Large arrays are kept in temporary files.
 """
 
+import ctypes
 import mmap
+import os
+import platform
 import sys
 import tempfile
 from contextlib import ExitStack
 from typing import IO, Any, Self
 
 import numpy as np
+import psutil
 
 IN_MEMORY = 1_000_000_000  # bytes of pixels; more are kept in a temporary file
 ROWS_AT_ONCE = 64  # of a mapped file
-SHARED_MODES = ("r", "r+", "w+")  # of mapped files: what is written goes to the file
+SHARED_MODES = ("r", "r+", "w+")  # of mapped files whose changes go to the file
+CONTROL_GROUP = "/sys/fs/cgroup/memory"  # version 2
+# mallopt(3): number, value, and the environment variable of child processes
+MALLOC_OPTIONS = {
+    "MALLOC_TRIM_THRESHOLD_": (-1, 2**31 - 1),
+    "MALLOC_TOP_PAD_": (-2, 2**26),
+    "MALLOC_MMAP_MAX_": (-4, 0),
+    "MALLOC_ARENA_MAX": (-8, 1),
+}
 
 
 def allocate(shape: tuple[int, ...]) -> np.ndarray:
-    """Return room for uint8 images, in a temporary file where memory might not do.
+    """Return an empty uint8 array; a large one is mapped from a temporary file.
 
     Examples
     --------
@@ -31,35 +43,34 @@ def allocate(shape: tuple[int, ...]) -> np.ndarray:
 
 
 def available_bytes() -> int | None:
-    """Return how much memory this process can still take, None where nobody says.
+    """Return how much memory this process can still take, None if unknown.
 
-    The least of what the system has, swap with it, what a control group (version 2)
-    allows, and what is left of the process's own limit (``ulimit -v``).
+    The minimum of the system's (with swap), the control group's (version 2) and the
+    process's own limit (``ulimit -v``).
 
     Examples
     --------
     >>> available_bytes() is None or available_bytes() > 0
     True
     """
-    found = [_system_available(), _group_available(), _limit_available()]
+    found = (_system_available(), _group_available(), _limit_available())
     return min((n for n in found if n is not None), default=None)
 
 
 def check_available(what: str, n_bytes: int, n_addresses: int = 0) -> None:
-    """Raise MemoryError where there is less memory than something needs.
+    """Raise MemoryError if there is less memory than something needs.
 
-    Asked before, since what is refused memory in the midst of its work may end without
-    a word, or not at all.
+    A process that runs out of memory may be killed without a message.
 
     Parameters
     ----------
     what : str
-        What needs it, as a sentence begins.
+        What needs the memory, at the beginning of a sentence.
     n_bytes : int
         About how much memory it needs.
     n_addresses : int, default=0
-        How many addresses it takes beyond that, for threads and mapped files; they
-        count where addresses are limited (``ulimit -v``).
+        Addresses that it takes in addition, for threads and mapped files. They count
+        where addresses are limited (``ulimit -v``).
 
     Examples
     --------
@@ -71,7 +82,7 @@ def check_available(what: str, n_bytes: int, n_addresses: int = 0) -> None:
             f"{what} needs about {n_bytes + n_addresses:,} bytes of addresses, and "
             f"{limit:,} are left of this process's limit (ulimit -v). Raise the limit."
         )
-    found = [_system_available(), _group_available()]
+    found = (_system_available(), _group_available())
     free = min((n for n in found if n is not None), default=n_bytes)
     if free < n_bytes:
         raise MemoryError(
@@ -80,37 +91,31 @@ def check_available(what: str, n_bytes: int, n_addresses: int = 0) -> None:
         )
 
 
-def _system_available() -> int | None:
-    """Return what Linux would give, swapping where it may."""
-    wanted = ("MemAvailable:", "SwapFree:")
-    facts = dict(line.split()[:2] for line in _read_lines("/proc/meminfo"))
-    if wanted[0] not in facts:
-        return None
-    return 1024 * sum(int(facts.get(name, 0)) for name in wanted)
+def _system_available() -> int:
+    return int(psutil.virtual_memory().available + psutil.swap_memory().free)
 
 
 def _group_available() -> int | None:
     """Return what a container, or another control group, may still take."""
-    limit = _read_lines("/sys/fs/cgroup/memory.max")
-    used = _read_lines("/sys/fs/cgroup/memory.current")
-    facts = dict(line.split() for line in _read_lines("/sys/fs/cgroup/memory.stat"))
+    limit = _read_lines(f"{CONTROL_GROUP}.max")
+    used = _read_lines(f"{CONTROL_GROUP}.current")
+    facts = dict(line.split() for line in _read_lines(f"{CONTROL_GROUP}.stat"))
     if not limit or not used or limit[0] == "max":
         return None
-    cached = int(facts.get("inactive_file", 0))  # given back when wanted
+    cached = int(facts.get("inactive_file", 0))  # freed on demand
     return max(0, int(limit[0]) - int(used[0]) + cached)
 
 
 def _limit_available() -> int | None:
-    """Return what is left of the addresses that the process may take."""
+    """Return the addresses that are left of the process's own limit."""
     try:
         import resource
     except ImportError:  # Windows
         return None
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    taken = _read_lines("/proc/self/statm")
-    if limit == resource.RLIM_INFINITY or not taken:
+    if limit == resource.RLIM_INFINITY:
         return None
-    return max(0, limit - int(taken[0].split()[0]) * resource.getpagesize())
+    return max(0, limit - int(psutil.Process().memory_info().vms))
 
 
 def _read_lines(path: str) -> list[str]:
@@ -121,12 +126,38 @@ def _read_lines(path: str) -> list[str]:
         return []
 
 
-def release(array: np.ndarray) -> None:
-    """Let go of what was read of a mapped file, which is read again when needed.
+def peak_memory_bytes() -> int | None:
+    """Return the largest resident memory of this process so far, None if unknown."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak if sys.platform == "darwin" else peak * 1024)
 
-    Without this all that was ever looked at counts as memory of the process until
-    others want it. Arrays that are not mapped from a file are left alone, and so are
-    those whose changes are kept in memory only (mode "c").
+
+def keep_freed_memory() -> None:
+    """Keep freed memory in this process and in those it starts from now on.
+
+    A training step takes and frees hundreds of megabytes. The C library (glibc) gives
+    large blocks back to the system, which then has to blank them again: up to half the
+    time of a step. All threads share one arena, as each would keep some memory of its
+    own. For programs that own their process; without glibc nothing happens.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return
+    libc = ctypes.CDLL(None)
+    for name, (number, value) in MALLOC_OPTIONS.items():
+        libc.mallopt(number, value)
+        os.environ.setdefault(name, str(value))
+
+
+def release(array: np.ndarray) -> None:
+    """Drop the pages of a mapped file from memory; they are read again when needed.
+
+    Otherwise everything that was ever read counts as memory of the process. Arrays
+    that are not mapped from a file, or whose changes stay in memory (mode "c"), are
+    left alone.
 
     Examples
     --------
@@ -142,23 +173,20 @@ def release(array: np.ndarray) -> None:
 
 
 def take_rows(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Return rows of an array that may be mapped from a file, some at a time.
+    """Return ``array[rows]`` of an array that may be mapped from a file.
 
-    The same as ``array[rows]``, but never with more of the file in memory than a part
-    of the rows brings along: pages come in by the neighbourhood, so that a few thousand
-    rows of a large file are the whole file.
+    Reads some rows at a time: neighbouring pages come along, so a few thousand rows of
+    a large file could bring all of it into memory.
 
     Parameters
     ----------
     array : ndarray of shape (n, ...)
-        Perhaps mapped.
     rows : ndarray of shape (m,), int
-        Which rows.
 
     Returns
     -------
     taken : ndarray of shape (m, ...)
-        A copy; of uint8 in a temporary file where memory might not do.
+        A copy; large uint8 arrays are mapped from a temporary file.
 
     Examples
     --------
@@ -176,16 +204,16 @@ def take_rows(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 class GrowingArray:
-    """Gathers rows whose number nobody knows beforehand.
+    """Collects an unknown number of rows, in a temporary file if there are many.
 
-    Use it as a context manager: what was gathered and not taken is given up at the end.
+    A context manager: rows that were not taken are discarded at its end.
 
     Examples
     --------
-    >>> with GrowingArray() as gathered:
-    ...     gathered.append(np.zeros((2, 4, 4)))
-    ...     gathered.append(np.ones((1, 4, 4)))
-    ...     gathered.take().shape
+    >>> with GrowingArray() as collected:
+    ...     collected.append(np.zeros((2, 4, 4)))
+    ...     collected.append(np.ones((1, 4, 4)))
+    ...     collected.take().shape
     (3, 4, 4)
     """
 
@@ -209,11 +237,11 @@ class GrowingArray:
         self._n_rows += len(rows)
         self._n_bytes += rows.nbytes
         self._blocks.append(rows)
-        if self._n_bytes > IN_MEMORY // 2:  # joined they would be there twice
+        if self._n_bytes > IN_MEMORY // 2:  # joining them takes as much again
             self._write_blocks()
 
     def take(self) -> np.ndarray:
-        """Return all rows as one array; a mapped one if they are in a file."""
+        """Return all rows as one array, mapped if they are in a file."""
         if self._file is None:
             return np.concatenate(self._blocks)
         last = self._blocks[-1]
@@ -222,7 +250,7 @@ class GrowingArray:
         return np.memmap(self._file, dtype=last.dtype, mode="r+", shape=shape)
 
     def _write_blocks(self) -> None:
-        """Move to the file what is in memory, but for the last block's shape."""
+        """Move all rows to the file; keep an empty block for their shape."""
         if self._file is None:
             file = tempfile.TemporaryFile()  # noqa: SIM115 (closed by the stack)
             self._file = self._open_files.enter_context(file)
@@ -237,13 +265,3 @@ class GrowingArray:
                 "the environment variable TMPDIR."
             ) from error
         self._blocks = [self._blocks[-1][:0]]
-
-
-def peak_memory_bytes() -> int | None:
-    """Return the largest resident memory of this process so far, if known."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(peak if sys.platform == "darwin" else peak * 1024)

@@ -1,15 +1,18 @@
-"""What one training step sees: which real images, of which classes.
+"""The batches of a training, and how TensorFlow is fed with them.
 
-Batch `step` depends on the seed and on `step` alone, so that training can be
-stopped and taken up anywhere. The images stay as the user gave them; only the rows
-of a batch are converted.
+Batch `step` depends on the seed and on `step` alone, so training can stop and resume
+anywhere. The images stay as the user gave them; only the rows of a batch are converted.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol
 
 import numpy as np
+import tensorflow as tf
 
 from balancegan.memory import take_rows
+
+PREFETCHED = 4  # batches
 
 
 class BalancedBatches:
@@ -38,11 +41,10 @@ class BalancedBatches:
     Attributes
     ----------
     first_step : int, default=0
-        The step of the batch that comes first: later than 0 where training goes on.
+        The step of the first batch: above 0 where training resumes.
 
     Examples
     --------
-    >>> import numpy as np
     >>> images, classes = np.arange(4.0).reshape(4, 1, 1, 1), np.array([0, 0, 0, 1])
     >>> batches = BalancedBatches(
     ...     images, classes, lambda rows: rows, batch_size=8, n_steps=3,
@@ -84,15 +86,7 @@ class BalancedBatches:
         return self.part(index, 0, 1)
 
     def part(self, index: int, i: int, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return part `i` of `n` equal parts of a batch, without reading the others.
-
-        Parameters
-        ----------
-        index : int
-            Which batch, as of `__getitem__`.
-        i, n : int
-            Which part, and of how many; they divide the batch.
-        """
+        """Return part `i` of `n` equal parts of a batch, reading only its rows."""
         rng = np.random.default_rng([self.seed, self.first_step + index])
         classes = rng.choice(
             len(self.counts), size=self.batch_size, p=self.class_probabilities
@@ -103,3 +97,61 @@ class BalancedBatches:
         rows = self.rows[self.first[classes] + within]
         images = self.to_model_range(take_rows(self.images, rows))
         return images, classes.astype("int32")
+
+
+class Batches(Protocol):
+    """Batches by number: a list of them, or an object that draws each on request."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, step: int, /) -> Any: ...
+
+
+def to_dataset(batches: Batches) -> tf.data.Dataset:
+    """Return a dataset of batches, in their order, for :meth:`keras.Model.fit`.
+
+    Parameters
+    ----------
+    batches : Batches
+        At least one, all of the same structure. Batches added later are ignored.
+
+    Returns
+    -------
+    dataset : tf.data.Dataset
+        One element for each batch; the first dimension of each array is left open.
+
+    Examples
+    --------
+    >>> dataset = to_dataset([(np.full((4, 2), step), np.arange(4)) for step in [5, 6]])
+    >>> len(dataset), [int(images[0, 0]) for images, _ in dataset]
+    (2, [5, 6])
+    """
+    n = len(batches)
+
+    def draw() -> Iterator[Any]:
+        return (batches[step] for step in range(n))
+
+    like = tf.nest.map_structure(
+        lambda part: tf.TensorSpec((None, *part.shape[1:]), part.dtype), batches[0]
+    )
+    dataset = draw_ahead(draw, like)
+    return dataset.apply(tf.data.experimental.assert_cardinality(n))
+
+
+def draw_ahead(draw: Callable[[], Iterable[Any]], like: Any) -> tf.data.Dataset:
+    """Return a dataset that draws some elements ahead.
+
+    Autotuning is off: its thread sleeps for up to a minute, and closing an iterator
+    that was not read to its end waits for it.
+
+    Parameters
+    ----------
+    draw : callable
+        Returns an iterable of tuples of arrays.
+    like : tuple of tf.TensorSpec
+        Their shapes and types.
+    """
+    dataset = tf.data.Dataset.from_generator(draw, output_signature=like)
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.prefetch(PREFETCHED).with_options(options)

@@ -1,36 +1,38 @@
-"""When training ends: so many steps, so many minutes, whichever comes first.
+"""When training ends, and how the learning rate falls until then.
 
-Owns the clock of a training run. Everything that depends on how far training has
-come (progress, schedules, when to look at the images) asks here.
+Training ends after a number of steps or of minutes, whichever comes first.
 """
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
+import keras
+
+from balancegan.gan.checkpoint import State
 from balancegan.progress import ProgressDisplay
-from balancegan.state import State
 
 TRAINING = "Training"
-MEASURED_STEPS = 20  # after the first call, to foresee how long training takes
+LOWERED = 0.25  # of the learning rate, after each rollback
+MEASURED_STEPS = 20  # after the first call, to estimate the duration of training
 
 
 @dataclass
 class Budget:
-    """Steps and seconds that training may take.
+    """Steps and seconds that training may take, and its clock.
 
     Parameters
     ----------
     steps : int
-        At most so many training steps.
+        Maximum number of training steps.
     max_seconds : float or None
-        At most so many seconds from `start` on. None: no limit.
+        Maximum number of seconds since `start`. None: no limit.
     may_end_before : bool, default=False
-        Whether training may well end before all is used up.
+        Whether training may stop by itself before the budget is used up.
     limits_steps : bool, default=True
-        Whether `steps` is a limit that can be reached, rather than no limit.
+        Whether `steps` is a limit that can be reached, and is shown.
     size : str, default=""
-        Height and width of the images, as people read them.
+        Height and width of the images, for messages.
 
     Examples
     --------
@@ -42,7 +44,7 @@ class Budget:
     steps: int
     max_seconds: float | None
     started: float = field(default_factory=time.monotonic, repr=False)
-    agreed: float | None = field(default=None, repr=False)  # seconds
+    frozen_at: float | None = field(default=None, repr=False)  # seconds
     may_end_before: bool = field(default=False, kw_only=True)
     limits_steps: bool = field(default=True, kw_only=True)
     size: str = field(default="", kw_only=True)
@@ -50,44 +52,42 @@ class Budget:
     is_announced: bool = field(default=False, init=False, repr=False)
 
     def start(self) -> None:
-        """Start the clock anew."""
+        """Start the clock."""
         self.started = time.monotonic()
+
+    def read_clock(self) -> float:
+        """Return the seconds since the start by this process's own clock."""
+        return time.monotonic() - self.started
+
+    def freeze(self, seconds: float) -> None:
+        """Show this time until the next call: all workers must see the same."""
+        self.frozen_at = seconds
 
     @property
     def seconds(self) -> float:
-        """Seconds since the start, or those that were agreed on."""
-        if self.agreed is not None:
-            return self.agreed
-        return time.monotonic() - self.started
-
-    def agree(self, ask: Callable[[float], float]) -> None:
-        """Let the clock stand until the next call, at what others say as well.
-
-        Parameters
-        ----------
-        ask : callable
-            Own seconds to those of all who train together: they must not find each at
-            another moment that the time is over.
-        """
-        self.agreed = None
-        self.agreed = ask(self.seconds)
+        """Seconds since the start."""
+        return self.read_clock() if self.frozen_at is None else self.frozen_at
 
     def state(self) -> State:
-        """Return what is left of it."""
+        """Return the limits and the seconds used."""
         facts = {"steps": self.steps, "max_seconds": self.max_seconds}
         return State({**facts, "seconds": self.seconds})
 
     def restore(self, state: State) -> None:
-        """Let the clock go on from where it was."""
+        """Restore the limits and set the clock to the seconds used."""
         self.steps, self.max_seconds = state.facts["steps"], state.facts["max_seconds"]
         self.started = time.monotonic() - state.facts["seconds"]
 
     def share_used(self, step: int) -> float:
-        """Return how much of the budget `step` steps have used: 1 or more is all."""
+        """Return the share of the budget that `step` steps have used: 1 is all."""
         shares = [step / self.steps]
         if self.max_seconds is not None:
             shares.append(self.seconds / self.max_seconds)
         return max(shares)
+
+    def is_used_up(self, step: int) -> bool:
+        """Return whether training ends after this step."""
+        return self.share_used(step) >= 1
 
     def end_at_share(self, share: float, step: int) -> None:
         """Shorten the budget so that `step` steps are `share` of it."""
@@ -97,37 +97,37 @@ class Budget:
             self.max_seconds = min(self.max_seconds, self.seconds / share)
 
     def show(self, display: ProgressDisplay, step: int, note: str) -> None:
-        """Show how much of it `step` steps have used."""
+        """Show how much of the budget `step` steps have used."""
         total = self.steps if self.limits_steps else None
         left = None
         if self.max_seconds is not None:
             left = max(0.0, self.max_seconds - self.seconds)
-        if display.phase != TRAINING:  # what compiles is over with the first call
+        if display.phase != TRAINING:  # compiling ends with the first call
             display.begin(TRAINING, total, "steps", done=step, seconds=left)
         display.is_most = self.may_end_before and total is not None
         display.update(step, note, total=total, seconds_left=left)
         self._announce(display, step)
 
     def _announce(self, display: ProgressDisplay, step: int) -> None:
-        """Say once, when the first steps have shown it, how long training takes."""
-        if self.first_call is None:  # it compiles: its time says nothing
+        """Show once, after the first steps, how long training will take."""
+        if self.first_call is None:  # includes compiling
             self.first_call = step, self.seconds
         done = step - self.first_call[0]
         if self.is_announced or done < MEASURED_STEPS:
             return
         self.is_announced = True
-        foreseen = self.foresee(step, (self.seconds - self.first_call[1]) / done)
-        if foreseen is not None:
-            display.say(f"training at {self.size}: {foreseen}")
+        estimate = self.estimate(step, (self.seconds - self.first_call[1]) / done)
+        if estimate is not None:
+            display.say(f"training at {self.size}: {estimate}")
 
-    def foresee(self, step: int, step_seconds: float) -> str | None:
-        """Return how long training will take, None where that is a minute at most.
+    def estimate(self, step: int, step_seconds: float) -> str | None:
+        """Return in words how long training will take, None if a minute at most.
 
         Examples
         --------
-        >>> Budget(3_000, None).foresee(step=30, step_seconds=1.0)
+        >>> Budget(3_000, None).estimate(step=30, step_seconds=1.0)
         '3,000 steps, about 50 min; max_minutes (--minutes) ends it earlier'
-        >>> Budget(3_000, 300.0).foresee(step=30, step_seconds=1.0)
+        >>> Budget(3_000, 300.0).estimate(step=30, step_seconds=1.0)
         'about 330 steps in 5 min'
         """
         seconds = self.seconds + (self.steps - step) * step_seconds
@@ -143,6 +143,57 @@ class Budget:
             "max_minutes (--minutes) ends it earlier"
         )
 
-    def is_used_up(self, step: int) -> bool:
-        """Return whether training ends now."""
-        return self.share_used(step) >= 1
+
+class LinearDecay(keras.callbacks.Callback):
+    """Lets the learning rate fall linearly to 0 over the last part of the budget.
+
+    At a constant rate the weights keep circling around an optimum; images become
+    better if they settle.
+
+    Parameters
+    ----------
+    budget : Budget
+        How far training has come.
+    learning_rate : float
+        The rate at the start.
+    decay_from : float
+        The share of the budget after which the rate falls. 1: the rate is constant.
+
+    Examples
+    --------
+    >>> schedule = LinearDecay(Budget(100, None), 0.1, decay_from=0.5)
+    >>> [round(schedule.rate(step), 3) for step in (0, 50, 75, 100)]
+    [0.1, 0.1, 0.05, 0.0]
+    """
+
+    def __init__(self, budget: Budget, learning_rate: float, decay_from: float) -> None:
+        super().__init__()
+        self.budget, self.decay_from = budget, decay_from
+        self.learning_rate, self.times_lowered = learning_rate, 0
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate after so many steps."""
+        rate = self.learning_rate * LOWERED**self.times_lowered
+        if self.decay_from >= 1:
+            return rate
+        left = max(0.0, 1 - self.budget.share_used(step))
+        return rate * min(1.0, left / (1 - self.decay_from))
+
+    def lower(self) -> None:
+        """Continue at a quarter of the rate."""
+        self.times_lowered += 1
+
+    def on_train_batch_end(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
+        """Set the rate of the next call."""
+        if self.decay_from < 1:
+            self.model.set_learning_rate(self.rate(self.model.steps_done))
+
+    def state(self) -> State:
+        """Return how often the rate was lowered."""
+        return State({"times_lowered": self.times_lowered})
+
+    def restore(self, state: State) -> None:
+        """Restore a former state."""
+        self.times_lowered = state.facts["times_lowered"]

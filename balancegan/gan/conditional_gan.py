@@ -1,9 +1,9 @@
 """The conditional GAN: two networks and the step that trains them.
 
-It sees images in [-1, 1] and class indices, never labels, files or targets.
-``batches`` says what a step sees, ``losses`` what it minimises, ``monitor`` watches
-from outside. Two final classes, one for each way of taking turns; :func:`build_gan`
-chooses by the preset.
+It sees images in [-1, 1] and class indices, never labels, files or targets. ``batches``
+draws what a step sees, ``losses`` has what it minimises, ``callbacks`` does everything
+periodic. There is one final class for alternating updates and one for updates in a
+shared pass; :func:`build_gan` chooses by the preset.
 """
 
 from abc import abstractmethod
@@ -17,23 +17,23 @@ import tensorflow as tf
 from keras import ops
 from numpy.typing import ArrayLike
 
-import balancegan.gan.replicas as replicas
-from balancegan.gan.builders import (
+from balancegan.gan.checkpoint import State
+from balancegan.gan.devices import FLOAT32
+from balancegan.gan.distribution import gradients, mean_over_replicas, rows_of_replica
+from balancegan.gan.keras_compat import Adam, fresh_layer_names
+from balancegan.gan.layers import RandomShift
+from balancegan.gan.losses import LOSSES, gradient_penalty
+from balancegan.gan.networks import (
+    DISCRIMINATORS,
+    GENERATORS,
     DiscriminatorBuilder,
     GeneratorBuilder,
     ImageShape,
     check_discriminator,
     check_generator,
 )
-from balancegan.gan.layers import RandomShift
-from balancegan.gan.losses import LOSSES
-from balancegan.gan.naming import naming_anew
-from balancegan.gan.networks import DISCRIMINATORS, GENERATORS
-from balancegan.gan.optimizers import Adam
-from balancegan.gan.penalties import gradient_penalty
-from balancegan.gan.precision import FLOAT32, computing_in
 from balancegan.gan.presets import Preset
-from balancegan.state import State
+from balancegan.gan.settings import computing_in
 
 if keras.backend.backend() != "tensorflow":
     raise ImportError(
@@ -56,22 +56,21 @@ class ConditionalGAN(keras.Model):
     image_shape : tuple of int
         (height, width, channels).
     class_counts : array-like of shape (n_values of each attribute), int
-        Real images of each class. Its shape says how many attributes there are and
-        how many values each has: (n_classes,) for one label. A class without images
-        is not trained.
+        Real images of each class; one axis per attribute, (n_classes,) for one label.
+        Classes without images are not trained.
     preset : Preset
         Networks, loss and optimiser settings.
     seed : int
         Seed of the initial weights, of the latents and of the dropout.
     generator, discriminator : callable or None, default=None
         Builders of the networks, with the arguments and results of those in
-        ``networks``; they are told the number of all classes. None: the preset's.
+        ``networks``; `n_classes` is the number of all classes. None: the preset's.
     features : keras.Model or None, default=None
-        What the preset's discriminator sees beside the pixels; see
+        What the preset's discriminator sees in addition to the pixels; see
         :func:`balancegan.gan.networks.build_projection_discriminator`. None: nothing.
     label_losses : callable or None, default=None
-        (images, class indices) to how wrong each generated image looks; see
-        :attr:`balancegan.gan.presets.Preset.label_weight`. None: nobody says.
+        (images, class indices) to the loss of each generated image; see
+        :attr:`balancegan.gan.presets.Preset.label_weight`. None: not used.
     """
 
     def __init__(
@@ -93,9 +92,9 @@ class ConditionalGAN(keras.Model):
         weights_seed, latent_seed, shift_seed = (
             int(s) for s in np.random.SeedSequence(seed).generate_state(3) // 2
         )
-        anew, kind = naming_anew(), preset.networks
-        build_generator = generator or anew(GENERATORS[kind])
-        build_discriminator = discriminator or anew(DISCRIMINATORS[kind])
+        fresh, kind = fresh_layer_names(), preset.networks
+        build_generator = generator or fresh(GENERATORS[kind])
+        build_discriminator = discriminator or fresh(DISCRIMINATORS[kind])
         self.build_generator = lambda: check_generator(
             build_generator(
                 image_shape,
@@ -135,7 +134,7 @@ class ConditionalGAN(keras.Model):
         self.step = self.add_weight(
             shape=(), initializer="zeros", dtype="int64", trainable=False, name="step"
         )
-        # Of discriminator and generator, and of how many steps
+        # Of the discriminator and the generator, over n_summed steps
         self.loss_sums, self.n_summed = (
             self.add_weight(shape=n, initializer="zeros", trainable=False)
             for n in ((2,), ())
@@ -144,9 +143,9 @@ class ConditionalGAN(keras.Model):
         self.compile_for_training()
         self.built = True
 
-    @naming_anew()
+    @fresh_layer_names()
     def compile_for_training(self) -> None:
-        """Give each network its Adam, and compile several steps into one call."""
+        """Create the optimizers; compile several steps into one call."""
         settings = {
             "learning_rate": self.preset.learning_rate,
             "beta_1": self.preset.beta_1,
@@ -165,28 +164,28 @@ class ConditionalGAN(keras.Model):
 
     @property
     def steps_done(self) -> int:
-        """How many steps of training were taken."""
+        """Number of training steps taken."""
         return int(self.step.numpy())
 
     def reset_losses(self) -> None:
-        """Begin the means of the losses anew."""
+        """Restart the means of the losses."""
         self.loss_sums.assign((0.0, 0.0))
         self.n_summed.assign(0.0)
 
     @property
     def sampling_generator(self) -> keras.Model:
-        """The generator that images are taken from: the average, if one is kept."""
+        """The generator to sample from: the averaged one, if the preset keeps it."""
         if self.preset.ema_half_life is None:
             return self.generator
         return self.averaged_generator
 
     def state(self) -> State:
-        """Return all that the next step depends on, random states too."""
+        """Return everything the next step depends on, random states included."""
         arrays = {str(i): v.numpy() for i, v in enumerate(self._changing())}
         return State({}, arrays)
 
     def restore(self, state: State) -> None:
-        """Be as it was before a step."""
+        """Restore networks, optimizers and random states."""
         for i, variable in enumerate(self._changing()):
             array = state.arrays[str(i)]
             if array.shape != variable.shape:
@@ -203,15 +202,15 @@ class ConditionalGAN(keras.Model):
         """Update both networks once."""
 
     def latents(self, n: int, groups: int = 1) -> Tensor:
-        """Draw `n` latent vectors for training; return those of this replica's rows."""
+        """Draw `n` latents for a whole batch; return those of this replica's rows."""
         shape = (n, self.preset.latent_dim)
         drawn = keras.random.normal(shape, seed=self.seed_generator)
-        return replicas.own_rows(drawn, groups)
+        return rows_of_replica(drawn, groups)
 
     def criticise(
         self, batch: Batch, *, groups: int = 1, training: bool = True
     ) -> Tensor:
-        """Return the discriminator's logits, of images moved at random if so set."""
+        """Return the discriminator's logits, of randomly shifted images if so set."""
         images, classes = batch
         if self.random_shift is not None:
             images = self.random_shift(images, classes, groups=groups)
@@ -227,7 +226,7 @@ class ConditionalGAN(keras.Model):
         if self.preset.ema_half_life is not None:
             self.update_average(self.preset.ema_half_life)
         self.step.assign_add(1)
-        self.loss_sums.assign_add(replicas.mean(ops.stack([d_loss, g_loss])))
+        self.loss_sums.assign_add(mean_over_replicas(ops.stack([d_loss, g_loss])))
         self.n_summed.assign_add(1.0)
         d_mean, g_mean = ops.unstack(self.loss_sums / self.n_summed)
         return {"discriminator_loss": d_mean, "generator_loss": g_mean}
@@ -249,11 +248,12 @@ class ConditionalGAN(keras.Model):
 
 
 class AlternatingGAN(ConditionalGAN):
-    """The tutorials' turns: real half batch, generated half batch, generator.
+    """The updates of the MNIST tutorials: discriminator twice, then generator. Final.
 
-    Final. Classes of generated images are drawn uniformly. One pass of the
-    generator serves both sides: the discriminator is shown half of the batch that
-    the generator is then updated on.
+    The discriminator is updated on a half batch of real and one of generated images.
+    Classes of generated images are drawn uniformly. One pass of the generator serves
+    both networks: the discriminator sees half of the batch that the generator is then
+    updated on.
     """
 
     def train_step(self, data: Batch) -> dict[str, Tensor]:
@@ -276,8 +276,8 @@ class AlternatingGAN(ConditionalGAN):
             logits = self.criticise((images, classes), groups=2)
             _, losses = self.adversarial_loss(logits, logits)
             g_loss = ops.mean(losses)
-        gradients = replicas.gradients(tape, g_loss, self.generator.trainable_variables)
-        self.generator_optimizer.apply(gradients, self.generator.trainable_variables)
+        variables = self.generator.trainable_variables
+        self.generator_optimizer.apply(gradients(tape, g_loss, variables), variables)
 
         return self.finish_step((real_loss + fake_loss) / 2, g_loss)
 
@@ -287,13 +287,12 @@ class AlternatingGAN(ConditionalGAN):
         """Take one step on images that are all real or all generated."""
         with tf.GradientTape() as tape:
             logits = self.criticise((images, classes))
-            # For one kind of image the cross-entropy of the discriminator is the
-            # generator's with the sign of the logits that makes the label right
+            # With real or generated images alone, the discriminator's cross-entropy is
+            # the generator's of logits with the sign that matches the label
             _, losses = self.adversarial_loss(logits, logits if is_real else -logits)
             loss = ops.mean(losses)
         variables = self.discriminator.trainable_variables
-        gradients = replicas.gradients(tape, loss, variables)
-        self.discriminator_optimizer.apply(gradients, variables)
+        self.discriminator_optimizer.apply(gradients(tape, loss, variables), variables)
         return loss
 
     def uniform_classes(self, n: int, groups: int = 1) -> Tensor:
@@ -302,14 +301,14 @@ class AlternatingGAN(ConditionalGAN):
         drawn = keras.random.randint(
             (n,), 0, len(classes), dtype="int32", seed=self.seed_generator
         )
-        drawn = replicas.own_rows(drawn, groups)
+        drawn = rows_of_replica(drawn, groups)
         return tf.gather(tf.constant(classes), drawn)
 
 
 class SharedPassGAN(ConditionalGAN):
-    """One pass of the generator serves one update of both networks. Final.
+    """Updates both networks from one pass of the generator. Final.
 
-    Each generated image is of the class of the real image that it is paired with.
+    Each generated image has the class of the real image that it is paired with.
     """
 
     def train_step(self, data: Batch) -> dict[str, Tensor]:
@@ -329,8 +328,8 @@ class SharedPassGAN(ConditionalGAN):
                 g_loss += self.preset.label_weight * ops.mean(wrongness)
         d_variables = self.discriminator.trainable_variables
         g_variables = self.generator.trainable_variables
-        d_gradients = replicas.gradients(tape, d_loss, d_variables)
-        g_gradients = replicas.gradients(tape, g_loss, g_variables)
+        d_gradients = gradients(tape, d_loss, d_variables)
+        g_gradients = gradients(tape, g_loss, g_variables)
         del tape
 
         # Lazy regularisation: Karras et al. 2020, https://arxiv.org/abs/1912.04958
@@ -347,12 +346,12 @@ class SharedPassGAN(ConditionalGAN):
         return self.finish_step(d_loss, g_loss)
 
     # Not inlined: TensorFlow's memory optimiser would put temporary variables for large
-    # sums into the branch, and on steps that do not take it they are made and never
-    # removed (https://github.com/tensorflow/tensorflow/issues/23780)
+    # sums into the branch, and never remove them on steps that do not take it
+    # (https://github.com/tensorflow/tensorflow/issues/23780)
     @tf.function(experimental_attributes={"_noinline": True})
     def add_penalty(
         self,
-        gradients: list[Tensor],
+        d_gradients: list[Tensor],
         real_images: Tensor,
         fake_images: Tensor,
         classes: Tensor,
@@ -367,10 +366,8 @@ class SharedPassGAN(ConditionalGAN):
             penalty = 2 * ops.mean(penalties)
             penalty *= self.preset.penalty_for(*images.shape[1:3])
             penalty *= self.preset.penalty_interval
-        extra = replicas.gradients(
-            tape, penalty, self.discriminator.trainable_variables
-        )
-        return [g + e for g, e in zip(gradients, extra, strict=True)]
+        extra = gradients(tape, penalty, self.discriminator.trainable_variables)
+        return [g + e for g, e in zip(d_gradients, extra, strict=True)]
 
 
 def build_gan(
@@ -380,14 +377,14 @@ def build_gan(
     seed: int,
     **parts: Any,
 ) -> ConditionalGAN:
-    """Build the GAN that `preset` asks for, with untrained networks.
+    """Build the GAN of a preset, untrained.
 
     Parameters are those of :class:`ConditionalGAN`.
 
     Raises
     ------
     DataError
-        If a builder of the user's own returns something that cannot be trained.
+        If a user's builder returns a network that cannot be trained.
     """
     kind = AlternatingGAN if preset.alternating else SharedPassGAN
     return kind(image_shape, class_counts, preset, seed, **parts)

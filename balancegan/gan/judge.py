@@ -1,8 +1,8 @@
-"""A small classifier of the user's own images, to judge synthetic ones by.
+"""A small classifier of the user's images that judges generated ones.
 
-Trained on the training part alone; nothing is downloaded. What it says is relative:
-it has seen the real images that it compares with. Of several attributes it tells each
-by the same features.
+It is trained on the training part alone; nothing is downloaded. Its figures are
+relative: it has seen the real images that it compares with. With several attributes it
+classifies each of them from the same features.
 """
 
 import itertools
@@ -13,20 +13,17 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from balancegan.allocator import keeping_freed_memory
 from balancegan.attributes import Classes, sizes_of, unravel
-from balancegan.gan.batches import BalancedBatches
-from balancegan.gan.feeding import to_dataset
-from balancegan.gan.naming import naming_anew
-from balancegan.gan.optimizers import Adam
+from balancegan.gan.batches import BalancedBatches, to_dataset
+from balancegan.gan.checkpoint import State
+from balancegan.gan.keras_compat import Adam, fresh_layer_names
 from balancegan.gan.settings import standard_settings
-from balancegan.state import State
 
 JUDGE_STEPS = 1_200
-ATTRIBUTES_FACTOR = 2  # several attributes by the same features take longer
+ATTRIBUTES_FACTOR = 2  # several attributes need more steps
 JUDGE_BATCH = 64
 JUDGE_LEARNING_RATE = 1e-3  # at first; it falls to 0 as a cosine
-SHIFT = 1 / 14  # of the side: how far images are moved at most while it learns
+SHIFT = 1 / 14  # of the side: largest shift of images in training
 FEATURES = 64
 SMALLEST_SIDE = 4  # pixels; feature maps are halved down to about it
 
@@ -39,10 +36,10 @@ class Judge:
     image_shape : tuple of int
         (height, width, channels).
     n_classes : int or tuple of int
-        Number of classes; of several attributes, how many values each has.
+        Number of classes, or of values of each attribute.
     to_model_range : callable
-        Turns rows as the user holds them into float32 of shape (m, height, width,
-        channels) in [-1, 1].
+        Turns the user's rows into float32 of shape (m, height, width, channels) in
+        [-1, 1].
     seed : int
         Seed of weights and batches.
     """
@@ -59,18 +56,17 @@ class Judge:
         self.network = build_judge(image_shape, sum(self.sizes), seed)
         self.to_model_range, self.seed = to_model_range, seed
 
-    @keeping_freed_memory()
     @standard_settings()
-    @naming_anew()
+    @fresh_layer_names()
     def train(
         self,
         images: np.ndarray,
         class_indices: np.ndarray,
         n_steps: int | None = None,
     ) -> None:
-        """Train on rows drawn class-balanced; afterwards the network stays as it is.
+        """Train on class-balanced batches; afterwards the network is frozen.
 
-        Images are moved at random, or it would know the rare classes by heart.
+        Images are shifted at random to avoid overfitting the rare classes.
 
         Parameters
         ----------
@@ -79,8 +75,7 @@ class Judge:
         class_indices : ndarray of shape (n,), int
             The class 0..K-1 of each image.
         n_steps : int or None, default=None
-            Steps of training; twice as many where there are several attributes. None:
-            ``JUDGE_STEPS``.
+            Training steps; doubled with several attributes. None: ``JUDGE_STEPS``.
         """
         n_steps = n_steps or JUDGE_STEPS
         if len(self.sizes) > 1:
@@ -111,36 +106,36 @@ class Judge:
         self._set_trainable(False)
 
     def state(self) -> State:
-        """Return what it has learned."""
+        """Return the weights."""
         weights = self.network.get_weights()
         return State({}, {f"judge/{i}": each for i, each in enumerate(weights)})
 
     @standard_settings()
     def restore(self, state: State) -> None:
-        """Know what was learned before."""
+        """Load saved weights."""
         n = len(self.network.weights)
         self.network.set_weights([state.arrays[f"judge/{i}"] for i in range(n)])
         self._set_trainable(False)
 
     def label_losses(self, images: Any, class_index: Any) -> Any:
-        """Return how far from its class each image seems, in nats.
+        """Return the cross-entropy of each image with its class, in nats.
 
         Parameters
         ----------
         images : tensor of shape (n, height, width, channels), float32
             In [-1, 1].
         class_index : tensor of shape (n,), int
-            The classes that they were made of.
+            The requested classes.
 
         Returns
         -------
         losses : tensor of shape (n,)
-            The cross-entropy of each attribute's values, added up.
+            Summed over the attributes.
         """
         return self.cross_entropy(class_index, self.network(images)[-1])
 
     def cross_entropy(self, class_index: Any, logits: Any) -> Any:
-        """Return the cross-entropy of each attribute's values, added up."""
+        """Return the cross-entropy of logits, summed over the attributes."""
         value_indices = unravel(ops.cast(class_index, "int32"), self.sizes)
         return sum(
             keras.losses.sparse_categorical_crossentropy(indices, own, from_logits=True)
@@ -150,21 +145,21 @@ class Judge:
         )
 
     def _set_trainable(self, trainable: bool) -> None:
-        # Layer by layer: the models that share them each have a switch of their own
+        # Layer by layer: each model that shares them has a `trainable` of its own
         for layer in self.network.layers:
             layer.trainable = trainable
 
     @property
     def feature_network(self) -> keras.Model:
-        """Images to a list of feature maps: those of the last layers before logits."""
+        """Maps images to the feature maps of the last layers before the logits."""
         self._set_trainable(False)
         return keras.Model(
             self.network.input, self.network.output[:-1], name="judge_features"
         )
 
     @standard_settings()
-    def look_at(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return what the judge sees in images.
+    def predict(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return features and logits of images.
 
         Parameters
         ----------
@@ -175,12 +170,12 @@ class Judge:
         -------
         features : ndarray of shape (n, FEATURES)
         logits : ndarray of shape (n, n_classes)
-            Of several attributes, those of the values of each, one after the other.
+            With several attributes, the logits of all values, attribute by attribute.
         """
         features, logits = [], []
         for start in range(0, len(images), JUDGE_BATCH):
             rows = self.to_model_range(images[start : start + JUDGE_BATCH])
-            # One shape of batch, so that the network is compiled once
+            # Pad to one shape, so that the network is compiled once
             padding = [(0, JUDGE_BATCH - len(rows))] + [(0, 0)] * 3
             seen = self.network.predict_on_batch(np.pad(rows, padding))
             features.append(seen[-2][: len(rows)])
@@ -188,14 +183,14 @@ class Judge:
         return np.concatenate(features), np.concatenate(logits)
 
     def agreement(self, logits: np.ndarray, class_index: int) -> list[float]:
-        """Return for each attribute the share of images that have the value asked.
+        """Return for each attribute the share of images with the requested value.
 
         Parameters
         ----------
         logits : ndarray of shape (n, n_classes)
-            What `look_at` returned.
+            As returned by `predict`.
         class_index : int
-            The class that the images shall be of.
+            The requested class.
         """
         own_logits = split_logits(logits, self.sizes)
         asked = unravel(class_index, self.sizes)
@@ -206,7 +201,7 @@ class Judge:
 
 
 def split_logits(logits: Any, sizes: Sequence[int]) -> list[Any]:
-    """Return the logits of each attribute out of those of all.
+    """Split logits by attribute.
 
     Examples
     --------
@@ -217,14 +212,14 @@ def split_logits(logits: Any, sizes: Sequence[int]) -> list[Any]:
     return [logits[:, end - size : end] for size, end in zip(sizes, ends, strict=True)]
 
 
-@naming_anew()
+@fresh_layer_names()
 def build_judge(
     image_shape: tuple[int, int, int], n_logits: int, seed: int
 ) -> keras.Model:
     """Build the classifier: strided convolutions, one hidden layer of features.
 
-    It returns the last two feature maps (one, where there is one only), the features
-    and the logits.
+    It returns the last two feature maps (one if there is only one), the features and
+    the logits.
     """
     seeds = itertools.count(seed)
 

@@ -1,8 +1,7 @@
-"""Keras layers computed in ways that a CPU is fast at, and two that Keras lacks.
+"""Keras layers that are faster on CPUs, and two that Keras lacks.
 
-The first two have the parameters and, up to rounding, the results of the Keras layer
-that they derive from; only the arithmetic is arranged anew. Measured reasons stand in
-``docs/decisions/0002-own-layers.md``.
+The first two have the parameters and, up to rounding, the results of the Keras layers
+that they derive from. ``docs/decisions/0002-own-layers.md`` has the measurements.
 """
 
 from collections.abc import Sequence
@@ -11,35 +10,39 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-import balancegan.gan.replicas as replicas
+from balancegan.gan.distribution import (
+    moments_over_replicas,
+    n_replicas,
+    rows_of_replica,
+)
 
 Tensor = Any
-Moments = tuple[Tensor, Tensor] | None  # those of the batch where none are given
+Moments = tuple[Tensor, Tensor] | None  # None: those of the batch
 
 
 @keras.saving.register_keras_serializable("balancegan")
 class FusedBatchNormalization(keras.layers.BatchNormalization):
     """Batch normalisation over the last axis of feature maps, in one kernel.
 
-    Keras computes moments, scale and shift one after the other; one fused kernel
-    reads the feature maps a third as often. There is none for float64, and none for a
-    batch that several replicas have together, whose moments are those of all its rows.
+    Keras computes moments, scale and shift one after the other; the fused kernel reads
+    the feature maps a third as often. There is no such kernel for float64, nor for the
+    moments of a batch that is divided among replicas.
     """
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         """Normalise (n, height, width, channels); learn the moments in training."""
         channels, kind = inputs.shape[-1], self.moving_mean.dtype
-        # Of maps in bfloat16 too the moments are, and stay, in float32
+        # The moments of bfloat16 maps are float32, too
         gamma = (
             tf.cast(self.gamma.value, kind) if self.scale else tf.ones(channels, kind)
         )
         beta = (
             tf.cast(self.beta.value, kind) if self.center else tf.zeros(channels, kind)
         )
-        has_kernel = inputs.dtype != tf.float64 and replicas.count() == 1
+        has_kernel = inputs.dtype != tf.float64 and n_replicas() == 1
         normalize = _normalize_in_one_kernel if has_kernel else _normalize
         settings = (gamma, beta, self.epsilon)
-        if not (training and self.trainable):  # as in Keras, a frozen one infers
+        if not (training and self.trainable):  # as in Keras, a frozen layer infers
             known = (self.moving_mean.value, self.moving_variance.value)
             outputs, _, _ = normalize(inputs, *settings, known)
             return outputs
@@ -56,9 +59,9 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
 class FewFilterConv2D(keras.layers.Conv2D):
     """A convolution of stride 1 with few filters, as one matrix product.
 
-    Convolution kernels vectorise over filters, of which an image has one or three.
+    Convolution kernels vectorise over filters, but an image has only one or three.
     Here each position of the kernel is one row of a matrix product over the input
-    channels, and the resulting maps are shifted and added.
+    channels; the resulting maps are shifted and added.
     """
 
     def call(self, inputs: Tensor) -> Tensor:
@@ -70,11 +73,11 @@ class FewFilterConv2D(keras.layers.Conv2D):
 
 @keras.saving.register_keras_serializable("balancegan")
 class DepthToSpace(keras.layers.Layer):
-    """Four channels of a pixel become the channel of four pixels.
+    """Turns four channels of a pixel into one channel of four pixels.
 
-    Enlarges feature maps twofold (Shi et al. 2016, https://arxiv.org/abs/1609.05158,
-    section 2.2): the convolution before it works at half the size, which an
-    enlargement before the convolution does not.
+    This enlarges feature maps twofold (Shi et al. 2016,
+    https://arxiv.org/abs/1609.05158, section 2.2), so the convolution before it works
+    at half the size.
     """
 
     def call(self, inputs: Tensor) -> Tensor:
@@ -83,19 +86,19 @@ class DepthToSpace(keras.layers.Layer):
 
 
 class RandomShift(keras.layers.Layer):
-    """Images moved by whole pixels, each by its own draw, some classes more often.
+    """Shifts each image by a random number of whole pixels, some classes more often.
 
-    What a discriminator sees through it, real or generated, it does not know by heart
-    so soon, and the generator does not learn to make shifted images (differentiable
-    augmentation, Zhao et al. 2020, https://arxiv.org/abs/2006.10738, section 3.2).
-    Mirrored pixels fill what is moved into view. Gradients of any order flow through.
+    A discriminator that sees real and generated images through it overfits later, and
+    the generator does not learn to shift images (differentiable augmentation, Zhao et
+    al. 2020, https://arxiv.org/abs/2006.10738, section 3.2). Mirrored pixels fill the
+    border. Gradients of any order flow through.
 
     Parameters
     ----------
     largest : int
         Every shift from -largest to largest, in height and in width, is equally likely.
     probabilities : sequence of float
-        How often an image of each class is moved, 0 to 1.
+        How often an image of each class is shifted, 0 to 1.
     seed : int
         Seed of the draws.
     """
@@ -106,21 +109,21 @@ class RandomShift(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def call(self, images: Tensor, class_index: Tensor, groups: int = 1) -> Tensor:
-        """Move images (n, height, width, channels) of classes (n,).
+        """Shift images (n, height, width, channels) of classes (n,).
 
-        Groups are those of :func:`balancegan.gan.replicas.own_rows`.
+        For `groups` see :func:`balancegan.gan.distribution.rows_of_replica`.
         """
         height, width = images.shape[1:3]
-        n = replicas.count() * tf.shape(images)[0]
+        n = n_replicas() * tf.shape(images)[0]
         draws = keras.random.uniform((n,), seed=self.seed_generator)
-        moved = replicas.own_rows(draws, groups) < tf.gather(
+        moved = rows_of_replica(draws, groups) < tf.gather(
             tf.constant(self.probabilities, draws.dtype), class_index
         )
-        # Where each image starts in its padded self; `largest` leaves it in its place
+        # Where each image starts in its padded version; at `largest` it is not shifted
         starts = keras.random.randint(
             (2, n), 0, 2 * self.largest + 1, dtype="int32", seed=self.seed_generator
         )
-        starts = [replicas.own_rows(each, groups) for each in tf.unstack(starts)]
+        starts = [rows_of_replica(each, groups) for each in tf.unstack(starts)]
         top, left = (tf.where(moved, each, self.largest) for each in starts)
         border = [self.largest, self.largest]
         padded = tf.pad(images, [[0, 0], border, border, [0, 0]], "SYMMETRIC")
@@ -150,10 +153,10 @@ def _normalize(
     inputs: Tensor, gamma: Tensor, beta: Tensor, epsilon: float, known: Moments
 ) -> tuple[Tensor, Tensor, Tensor]:
     exact = tf.cast(inputs, gamma.dtype)
-    mean, variance = known or replicas.moments(exact)
+    mean, variance = known or moments_over_replicas(exact)
     outputs = tf.nn.batch_normalization(exact, mean, variance, beta, gamma, epsilon)
     # Unbiased, as the kernel gives it
-    n = tf.cast(replicas.count() * tf.reduce_prod(tf.shape(inputs)[:3]), exact.dtype)
+    n = tf.cast(n_replicas() * tf.reduce_prod(tf.shape(inputs)[:3]), exact.dtype)
     return tf.cast(outputs, inputs.dtype), mean, variance * n / (n - 1)
 
 
@@ -205,6 +208,6 @@ def _correlate(x: Tensor, kernel: Tensor) -> tuple[Tensor, Any]:
     return y, gradient
 
 
-# TensorFlow keeps a custom gradient in its registry as long as the process lives, with
-# the graph that it was traced in: a small one of its own here, not every network's
+# TensorFlow keeps a custom gradient for the life of the process, with the graph it was
+# traced in: here a small graph of its own, not that of every network
 _correlate_in_graph = tf.function(_correlate)

@@ -1,14 +1,14 @@
-"""Adversarial losses: pure functions of logits.
+"""Adversarial losses, pure functions of logits, and the gradient penalty.
 
-Every loss takes the discriminator's logits of as many real as generated images,
-both of shape (batch,), and returns ``(discriminator_loss, generator_loss)``,
-unreduced and of the same shape. The two functions below differ in one line each,
-and that line is the difference between the papers.
+A loss takes the discriminator's logits of equally many real and generated images, both
+of shape (batch,), and returns ``(discriminator_loss, generator_loss)``, unreduced and
+of the same shape.
 """
 
 from collections.abc import Callable
 from typing import Any
 
+import tensorflow as tf
 from keras import ops
 
 Tensor = Any
@@ -44,3 +44,27 @@ LOSSES: dict[str, Loss] = {
     "binary_cross_entropy": binary_cross_entropy,
     "relativistic": relativistic,
 }
+
+
+def gradient_penalty(critic: Callable, images: Tensor, classes: Tensor) -> Tensor:
+    """Return half the squared norm of the critic's gradient at each image.
+
+    Mescheder et al. 2018, https://arxiv.org/abs/1801.04406, equation 9 without its
+    weight: R1 at real images, R2 at generated ones.
+
+    Parameters
+    ----------
+    critic : callable
+        ((images, class indices), training=True) to logits of shape (n,).
+    images : tensor of shape (n, height, width, channels)
+    classes : tensor of shape (n,)
+
+    Returns
+    -------
+    penalties : tensor of shape (n,)
+    """
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(images)
+        logits = critic((images, classes), training=True)
+    gradients = tape.gradient(logits, images)
+    return ops.sum(ops.square(gradients), axis=(1, 2, 3)) / 2

@@ -1,11 +1,13 @@
-"""What training leaves behind: enough to make image k of any class.
+"""A trained model: everything needed to generate image k of any class.
 
-Image k of a class depends on the model, the class and k alone, whoever asks. Its
-latent comes from a random generator of its own, and it is always computed as number
-k % BATCH of a batch of BATCH, so that not even rounding depends on how many images
-are asked for. The same holds for image k of a request that leaves attributes open.
+Image k of a class depends on the model, the class and k alone. Its latent comes from a
+random generator of its own, and it is always computed as number k % BATCH of a batch
+of BATCH, so not even rounding depends on how many images are requested. The same holds
+for image k of a request that leaves attributes open.
 """
 
+import hashlib
+import json
 import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -25,19 +27,20 @@ if TYPE_CHECKING:
     import keras
 
 BATCH = 64
+FINGERPRINT_LENGTH = 16  # hexadecimal digits
 
 
 @dataclass(frozen=True, eq=False)
 class TrainedModel:
-    """A generator with everything needed to ask it and to save it, or all but it.
+    """A generator with everything needed to run and save it; or without a generator.
 
     Parameters
     ----------
     generator : keras.Model or None
-        (latents, class indices) to images in [-1, 1]. None: no image of the plan that
-        `fit` was given had to be generated, and none was trained.
+        (latents, class indices) to images in [-1, 1]. None: no image had to be
+        generated, so none was trained.
     own_generator : bool
-        Whether a builder of the user's own built it.
+        Whether a builder of the user built it.
     preset : Preset
         The settings that training used.
     image_format : ImageFormat
@@ -45,26 +48,26 @@ class TrainedModel:
     attributes : Attributes
         What the class indices stand for: the user's labels.
     class_names : list of str or None
-        What people call the values of the first attribute. None: as their own texts.
+        Display names of the values of the first attribute. None: the values as text.
     counts : ndarray of shape (n_values of each attribute), int
         Real images of each class; 0 for combinations that no image has.
     seed : int
-        Where training and sampling start from.
+        Seed of training and sampling.
     n_steps : int
         Training steps taken.
     kept_step : int
-        The step after which the generator was as it is now.
+        The step that the generator's weights are from.
     seconds : float
-        How long they took.
+        Duration of training.
     truncation : float or None, default=None
-        Latents are drawn from a normal distribution cut off at so many standard
-        deviations. None: from a whole one.
+        Latents are drawn from a normal distribution cut off at this many standard
+        deviations. None: not cut off.
     file_range : tuple of float or None, default=None
-        The values of image files of more than 8 bits that became black and white of
-        `image_format`. None: it learned from no such files.
+        The values of image files of more than 8 bits that became the lowest and highest
+        of `image_format`. None: there were no such files.
     has_wide_grey : bool, default=False
-        Whether those files were grey with values of 16 bits, none negative: files of
-        its images get the same.
+        Whether those files were grey with unsigned values of 16 bits; files of
+        generated images get the same.
     """
 
     generator: "keras.Model | None"
@@ -83,13 +86,13 @@ class TrainedModel:
     has_wide_grey: bool = False
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what is pickled: the generator apart, which needs TensorFlow."""
+        """Return the state to pickle, the generator as bytes: it needs TensorFlow."""
         if self.generator is None:
             return self.__dict__
         return {**self.__dict__, "generator": pickle.dumps(self.generator)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # Where TensorFlow cannot compute, `make_batch` says so
+        # Where TensorFlow cannot compute, `make_batch` raises the error
         with suppress(DataError):
             if state["generator"] is not None:
                 state = {**state, "generator": _unpickle(state["generator"])}
@@ -107,7 +110,7 @@ class TrainedModel:
 
     @property
     def classes(self) -> np.ndarray:
-        """The label of each class index: a tuple where there are several attributes."""
+        """The label of each class index: a tuple if there are several attributes."""
         return join(self.attributes.columns(np.arange(self.attributes.n_classes)))
 
     def select(self, label: Any) -> Selection:
@@ -116,16 +119,16 @@ class TrainedModel:
         Raises
         ------
         DataError
-            If the label names an attribute or a value that the model does not know.
+            If the label names an unknown attribute or value.
         """
         return select(self.counts, self.attributes.find(label))
 
     def count_images(self, label: Any) -> int:
-        """Return how many training images have what a label names."""
+        """Return how many training images fit a label."""
         return count_images(self.counts, self.attributes.find(label))
 
     def describe_shortness(self) -> str:
-        """Return in a sentence that training was shorter than usual, "" if not."""
+        """Return a sentence if training was shorter than the default, "" if not."""
         usual = default_steps(self.preset, int(self.counts.sum()))
         if self.n_steps >= usual:
             return ""
@@ -134,7 +137,7 @@ class TrainedModel:
     def marginal(
         self, names: str | Sequence[str] | None
     ) -> tuple[np.ndarray, list[int]]:
-        """Return the labels of some attributes and how many training images have each.
+        """Return the labels of some attributes and their numbers of training images.
 
         Parameters
         ----------
@@ -144,7 +147,7 @@ class TrainedModel:
         Returns
         -------
         labels : ndarray of shape (n,)
-            Those that training images have: values, or tuples of several attributes'.
+            Those that training images have: values, or tuples for several attributes.
         counts : list of int
         """
         positions = self.attributes.positions(names)
@@ -157,18 +160,17 @@ class TrainedModel:
         return join(columns), counts[seen].tolist()
 
     def find_texts(self, texts: Mapping[str, str]) -> dict[str, Any]:
-        """Return the values of attributes by what people write for them.
+        """Return the values of attributes, given as text.
 
         Parameters
         ----------
         texts : mapping of str to str
-            A text for each attribute that is named; the first attribute's may be the
-            name of a class.
+            A text for each attribute; for the first attribute also a display name.
 
         Raises
         ------
         DataError
-            If there is no such attribute, or no such value of it.
+            If there is no such attribute or value.
         """
         values = {}
         names = self.attributes.names
@@ -183,10 +185,7 @@ class TrainedModel:
         return values
 
     def name_values(self, class_index: int) -> list[str]:
-        """Return what people call the values of a class, of the first attribute first.
-
-        The counterpart of `find_texts`.
-        """
+        """Return the texts of a class's values; the inverse of `find_texts`."""
         columns = self.attributes.columns(np.array([class_index]))
         texts = [str(column.tolist()[0]) for column in columns]
         if self.class_names is not None:
@@ -195,7 +194,7 @@ class TrainedModel:
         return texts
 
     def describe(self, values: Mapping[str, Any]) -> str:
-        """Return what people call images with such values of some attributes."""
+        """Return a display text for some attributes' values."""
         first = self.attributes.names[0]
         texts = {name: str(value) for name, value in values.items()}
         if self.class_names is not None and first in values:
@@ -204,7 +203,7 @@ class TrainedModel:
         return ", ".join(texts.values())
 
     def make_images(self, class_index: int, first: int, n: int) -> Iterator[np.ndarray]:
-        """Make images first..first + n - 1 of one class, a batch at a time.
+        """Generate images first..first + n - 1 of one class, batch by batch.
 
         Parameters
         ----------
@@ -224,7 +223,7 @@ class TrainedModel:
     def make_selected(
         self, selection: Selection, first: int, n: int
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Make images first..first + n - 1 of a selection, a batch at a time.
+        """Generate images first..first + n - 1 of a selection, batch by batch.
 
         Parameters
         ----------
@@ -245,14 +244,14 @@ class TrainedModel:
     def make_numbered(
         self, selection: Selection, numbers: np.ndarray
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Make the images of these numbers, a batch at a time; see `make_selected`.
+        """Generate the images with these numbers, batch by batch; see `make_selected`.
 
         Parameters
         ----------
         selection : Selection
             The classes that may be drawn.
         numbers : ndarray of shape (n,), int
-            Which images. Where they are sorted no batch is computed twice.
+            Which images. If they are sorted, no batch is computed twice.
 
         Yields
         ------
@@ -270,7 +269,7 @@ class TrainedModel:
     def make_batch(
         self, class_indices: np.ndarray, start: int, rows: np.ndarray
     ) -> np.ndarray:
-        """Make images of one batch, whose first is image `start`.
+        """Generate images of one batch, whose first is image `start`.
 
         Parameters
         ----------
@@ -279,7 +278,7 @@ class TrainedModel:
         start : int
             A multiple of ``BATCH``.
         rows : ndarray of shape (m,), int
-            Which of its images are wanted, 0..BATCH-1. All are computed: bits may
+            Which of its images to return, 0..BATCH-1. All are computed, as bits may
             depend on how many are computed at once.
         """
         from balancegan.gan.settings import standard_settings  # imports TensorFlow
@@ -296,6 +295,24 @@ class TrainedModel:
         drawn = draw_latents(dim, self.seed, class_indices, start)
         return truncate(drawn, self.truncation)
 
+    def fingerprint(self) -> str:
+        """Return a short hash of everything that image k of a class depends on.
+
+        Models with the same fingerprint generate the same images on one machine.
+        """
+        facts: dict[str, Any] = {
+            "seed": self.seed,
+            "latent_dim": self.preset.latent_dim,
+            "classes": [str(label) for label in self.classes.tolist()],
+            "format": repr(self.image_format),
+        }
+        if self.truncation is not None:
+            facts["truncation"] = self.truncation
+        digest = hashlib.sha256(json.dumps(facts).encode())
+        for weights in [] if self.generator is None else self.generator.get_weights():
+            digest.update(np.ascontiguousarray(weights).tobytes())
+        return digest.hexdigest()[:FINGERPRINT_LENGTH]
+
 
 def _unpickle(network: bytes) -> "keras.Model":
     from balancegan.gan.settings import standard_settings  # imports TensorFlow
@@ -305,16 +322,9 @@ def _unpickle(network: bytes) -> "keras.Model":
 
 
 def own_share(numbers: np.ndarray, i: int, n: int) -> np.ndarray:
-    """Return which of these images are of share `i` of `n`, about as many in each.
+    """Return the images of share `i` (from 0) of `n` shares of about the same size.
 
-    Images that are computed in one batch are of one share: none is computed twice.
-
-    Parameters
-    ----------
-    numbers : ndarray of shape (m,), int
-        Which images.
-    i, n : int
-        Which share, from 0, and of how many.
+    Images of one batch belong to one share, so no batch is computed twice.
 
     Examples
     --------
@@ -327,7 +337,7 @@ def own_share(numbers: np.ndarray, i: int, n: int) -> np.ndarray:
 
 
 def draw_seed(random_state: int | np.random.RandomState | None) -> int:
-    """Return a seed, without touching numpy's global random state."""
+    """Return a seed without using numpy's global random state."""
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1)[0] // 2)
     if isinstance(random_state, np.random.RandomState):
@@ -356,18 +366,18 @@ def draw_latents(
 
 
 def truncate(latents: np.ndarray, limit: float | None) -> np.ndarray:
-    """Return normal latents as draws from a normal distribution that is cut off.
+    """Turn normal latents into draws from a truncated normal distribution.
 
     The truncation trick (Brock et al. 2019, https://arxiv.org/abs/1809.11096, section
-    3.1): typical images at the cost of variety. Each value keeps its rank instead of
-    being drawn anew, so that an image changes little by little with the limit.
+    3.1): more typical images, less variety. Each value keeps its rank instead of being
+    drawn again, so an image changes gradually with the limit.
 
     Parameters
     ----------
     latents : ndarray
         Standard normal.
     limit : float or None
-        Where both tails are cut off. None: they are not.
+        Where both tails are cut off. None: nowhere.
 
     Examples
     --------

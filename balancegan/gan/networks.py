@@ -1,11 +1,9 @@
-"""Generators and discriminators, built of Keras layers and nothing else.
+"""Generators and discriminators, and the checks of users' own.
 
-A generator maps (latent vector, class index) to an image in [-1, 1]; its
-discriminator maps (image, class index) to one logit and is its mirror. Of several
-attributes each has an embedding of its own. Every layer that draws random numbers gets
-its own seed, so that a network depends on its arguments alone. What the networks are
-trained with is ``presets`` and ``gan``. A user's own builders take the same arguments
-(``builders``).
+A generator maps (latent, class index) to an image in [-1, 1]; its discriminator maps
+(image, class index) to one logit and mirrors it. Each attribute has its own embedding.
+Every layer that draws random numbers gets its own seed, so a network depends on its
+arguments alone. Users' builders take the same arguments.
 """
 
 import itertools
@@ -17,18 +15,19 @@ import keras
 from keras import layers
 
 from balancegan.attributes import Classes, sizes_of, unravel
-from balancegan.gan.builders import DiscriminatorBuilder, GeneratorBuilder, ImageShape
+from balancegan.errors import DataError
 from balancegan.gan.layers import (
     DepthToSpace,
     FewFilterConv2D,
     FusedBatchNormalization,
 )
+from balancegan.gan.presets import DiscriminatorBuilder, GeneratorBuilder, ImageShape
 
 Tensor = Any
 
 EMBEDDING_DIM = {"tutorial": 50, "projection": 64}
 HIDDEN_UNITS = 256  # of the discriminator's last layer
-# What convolutions at the full size of the image have: texture is made, and seen, there
+# Channels at the full size of the image, where texture is generated and recognised
 FULL_SIZE_WIDTH = {"generator": 32, "discriminator": 16}
 # Channels of the generator's maps by the number of doublings, from a map of about
 # 7 pixels on the shorter side to the image: 2 for 20 to 39 pixels, 3 for 40 to 79
@@ -46,16 +45,16 @@ def build_tutorial_generator(
 ) -> keras.Model:
     """Build the generator of the MNIST tutorials, for images of any size.
 
-    The label (of several attributes each) becomes one extra channel of the smallest
-    feature map, a quarter of the image in height and width; two transposed convolutions
-    enlarge it. At 28x28x1, 10 classes and a latent of 50 it has 856,760 parameters.
+    Each attribute's value becomes one extra channel of the smallest feature map, a
+    quarter of the image in height and width; two transposed convolutions enlarge it. At
+    28x28x1, 10 classes and a latent of 50 it has 856,760 parameters.
 
     Parameters
     ----------
     image_shape : tuple of int
-        (height, width, channels) of the images made.
+        (height, width, channels) of the images.
     n_classes : int or tuple of int
-        Number of classes; of several attributes, how many values each has.
+        Number of classes, or of values of each attribute.
     latent_dim : int
         Length of the latent vector.
     seed : int
@@ -95,16 +94,16 @@ def build_tutorial_discriminator(
 ) -> keras.Model:
     """Build the discriminator of the MNIST tutorials, for images of any size.
 
-    The label (of several attributes each) becomes one extra channel of the image. The
-    sigmoid of the tutorials is part of the loss, so this returns logits. At 28x28x1 and
-    10 classes it has 196,773 parameters.
+    Each attribute's value becomes one extra channel of the image. The sigmoid of the
+    tutorials is part of the loss, so this returns logits. At 28x28x1 and 10 classes it
+    has 196,773 parameters.
 
     Parameters
     ----------
     image_shape : tuple of int
-        (height, width, channels) of the images judged.
+        (height, width, channels) of the images.
     n_classes : int or tuple of int
-        Number of classes; of several attributes, how many values each has.
+        Number of classes, or of values of each attribute.
     seed : int
         Seed of the initial weights and of the dropout.
 
@@ -133,9 +132,9 @@ def build_projection_generator(
 ) -> keras.Model:
     """Build a generator with class-conditional batch normalisation.
 
-    3x3 convolutions, each followed by the enlargement of its maps, and one at the
-    size of the image. Class and latent vector enter together: before the first maps
-    and, as a scale and a shift of every normalised channel, at each resolution
+    3x3 convolutions, each followed by an enlargement of its maps, and one at the size
+    of the image. Class and latent enter together: before the first maps and, as a scale
+    and a shift of every normalised channel, at each resolution
     (Dumoulin et al. 2017, https://arxiv.org/abs/1610.07629; with the latent, Brock et
     al. 2019, https://arxiv.org/abs/1809.11096, appendix B). Parameters and return
     value are those of :func:`build_tutorial_generator`.
@@ -147,8 +146,8 @@ def build_projection_generator(
     base_width, *widths = _widths(n_doublings)
     latent, class_index = _generator_inputs(latent_dim)
 
-    # Of length 1 beside a latent of length 8: as long as the latent, the class would
-    # drown it, and all images of a class would be alike
+    # Normalise the embedding to length 1; the latent has about 8. A longer embedding
+    # would dominate the latent and make all images of a class alike
     dim = EMBEDDING_DIM["projection"]
     labels = [
         layers.UnitNormalization()(label)
@@ -181,22 +180,22 @@ def build_projection_discriminator(
 
     A 3x3 convolution at the size of the image, then strided 4x4 ones; the class
     enters as the inner product of its embedding with the image's features (Miyato and
-    Koyama 2018, https://arxiv.org/abs/1802.05637, equation 3); of several attributes
-    each does, and the products are added.
+    Koyama 2018, https://arxiv.org/abs/1802.05637, equation 3), added up over several
+    attributes.
 
     Parameters
     ----------
     image_shape : tuple of int
-        (height, width, channels) of the images judged.
+        (height, width, channels) of the images.
     n_classes : int or tuple of int
-        Number of classes; of several attributes, how many values each has.
+        Number of classes, or of values of each attribute.
     seed : int
         Seed of the initial weights.
     features : keras.Model or None, default=None
-        Images to a list of feature maps, of a network that is not trained further
-        here. A second judgement is made of them and added to that of the pixels
-        (Sauer et al. 2021, https://arxiv.org/abs/2111.01007, section 3, where the
-        network comes from elsewhere and takes the place of the pixels).
+        Images to a list of feature maps, by a frozen network. A second logit is
+        computed from them and added to that of the pixels (Sauer et al. 2021,
+        https://arxiv.org/abs/2111.01007, section 3, where they replace the pixels).
+        None: pixels only.
 
     Returns
     -------
@@ -229,6 +228,49 @@ DISCRIMINATORS: dict[str, DiscriminatorBuilder] = {
 }
 
 
+def check_generator(
+    generator: Any, image_shape: ImageShape, latent_dim: int
+) -> keras.Model:
+    """Return a user's generator if it can be trained; raise DataError if not."""
+    inputs = [
+        keras.KerasTensor((None, latent_dim), "float32"),
+        keras.KerasTensor((None,), "int32"),
+    ]
+    takes = f"[latents of shape (n, {latent_dim}), class indices of shape (n,)]"
+    _check_network("generator", generator, inputs, takes, (None, *image_shape))
+    return generator
+
+
+def check_discriminator(discriminator: Any, image_shape: ImageShape) -> keras.Model:
+    """Return a user's discriminator if it can be trained; raise DataError if not."""
+    inputs = [
+        keras.KerasTensor((None, *image_shape), "float32"),
+        keras.KerasTensor((None,), "int32"),
+    ]
+    takes = f"[images of shape (n, {', '.join(map(str, image_shape))}), class indices]"
+    _check_network("discriminator", discriminator, inputs, takes, (None,))
+    return discriminator
+
+
+def _check_network(
+    name: str, network: Any, inputs: list[Tensor], takes: str, shape: tuple
+) -> None:
+    """Raise DataError unless `network` turns `inputs` into one tensor of `shape`."""
+    expected = f"The builder {name}= must return a keras.Model that turns {takes} "
+    wanted = f"into {'images' if len(shape) > 1 else 'logits'} of shape "
+    wanted += str(shape).replace("None", "n")
+    if not isinstance(network, keras.Model):
+        raise DataError(f"{expected}{wanted}. Received: {network!r}.")
+    try:
+        outputs = network(inputs, training=True)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{expected}{wanted}. It refuses them: {error}") from error
+    received = getattr(outputs, "shape", None)
+    if received != shape:
+        received = str(received).replace("None", "n")
+        raise DataError(f"{expected}{wanted}. Received: {received}.")
+
+
 def _generator_inputs(latent_dim: int) -> tuple[Tensor, Tensor]:
     return (
         layers.Input((latent_dim,), name="latent"),
@@ -252,16 +294,11 @@ def _dense(x: Tensor, units: int, seeds: Iterator[int]) -> Tensor:
 
 
 def _conv(
-    x: Tensor,
-    filters: int,
-    kernel_size: int,
-    seeds: Iterator[int],
-    *,
-    strides: int = 1,
+    x: Tensor, filters: int, size: int, seeds: Iterator[int], *, strides: int = 1
 ) -> Tensor:
     return layers.Conv2D(
         filters,
-        kernel_size,
+        size,
         strides=strides,
         padding="same",
         kernel_initializer=_glorot(seeds),
@@ -293,7 +330,6 @@ def _embedding(
 def _embeddings(
     class_index: Tensor, n_classes: Classes, dim: int, seeds: Iterator[int]
 ) -> Iterator[Tensor]:
-    """Yield the embedding of each attribute's value."""
     sizes = sizes_of(n_classes)
     for value_index, size in zip(unravel(class_index, sizes), sizes, strict=True):
         yield _embedding(value_index, size, dim, seeds)
@@ -323,7 +359,7 @@ def _conditional_norm(x: Tensor, condition: Tensor) -> Tensor:
 
 
 def _crop(x: Tensor, size: tuple[int, int], image_shape: ImageShape) -> Tensor:
-    """Cut the middle (height, width) of `image_shape` out of maps of `size`."""
+    """Crop maps of `size` to the (height, width) of `image_shape`."""
     excess = [have - want for have, want in zip(size, image_shape, strict=False)]
     if not any(excess):
         return x
@@ -334,7 +370,7 @@ def _crop(x: Tensor, size: tuple[int, int], image_shape: ImageShape) -> Tensor:
 def _projection_head(
     x: Tensor, class_index: Tensor, n_classes: Classes, seeds: Iterator[int]
 ) -> Tensor:
-    """Return a logit for each row: a part for all classes, one for each attribute."""
+    """Return a logit per row: one term for all classes, one for each attribute."""
     features = layers.LeakyReLU(LEAK)(_dense(x, HIDDEN_UNITS, seeds))
     projections = [
         layers.Dot(axes=1)([features, label])
@@ -345,12 +381,12 @@ def _projection_head(
 
 
 def _exactly() -> dict[str, str]:
-    """Return what makes a layer compute in full precision, others in what they may."""
+    """Return the arguments of a layer that computes in full precision in any case."""
     return {"dtype": keras.config.floatx()}
 
 
 def _n_doublings(image_shape: ImageShape) -> int:
-    """Return how often a map of about 7 pixels doubles to reach the image."""
+    """Return how often a map of about 7 pixels doubles up to the image's size."""
     return max(1, round(math.log2(min(image_shape[:2]) / 7)))
 
 

@@ -1,36 +1,44 @@
-"""Tuned settings by name: data, hardly any logic.
+"""Presets: tuned training settings by name.
 
-A preset names everything that training needs beside the images. The user's own
-settings are put into it once; ``gan`` and ``networks`` read it.
+A preset has everything that training needs except the images. ``choose_preset`` puts
+the user's settings into it; the networks and the training read it.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from balancegan.balance import plain
+from balancegan.gan.devices import Precision
 
-MOST_STEPS = 10**9  # four months at 100 a second; Python's counting ends at 2^63
+if TYPE_CHECKING:
+    import keras
+
+ImageShape = tuple[int, int, int]  # height, width, channels
+GeneratorBuilder = Callable[[ImageShape, Any, int, int], "keras.Model"]
+DiscriminatorBuilder = Callable[..., "keras.Model"]
+
+MOST_STEPS = 10**9  # four months at 100 a second
 UNBOUNDED_STEPS = 10**7
-AUTO_STEPS = 20_000  # at most, where training ends by itself
-PENALTY_PIXELS = 28 * 28  # of the images that the penalties were weighed on
+AUTO_STEPS = 20_000  # at most, if training stops by itself
+PENALTY_PIXELS = 28 * 28  # of the images that the penalties were tuned on
 
 
 @dataclass(frozen=True)
 class Preset:
-    """Everything that training needs beside the images and their classes.
+    """Everything that training needs except the images and their classes.
 
     Parameters
     ----------
     networks : str
-        Which pair of builders in ``networks.GENERATORS`` and ``DISCRIMINATORS``.
+        Key of ``networks.GENERATORS`` and ``DISCRIMINATORS``.
     loss : str
-        Which adversarial loss in ``losses.LOSSES``.
+        Key of ``losses.LOSSES``.
     alternating : bool
-        True: the discriminator is updated on a half batch of real images, then on
-        one of generated images, then the generator on a full batch. False: one
-        pass of the generator serves one update of both networks.
+        True: update the discriminator on a half batch of real images, then on one of
+        generated images, then the generator on a full batch. False: update both
+        networks from one pass of the generator.
     latent_dim : int
         Length of the latent vector.
     batch_size : int
@@ -38,44 +46,44 @@ class Preset:
     learning_rate, beta_1, beta_2 : float
         Adam's, for both networks.
     class_power : float
-        A class of n images is drawn in proportion to n ** class_power: 1 draws rows
-        as they come, 0 draws every class equally often.
+        A class of n images is drawn in proportion to n ** class_power: 1 draws all
+        rows equally often, 0 all classes.
     ema_half_life : int or None
         Half-life, in images, of the moving average of the generator's weights.
-        None: no average, the last weights are used.
+        None: the generator's own weights are used.
     penalty_weight : float
         Weight of the zero-centred gradient penalties R1 and R2, for images of up to
         28x28 pixels; see :meth:`penalty_for`. 0: none.
     penalty_interval : int
-        Penalties enter every so many steps, scaled by as much.
+        Penalties are computed once in this many steps, multiplied by it.
     steps : int or None
-        Training steps. None: by ``epochs``.
+        Training steps. None: see ``epochs``.
     epochs : int or None
-        Passes over the data, ``n // batch_size`` steps each. None: by ``steps``.
+        Passes over the data, ``n // batch_size`` steps each; without ``steps`` only.
     judge_features : bool
         Whether the discriminator also sees the features of a classifier that was
-        trained on the same images before.
+        trained on the same images.
     decay_from : float
-        From this share of the budget on, the learning rate falls linearly to 0. 1:
-        it is constant.
+        After this share of the budget the learning rate falls linearly to 0. 1: it is
+        constant.
     shift : float
-        The images that the discriminator sees, real and generated, are moved at random
-        by up to this share of their shorter side, at least a pixel. 0: not moved.
+        The discriminator sees real and generated images shifted at random by up to
+        this share of their shorter side, at least a pixel. 0: not shifted.
     label_weight : float
-        Of several attributes: weight of the cross-entropy by which the judge, that was
-        trained before, takes generated images for others than asked, in the
-        generator's loss (Odena et al. 2017, https://arxiv.org/abs/1610.09585, where
-        the discriminator is that judge). Of a single label it is not used. 0: never.
+        With several attributes: weight, in the generator's loss, of the cross-entropy
+        of the judge on generated images (Odena et al. 2017,
+        https://arxiv.org/abs/1610.09585, where the discriminator is the judge). 0, or a
+        single label: not used.
     shift_class_size : int
-        Images of a class of n are moved in a share min(1, sqrt(shift_class_size / n))
-        of the cases: the fewer real images, the sooner they are known by heart.
+        Images of a class of n are shifted with probability
+        min(1, sqrt(shift_class_size / n)): small classes are overfitted sooner.
     keep_best : bool
-        Whether the best state seen is kept, or the last one.
+        Whether the best evaluated state is kept, or the last one.
     until_flat : bool
-        Whether training ends when the images become no better, the steps being a
-        limit only.
+        Whether training stops when the images no longer improve; the steps are then a
+        limit.
     precision : str
-        What the preset's own networks compute in; see ``precision``.
+        What the preset's networks compute in; see ``devices``.
     """
 
     networks: str
@@ -99,10 +107,10 @@ class Preset:
     shift: float = 0.0
     shift_class_size: int = 200
     label_weight: float = 0.0
-    precision: Literal["float32", "mixed_bfloat16"] = "float32"
+    precision: Precision = "float32"
 
     def n_steps(self, n_images: int) -> int:
-        """Return the number of training steps for a set of `n_images`."""
+        """Return the number of training steps on `n_images`."""
         if self.steps is not None:
             return self.steps
         return (self.epochs or 1) * max(1, n_images // self.batch_size)
@@ -116,15 +124,14 @@ class Preset:
         return self.penalty_weight * max(1.0, height * width / PENALTY_PIXELS)
 
     def shift_probabilities(self, class_counts: Sequence[int]) -> list[float]:
-        """Return how often an image of each class is moved, 0 to 1."""
+        """Return how often an image of each class is shifted, 0 to 1."""
         size = self.shift_class_size
         return [min(1.0, math.sqrt(size / max(1, n))) for n in class_counts]
 
 
 PRESETS: dict[str, Preset] = {
-    # For small imbalanced sets: all classes are drawn equally often, and what is kept
-    # is the moving average of the generator. The figures behind each setting are in
-    # benchmarks/LOG.md.
+    # For small imbalanced sets: draws all classes equally often and averages the
+    # generator's weights. benchmarks/LOG.md has the measurements behind each setting.
     "default": Preset(
         networks="projection",
         loss="relativistic",
@@ -170,7 +177,7 @@ PRESETS: dict[str, Preset] = {
 
 
 def default_steps(preset: Preset, n_images: int) -> int:
-    """Return how many steps a preset has by default, before any setting of the user.
+    """Return the steps that a preset has without settings of the user.
 
     Examples
     --------

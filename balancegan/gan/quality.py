@@ -1,7 +1,8 @@
-"""How good synthetic images are, measured against real ones of their class.
+"""The quality of generated images, compared with real ones of their class.
 
 Three figures, for the three ways in which a conditional GAN fails: images of another
-class (agreement), images all alike (diversity), images unlike real ones (distance).
+class (agreement), nearly identical images (diversity), and images unlike real ones
+(distance).
 """
 
 from typing import TYPE_CHECKING, Any
@@ -10,8 +11,8 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from balancegan.balance import FEW_SHOT
+from balancegan.gan.checkpoint import State
 from balancegan.gan.model import TrainedModel
-from balancegan.state import State
 
 if TYPE_CHECKING:
     from balancegan.gan.judge import Judge
@@ -19,15 +20,15 @@ if TYPE_CHECKING:
 CHUNK = 256  # images held as floats
 MAX_WATCHED = 10  # classes
 MAX_WATCHED_COMBINATIONS = 20  # of several attributes
-FEWEST_IMAGES = 5  # of a combination, to compare with
+FEWEST_IMAGES = 5  # of a combination that is watched
 SYNTHETIC_PER_CLASS = 64
 MAX_REAL_PER_CLASS = 500
 JUDGE_SEED_OFFSET = 7_919
-JUDGE_STEPS = 400  # enough to tell the classes apart; training waits for it
+JUDGE_STEPS = 400  # enough to distinguish the classes; training waits for it
 
 
 def diversity_ratio(real: np.ndarray, synthetic: np.ndarray) -> float:
-    """Return how varied synthetic images are, as a share of how varied real ones are.
+    """Return the variation of synthetic images as a share of that of real ones.
 
     Parameters
     ----------
@@ -38,7 +39,7 @@ def diversity_ratio(real: np.ndarray, synthetic: np.ndarray) -> float:
     -------
     ratio : float
         The standard deviation over the images, averaged over the pixels, of
-        `synthetic` divided by that of `real`. NaN where real images do not vary.
+        `synthetic` divided by that of `real`. NaN if real images do not vary.
 
     Examples
     --------
@@ -52,10 +53,8 @@ def diversity_ratio(real: np.ndarray, synthetic: np.ndarray) -> float:
 
 
 def _mean_spread(images: np.ndarray) -> float:
-    """Return the standard deviation over images, averaged over the pixels.
-
-    Some images at a time: numpy's would hold them all as float64.
-    """
+    """Return the standard deviation over images, averaged over the pixels."""
+    # Chunk by chunk: numpy's std would hold all images as float64
     mean = images.mean(axis=0, dtype=np.float64)
     squares = np.zeros_like(mean)
     for start in range(0, len(images), CHUNK):
@@ -64,12 +63,12 @@ def _mean_spread(images: np.ndarray) -> float:
 
 
 def energy_coefficient(real: np.ndarray, synthetic: np.ndarray) -> float:
-    """Return how far apart two samples are distributed: 0 equally, 1 wholly apart.
+    """Return the distance of two samples: 0 for equal distributions, 1 at most.
 
     The coefficient of inhomogeneity of Szekely and Rizzo 2013,
     https://doi.org/10.1016/j.jspi.2013.03.018, section 4: the energy distance divided
-    by twice the mean distance between the samples. Unlike Fréchet's distance it asks
-    for no covariance, which 40 images do not give.
+    by twice the mean distance between the samples. Unlike Fréchet's distance it needs
+    no covariance, which 40 images cannot provide.
 
     Parameters
     ----------
@@ -79,7 +78,7 @@ def energy_coefficient(real: np.ndarray, synthetic: np.ndarray) -> float:
     Returns
     -------
     coefficient : float
-        Without bias, so that it may lie a little below 0.
+        Unbiased, so it may be slightly below 0.
 
     Examples
     --------
@@ -97,7 +96,7 @@ def energy_coefficient(real: np.ndarray, synthetic: np.ndarray) -> float:
 
 
 def _mean_distance(rows: np.ndarray) -> float:
-    """Return the mean distance of two different rows; 0 where there is only one."""
+    """Return the mean distance of two different rows; 0 for a single row."""
     n = len(rows)
     return float(cdist(rows, rows).sum() / (n * (n - 1))) if n > 1 else 0.0
 
@@ -105,8 +104,8 @@ def _mean_distance(rows: np.ndarray) -> float:
 class QualityMeter:
     """Measures a generator's images of the few-shot classes.
 
-    The judge is trained when first needed. The images measured are numbers 0 to 63
-    of each class: those that users get first.
+    The judge is trained when first needed. Images 0 to 63 of each class are measured,
+    which users get first.
 
     Parameters
     ----------
@@ -115,7 +114,7 @@ class QualityMeter:
     class_indices : ndarray of shape (n,), int
         The class 0..K-1 of each image.
     model : TrainedModel
-        Whose images are measured; its generator may be in training.
+        The model to measure; its generator may be in training.
     """
 
     def __init__(
@@ -129,30 +128,30 @@ class QualityMeter:
         self.real_features: dict[int, np.ndarray] = {}
 
     def measure(self) -> list[dict[str, Any]]:
-        """Return the three figures for each class that is watched.
+        """Return the three figures of each watched class.
 
         Returns
         -------
         rows : list of dict
             "class": the user's label; "agreement": share of images that the judge
-            puts in the class; "diversity": see :func:`diversity_ratio`; "distance":
-            :func:`energy_coefficient` of the judge's features. Of several attributes
-            "agreement" is the mean over those of each, "agreement_NAME".
+            assigns to the class; "diversity": see :func:`diversity_ratio`; "distance":
+            :func:`energy_coefficient` of the judge's features. With several attributes
+            "agreement" is the mean of "agreement_NAME" over them.
         """
         if self.judge is None:
             self.judge = self._train_judge()
         return [self._measure_class(self.judge, index) for index in self.watched]
 
-    def adopt_judge(self, state: State) -> None:
-        """Measure by a judge that was trained before."""
+    def restore_judge(self, state: State) -> None:
+        """Restore a judge that was trained before."""
         self.judge = self._new_judge()
         self.judge.restore(state)
-        self._look_at_real_images(self.judge)
+        self._learn_real_features(self.judge)
 
     def _train_judge(self) -> "Judge":
         judge = self._new_judge()
         judge.train(self.images, self.class_indices, JUDGE_STEPS)
-        self._look_at_real_images(judge)
+        self._learn_real_features(judge)
         return judge
 
     def _new_judge(self) -> "Judge":
@@ -162,13 +161,13 @@ class QualityMeter:
             self.model.image_format.image_shape,
             self.model.attributes.sizes,
             self.model.image_format.to_model_range,
-            # Not the judge whose features the generator may be trained on
+            # Another judge than the one whose features training may use
             self.model.seed + JUDGE_SEED_OFFSET,
         )
 
-    def _look_at_real_images(self, judge: "Judge") -> None:
+    def _learn_real_features(self, judge: "Judge") -> None:
         for index in self.watched:
-            self.real_features[index], _ = judge.look_at(self._real_images(index))
+            self.real_features[index], _ = judge.predict(self._real_images(index))
 
     def _real_images(self, index: int) -> np.ndarray:
         rows = np.flatnonzero(self.class_indices == index)[:MAX_REAL_PER_CLASS]
@@ -178,7 +177,7 @@ class QualityMeter:
         synthetic = np.concatenate(
             list(self.model.make_images(index, 0, SYNTHETIC_PER_CLASS))
         )
-        features, logits = judge.look_at(synthetic)
+        features, logits = judge.predict(synthetic)
         real = self._real_images(index)
         agreement = judge.agreement(logits, index)
         names = self.model.attributes.names if len(agreement) > 1 else ()
@@ -192,9 +191,9 @@ class QualityMeter:
 
 
 def few_shot_classes(counts: np.ndarray) -> list[int]:
-    """Return the classes to watch: at most 200 images, the rarest first.
+    """Return the classes to watch, rarest first: those of at most 200 images.
 
-    Where no class has so few, the rarer half.
+    If there are none, the rarer half of the classes.
 
     Examples
     --------
@@ -209,9 +208,9 @@ def few_shot_classes(counts: np.ndarray) -> list[int]:
 
 
 def rare_combinations(counts: np.ndarray) -> list[int]:
-    """Return the combinations of attributes to watch, the rarest first.
+    """Return the combinations of attributes to watch, rarest first.
 
-    Those of at least 5 images: fewer say little about how varied images should be.
+    They have at least 5 images: fewer say little about diversity.
 
     Examples
     --------

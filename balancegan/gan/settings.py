@@ -1,8 +1,9 @@
-"""Settings of Keras and TensorFlow that hold for a process, and never for our networks.
+"""The Keras and TensorFlow settings that every network of balancegan runs with.
 
-Users set a data format, a precision or a limit of steps for networks of their own, or
-have them in ``keras.json``. The same data, settings and seed give the same bits all the
-same: everything that builds, trains, loads or asks a network runs in this block.
+Users set a data format, a precision or a limit of steps for their own networks, or
+have them in ``keras.json``. The same data, settings and seed must give the same bits
+all the same, so everything that builds, trains, loads or calls a network runs in
+:func:`standard_settings`.
 """
 
 import os
@@ -13,34 +14,21 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from keras.src.backend.common import global_state
-from tensorflow.python.eager import context
-from tensorflow.python.framework import config as tf_config
 
 from balancegan.errors import DataError
+from balancegan.gan.devices import FLOAT32, Precision
+from balancegan.gan.keras_compat import (
+    default_thread_settings,
+    graph_optimizer_options,
+    has_started,
+    is_deterministic,
+    set_determinism,
+    set_graph_optimizer_options,
+)
 
-
-def _optimizer_options() -> dict[str, Any]:
-    return dict(context.context()._optimizer_experimental_options)
-
-
-def _set_optimizer_options(options: dict[str, Any]) -> None:
-    # The public function adds to what is set; it also makes this thread read it again
-    context.context()._optimizer_experimental_options = dict(options)
-    tf.config.optimizer.set_experimental_options({})
-
-
-def _set_determinism(enabled: bool) -> None:
-    """Let operations be deterministic on GPUs where the user wants it; CPUs' are."""
-    if enabled:
-        tf_config.enable_op_determinism()
-    elif not tf.config.list_physical_devices("GPU"):
-        tf_config.disable_op_determinism()
-
-
-# How each is read and set, and what holds in the block: the libraries' own defaults
+# How each setting is read and written, and the libraries' default, which we use
 Setting = tuple[Callable[[], Any], Callable[[Any], None], Any]
-OF_THE_PROCESS: dict[str, Setting] = {
+PROCESS_SETTINGS: dict[str, Setting] = {
     "floatx": (keras.config.floatx, keras.config.set_floatx, "float32"),
     "epsilon": (keras.config.epsilon, keras.config.set_epsilon, 1e-7),
     "image_data_format": (
@@ -60,24 +48,18 @@ OF_THE_PROCESS: dict[str, Setting] = {
         False,
     ),
     "jit": (tf.config.optimizer.get_jit, tf.config.optimizer.set_jit, ""),
-    "optimizer_options": (_optimizer_options, _set_optimizer_options, {}),
-    "op_determinism": (
-        tf_config.is_op_determinism_enabled,
-        _set_determinism,
-        False,
-    ),
+    "optimizer_options": (graph_optimizer_options, set_graph_optimizer_options, {}),
+    "op_determinism": (is_deterministic, set_determinism, False),
 }
-# Keras's names; its public functions would choose a policy where none has been set
-POLICY, SCOPES = "dtype_policy", "name_scope_stack"
 
 
 @contextmanager
 def standard_settings() -> Iterator[None]:
     """Run the block with the defaults of Keras and TensorFlow; then restore the user's.
 
-    Blocks may be within each other and in several threads at once: what holds for the
-    whole process is restored when the last one ends, unless somebody has set it
-    meanwhile. May decorate a function.
+    Blocks may be nested and run in several threads at once: settings of the process
+    are restored when the last block ends, unless they have been changed meanwhile.
+    May decorate a function.
 
     Raises
     ------
@@ -95,33 +77,43 @@ def standard_settings() -> Iterator[None]:
     >>> keras.config.set_floatx("float32")
     """
     _check_process()
-    of_the_thread = {
-        name: global_state.get_global_attribute(name) for name in (POLICY, SCOPES)
-    }
-    listeners = context.context().op_callbacks  # of tf.debugging, in this thread
-    listening = list(listeners)
-    _shared.enter()
-    keras.config.set_dtype_policy(keras.config.floatx())
-    global_state.set_global_attribute(SCOPES, [])
-    listeners.clear()
+    _process.enter()
+    try:
+        with default_thread_settings():
+            yield
+    finally:
+        _process.leave()
+
+
+@contextmanager
+def computing_in(precision: Precision) -> Iterator[None]:
+    """Build the layers of the block in this precision; float32 changes nothing.
+
+    Examples
+    --------
+    >>> with computing_in("mixed_bfloat16"):
+    ...     layer = keras.layers.Dense(2)
+    >>> layer.compute_dtype, layer.variable_dtype, keras.layers.Dense(2).compute_dtype
+    ('bfloat16', 'float32', 'float32')
+    """
+    before = keras.config.dtype_policy()
+    if precision != FLOAT32:
+        keras.config.set_dtype_policy(precision)
     try:
         yield
     finally:
-        listeners[:] = listening
-        for name, value in of_the_thread.items():
-            global_state.set_global_attribute(name, value)
-        _shared.leave()
+        keras.config.set_dtype_policy(before)
 
 
-class _Shared:
-    """Sets what all threads have in common for the first block, restores for the last.
+class _ProcessSettings:
+    """Sets the defaults when the first block begins; restores when the last one ends.
 
     Attributes
     ----------
     depth : int
-        How many blocks have begun and not ended.
+        Number of blocks that have begun and not ended.
     before : list
-        What was set before the first of them.
+        The settings before the first of them.
     """
 
     def __init__(self) -> None:
@@ -129,39 +121,37 @@ class _Shared:
         self.before: list[Any] = []
 
     def enter(self) -> None:
-        """Begin a block: set the defaults, noting what was set if it is the first."""
         with self.lock:
             if not self.depth:
-                self.before = [read() for read, _, _ in OF_THE_PROCESS.values()]
-            for read, write, ours in OF_THE_PROCESS.values():
-                if read() != ours:
-                    write(ours)
+                self.before = [read() for read, _, _ in PROCESS_SETTINGS.values()]
+            for read, write, default in PROCESS_SETTINGS.values():
+                if read() != default:
+                    write(default)
             self.depth += 1
 
     def leave(self) -> None:
-        """End a block: restore what was set if it is the last."""
         with self.lock:
             self.depth -= 1
             if self.depth:
                 return
-            for (read, write, ours), before in zip(
-                OF_THE_PROCESS.values(), self.before, strict=True
+            settings = PROCESS_SETTINGS.values()
+            for (read, write, default), before in zip(
+                settings, self.before, strict=True
             ):
-                if before != ours and read() == ours:
+                if before != default and read() == default:
                     write(before)
 
 
-_shared = _Shared()
-_is_forked = False  # from a process whose TensorFlow had threads, which a fork has not
+_process = _ProcessSettings()
+_is_forked = False  # from a process in which TensorFlow had threads, which a fork lacks
 
 
 def _note_fork() -> None:
     global _is_forked
-    started = context.context_safe()
-    _is_forked = started is not None and getattr(started, "_initialized", True)
+    _is_forked = has_started()
 
 
-if hasattr(os, "register_at_fork"):  # Windows has no forks
+if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(after_in_child=_note_fork)
 
 
@@ -171,7 +161,7 @@ def _check_process() -> None:
         raise DataError(
             "TensorFlow does not work in a process that was forked from one that has "
             "used it: it would wait forever. Start processes by 'spawn' or "
-            "'forkserver', as in multiprocessing.get_context('spawn'), or make the "
+            "'forkserver', as in multiprocessing.get_context('spawn'), or generate the "
             "images in the parent process."
         )
     if not tf.executing_eagerly():

@@ -1,61 +1,67 @@
-"""From images and class indices to a trained model: the parts put together.
+"""A training run: from images and labels to a trained model.
 
-``gan`` has the step, ``batches`` what a step sees, ``monitor`` what is watched; here
-they meet. Nothing is learned that is not in the result.
+Connects the GAN (``conditional_gan``), its batches, the judge and the callbacks.
 """
 
 import os
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Any
 
 import keras
 import numpy as np
 
-from balancegan.allocator import keeping_freed_memory
 from balancegan.attributes import Attributes, Labels
 from balancegan.errors import DataError, TrainingWarning
 from balancegan.gan.batches import BalancedBatches
-from balancegan.gan.budget import Budget
-from balancegan.gan.builders import (
-    DiscriminatorBuilder,
-    GeneratorBuilder,
-    ImageShape,
-    describe_builder,
-)
-from balancegan.gan.checkpoint import SEED, CheckpointFolder, describe_run
-from balancegan.gan.conditional_gan import build_gan
-from balancegan.gan.footprint import ADDRESSES, training_bytes
-from balancegan.gan.history import History, describe_quality
-from balancegan.gan.interrupts import Interrupts
-from balancegan.gan.judge import Judge
-from balancegan.gan.model import TrainedModel, draw_seed
-from balancegan.gan.monitor import (
+from balancegan.gan.budget import Budget, LinearDecay
+from balancegan.gan.callbacks import (
     CheckpointMonitor,
     Diverged,
     LossMonitor,
     QualityMonitor,
+)
+from balancegan.gan.checkpoint import (
+    SEED,
+    CheckpointFolder,
+    State,
+    Stateful,
+    deferred_signals,
+    describe_builder,
+    describe_run,
     restore_parts,
 )
-from balancegan.gan.precision import FLOAT32
-from balancegan.gan.presets import UNBOUNDED_STEPS, Preset
+from balancegan.gan.conditional_gan import ConditionalGAN, build_gan
+from balancegan.gan.devices import FLOAT32
+from balancegan.gan.distribution import WorkerGroup
+from balancegan.gan.history import History, RunLog, describe_quality
+from balancegan.gan.judge import Judge
+from balancegan.gan.model import TrainedModel, draw_seed
+from balancegan.gan.presets import (
+    UNBOUNDED_STEPS,
+    DiscriminatorBuilder,
+    GeneratorBuilder,
+    ImageShape,
+    Preset,
+)
 from balancegan.gan.quality import QualityMeter
-from balancegan.gan.runlog import RunLog
-from balancegan.gan.schedule import LinearDecay
 from balancegan.gan.settings import standard_settings
-from balancegan.gan.workers import Workers
 from balancegan.images import ImageFormat
 from balancegan.memory import check_available
 from balancegan.phases import spending
 from balancegan.progress import show_progress
-from balancegan.state import State, Stateful
 
 MOST_ROLLBACKS = 3
+# Measured on images of 8x8 to 128x128x3, in addition to TensorFlow itself
+FIXED_BYTES = 250_000_000
+BYTES_FACTOR = 1.2  # of the layers' outputs, for gradients and convolutions
+ADDRESSES = 650_000_000  # of threads, most without memory behind them
 
 
 class TrainingRun:
-    """One training of a conditional GAN; a usable model at any moment of it.
+    """One training of a conditional GAN, which can be interrupted at any step.
 
     Parameters
     ----------
@@ -64,22 +70,22 @@ class TrainingRun:
     labels : Labels
         The user's labels.
     image_format : ImageFormat
-        What layout and range those are.
+        Layout and range of the images.
     preset : Preset
         The recipe.
     seed : int
         Seed of weights, batches, latents and dropout.
     max_seconds : float or None, default=None
-        Training ends after so many seconds. None: when the steps are done.
+        Training ends after this many seconds. None: after the preset's steps.
     generator, discriminator : callable or None, default=None
-        Builders of the user's own. None: the preset's networks.
-    workers : Workers or None, default=None
-        Who trains together. None: this process, on one device.
+        The user's builders. None: the preset's networks.
+    workers : WorkerGroup or None, default=None
+        The processes and devices that train together. None: one device.
 
     Raises
     ------
     DataError
-        If the user's own networks cannot be used, or the batch cannot be dealt out.
+        If the user's networks cannot be used, or the batch cannot be divided.
     """
 
     @spending("Preparing")
@@ -95,12 +101,12 @@ class TrainingRun:
         max_seconds: float | None = None,
         generator: GeneratorBuilder | None = None,
         discriminator: DiscriminatorBuilder | None = None,
-        workers: Workers | None = None,
+        workers: WorkerGroup | None = None,
     ) -> None:
         attributes, class_indices = Attributes.learn(labels)
         self.labels = labels
         n_halves = 2 if preset.alternating else 1
-        self.workers = (workers or Workers()).for_batch(preset.batch_size, n_halves)
+        self.workers = (workers or WorkerGroup()).for_batch(preset.batch_size, n_halves)
         self.builders = {"generator": generator, "discriminator": discriminator}
         counts = np.bincount(class_indices, minlength=attributes.n_classes)
         counts = counts.reshape(attributes.sizes)
@@ -110,7 +116,7 @@ class TrainingRun:
             images,
             class_indices,
             to_model_range,
-            # Taking turns, a step shows the discriminator half a batch of real images
+            # With alternating updates a step takes half a batch of real images
             batch_size=preset.batch_size // n_halves,
             n_steps=preset.n_steps(len(images)),
             class_power=preset.class_power,
@@ -158,10 +164,10 @@ class TrainingRun:
         preset: Preset,
         seed: int,
     ) -> keras.Model:
-        """Build the judge and the GAN; return the generator that images are taken from.
+        """Build the judge and the GAN; return the generator to sample from.
 
-        Where several train together, theirs are built within the strategy, and what
-        each process asks or trains alone is built outside.
+        Under a strategy, networks that all workers train are built in its scope; those
+        that a process calls or trains alone are built outside.
         """
         own_discriminator = self.builders["discriminator"] is not None
         judges: list[Judge | None] = [None, None]
@@ -182,10 +188,10 @@ class TrainingRun:
                 label_losses=label_losses,
             )
         sampler = self.gan.sampling_generator
-        together = self.workers.strategy is not None
-        if together or preset.precision != FLOAT32:
+        is_distributed = self.workers.strategy is not None
+        if is_distributed or preset.precision != FLOAT32:
             sampler = self.gan.build_generator()
-        if together and judges[0] is not None:
+        if is_distributed and judges[0] is not None:
             judges[1] = Judge(shape, counts.shape, to_model_range, seed)
         self.judge, self.own_judge = judges
         return sampler
@@ -206,23 +212,23 @@ class TrainingRun:
         show : bool, default=False
             Whether to show progress on stderr.
         log_dir : path-like or None, default=None
-            Where a folder with history and sample grids is made. None: nowhere.
+            Where to write a folder with history and sample grids. None: nowhere.
         tensorboard : bool, default=False
-            Whether TensorBoard's event files are written there too.
+            Whether to write TensorBoard's event files there, too.
         checkpoints : CheckpointFolder or None, default=None
-            Where training is written down, and gone on with if there is something of
-            this run. None: nowhere.
+            Where to write checkpoints, and to resume from if there are any of this run.
+            None: nowhere.
 
         Raises
         ------
         TrainingFailed
-            If the losses cease to be numbers, at lower rates as well.
+            If training diverges, after rollbacks at lower rates as well.
         DataError
             If `log_dir` cannot be used, or is missing.
         SavedModelError
             If the checkpoints are of another run, or damaged.
         MemoryError
-            If there is less memory than a step takes.
+            If there is less memory than a training step needs.
         """
         if tensorboard and log_dir is None:
             raise DataError(
@@ -243,14 +249,13 @@ class TrainingRun:
                 if checkpoints is None and self.workers.n_processes == 1:
                     self._train()
                 else:
-                    self._train_written_down(checkpoints)
+                    self._train_with_checkpoints(checkpoints)
         finally:
             if log is not None:
                 log.close()
 
-    @keeping_freed_memory()
     def _train(self, found: State | None = None, *more: CheckpointMonitor) -> None:
-        """Train from the start, or from what was found and is restored already."""
+        """Train from the start, or from a state that has been restored."""
         callbacks: list[keras.callbacks.Callback] = [
             self.losses,
             self.quality,
@@ -259,7 +264,7 @@ class TrainingRun:
         ]
         if found is None:
             self.budget.start()
-            self._teach_judge()
+            self._train_judge()
         self.workers.agree_on_time(self.budget)
         step = self.batches.first_step = self.gan.steps_done
         if found is not None and self.budget.is_used_up(step):
@@ -267,7 +272,8 @@ class TrainingRun:
                 callback.set_model(self.gan)
                 callback.on_train_end()
             return
-        self._show_compiling()
+        if self.losses.display is not None:  # until the losses show the first call
+            self.losses.display.begin("Compiling")
         while True:
             try:
                 self.workers.fit(self.gan, self.batches, callbacks, self.budget)
@@ -275,13 +281,8 @@ class TrainingRun:
             except Diverged as error:
                 self._roll_back(error)
 
-    def _show_compiling(self) -> None:
-        """Show that the first call compiles; the losses say when it is done."""
-        if self.losses.display is not None:
-            self.losses.display.begin("Compiling")
-
-    def _teach_judge(self) -> None:
-        """Train the judge that the GAN asks; all processes ask the chief's."""
+    def _train_judge(self) -> None:
+        """Train the judge that the GAN uses; all processes use the chief's."""
         if self.judge is None or self.own_judge is None:
             return
         self.own_judge.train(self.batches.images, self.batches.class_indices)
@@ -290,7 +291,7 @@ class TrainingRun:
             self.judge.network.set_weights([*map(self.workers.from_chief, weights)])
 
     def _roll_back(self, error: Diverged) -> None:
-        """Go back to the last good state, at a lower rate, a few times at most."""
+        """Restore the last good state and lower the rate, a few times at most."""
         good = self.losses.last_good
         if good is None or self.schedule.times_lowered >= MOST_ROLLBACKS:
             raise error
@@ -299,13 +300,13 @@ class TrainingRun:
         step = self.batches.first_step = self.gan.steps_done
         self.gan.set_learning_rate(self.schedule.rate(step))
         warnings.warn(
-            f"{error} Going back to step {step}, at a quarter of the rate.",
+            f"{error} Rolling back to step {step} at a quarter of the rate.",
             TrainingWarning,
             stacklevel=2,
         )
 
-    def _train_written_down(self, checkpoints: CheckpointFolder | None) -> None:
-        """Train from the chief's last checkpoint on, writing more of them if it is."""
+    def _train_with_checkpoints(self, checkpoints: CheckpointFolder | None) -> None:
+        """Train from the chief's last checkpoint; the chief writes more of them."""
         parts: dict[str, Stateful] = {
             "gan": self.gan,
             "losses": self.losses,
@@ -323,10 +324,8 @@ class TrainingRun:
             self._train(found)
             return
         run = describe_run(self.batches.images, self.labels, self._settings())
-        with Interrupts() as interrupts:
-            monitor = CheckpointMonitor(
-                checkpoints, run, parts, self.budget, interrupts
-            )
+        with deferred_signals() as signals:
+            monitor = CheckpointMonitor(checkpoints, run, parts, self.budget, signals)
             found = checkpoints.latest()
             if found is not None:
                 monitor.restore(found)
@@ -334,7 +333,7 @@ class TrainingRun:
             self._train(found, monitor)
 
     def _settings(self) -> dict[str, Any]:
-        """Return what the model depends on beside the data."""
+        """Return everything the model depends on except the data."""
         return {
             **asdict(self.model.preset),
             **asdict(self.model.image_format),
@@ -345,12 +344,12 @@ class TrainingRun:
 
     @property
     def has_learned(self) -> bool:
-        """Whether a step of training was taken."""
+        """Whether a training step was taken."""
         return self.gan.steps_done > 0
 
     @standard_settings()
     def result(self) -> TrainedModel:
-        """Return the model in the best state so far, or the last as the preset says."""
+        """Return the model in its best state so far, or the last, by the preset."""
         last_step = self.gan.steps_done
         self.quality.refresh_sampler()
         keep_best = self.model.preset.keep_best
@@ -362,19 +361,43 @@ class TrainingRun:
         )
 
 
-def begin(
+def open_checkpoints(
     checkpoint_dir: str | os.PathLike[str] | None,
     random_state: int | np.random.RandomState | None,
-    workers: Workers,
+    workers: WorkerGroup,
 ) -> tuple[CheckpointFolder | None, int]:
-    """Return where training is written down, and the seed that all train with.
+    """Return the checkpoint folder of this process, and the seed of all of them.
 
-    The chief of several processes writes: the others have no folder, and its seed.
-    Without a `random_state` a training that was begun goes on with its own.
+    Only the chief of several processes has a folder. Without a `random_state`, a
+    training that is resumed keeps its seed.
     """
     checkpoints, seed = None, draw_seed(random_state)
     if checkpoint_dir is not None and workers.is_chief:
         checkpoints = CheckpointFolder(checkpoint_dir)
-        begun_with = checkpoints.seed() if random_state is None else None
-        seed = seed if begun_with is None else begun_with
+        saved_seed = checkpoints.seed() if random_state is None else None
+        seed = seed if saved_seed is None else saved_seed
     return checkpoints, int(workers.from_chief(np.array(seed)))
+
+
+def training_bytes(gan: ConditionalGAN) -> int:
+    """Return about how many bytes training takes, beyond TensorFlow itself.
+
+    Counts the outputs of all layers: the generator's for a batch, the discriminator's
+    for one of real and one of generated images.
+    """
+    values = _n_values(gan.generator) + 2 * _n_values(gan.discriminator)
+    held = 4 * gan.preset.batch_size * values  # float32
+    return int(FIXED_BYTES + BYTES_FACTOR * held)
+
+
+def _n_values(network: keras.Model) -> int:
+    """Return how many numbers all layers of a network output for one image."""
+    total = 0
+    for layer in network.layers:
+        if isinstance(layer, keras.Model):
+            total += _n_values(layer)
+            continue
+        with suppress(AttributeError, ValueError):  # users' layers may have no output
+            for output in keras.tree.flatten(layer.output):
+                total += int(np.prod(output.shape[1:], dtype=float))
+    return total
