@@ -38,9 +38,9 @@ def pytest_runtest_setup(item):
     """
     import tensorflow as tf
 
-    from balancegan.gan.settings import OF_THE_PROCESS
+    from balancegan.gan.settings import PROCESS_SETTINGS
 
     eagerly = item.get_closest_marker("compiled") is None
     tf.config.run_functions_eagerly(eagerly)
-    read, write, _ = OF_THE_PROCESS["run_functions_eagerly"]
-    OF_THE_PROCESS["run_functions_eagerly"] = (read, write, eagerly)
+    read, write, _ = PROCESS_SETTINGS["run_functions_eagerly"]
+    PROCESS_SETTINGS["run_functions_eagerly"] = (read, write, eagerly)

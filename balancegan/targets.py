@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from imblearn.utils import check_target_type
-from imblearn.utils._validation import ArraysTransformer
 from sklearn.utils.multiclass import check_classification_targets, is_multilabel
 
 from balancegan.attributes import Labels
 from balancegan.datasets import is_dataset, read_dataset
 from balancegan.errors import DataError
+from balancegan.sklearn_compat import ArraysTransformer
 
 KINDS: dict[str, tuple[type, ...]] = {
     "booleans": (bool, np.bool_),

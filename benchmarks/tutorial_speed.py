@@ -20,9 +20,8 @@ import keras
 import numpy as np
 from tutorial_loop import TutorialLoop
 
-from balancegan.gan.batches import BalancedBatches
+from balancegan.gan.batches import BalancedBatches, to_dataset
 from balancegan.gan.conditional_gan import STEPS_PER_CALL, build_gan
-from balancegan.gan.feeding import to_dataset
 from balancegan.gan.presets import PRESETS
 from balancegan.images import find_format
 

@@ -21,8 +21,7 @@ import pandas as pd
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from balancegan.gan.persistence import FACTS_FILE, GENERATOR_FILE
-from balancegan.gan.weightsfile import CHECKSUM, seal
+from balancegan.gan.saving import CHECKSUM, FACTS_FILE, GENERATOR_FILE, checksum
 from fuzz.encoders import deep_png, tiff
 
 Files = dict[str, bytes]  # by their names below the input
@@ -318,7 +317,7 @@ class Corpus:
         else:
             files[GENERATOR_FILE], how = damage(rng, files[GENERATOR_FILE])
         weights = _Weights(files[GENERATOR_FILE])
-        facts[CHECKSUM] = seal(facts, weights)  # type: ignore[arg-type]
+        facts[CHECKSUM] = checksum(facts, weights)  # type: ignore[arg-type]
         files[FACTS_FILE] = json.dumps(facts).encode()
         return Case("model", files, ".", f"{how}, sealed anew")
 

@@ -35,7 +35,7 @@ from balancegan.cli.commands import main as cli
 from balancegan.data.lineage import read_lineage
 from balancegan.data.reading import read_images
 from balancegan.data.writing import write_images
-from balancegan.gan import monitor
+from balancegan.gan import callbacks
 from balancegan.gan.checkpoint import CheckpointFolder
 from balancegan.images import find_format
 from fuzz.corpus import Case, Corpus
@@ -106,7 +106,7 @@ def make_corpus(folder: Path) -> Corpus:
         random_state=0,
         verbose=0,
     )
-    monitor.CHECKPOINT_SECONDS = 0.0
+    callbacks.CHECKPOINT_SECONDS = 0.0
     augmenter.fit(X, y, checkpoint_dir=folder / "checkpoints")
     augmenter.save(folder / "model")
     (step, *_) = CheckpointFolder(folder / "checkpoints").steps

@@ -1,6 +1,7 @@
 """Promises about the shape of the code: who imports whom, how heavy, how long."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,6 @@ MODULES = {
 
 # Each room, a module or a folder of them, and the rooms that it may import from
 BASICS = {
-    "allocator",
     "attributes",
     "balance",
     "datasets",
@@ -29,7 +29,7 @@ BASICS = {
     "phases",
     "pictures",
     "progress",
-    "state",
+    "sklearn_compat",
     "versions",
 }
 MAY_IMPORT = {
@@ -44,7 +44,6 @@ MAY_IMPORT = {
     },
     "__main__": {"cli"},
     "errors": set(),
-    "allocator": set(),
     "attributes": {"errors"},
     "balance": {"errors"},
     "images": {"errors", "shapes", "memory"},
@@ -55,7 +54,7 @@ MAY_IMPORT = {
     "pictures": {"errors", "files"},
     "phases": set(),
     "progress": {"phases"},
-    "state": set(),
+    "sklearn_compat": set(),
     "containers": {"errors", "pictures"},
     "versions": set(),
     "data": {*BASICS, "containers", "quality", "targets"},
@@ -112,14 +111,11 @@ ALONE = [
     "data.depth",
     "data.fitting",
     "data.values",
-    "gan.presets",
-    "gan.losses",
-    "gan.replicas",
     "gan.batches",
-    "gan.budget",
-    "gan.cluster",
-    "gan.history",
-    "gan.precision",
+    "gan.checkpoint",
+    "gan.devices",
+    "gan.keras_compat",
+    "gan.losses",
     "gan.selection",
     "downstream.transformations",
     "evaluation.metrics",
@@ -130,14 +126,14 @@ ONLY_IN = {
     "tensorflow": {
         "data.records",
         "evaluation.trials",
+        "gan.batches",
         "gan.conditional_gan",
-        "gan.feeding",
+        "gan.devices",
+        "gan.distribution",
+        "gan.keras_compat",
         "gan.layers",
-        "gan.penalties",
-        "gan.precision",
-        "gan.replicas",
+        "gan.losses",
         "gan.settings",
-        "gan.workers",
     },
     "click": {
         "cli.balance_command",
@@ -161,6 +157,10 @@ ONLY_IN = {
     },
     "rich": {"cli.display", "progress"},
 }
+
+
+# Private parts of other libraries, which may go at any time
+PRIVATE = re.compile(r"keras\.src|tensorflow\.python|(imblearn|sklearn)(\.\w+)*\._\w")
 
 
 def room_of(module):
@@ -237,6 +237,22 @@ def test_libraries_stay_in_their_modules(library):
         if any(name.split(".")[0] == library for name in imports_of(module))
     }
     assert users == ONLY_IN[library]
+
+
+def test_private_parts_of_libraries_are_in_one_place():
+    users = {
+        module
+        for module in MODULES
+        if any(PRIVATE.match(name) for name in imports_of(module))
+    }
+    assert users - {
+        "samplers.augmenter",
+        "samplers.base",
+        "samplers.model_sampler",
+    } == {
+        "gan.keras_compat",
+        "sklearn_compat",
+    }
 
 
 @pytest.mark.parametrize(

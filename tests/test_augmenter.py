@@ -13,11 +13,11 @@ from sklearn.exceptions import NotFittedError
 from balancegan import ConditionalGANAugmenter, DataError
 from balancegan.gan import judge, settings
 from balancegan.gan.conditional_gan import ConditionalGAN
+from balancegan.gan.distribution import WorkerGroup
 from balancegan.gan.networks import (
     build_tutorial_discriminator,
     build_tutorial_generator,
 )
-from balancegan.gan.workers import Workers
 from balancegan.samplers import model_sampler
 
 from .conftest import make_images
@@ -362,7 +362,7 @@ EVERY_PARAMETER = {
 def test_clone_and_fit_keep_every_parameter(small_set, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     pytest.importorskip("tensorboard")
-    monkeypatch.setattr("balancegan.gan.workers.gather", lambda _: Workers())
+    monkeypatch.setattr("balancegan.gan.distribution.gather", lambda _: WorkerGroup())
     defaults = ConditionalGANAugmenter().get_params()
     assert defaults.keys() == EVERY_PARAMETER.keys()
     assert all(defaults[name] != EVERY_PARAMETER[name] for name in defaults)

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from balancegan.gan.builders import describe_builder
+from balancegan.gan.checkpoint import describe_builder
 
 
 def build(shape, width=8):

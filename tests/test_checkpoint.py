@@ -13,10 +13,13 @@ import pytest
 from balancegan import ConditionalGANAugmenter
 from balancegan.attributes import Labels
 from balancegan.errors import CheckpointWarning, SavedModelError
-from balancegan.gan import checkpoint, conditional_gan, monitor
-from balancegan.gan.checkpoint import CheckpointFolder, describe_run
-from balancegan.gan.interrupts import Interrupts
-from balancegan.state import State
+from balancegan.gan import callbacks, checkpoint, conditional_gan
+from balancegan.gan.checkpoint import (
+    CheckpointFolder,
+    DeferredSignals,
+    State,
+    describe_run,
+)
 
 from .conftest import make_images
 from .test_files import gone, leave
@@ -43,15 +46,15 @@ def often():
     """A look and a checkpoint after every call, so that there is much to go on with."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(conditional_gan, "STEPS_PER_CALL", 1)
-        patch.setattr(monitor, "FIRST_LOOK", 1)
-        patch.setattr(monitor, "CHECKPOINT_SECONDS", 0.0)
+        patch.setattr(callbacks, "FIRST_LOOK", 1)
+        patch.setattr(callbacks, "CHECKPOINT_SECONDS", 0.0)
         yield
 
 
 @contextmanager
 def killed_after(n_calls, *, written=True):
     """Kill the training after so many calls, before or after its checkpoint."""
-    write = monitor.CheckpointMonitor.write
+    write = callbacks.CheckpointMonitor.write
     calls = []
 
     def write_or_die(self):
@@ -62,7 +65,7 @@ def killed_after(n_calls, *, written=True):
             raise Killed
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(monitor.CheckpointMonitor, "write", write_or_die)
+        patch.setattr(callbacks.CheckpointMonitor, "write", write_or_die)
         yield
 
 
@@ -76,7 +79,7 @@ def assert_same(augmenter, other):
     for name in ("history_", "class_history_"):
         frames = [
             getattr(each, name).drop(
-                columns=["seconds", "look_seconds"], errors="ignore"
+                columns=["seconds", "evaluation_seconds"], errors="ignore"
             )
             for each in (augmenter, other)
         ]
@@ -101,7 +104,7 @@ def uninterrupted(small_set, kept):  # of every test, for it is not compiled in 
         if preset not in kept:
             augmenter = ConditionalGANAugmenter(**SETTINGS, preset=preset)
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(monitor, "CHECKPOINT_SECONDS", 0.0)
+                patch.setattr(callbacks, "CHECKPOINT_SECONDS", 0.0)
                 kept[preset] = augmenter.fit(
                     *small_set, checkpoint_dir=kept["folder"] / preset
                 )
@@ -138,7 +141,7 @@ def test_killed_and_gone_on_with(
     augmenter = ConditionalGANAugmenter(**SETTINGS, preset=preset)
     with killed_after(n_calls, written=written):
         augmenter.fit(*small_set, checkpoint_dir=tmp_path / "run")
-    monkeypatch.setattr(monitor, "CHECKPOINT_SECONDS", 1e9)
+    monkeypatch.setattr(callbacks, "CHECKPOINT_SECONDS", 1e9)
     begun = CheckpointFolder(tmp_path / "run").steps
     assert begun[:1] == ([n_calls] if written else [4] if n_calls == 5 else [])
     augmenter.fit(*small_set, checkpoint_dir=tmp_path / "run")
@@ -183,7 +186,7 @@ def test_without_a_seed_it_goes_on_with_the_one_it_began_with(small_set, tmp_pat
 def test_told_to_end_it_writes_first(
     small_set, uninterrupted, tmp_path, monkeypatch, number
 ):
-    monkeypatch.setattr(monitor, "CHECKPOINT_SECONDS", 1e9)
+    monkeypatch.setattr(callbacks, "CHECKPOINT_SECONDS", 1e9)
 
     def end(*_):
         raise KeyboardInterrupt
@@ -196,7 +199,7 @@ def test_told_to_end_it_writes_first(
     try:
         with monkeypatch.context() as patch:
             patch.setattr(
-                "balancegan.gan.schedule.LinearDecay.on_train_batch_end", raise_signal
+                "balancegan.gan.budget.LinearDecay.on_train_batch_end", raise_signal
             )
             augmenter = ConditionalGANAugmenter(**SETTINGS)
             with pytest.raises(KeyboardInterrupt):
@@ -358,7 +361,7 @@ def test_runs_are_told_apart_by_all_of_their_data():
 
 
 def test_a_second_signal_is_not_held_back():
-    with Interrupts() as interrupts:
+    with DeferredSignals() as interrupts:
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)  # nothing is held back yet
         interrupts.hold()
@@ -372,10 +375,10 @@ def test_a_second_signal_is_not_held_back():
 
 
 def test_a_signal_is_never_swallowed():
-    with pytest.raises(KeyboardInterrupt), Interrupts() as interrupts:
+    with pytest.raises(KeyboardInterrupt), DeferredSignals() as interrupts:
         interrupts.hold()
         signal.raise_signal(signal.SIGINT)
-    with pytest.raises(ZeroDivisionError), Interrupts() as interrupts:
+    with pytest.raises(ZeroDivisionError), DeferredSignals() as interrupts:
         interrupts.hold()
         signal.raise_signal(signal.SIGINT)
         raise ZeroDivisionError
@@ -400,7 +403,7 @@ def test_where_nothing_can_be_written_training_goes_on(
 def test_signals_that_are_ignored_stay_ignored():
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with Interrupts() as interrupts:
+        with DeferredSignals() as interrupts:
             interrupts.hold()
             os.kill(os.getpid(), signal.SIGINT)
             assert interrupts.pending is None

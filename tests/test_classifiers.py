@@ -25,7 +25,7 @@ from balancegan.downstream.networks import (
 )
 from balancegan.downstream.transformations import shift_images
 from balancegan.errors import DataError
-from balancegan.gan.naming import naming_anew
+from balancegan.gan.keras_compat import fresh_layer_names
 from balancegan.images import find_format
 
 from .test_quality import stripes
@@ -112,7 +112,7 @@ def test_a_network_of_the_wrong_width_is_refused():
 
 
 def test_a_network_may_have_layers_from_elsewhere():
-    with naming_anew():  # as if it were the first of the process
+    with fresh_layer_names():  # as if it were the first of the process
         elsewhere = linear_network((9, 9, 1), 4)
     linear_network((9, 9, 1), 4)  # by now Keras has counted on
 

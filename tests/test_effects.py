@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from balancegan.gan.effects import MainEffects
+from balancegan.gan.regions import MainEffects
 
 SIZES = (4, 3)
 SIDE = 40

@@ -5,9 +5,9 @@ import pytest
 
 from balancegan import ConditionalGANAugmenter, memory
 from balancegan.gan.conditional_gan import build_gan
-from balancegan.gan.footprint import WHATEVER_THE_SIZE, training_bytes
 from balancegan.gan.judge import Judge
 from balancegan.gan.presets import PRESETS
+from balancegan.gan.training import FIXED_BYTES, training_bytes
 
 from .conftest import make_images
 from .test_cli import QUICK, run
@@ -16,7 +16,7 @@ from .test_cli import QUICK, run
 def footprint(shape=(16, 16, 1), batch_size=32, preset="default", features=None):
     recipe = replace(PRESETS[preset], batch_size=batch_size)
     gan = build_gan(shape, np.array([5, 3]), recipe, 0, features=features)
-    return training_bytes(gan) - WHATEVER_THE_SIZE
+    return training_bytes(gan) - FIXED_BYTES
 
 
 @pytest.mark.parametrize("preset", sorted(PRESETS))

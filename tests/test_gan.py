@@ -8,8 +8,8 @@ import tensorflow as tf
 from balancegan.errors import DataError
 from balancegan.gan.conditional_gan import build_gan
 from balancegan.gan.judge import Judge
+from balancegan.gan.losses import gradient_penalty
 from balancegan.gan.networks import GENERATORS
-from balancegan.gan.penalties import gradient_penalty
 from balancegan.gan.presets import PRESETS
 
 SHAPE = (8, 8, 1)

@@ -32,13 +32,13 @@ def test_a_judge_learns_all_of_its_layers(monkeypatch, features_first):
     judge_.train(images, classes)
     for old, new in zip(before, judge_.network.get_weights(), strict=True):
         assert (old != new).any()
-    _, logits = judge_.look_at(brightness_classes(90, seed=1)[0])
+    _, logits = judge_.predict(brightness_classes(90, seed=1)[0])
     assert np.mean(logits.argmax(axis=1) == classes) > 0.95
     if features_first:
         rows = judge_.to_model_range(images)
         of_network = np.asarray(network(rows)[-1])
         np.testing.assert_allclose(
-            of_network, judge_.look_at(images)[0], rtol=1e-4, atol=1e-4
+            of_network, judge_.predict(images)[0], rtol=1e-4, atol=1e-4
         )
 
 
@@ -54,10 +54,10 @@ def test_features_are_not_trained_further(monkeypatch):
 def test_what_is_seen_in_an_image_does_not_depend_on_its_batch(n):
     images, _ = brightness_classes(n)
     judge_ = new_judge(images)
-    features, logits = judge_.look_at(images)
+    features, logits = judge_.predict(images)
     assert features.shape == (n, judge.FEATURES)
     assert logits.shape == (n, 3)
-    alone, _ = judge_.look_at(images[-1:])
+    alone, _ = judge_.predict(images[-1:])
     np.testing.assert_allclose(alone[0], features[-1], rtol=1e-5, atol=1e-6)
 
 
@@ -78,7 +78,7 @@ def test_of_several_attributes_a_judge_learns_each(monkeypatch):
     to_model_range = find_format(images).to_model_range
     judge_ = Judge(SHAPE, (3, 2), to_model_range, seed=0)
     judge_.train(images[:90], (2 * brightness + striped)[:90])
-    _, logits = judge_.look_at(images[90:])
+    _, logits = judge_.predict(images[90:])
     assert logits.shape == (30, 5)
     of_brightness, of_stripes = judge.split_logits(logits, (3, 2))
     assert np.mean(of_brightness.argmax(axis=1) == brightness[90:]) > 0.9

@@ -106,7 +106,7 @@ def test_what_goes_along_in_training_images_is_told_apart_by_the_gan():
 
     augmenter = ConditionalGANAugmenter(steps=1000, random_state=0, verbose=0)
     augmenter.fit(images, pd.DataFrame({"shape": shape, "place": place}))
-    assert Regions.learn(augmenter.model_).are_apart  # whatever real images show
+    assert Regions.of_generator(augmenter.model_).are_apart  # whatever real images show
     X_bal, y_bal = augmenter.resample()
     made = augmenter.is_synthetic_
     assert set(augmenter.method_[made]) == {"recombined"}

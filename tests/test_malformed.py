@@ -26,7 +26,7 @@ def corpus(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Even though the `tf.config.experimental")
         tf.config.run_functions_eagerly(True)
-        patch.setattr("balancegan.gan.monitor.CHECKPOINT_SECONDS", 0.0)
+        patch.setattr("balancegan.gan.callbacks.CHECKPOINT_SECONDS", 0.0)
         return malformed.make_corpus(tmp_path_factory.mktemp("corpus"))
 
 

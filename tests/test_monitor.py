@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from balancegan import ConditionalGANAugmenter
 from balancegan.errors import TrainingFailed, TrainingWarning
-from balancegan.gan import conditional_gan, monitor, runlog
+from balancegan.gan import callbacks, conditional_gan, history
 from balancegan.gan.budget import Budget
+from balancegan.gan.callbacks import LossMonitor, QualityMonitor
+from balancegan.gan.checkpoint import State
 from balancegan.gan.conditional_gan import ConditionalGAN
 from balancegan.gan.history import History
-from balancegan.gan.monitor import LossMonitor, QualityMonitor
-from balancegan.state import State
 
 
 class ScriptedMeter:
@@ -145,7 +145,7 @@ def test_looks_go_on_where_they_were(again_at, best):
         ends.append(
             (gan.step, watching.restore_best(), int(gan.sampling_generator.restored))
         )
-        last.append(history.frame().drop(columns=["seconds", "look_seconds"]))
+        last.append(history.frame().drop(columns=["seconds", "evaluation_seconds"]))
     assert ends[0] == ends[1]
     assert last[0].equals(last[1])
 
@@ -164,7 +164,7 @@ class CollapsingMeter:
         ]
 
 
-def look(*looks, first=500):
+def evaluate(*looks, first=500):
     gan = FakeGAN()
     watching = QualityMonitor(
         CollapsingMeter(*looks),
@@ -175,19 +175,19 @@ def look(*looks, first=500):
     )
     watching.set_model(gan)
     for i in range(len(looks)):
-        watching.look(first + 100 * i)
+        watching.evaluate(first + 100 * i)
 
 
 def test_a_collapse_is_warned_of_once():
     with pytest.warns(TrainingWarning, match="'shirt' .* step 700: .* 0.10 of") as said:
-        look((0.9, 0.9), (0.9, 0.1), (0.8, 0.1), (0.9, 0.1), (0.9, 0.1))
+        evaluate((0.9, 0.9), (0.9, 0.1), (0.8, 0.1), (0.9, 0.1), (0.9, 0.1))
     assert len(said) == 1
 
 
 def test_no_collapse_is_seen_where_there_is_none():
     nan = float("nan")  # of a class of equal images
-    look((0.9, 0.1), (0.1, 0.9), (0.9, 0.3), (nan, 0.1))  # warnings are errors
-    look((0.1, 0.1), (0.1, 0.1), (0.1, 0.1), first=100)  # has not begun to vary
+    evaluate((0.9, 0.1), (0.1, 0.9), (0.9, 0.3), (nan, 0.1))  # warnings are errors
+    evaluate((0.1, 0.1), (0.1, 0.1), (0.1, 0.1), first=100)  # has not begun to vary
 
 
 def test_training_that_diverges_goes_back_and_on_at_a_lower_rate(
@@ -203,7 +203,7 @@ def test_training_that_diverges_goes_back_and_on_at_a_lower_rate(
 
     monkeypatch.setattr(ConditionalGAN, "finish_step", finish_or_diverge)
     monkeypatch.setattr(conditional_gan, "STEPS_PER_CALL", 1)
-    monkeypatch.setattr(monitor, "LOSS_INTERVAL", 2)
+    monkeypatch.setattr(callbacks, "LOSS_INTERVAL", 2)
     with pytest.warns(TrainingWarning, match="step 3: .* back to step 2,") as said:
         augmenter = fit(small_set, steps=4)
     assert sum(each.category is TrainingWarning for each in said) == 3
@@ -224,9 +224,9 @@ def test_losses_that_are_no_numbers_end_training():
 
 
 @pytest.fixture
-def looking_early(monkeypatch):
-    """Look at the images from the first call on, with a judge of few steps."""
-    monkeypatch.setattr(monitor, "FIRST_LOOK", 1)
+def evaluated_early(monkeypatch):
+    """Evaluate the images from the first call on, with a judge of few steps."""
+    monkeypatch.setattr(callbacks, "FIRST_EVALUATION", 1)
     monkeypatch.setattr("balancegan.gan.conditional_gan.STEPS_PER_CALL", 1)
     monkeypatch.setattr("balancegan.gan.quality.JUDGE_STEPS", 2)
 
@@ -236,7 +236,7 @@ def fit(small_set, **parameters):
     return ConditionalGANAugmenter(**{**settings, **parameters}).fit(*small_set)
 
 
-def test_watching_does_not_change_what_is_learned(small_set, looking_early, tmp_path):
+def test_watching_does_not_change_what_is_learned(small_set, evaluated_early, tmp_path):
     unwatched = fit(small_set, log_dir=None)
     watched = fit(small_set, log_dir=tmp_path, verbose=1)
     np.testing.assert_array_equal(
@@ -244,36 +244,38 @@ def test_watching_does_not_change_what_is_learned(small_set, looking_early, tmp_
     )
 
 
-def test_history_has_a_row_a_look_and_few_shot_class(small_set, looking_early):
+def test_history_has_a_row_a_look_and_few_shot_class(small_set, evaluated_early):
     augmenter = fit(small_set)
     frame = augmenter.class_history_
     assert set(frame["class"]) == {"bag", "boot", "shirt"}
     assert frame["step"].unique().tolist() == [1, 2, 3]
     assert augmenter.history_["distance"].notna().sum() == 3
-    assert (augmenter.history_["look_seconds"].dropna() > 0).all()
+    assert (augmenter.history_["evaluation_seconds"].dropna() > 0).all()
     assert augmenter.model_.kept_step in (1, 2, 3)
 
 
-def test_the_kept_state_is_the_one_that_was_seen(small_set, looking_early, monkeypatch):
+def test_the_kept_state_is_the_one_that_was_seen(
+    small_set, evaluated_early, monkeypatch
+):
     seen = {}
-    look = QualityMonitor.look
+    evaluate = QualityMonitor.evaluate
 
     def record(self, step):
-        look(self, step)
+        evaluate(self, step)
         # The first look wins, whatever the images are
         self.best_step, self.best_distance = 1, -1.0
         if step == 1:
             self.best_weights = self.model.sampling_generator.get_weights()
         seen[step] = np.concatenate(list(self.meter.model.make_images(1, 0, 4)))
 
-    monkeypatch.setattr(QualityMonitor, "look", record)
+    monkeypatch.setattr(QualityMonitor, "evaluate", record)
     augmenter = fit(small_set)
     assert augmenter.model_.kept_step == 1
     np.testing.assert_array_equal(augmenter.sample("boot", 4), seen[1])
     assert (seen[1] != seen[3]).any()
 
 
-def test_a_run_writes_lines_grids_and_event_files(small_set, looking_early, tmp_path):
+def test_a_run_writes_lines_grids_and_event_files(small_set, evaluated_early, tmp_path):
     pytest.importorskip("tensorboard")
     for _ in range(2):
         fit(small_set, log_dir=tmp_path / "runs", tensorboard=True)
@@ -294,10 +296,10 @@ def test_runs_that_begin_at_once_have_folders_of_their_own(tmp_path, monkeypatch
     (tmp_path / "run-1").mkdir()
     # As it looks to a run whose number another one takes just then
     monkeypatch.setattr(Path, "exists", lambda _: False)
-    assert runlog._make_run_folder(tmp_path).name == "run-2"
+    assert history._make_run_folder(tmp_path).name == "run-2"
 
 
-def test_progress_names_the_few_shot_classes(small_set, looking_early, capsys):
+def test_progress_names_the_few_shot_classes(small_set, evaluated_early, capsys):
     fit(small_set, verbose=1)
     shown = capsys.readouterr()
     assert shown.out == ""

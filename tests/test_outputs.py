@@ -12,7 +12,7 @@ from balancegan import ConditionalGANAugmenter
 from balancegan.cli import balancing, tasks
 from balancegan.data.outputs import CARD_TITLE
 from balancegan.downstream import amounts
-from balancegan.gan import conditional_gan, monitor
+from balancegan.gan import callbacks, conditional_gan
 from balancegan.gan.checkpoint import CheckpointFolder
 
 from .conftest import load_npz, make_images
@@ -183,7 +183,7 @@ def test_a_folder_of_images_does_not_replace_a_file(model, tmp_path):
 
 def test_a_refused_command_gives_up_no_training(data, tmp_path, monkeypatch):
     monkeypatch.setattr(conditional_gan, "STEPS_PER_CALL", 1)
-    monkeypatch.setattr(monitor, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(callbacks, "CHECKPOINT_SECONDS", 0.0)
     settings = ["--steps", 3, "--batch-size", 8, "--seed", 3, "--gan-only"]
     with killed_after(2):
         run("balance", data, "--out", tmp_path / "out.npz", *settings)

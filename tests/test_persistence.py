@@ -11,15 +11,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from balancegan import ConditionalGANAugmenter, DataError, SavedModelError
-from balancegan.gan import persistence
+from balancegan.gan import saving
 from balancegan.gan.networks import (
     GENERATORS,
     build_projection_generator,
     build_tutorial_generator,
 )
-from balancegan.gan.persistence import FACTS_FILE, FORMAT_VERSION, GENERATOR_FILE
 from balancegan.gan.presets import PRESETS
-from balancegan.gan.weightsfile import CHECKSUM, seal
+from balancegan.gan.saving import (
+    CHECKSUM,
+    FACTS_FILE,
+    FORMAT_VERSION,
+    GENERATOR_FILE,
+    checksum,
+)
 
 from .conftest import make_images
 
@@ -151,7 +156,7 @@ def rewrite(path, *keys, value):
     for key in keys[:-1]:
         inner = inner[key]
     inner[keys[-1]] = value
-    facts[CHECKSUM] = seal(facts, path / GENERATOR_FILE)
+    facts[CHECKSUM] = checksum(facts, path / GENERATOR_FILE)
     file.write_text(json.dumps(facts))
 
 
@@ -265,7 +270,7 @@ def test_deep_or_long_facts_of_a_stranger(copy, monkeypatch):
     (copy / FACTS_FILE).write_text("[" * 10**6)
     with pytest.raises(SavedModelError, match="cannot be read"):
         ConditionalGANAugmenter.load(copy)
-    monkeypatch.setattr("balancegan.gan.persistence.LARGEST_FACTS", 1_000)
+    monkeypatch.setattr("balancegan.gan.saving.LARGEST_FACTS", 1_000)
     with pytest.raises(SavedModelError, match="1,000,000 bytes, more than"):
         ConditionalGANAugmenter.load(copy)
 
@@ -364,19 +369,17 @@ def test_what_is_of_the_model_is_not_refused(networks, shape, tmp_path):
     preset = replace(PRESETS["tutorial"], networks=networks, latent_dim=3)
     generator = GENERATORS[networks](shape, (2,), 3, 0)
     generator.save_weights(tmp_path / GENERATOR_FILE)
-    persistence._check_sizes(tmp_path, preset, shape)
+    saving._check_sizes(tmp_path, preset, shape)
     # As many weights are asked for as a few times those that there are
     enough = 40 * generator.count_params() // (4 * 4)
     with pytest.raises(SavedModelError, match="do not fit"):
-        persistence._check_sizes(tmp_path, replace(preset, latent_dim=enough), shape)
+        saving._check_sizes(tmp_path, replace(preset, latent_dim=enough), shape)
 
 
 def test_weights_that_cannot_be_of_the_model_are_refused_before_it_is_built(
     copy, monkeypatch
 ):
-    monkeypatch.setattr(
-        "balancegan.gan.persistence.GENERATORS", dict.fromkeys(GENERATORS)
-    )
+    monkeypatch.setattr("balancegan.gan.saving.GENERATORS", dict.fromkeys(GENERATORS))
     (copy / GENERATOR_FILE).write_bytes(b"short")
     with pytest.raises(SavedModelError, match="5 bytes, which do not fit"):
         ConditionalGANAugmenter.load(copy)

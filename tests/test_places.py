@@ -12,7 +12,7 @@ from balancegan.cli import option_types
 from balancegan.cli.display import Display
 from balancegan.data.lineage import read_lineage
 from balancegan.data.reading import read_images
-from balancegan.gan import conditional_gan, monitor, presets
+from balancegan.gan import callbacks, conditional_gan, presets
 from balancegan.gan.checkpoint import CheckpointFolder
 from fuzz.encoders import deep_png
 
@@ -28,7 +28,7 @@ AS_THEY_COME = ["--gan-only", "--no-reject"]
 @pytest.fixture
 def often(monkeypatch):
     monkeypatch.setattr(conditional_gan, "STEPS_PER_CALL", 1)
-    monkeypatch.setattr(monitor, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(callbacks, "CHECKPOINT_SECONDS", 0.0)
 
 
 @pytest.mark.usefixtures("often")

@@ -5,12 +5,13 @@ import tensorflow as tf
 
 from balancegan import ConditionalGANAugmenter
 from balancegan.gan.conditional_gan import build_gan
+from balancegan.gan.devices import choose_precision
 from balancegan.gan.networks import (
     build_projection_discriminator,
     build_projection_generator,
 )
-from balancegan.gan.precision import choose_precision, computing_in
 from balancegan.gan.presets import choose_preset
+from balancegan.gan.settings import computing_in
 
 from .conftest import make_images
 

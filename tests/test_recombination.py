@@ -81,7 +81,7 @@ def make_model(plant=halves, images=None, **settings):
 
 @pytest.mark.parametrize("plant", [halves, textures])
 def test_each_attribute_has_the_pixels_that_change_with_it(plant):
-    regions = Regions.learn(make_model(plant))
+    regions = Regions.of_generator(make_model(plant))
     wrong = (regions.owners != np.where(TOP, 0, 1)).mean()
     assert wrong <= 1 / SIDE  # where they meet
     assert regions.are_apart
@@ -90,13 +90,13 @@ def test_each_attribute_has_the_pixels_that_change_with_it(plant):
 
 @pytest.mark.parametrize("plant", [everywhere, colours_and_shapes, nothing])
 def test_attributes_of_the_same_pixels_are_not_apart(plant):
-    regions = Regions.learn(make_model(plant))
+    regions = Regions.of_generator(make_model(plant))
     assert not regions.are_apart
     assert regions.apart < 0.7
 
 
 def test_regions_are_the_same_each_time():
-    first, second = (Regions.learn(make_model()) for _ in range(2))
+    first, second = (Regions.of_generator(make_model()) for _ in range(2))
     np.testing.assert_array_equal(first.owners, second.owners)
     assert first.apart == second.apart
 
@@ -193,7 +193,7 @@ def test_the_generator_is_asked_where_real_images_show_no_regions(of_generator, 
     model = make_model(of_generator, images=images)
     recombining = RecombiningModel.of(model, images, classes)
     assert recombining.regions.are_apart
-    learned = Regions.learn(make_model(of_generator, images=images))
+    learned = Regions.of_generator(make_model(of_generator, images=images))
     real = of_real(images, classes)
     assert real.are_apart == (n_rare > 0)
     assert recombining.regions.apart == (real if n_rare else learned).apart

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from balancegan import ConditionalGANAugmenter
-from balancegan.gan import conditional_gan, monitor
+from balancegan.gan import callbacks, conditional_gan
 from balancegan.gan.checkpoint import CheckpointFolder
 
 from .conftest import load_npz, make_images
@@ -17,7 +17,7 @@ SETTINGS = ["--steps", 3, "--batch-size", 8, "--seed", 3]
 @pytest.fixture(autouse=True)
 def often(monkeypatch):
     monkeypatch.setattr(conditional_gan, "STEPS_PER_CALL", 1)
-    monkeypatch.setattr(monitor, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(callbacks, "CHECKPOINT_SECONDS", 0.0)
 
 
 @pytest.fixture

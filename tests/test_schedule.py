@@ -1,9 +1,8 @@
 import numpy as np
 
 from balancegan import ConditionalGANAugmenter
-from balancegan.gan.budget import Budget
+from balancegan.gan.budget import Budget, LinearDecay
 from balancegan.gan.conditional_gan import ConditionalGAN
-from balancegan.gan.schedule import LinearDecay
 
 
 def test_the_rate_is_constant_then_falls_to_nothing():

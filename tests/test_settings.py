@@ -20,8 +20,9 @@ from tensorflow.python.framework import config as tf_config
 
 from balancegan import ConditionalGANAugmenter, DataError
 from balancegan.downstream.classifiers import TrainingRows, train_network
+from balancegan.gan.keras_compat import NAME_SCOPES
 from balancegan.gan.networks import build_projection_generator
-from balancegan.gan.settings import OF_THE_PROCESS, SCOPES, standard_settings
+from balancegan.gan.settings import PROCESS_SETTINGS, standard_settings
 
 from .conftest import make_images
 
@@ -41,7 +42,7 @@ POLICIES = ["mixed_float16", "mixed_bfloat16", "float64", None]
 
 def read_all():
     policy = global_state.get_global_attribute("dtype_policy")
-    found = {name: read() for name, (read, _, _) in OF_THE_PROCESS.items()}
+    found = {name: read() for name, (read, _, _) in PROCESS_SETTINGS.items()}
     listeners = list(context.context().op_callbacks)
     return found, policy and policy.name, listeners, current_path()
 
@@ -49,34 +50,34 @@ def read_all():
 @contextmanager
 def set_by_user(chosen, policy=None):
     """Set what a user might; afterwards the process is as it was."""
-    before = {name: OF_THE_PROCESS[name][0]() for name in chosen}
+    before = {name: PROCESS_SETTINGS[name][0]() for name in chosen}
     own_policy = global_state.get_global_attribute("dtype_policy")
     try:
         for name, value in chosen.items():
-            OF_THE_PROCESS[name][1](value)
+            PROCESS_SETTINGS[name][1](value)
         global_state.set_global_attribute("dtype_policy", None)
         if policy is not None:
             keras.config.set_dtype_policy(policy)
         yield
     finally:
         for name, value in before.items():
-            OF_THE_PROCESS[name][1](value)
+            PROCESS_SETTINGS[name][1](value)
         tf_config.disable_op_determinism()
         global_state.set_global_attribute("dtype_policy", own_policy)
 
 
 def check_standard():
-    for name, (read, _, ours) in OF_THE_PROCESS.items():
+    for name, (read, _, ours) in PROCESS_SETTINGS.items():
         assert read() == ours, name
     assert keras.config.dtype_policy().name == "float32"
     assert not context.context().op_callbacks
-    assert not global_state.get_global_attribute(SCOPES)
+    assert not global_state.get_global_attribute(NAME_SCOPES)
 
 
 def test_every_setting_is_tried():
-    assert {*USERS, "run_functions_eagerly"} == set(OF_THE_PROCESS)
+    assert {*USERS, "run_functions_eagerly"} == set(PROCESS_SETTINGS)
     for name, values in USERS.items():
-        assert OF_THE_PROCESS[name][2] not in values
+        assert PROCESS_SETTINGS[name][2] not in values
 
 
 @given(

@@ -1,5 +1,7 @@
 """The private parts of scikit-learn and imbalanced-learn are still there."""
 
+from numbers import Real
+
 import numpy as np
 import pandas as pd
 
@@ -7,7 +9,7 @@ from balancegan.sklearn_compat import ArraysTransformer, Interval, StrOptions
 
 
 def test_intervals_and_options_know_their_values():
-    positive = Interval(float, 0, None, closed="neither")
+    positive = Interval(Real, 0, None, closed="neither")
     assert positive.is_satisfied_by(0.5)
     assert not positive.is_satisfied_by(0.0)
     assert StrOptions({"a", "b"}).is_satisfied_by("a")

@@ -36,7 +36,7 @@ def test_without_a_distribution_the_module_says_it(monkeypatch):
 
 def test_every_library_that_is_written_down_is_installed():
     from balancegan.evaluation.runcache import PACKAGES
-    from balancegan.gan import checkpoint, persistence
+    from balancegan.gan import checkpoint, saving
 
-    found = library_versions({*PACKAGES, *checkpoint.LIBRARIES, *persistence.LIBRARIES})
+    found = library_versions({*PACKAGES, *checkpoint.LIBRARIES, *saving.LIBRARIES})
     assert "unknown" not in found.values()

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from balancegan import ConditionalGANAugmenter
 from balancegan.cli.commands import main
 from balancegan.errors import DataError
-from balancegan.gan import replicas
+from balancegan.gan import distribution
 from balancegan.gan.batches import BalancedBatches
 from balancegan.gan.budget import Budget
-from balancegan.gan.cluster import read_task, writes_results
-from balancegan.gan.workers import Workers, _pack, _unpack, gather
-from balancegan.state import State
+from balancegan.gan.checkpoint import State
+from balancegan.gan.devices import read_task, writes_results
+from balancegan.gan.distribution import WorkerGroup, _pack, _unpack, connect_workers
 
 ROOT = Path(__file__).parents[1]
 N_WORKERS = 2
@@ -32,7 +32,7 @@ SECONDS_TO_END = 60  # where another worker was killed
 TIMEOUT = 240
 
 
-class TwoReplicas(Workers):
+class TwoReplicas(WorkerGroup):
     """As if there were two processes, which never speak to each other."""
 
     n_replicas = 2
@@ -130,7 +130,9 @@ def test_a_killed_worker_ends_the_others_and_the_run_goes_on(tmp_path, killed):
     np.savez(data, X=X, y=np.repeat([0, 1], [45, 15]))
     command = ["-m", "balancegan", "train", data, "--model", model, "--seed", 0]
     command += ["--batch-size", 8, "--strategy", "multi-worker", "--steps", N_STEPS]
-    script = "from balancegan.gan import monitor; monitor.CHECKPOINT_SECONDS = 0.5\n"
+    script = (
+        "from balancegan.gan import callbacks; callbacks.CHECKPOINT_SECONDS = 0.5\n"
+    )
     script += "import runpy; runpy.run_module('balancegan', run_name='__main__')"
     often = ["-c", script, *command[2:]]
     processes = start_cluster(lambda _: often)
@@ -162,16 +164,16 @@ def test_a_killed_worker_ends_the_others_and_the_run_goes_on(tmp_path, killed):
 
 @pytest.mark.slow
 def test_a_worker_whose_others_do_not_come_ends():
-    script = "from balancegan.gan import workers; workers.CONNECT_SECONDS = 2\n"
-    script += "workers.gather('multi-worker')"
+    script = "from balancegan.cli import training; training.CONNECT_SECONDS = 2\n"
+    script += "training.connect('multi-worker')"
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(N_WORKERS)]
     ports = [each.getsockname()[1] for each in sockets]
     for each in sockets:
         each.close()
     code, said = end(start(["-c", script], 0, ports))
     assert code == 1
-    assert "worker 0 of 2 processes, this one" in said
-    assert "do not come within 2 s" in said
+    assert "worker 0 of 2 processes" in said
+    assert "at most 2 s" in said
     assert "Traceback" not in said
 
 
@@ -200,10 +202,10 @@ def test_parts_of_a_batch_are_the_batch(n, size, seed, step):
 
 def test_alone_everything_is_what_it_was():
     drawn = np.arange(6.0).reshape(6, 1)
-    assert replicas.count() == 1
-    assert replicas.own_rows(drawn, 2) is drawn
-    assert replicas.mean(drawn) is drawn
-    workers = Workers()
+    assert distribution.n_replicas() == 1
+    assert distribution.rows_of_replica(drawn, 2) is drawn
+    assert distribution.mean_over_replicas(drawn) is drawn
+    workers = WorkerGroup()
     assert workers.is_chief
     assert workers.from_chief(drawn) is drawn
     assert workers.for_batch(7, 2) is workers
@@ -225,13 +227,12 @@ def test_states_are_sent_whole(raw, numbers):
 
 def test_a_clock_that_was_agreed_on_stands():
     budget = Budget(100, 10.0)
-    budget.agree(lambda own: own + 5)
+    budget.freeze(budget.read_clock() + 5)
     seen = budget.seconds
     assert seen > 5
     assert budget.seconds == seen
     assert budget.share_used(0) == seen / 10
-    budget.agree(lambda own: own)
-    assert budget.seconds < 5
+    assert budget.read_clock() < 5
 
 
 def test_a_batch_must_be_dealt_out_evenly():
@@ -258,16 +259,20 @@ def test_of_all_gpus_so_many_as_divide_a_batch(
     monkeypatch.setattr(
         "tensorflow.config.list_physical_devices", lambda kind: [kind] * n_gpus
     )
-    workers = gather("auto")
+    workers = connect_workers("auto")
     assert workers.n_replicas == n_gpus
     assert workers.for_batch(batch_size, n_halves).n_replicas == n_used
 
 
 def test_one_process_chooses_amounts(monkeypatch, small_set):
-    monkeypatch.setattr("balancegan.gan.workers.gather", lambda _: TwoReplicas())
-    monkeypatch.setattr("balancegan.gan.training.begin", lambda *_: (None, 0))
+    monkeypatch.setattr(
+        "balancegan.gan.distribution.connect_workers", lambda _: TwoReplicas()
+    )
+    monkeypatch.setattr(
+        "balancegan.gan.training.open_checkpoints", lambda *_: (None, 0)
+    )
     augmenter = ConditionalGANAugmenter(sampling_strategy="validated", verbose=0)
-    with pytest.raises(DataError, match="is for one process"):
+    with pytest.raises(DataError, match="needs a single process"):
         augmenter.fit(*small_set)
 
 
@@ -288,7 +293,7 @@ def test_a_cluster_that_is_not_described_is_refused(config, monkeypatch, tmp_pat
     if config is not None:
         monkeypatch.setenv("TF_CONFIG", config)
     with pytest.raises(DataError, match="TF_CONFIG"):
-        gather("multi-worker")
+        connect_workers("multi-worker")
     data = tmp_path / "data.npz"
     np.savez(data, X=np.zeros((9, 8, 8), np.uint8), y=np.arange(9) % 2)
     arguments = ["train", str(data), "--model", str(tmp_path / "m")]

@@ -33,10 +33,10 @@ def main(how, out, steps, checkpoint_dir=None):
         strategy = tf.distribute.MirroredStrategy(names)
 
     from balancegan import ConditionalGANAugmenter
-    from balancegan.gan import judge, monitor, quality
+    from balancegan.gan import callbacks, judge, quality
 
     judge.JUDGE_STEPS = quality.JUDGE_STEPS = 20
-    monitor.LOSS_INTERVAL = monitor.FIRST_LOOK = 10
+    callbacks.LOSS_INTERVAL = callbacks.FIRST_LOOK = 10
     rng = np.random.default_rng(0)
     y = np.repeat([0, 1, 2], [60, 25, 9])
     X = rng.integers(0, 100, size=(len(y), 8, 8), dtype=np.uint8)

@@ -24,7 +24,6 @@ from balancegan.data.writing import CardMaker, write_images
 from balancegan.data.written import Examination, WrittenFiles, examine_files
 from balancegan.errors import DataError
 from balancegan.files import explaining
-from balancegan.gan.fingerprint import fingerprint
 from balancegan.images import ImageFormat, find_format
 from balancegan.memory import peak_memory_bytes
 from balancegan.phases import describe_times, present_times
@@ -67,7 +66,7 @@ def balance_file(task: Task, out: Output, checkpoints: Path | None) -> dict[str,
         batches,
         label,
         rows.numbers,
-        fingerprint(replace(augmenter.model_, truncation=augmenter.truncation)),
+        replace(augmenter.model_, truncation=augmenter.truncation).fingerprint(),
         pd.DataFrame(dict(zip(rows.labels.names[1:], others, strict=True))),
         _sizes_of(label, labelled) if out.is_files else None,
         _origins(augmenter.quality_),
@@ -237,7 +236,7 @@ def _kept(task: Task, checkpoints: Path | None, out: Output) -> ConditionalGANAu
     """Return the augmenter of a task, saved where it is to be and a GAN is trained."""
     if out.save_model is None or not task.needs_gan:
         return _trained(task, checkpoints)
-    from balancegan.gan.persistence import check_destination  # imports TensorFlow
+    from balancegan.gan.saving import check_destination  # imports TensorFlow
 
     check_destination(out.save_model, overwrite=out.overwrite)
     augmenter = _trained(task, checkpoints)

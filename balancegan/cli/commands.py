@@ -90,7 +90,7 @@ def train(
     from balancegan.cli.facts import echo_json
     from balancegan.cli.resuming import find_begun, written_down
     from balancegan.cli.tasks import choose_largest_side
-    from balancegan.gan.cluster import MULTI_WORKER, writes_results
+    from balancegan.gan.devices import MULTI_WORKER, writes_results
     from balancegan.phases import describe_times, recording_times
     from balancegan.progress import show_progress
 
@@ -109,7 +109,7 @@ def train(
     labelled = labelled.with_attributes(attributes)
     load_tensorflow(quiet=quiet, joins_others=options["strategy"] == MULTI_WORKER)
     from balancegan.cli.training import train_file
-    from balancegan.gan.persistence import check_destination
+    from balancegan.gan.saving import check_destination
 
     overwrite |= begun
     settings = {**options, "verbose": int(not quiet)}

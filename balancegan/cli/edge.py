@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from balancegan.allocator import share_one_arena
 from balancegan.cli.option_types import OutputType
 from balancegan.errors import (
     CheckpointWarning,
@@ -31,7 +30,7 @@ from balancegan.errors import (
     TrainingWarning,
     UnseenCombinationWarning,
 )
-from balancegan.memory import available_bytes, check_available
+from balancegan.memory import available_bytes, check_available, keep_freed_memory
 
 if TYPE_CHECKING:
     from balancegan.data.holdout import Holdout
@@ -216,7 +215,7 @@ def start_tensorflow(*, joins_others: bool = False) -> None:
     """
     if "tensorflow" not in sys.modules:
         check_available("TensorFlow", TENSORFLOW_BYTES, TENSORFLOW_ADDRESSES)
-    share_one_arena()
+    keep_freed_memory()
     # Of networks that are compiled one after the other, which is meant
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

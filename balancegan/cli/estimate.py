@@ -22,11 +22,10 @@ from balancegan.downstream.classifiers import (
     choose_batch_size,
 )
 from balancegan.downstream.networks import ClassifierBuilder
-from balancegan.gan.footprint import training_bytes
+from balancegan.gan.keras_compat import Adam
 from balancegan.gan.model import BATCH, TrainedModel, draw_seed
-from balancegan.gan.optimizers import Adam
 from balancegan.gan.presets import UNBOUNDED_STEPS, Preset
-from balancegan.gan.training import TrainingRun
+from balancegan.gan.training import TrainingRun, training_bytes
 from balancegan.memory import peak_memory_bytes
 from balancegan.quality.judges import FEWEST_FOR_NETWORK, JUDGE_STEPS, N_FOLDS
 from balancegan.quality.screening import N_TRIAL

@@ -21,7 +21,6 @@ from balancegan.data.lineage import (
 from balancegan.data.records import WRITERS, Record, write_records
 from balancegan.errors import DataError
 from balancegan.files import whole_file, whole_folder
-from balancegan.gan.fingerprint import fingerprint
 from balancegan.gan.model import TrainedModel, own_share
 from balancegan.pictures import tile_grid, write_png
 from balancegan.quality.screening import GAN
@@ -142,7 +141,7 @@ def _records(
     model: TrainedModel, asked: Mapping[str, Any], numbers: np.ndarray
 ) -> Iterator[Record]:
     """Make images, a batch at a time, and say of each where it comes from."""
-    made_by, done = fingerprint(model), 0
+    made_by, done = model.fingerprint(), 0
     for images, classes in model.make_numbered(model.select(dict(asked)), numbers):
         pixels = model.image_format.to_pixels(images)
         places = np.unravel_index(classes, model.attributes.sizes)[0].tolist()
@@ -168,7 +167,7 @@ def _name_arrays(
         **named,
         MASK_KEY: np.ones(len(images), dtype=bool),
         NUMBER_KEY: numbers,
-        MODEL_KEY: np.array(fingerprint(model)),
+        MODEL_KEY: np.array(model.fingerprint()),
     }
 
 
@@ -189,7 +188,7 @@ def generate_again(model: Path, source: Path, out: Path) -> dict[str, Any]:
     trained = replace(
         ConditionalGANAugmenter.load(model).model_, truncation=lineage.truncation
     )
-    made_by = fingerprint(trained)
+    made_by = trained.fingerprint()
     if made_by != lineage.model:
         raise DataError(
             f"{source} was made by the model {lineage.model}. Received: {model}, which "

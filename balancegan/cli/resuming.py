@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from balancegan.errors import SavedModelError
-from balancegan.gan.checkpoint import CheckpointFolder
+from balancegan.gan.checkpoint import CheckpointFolder, DeferredSignals
 
 
 def checkpoints_beside(path: Path) -> Path:
@@ -65,7 +65,8 @@ def written_down(path: Path, *, anew: bool) -> Iterator[Path]:
         _remove(before)
         folder.rename(before)
     try:
-        yield folder
+        with DeferredSignals():
+            yield folder
     except BaseException as error:
         steps = CheckpointFolder(folder).steps if folder.is_dir() else []
         if not steps:

@@ -29,7 +29,7 @@ from balancegan.data.outputs import IMAGE_FILES, check_room, find_format
 from balancegan.data.writing import check_format
 from balancegan.errors import DataError
 from balancegan.evaluation.result import EvaluationResult
-from balancegan.gan.precision import has_gpu, may_have_gpu
+from balancegan.gan.devices import has_gpu, may_have_gpu
 from balancegan.gan.presets import choose_preset
 from balancegan.images import ImageFormat
 from balancegan.samplers.augmenter import ConditionalGANAugmenter

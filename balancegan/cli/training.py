@@ -1,14 +1,22 @@
 """Training on files and keeping the model."""
 
+import faulthandler
+import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from balancegan.data.labelled import LabelledImages
-from balancegan.progress import show_progress
+from balancegan.gan.devices import MULTI_WORKER, Distribution, read_task
+from balancegan.progress import say_line, show_progress
 from balancegan.samplers.augmenter import ConditionalGANAugmenter
+
+if TYPE_CHECKING:
+    from balancegan.gan.distribution import WorkerGroup
+
+CONNECT_SECONDS = 600.0  # for the other workers to come, before the first step
 
 
 def train_file(
@@ -32,9 +40,7 @@ def train_file(
     # A GAN is trained whatever the classes are: what it will be asked for is not known
     augmenter = ConditionalGANAugmenter(**settings, gan_only=True)
     show = bool(settings["verbose"])
-    from balancegan.gan.workers import gather  # imports TensorFlow
-
-    workers = gather(augmenter.strategy)
+    workers = connect(augmenter.strategy)
     try:
         augmenter.fit(labelled.images, labelled.targets, checkpoint_dir=checkpoints)
     except KeyboardInterrupt as error:
@@ -49,6 +55,22 @@ def train_file(
             save_trained(augmenter, model, overwrite=overwrite)
     workers.wait()
     return training_facts(augmenter)
+
+
+def connect(strategy: Distribution) -> "WorkerGroup":
+    """Connect the workers; end the process if the others do not come."""
+    from balancegan.gan.distribution import connect_workers  # imports TensorFlow
+
+    if strategy != MULTI_WORKER:
+        return connect_workers(strategy)
+    say_line(f"{read_task()}: waiting for the others, at most {CONNECT_SECONDS:.0f} s")
+    # TensorFlow waits without end and blocks Python's threads meanwhile
+    with open(os.devnull, "w") as nowhere:
+        faulthandler.dump_traceback_later(CONNECT_SECONDS, exit=True, file=nowhere)
+        try:
+            return connect_workers(strategy)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
 
 
 def save_trained(

@@ -16,7 +16,7 @@ import numpy as np
 from balancegan.data.labelled import SPLIT_NAMES, TEST, TRAIN
 from balancegan.data.opening import refuse_pointer
 from balancegan.errors import DataError
-from balancegan.files import DAMAGES
+from balancegan.files import READ_ERRORS
 from balancegan.memory import available_bytes
 
 NPY = ".npy"
@@ -162,7 +162,7 @@ def _map(file: Path) -> np.ndarray:
     refuse_pointer(file)
     try:
         return np.load(file, mmap_mode="r", allow_pickle=False)
-    except (OSError, *DAMAGES) as error:
+    except (OSError, *READ_ERRORS) as error:
         reason = " ".join(str(error).split())
         if "Python objects" in reason:
             reason = "it holds Python objects. Save texts by np.asarray(y, dtype=str)."
@@ -200,7 +200,7 @@ def _open_archive(path: Path) -> zipfile.ZipFile:
         return zipfile.ZipFile(path)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except DAMAGES as error:
+    except READ_ERRORS as error:
         raise DataError(
             f"{path} is not an .npz file, or is cut short: its table of contents "
             f"cannot be read ({error})."
@@ -215,7 +215,7 @@ def _read_member(
             return np.lib.format.read_array(file, allow_pickle=False)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except DAMAGES as error:
+    except READ_ERRORS as error:
         if "pickle" in str(error).lower():
             raise DataError(
                 f"The array {key!r} in {path} holds Python objects (texts of dtype "

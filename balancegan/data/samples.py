@@ -17,7 +17,7 @@ from typing import Any
 
 from balancegan.data.opening import SUFFIXES
 from balancegan.errors import DataError
-from balancegan.files import DAMAGES
+from balancegan.files import READ_ERRORS
 
 TAR, PARQUET = "tar", "parquet"
 NAMES = {
@@ -77,7 +77,7 @@ def holds_images(parquet: Path) -> bool:
         from pyarrow.parquet import read_schema
 
         return bool(_image_columns(read_schema(parquet)))
-    except (ImportError, OSError, *DAMAGES):
+    except (ImportError, OSError, *READ_ERRORS):
         return False
 
 
@@ -112,7 +112,7 @@ def _reading(file: Path) -> Iterator[None]:
     """Report exceptions of a library as damage of the shard."""
     try:
         yield
-    except (OSError, *DAMAGES, tarfile.TarError) as error:
+    except (OSError, *READ_ERRORS, tarfile.TarError) as error:
         reason = " ".join(str(error).split())
         if isinstance(error, tarfile.ReadError) and "method" in reason:
             reason = "it is empty or of another kind"  # instead of one per compression

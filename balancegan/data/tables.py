@@ -22,7 +22,7 @@ import pandas as pd
 from balancegan.data.columns import keep_whole
 from balancegan.data.opening import SUFFIXES as IMAGE_SUFFIXES
 from balancegan.errors import DataError
-from balancegan.files import DAMAGES
+from balancegan.files import READ_ERRORS
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
 SUFFIXES = (*TEXT_SUFFIXES, ".jsonl", ".parquet")
@@ -311,7 +311,7 @@ def read_frame(
             lines = path.read_bytes().split(b"\n")
         else:  # integers with missing values would become floats
             table = read_table(path).to_pandas(integer_object_nulls=True)
-    except (OSError, *DAMAGES) as error:
+    except (OSError, *READ_ERRORS) as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{path} cannot be read as a table: {reason}") from error
     return (

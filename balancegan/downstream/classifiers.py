@@ -4,18 +4,14 @@ By default a network (:mod:`.networks`); or the user's own function, trained Ker
 (:mod:`.pretrained`) or scikit-learn classifier (:mod:`.estimators`).
 """
 
-import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-from keras.src.random import seed_generator
 
-from balancegan.allocator import keeping_freed_memory
 from balancegan.downstream.networks import (
     CLASSIFIERS,
     ClassifierBuilder,
@@ -26,9 +22,8 @@ from balancegan.downstream.networks import (
 from balancegan.downstream.pretrained import SUFFIX, PretrainedClassifier
 from balancegan.downstream.transformations import Transformation, mix_up
 from balancegan.errors import DataError
-from balancegan.gan.batches import BalancedBatches
-from balancegan.gan.feeding import to_dataset
-from balancegan.gan.optimizers import AdamW
+from balancegan.gan.batches import BalancedBatches, to_dataset
+from balancegan.gan.keras_compat import AdamW, default_seeds_from
 from balancegan.gan.settings import standard_settings
 
 N_STEPS = 1_000
@@ -124,7 +119,6 @@ class AugmentedBatches:
         return images, labels, weights
 
 
-@keeping_freed_memory()
 @standard_settings()
 def train_network(
     build: ClassifierBuilder | None,
@@ -219,7 +213,7 @@ def build_network(
     build = build or default_builder(image_shape)
     if build is build_classifier:
         return build_classifier(image_shape, n_classes, seed)
-    with _default_seeds_from(seed):
+    with default_seeds_from(seed):
         return build(image_shape, n_classes)
 
 

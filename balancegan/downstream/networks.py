@@ -6,8 +6,8 @@ from typing import Any
 import keras
 from keras import layers
 
+from balancegan.gan.keras_compat import fresh_layer_names
 from balancegan.gan.layers import FusedBatchNormalization
-from balancegan.gan.naming import naming_anew
 
 LARGEST_SMALL = 64  # pixels of the longer side; larger images are photos
 WIDTHS = (32, 64, 128)
@@ -19,7 +19,7 @@ LARGE_SIDE = 48  # pixels; from this side the first convolution halves too
 ClassifierBuilder = Callable[[tuple[int, int, int], int], keras.Model]
 
 
-@naming_anew()
+@fresh_layer_names()
 def build_classifier(
     image_shape: tuple[int, int, int], n_classes: int, seed: int = 0
 ) -> keras.Model:
@@ -46,7 +46,7 @@ def build_classifier(
     return keras.Model(image, logits(x), name="classifier")
 
 
-@naming_anew()
+@fresh_layer_names()
 def build_residual_classifier(
     image_shape: tuple[int, int, int], n_classes: int
 ) -> keras.Model:

@@ -20,9 +20,9 @@ import keras
 from keras import layers, ops
 
 from balancegan.errors import DataError
-from balancegan.files import DAMAGES
+from balancegan.files import READ_ERRORS
+from balancegan.gan.saving import check_weights_file
 from balancegan.gan.settings import standard_settings
-from balancegan.gan.weightsfile import check_plain
 
 SUFFIX = ".keras"
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
@@ -232,19 +232,19 @@ def _load(path: Path) -> keras.Model:
     with tempfile.TemporaryDirectory() as folder:
         # A copy: what was checked is what is read
         copy = Path(folder) / f"model{SUFFIX}"
-        with _refusing(path, OSError, *DAMAGES):
+        with _refusing(path, OSError, *READ_ERRORS):
             shutil.copyfile(path, copy)
             with zipfile.ZipFile(copy) as archive:
                 members = {one.filename: one.file_size for one in archive.infolist()}
         with _refusing(path, ValueError):
             _check_members(members, MOST_CONFIG_BYTES + 20 * copy.stat().st_size)
-        with _refusing(path, OSError, *DAMAGES), zipfile.ZipFile(copy) as archive:
+        with _refusing(path, OSError, *READ_ERRORS), zipfile.ZipFile(copy) as archive:
             described = json.loads(archive.read(CONFIG))
             weights = Path(archive.extract(WEIGHTS, folder))
         with _refusing(path, OSError, ValueError):
             _check_config(described)
-            check_plain(weights)
-        with _refusing(path, OSError, *DAMAGES):
+            check_weights_file(weights)
+        with _refusing(path, OSError, *READ_ERRORS):
             model = keras.saving.load_model(copy, compile=False, safe_mode=True)
     return model
 

@@ -150,7 +150,7 @@ class FidelityMeter:
         held_out: tuple[np.ndarray, np.ndarray],
     ) -> None:
         self.judge, self.training, self.held_out = judge, training, held_out
-        self.held_out_features, logits = judge.look_at(held_out[0])
+        self.held_out_features, logits = judge.predict(held_out[0])
         self.held_out_agrees = logits.argmax(axis=1) == held_out[1]
 
     def measure(self, images: np.ndarray, class_index: int) -> dict[str, Any] | None:
@@ -176,7 +176,7 @@ class FidelityMeter:
         real = self.held_out[0][of_class]
         if min(len(images), len(real)) < FEWEST_IMAGES:
             return None
-        features, logits = self.judge.look_at(images)
+        features, logits = self.judge.predict(images)
         real_features = self.held_out_features[of_class]
         density, coverage = density_and_coverage(real_features, features)
         training = self.training[0][self.training[1] == class_index]

@@ -61,7 +61,7 @@ class State:
 
     @classmethod
     def read(cls, file: BinaryIO) -> Self:
-        """Read a state that `write` has written; damaged files raise ``READ_ERRORS``."""
+        """Read a state; damaged files raise one of ``READ_ERRORS``."""
         with np.load(file, allow_pickle=False) as arrays:
             found = {name: arrays[name] for name in arrays.files}
         facts = json.loads(found.pop(FACTS).tobytes())
@@ -189,8 +189,10 @@ class CheckpointFolder:
         return self.folder / f"step-{step}.npz"
 
     def _clear_leftovers(self) -> None:
-        """Remove what killed processes left of steps that may never be written again."""
-        matches = (PARTIAL_NAME.fullmatch(entry.name) for entry in self.folder.iterdir())
+        """Remove partial files of steps that may never be written again."""
+        matches = (
+            PARTIAL_NAME.fullmatch(entry.name) for entry in self.folder.iterdir()
+        )
         for name in {found[1] for found in matches if found}:
             clear_leftovers(self.folder / name)
 

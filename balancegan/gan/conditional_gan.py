@@ -26,13 +26,15 @@ from balancegan.gan.losses import LOSSES, gradient_penalty
 from balancegan.gan.networks import (
     DISCRIMINATORS,
     GENERATORS,
-    DiscriminatorBuilder,
-    GeneratorBuilder,
-    ImageShape,
     check_discriminator,
     check_generator,
 )
-from balancegan.gan.presets import Preset
+from balancegan.gan.presets import (
+    DiscriminatorBuilder,
+    GeneratorBuilder,
+    ImageShape,
+    Preset,
+)
 from balancegan.gan.settings import computing_in
 
 if keras.backend.backend() != "tensorflow":

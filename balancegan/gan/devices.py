@@ -14,7 +14,7 @@ from balancegan.errors import DataError
 AUTO, MULTI_WORKER = "auto", "multi-worker"  # names of strategies
 CLUSTER = "TF_CONFIG"  # the environment variable that lists the workers
 JOBS = ("chief", "worker")  # the first one present is the chief
-Strategy = Any  # a name, a tf.distribute.Strategy, or None
+Distribution = Any  # a name, a tf.distribute.Strategy, or None
 
 Precision = Literal["float32", "mixed_bfloat16"]
 FLOAT32: Precision = "float32"

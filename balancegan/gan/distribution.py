@@ -29,8 +29,8 @@ from balancegan.gan.devices import (
     CLUSTER,
     JOBS,
     MULTI_WORKER,
+    Distribution,
     DistributionStrategy,
-    Strategy,
     Task,
     read_task,
 )
@@ -299,7 +299,7 @@ class WorkerGroup:
             budget.freeze(float(self.from_chief(np.array([budget.read_clock()]))[0]))
 
 
-def connect_workers(strategy: Strategy) -> WorkerGroup:
+def connect_workers(strategy: Distribution) -> WorkerGroup:
     """Return the workers that train together.
 
     Parameters

@@ -13,10 +13,9 @@ import keras
 import numpy as np
 from keras import layers
 
-from balancegan.gan.feeding import to_dataset
+from balancegan.gan.batches import to_dataset
+from balancegan.gan.keras_compat import Adam, fresh_layer_names
 from balancegan.gan.model import BATCH, TrainedModel, draw_latents
-from balancegan.gan.naming import naming_anew
-from balancegan.gan.optimizers import Adam
 from balancegan.gan.settings import standard_settings
 
 MOST_IMAGES = BATCH  # whose latents are found together
@@ -37,7 +36,7 @@ class LatentFinder:
     """
 
     @standard_settings()
-    @naming_anew()
+    @fresh_layer_names()
     def __init__(self, model: TrainedModel) -> None:
         self.model = model
         regularizer = keras.regularizers.L2(PRIOR / MOST_IMAGES)

@@ -77,7 +77,7 @@ class LinearJudge:
             for values in unravel(class_indices, self.sizes)
         ]
 
-    def look_at(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def predict(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return features (n, n_components) and logits (n, all values) of images."""
         if not len(images):
             n_features = self.components.n_components_
@@ -185,7 +185,7 @@ class CrossFittedJudge:
 
     def judge_by(self, fold: int, images: np.ndarray, asked: np.ndarray) -> Judgement:
         """Return what the judge says that has not seen the images of one fold."""
-        features, logits = self.judges[fold].look_at(images)
+        features, logits = self.judges[fold].predict(images)
         each = np.split(logits, np.cumsum(self.sizes)[:-1], axis=1)
         probability = np.ones(len(images))
         agrees = np.ones(len(images), dtype=bool)

@@ -19,17 +19,22 @@ from sklearn.utils.validation import check_is_fitted
 from balancegan.attributes import Labels
 from balancegan.balance import VALIDATED, Strategy
 from balancegan.errors import SavedModelError
-from balancegan.gan.builders import DiscriminatorBuilder, GeneratorBuilder
-from balancegan.gan.cluster import (
+from balancegan.gan.devices import (
     AUTO,
+    BFLOAT16,
+    FLOAT32,
     MULTI_WORKER,
+    Distribution,
     DistributionStrategy,
-    Together,
 )
 from balancegan.gan.history import History
 from balancegan.gan.model import draw_seed
-from balancegan.gan.precision import BFLOAT16, FLOAT32
-from balancegan.gan.presets import MOST_STEPS, PRESETS
+from balancegan.gan.presets import (
+    MOST_STEPS,
+    PRESETS,
+    DiscriminatorBuilder,
+    GeneratorBuilder,
+)
 from balancegan.samplers.model_sampler import ABOVE_ZERO, ModelSampler
 from balancegan.samplers.recipe import (
     gather_workers,
@@ -256,7 +261,7 @@ class ConditionalGANAugmenter(ModelSampler):
         max_minutes: float | None = None,
         batch_size: int | None = None,
         learning_rate: float | None = None,
-        strategy: Together = AUTO,
+        strategy: Distribution = AUTO,
         precision: str = FLOAT32,
         generator: GeneratorBuilder | None = None,
         discriminator: DiscriminatorBuilder | None = None,
@@ -310,7 +315,7 @@ class ConditionalGANAugmenter(ModelSampler):
         """
         check_is_fitted(self, "model_")
         self.model_.check_generates()
-        from balancegan.gan.persistence import save_model  # imports TensorFlow
+        from balancegan.gan.saving import save_model  # imports TensorFlow
 
         save_model(path, self.model_, self.get_params(), overwrite=overwrite)
 
@@ -339,7 +344,7 @@ class ConditionalGANAugmenter(ModelSampler):
         SavedModelError
             If there is no model, or it is damaged or of another format version.
         """
-        from balancegan.gan.persistence import load_model  # imports TensorFlow
+        from balancegan.gan.saving import load_model  # imports TensorFlow
 
         model, parameters = load_model(path, generator)
         parameters["generator"] = generator

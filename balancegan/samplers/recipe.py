@@ -13,10 +13,9 @@ import numpy as np
 
 from balancegan.attributes import Attributes, Labels
 from balancegan.balance import VALIDATED, Plan, plan_synthesis
-from balancegan.gan.cluster import Together
+from balancegan.gan.devices import Distribution, choose_precision
 from balancegan.gan.history import History
 from balancegan.gan.model import TrainedModel
-from balancegan.gan.precision import choose_precision
 from balancegan.gan.presets import choose_preset
 from balancegan.images import find_format
 from balancegan.progress import say_line, show_progress
@@ -24,8 +23,8 @@ from balancegan.samplers.model_sampler import ModelSampler
 
 if TYPE_CHECKING:
     from balancegan.gan.checkpoint import CheckpointFolder
+    from balancegan.gan.distribution import WorkerGroup
     from balancegan.gan.training import TrainingRun
-    from balancegan.gan.workers import Workers
 
 RECIPE = ("steps", "max_minutes", "batch_size", "learning_rate")
 # What users expect something of, and get nothing where no GAN is trained
@@ -106,20 +105,20 @@ def plan_training(
 
 
 def gather_workers(
-    strategy: Together,
+    strategy: Distribution,
     checkpoint_dir: str | os.PathLike[str] | None,
     seed: int | None,
-) -> "tuple[Workers, CheckpointFolder | None, int]":
+) -> "tuple[WorkerGroup, CheckpointFolder | None, int]":
     """Return who trains together, the checkpoints, and the seed of all.
 
-    Parameters are those of :func:`balancegan.gan.workers.gather` and
+    Parameters are those of :func:`balancegan.gan.distribution.gather` and
     :func:`balancegan.gan.training.begin`.
     """
-    from balancegan.gan.training import begin  # imports TensorFlow
-    from balancegan.gan.workers import gather
+    from balancegan.gan.distribution import connect_workers
+    from balancegan.gan.training import open_checkpoints  # imports TensorFlow
 
-    workers = gather(strategy)
-    return workers, *begin(checkpoint_dir, seed, workers)
+    workers = connect_workers(strategy)
+    return workers, *open_checkpoints(checkpoint_dir, seed, workers)
 
 
 def prepare_run(
@@ -128,7 +127,7 @@ def prepare_run(
     labels: Labels,
     model: TrainedModel,
     seed: int,
-    workers: "Workers | None" = None,
+    workers: "WorkerGroup | None" = None,
 ) -> "TrainingRun":
     """Return a training of the GAN that has not begun.
 
@@ -144,7 +143,7 @@ def prepare_run(
         What :func:`plan_training` knows.
     seed : int
         Of the training.
-    workers : Workers or None, default=None
+    workers : WorkerGroup or None, default=None
         Who trains together. None: this process, on one device.
     """
     from balancegan.gan.training import TrainingRun  # imports TensorFlow

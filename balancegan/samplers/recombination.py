@@ -62,7 +62,7 @@ class RecombiningModel(TrainedModel):
             seed=0,  # whether they are apart is no matter of chance
         )
         if not regions.are_apart and model.generator is not None:
-            regions = Regions.learn(model)
+            regions = Regions.of_generator(model)
         known = {part.name: getattr(model, part.name) for part in fields(TrainedModel)}
         return cls(
             **known,
