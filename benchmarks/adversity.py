@@ -30,7 +30,7 @@ RESULTS = Path(__file__).parent / "results"
 ROOM = Path()  # the folder that all of it happens in
 QUICK = ("--steps", 20, "--seed", 0)
 OFTEN = (
-    "from balancegan.gan import monitor; monitor.CHECKPOINT_SECONDS = 0.0; "
+    "from balancegan.gan import callbacks; callbacks.CHECKPOINT_SECONDS = 0.0; "
     "from balancegan.cli.commands import main; main()"
 )
 SAMPLED = """

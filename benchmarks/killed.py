@@ -29,7 +29,7 @@ from balancegan.data.demo import save_demo_digits
 
 RESULTS = Path(__file__).parent / "results"
 RUN = (
-    "from balancegan.gan import monitor; monitor.CHECKPOINT_SECONDS = 0.5; "
+    "from balancegan.gan import callbacks; callbacks.CHECKPOINT_SECONDS = 0.5; "
     "from balancegan.cli.commands import main; main()"
 )
 STEPS = 300

@@ -18,6 +18,7 @@ from balancegan.gan.checkpoint import (
     CheckpointFolder,
     DeferredSignals,
     State,
+    deferred_signals,
     describe_run,
 )
 
@@ -43,10 +44,10 @@ class Killed(BaseException):
 
 @pytest.fixture(autouse=True, scope="module")
 def often():
-    """A look and a checkpoint after every call, so that there is much to go on with."""
+    """An evaluation and a checkpoint after every call, so that there is much to go on with."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(conditional_gan, "STEPS_PER_CALL", 1)
-        patch.setattr(callbacks, "FIRST_LOOK", 1)
+        patch.setattr(callbacks, "FIRST_EVALUATION", 1)
         patch.setattr(callbacks, "CHECKPOINT_SECONDS", 0.0)
         yield
 
@@ -202,7 +203,7 @@ def test_told_to_end_it_writes_first(
                 "balancegan.gan.budget.LinearDecay.on_train_batch_end", raise_signal
             )
             augmenter = ConditionalGANAugmenter(**SETTINGS)
-            with pytest.raises(KeyboardInterrupt):
+            with pytest.raises(KeyboardInterrupt), DeferredSignals():
                 augmenter.fit(*small_set, checkpoint_dir=tmp_path)
         assert signal.getsignal(signal.SIGTERM) is end
     finally:
@@ -277,8 +278,8 @@ def other_labels(X, y):
 @pytest.mark.parametrize(
     ("change", "settings", "message"),
     [
-        (other_data, {}, "data are others"),
-        (other_labels, {}, "data are others"),
+        (other_data, {}, "data have changed"),
+        (other_labels, {}, "data have changed"),
         (None, {"learning_rate": 0.5}, "learning_rate is 0.5, was 0.001"),
         (None, {"steps": 60}, "steps is 60, was 4"),
         (None, {"random_state": 4}, "seed is 4, was 3"),
@@ -360,28 +361,31 @@ def test_runs_are_told_apart_by_all_of_their_data():
     assert describe_run(strided, labels, {})["data"] == runs[0]
 
 
-def test_a_second_signal_is_not_held_back():
-    with DeferredSignals() as interrupts:
+def test_a_second_signal_is_not_deferred():
+    with DeferredSignals() as signals:
         with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)  # nothing is held back yet
-        interrupts.hold()
+            signal.raise_signal(signal.SIGINT)  # not deferred yet
+        signals.deferring = True
         signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
-            interrupts.deliver()
-        interrupts.deliver()  # once
+            signals.deliver()
+        signals.deliver()  # once
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_signal_is_never_swallowed():
-    with pytest.raises(KeyboardInterrupt), DeferredSignals() as interrupts:
-        interrupts.hold()
-        signal.raise_signal(signal.SIGINT)
-    with pytest.raises(ZeroDivisionError), DeferredSignals() as interrupts:
-        interrupts.hold()
-        signal.raise_signal(signal.SIGINT)
-        raise ZeroDivisionError
+    with DeferredSignals():
+        with pytest.raises(KeyboardInterrupt), deferred_signals() as signals:
+            signals.deferring = True
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(ZeroDivisionError), deferred_signals() as signals:
+            signals.deferring = True
+            signal.raise_signal(signal.SIGINT)
+            raise ZeroDivisionError
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)  # training is over
 
 
 def test_where_nothing_can_be_written_training_goes_on(
@@ -403,10 +407,10 @@ def test_where_nothing_can_be_written_training_goes_on(
 def test_signals_that_are_ignored_stay_ignored():
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with DeferredSignals() as interrupts:
-            interrupts.hold()
+        with DeferredSignals() as signals:
+            signals.deferring = True
             os.kill(os.getpid(), signal.SIGINT)
-            assert interrupts.pending is None
+            assert signals.pending is None
     finally:
         signal.signal(signal.SIGINT, before)
 

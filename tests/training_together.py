@@ -19,7 +19,7 @@ N_DEVICES = 2
 
 
 def main(how, out, steps, checkpoint_dir=None):
-    settings.OF_THE_PROCESS["floatx"] = (
+    settings.PROCESS_SETTINGS["floatx"] = (
         keras.config.floatx,
         keras.config.set_floatx,
         "float64",
@@ -36,7 +36,7 @@ def main(how, out, steps, checkpoint_dir=None):
     from balancegan.gan import callbacks, judge, quality
 
     judge.JUDGE_STEPS = quality.JUDGE_STEPS = 20
-    callbacks.LOSS_INTERVAL = callbacks.FIRST_LOOK = 10
+    callbacks.LOSS_INTERVAL = callbacks.FIRST_EVALUATION = 10
     rng = np.random.default_rng(0)
     y = np.repeat([0, 1, 2], [60, 25, 9])
     X = rng.integers(0, 100, size=(len(y), 8, 8), dtype=np.uint8)

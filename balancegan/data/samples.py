@@ -76,9 +76,10 @@ def holds_images(parquet: Path) -> bool:
     try:
         from pyarrow.parquet import read_schema
 
-        return bool(_image_columns(read_schema(parquet)))
+        schema = read_schema(parquet)
     except (ImportError, OSError, *READ_ERRORS):
         return False
+    return bool(_image_columns(schema))
 
 
 def iterate_samples(

@@ -52,8 +52,9 @@ def read_fields(facts: Mapping[str, Any]) -> dict[str, Any]:
         _check_type(name, fields[name], kind)
     counts = np.array(fields["counts"], dtype=int)
     names, file_range = fields["class_names"], fields["file_range"]
-    if min(fields[name] for name in numbers) < 0:
-        raise ValueError("a number below 0")
+    for name in numbers:
+        if fields[name] < 0:
+            raise ValueError(f"{name} is {fields[name]}")
     if counts.min(initial=0) < 0 or not counts.any():
         raise ValueError(f"counts are {fields['counts']}")
     if names is not None and len(names) != attributes.sizes[0]:
