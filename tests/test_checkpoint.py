@@ -44,7 +44,7 @@ class Killed(BaseException):
 
 @pytest.fixture(autouse=True, scope="module")
 def often():
-    """An evaluation and a checkpoint after every call, so that there is much to go on with."""
+    """Evaluate and write a checkpoint after every call."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(conditional_gan, "STEPS_PER_CALL", 1)
         patch.setattr(callbacks, "FIRST_EVALUATION", 1)
