@@ -216,8 +216,7 @@ class TrainingRun:
         tensorboard : bool, default=False
             Whether to write TensorBoard's event files there, too.
         checkpoints : CheckpointFolder or None, default=None
-            Where to write checkpoints, and to resume from if there are any of this run.
-            None: nowhere.
+            Where to write checkpoints, and to resume from. None: nowhere.
 
         Raises
         ------
@@ -256,12 +255,8 @@ class TrainingRun:
 
     def _train(self, found: State | None = None, *more: CheckpointMonitor) -> None:
         """Train from the start, or from a state that has been restored."""
-        callbacks: list[keras.callbacks.Callback] = [
-            self.losses,
-            self.quality,
-            self.schedule,
-            *more,
-        ]
+        callbacks: list[keras.callbacks.Callback]
+        callbacks = [self.losses, self.quality, self.schedule, *more]
         if found is None:
             self.budget.start()
             self._train_judge()
