@@ -217,17 +217,6 @@ def build_network(
         return build(image_shape, n_classes)
 
 
-@contextmanager
-def _default_seeds_from(seed: int) -> Iterator[None]:
-    """Let Keras draw its default seeds from a generator of its own."""
-    before = seed_generator.python_random
-    seed_generator.python_random = random.Random(seed)
-    try:
-        yield
-    finally:
-        seed_generator.python_random = before
-
-
 def choose_classifier(
     given: Any,
     image_shape: tuple[int, int, int] | None = None,
