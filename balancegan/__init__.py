@@ -12,8 +12,7 @@ from balancegan.versions import library_versions
 
 if TYPE_CHECKING:
     from balancegan.balance import class_counts, imbalance_ratio, plan_synthesis
-    from balancegan.data.inspected import Inspection
-    from balancegan.data.inspection import inspect
+    from balancegan.data.inspection import Inspection, inspect
     from balancegan.data.labelled import LabelledImages
     from balancegan.data.reading import read_images
     from balancegan.data.writing import write_images
@@ -65,7 +64,7 @@ _HOMES = {
     "ConditionalGANAugmenter": "samplers.augmenter",
     "DataError": "errors",
     "EvaluationResult": "evaluation.result",
-    "Inspection": "data.inspected",
+    "Inspection": "data.inspection",
     "LabelledImages": "data.labelled",
     "SavedModelError": "errors",
     "SimplerMethodWarning": "errors",

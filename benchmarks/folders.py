@@ -25,7 +25,7 @@ import pandas as pd
 from photo_sets import FOLDERS, read_photo, split, write_folder
 from PIL import Image, ImageDraw
 
-from balancegan.data.sharpness import measure_file_sharpness
+from balancegan.data.photo_measures import measure_file_sharpness
 
 FILE = Path(__file__).parent / "results" / "folders.json"
 SHEET_SIZE = 224

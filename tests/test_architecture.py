@@ -93,7 +93,12 @@ MAY_IMPORT = {
 # Of other rooms these modules alone know ours, and of the GAN no more than said
 ONE_DOOR = {
     ("evaluation", "samplers"): {"evaluation.methods"},
-    ("evaluation", "quality"): {"evaluation.checks", "evaluation.resampling"},
+    ("evaluation", "quality"): {
+        "evaluation.checks",
+        "evaluation.resampling",
+        "evaluation.splits",
+        "evaluation.added_images",
+    },
     ("evaluation", "targets"): {"evaluation.labelling"},
     ("cli", "targets"): {"cli.estimate", "cli.tasks"},
     ("cli", "gan"): {
@@ -152,7 +157,7 @@ ONLY_IN = {
         "data.fitting",
         "data.lineage",
         "data.opening",
-        "data.sharpness",
+        "data.photo_measures",
         "pictures",
     },
     "rich": {"cli.display", "progress"},

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix
 
-from balancegan.evaluation.checks import TITLES, run_checks
+from balancegan.evaluation.checks import run_checks
 from balancegan.evaluation.metrics import (
     class_metrics,
     overall_metrics,
@@ -10,6 +10,7 @@ from balancegan.evaluation.metrics import (
 from balancegan.evaluation.result import EvaluationResult
 
 CLASSES = ["bag", "shirt"]
+CODES = {f"BG{n:03}" for n in [*range(1, 8), *range(201, 205)]}
 GOOD = {
     "agreement": 0.9,
     "real_agreement": 0.92,
@@ -138,7 +139,7 @@ def outcomes(result):
 def test_good_images_pass_everything():
     found = run_checks(make_result())
     assert {check.outcome for check in found} == {"passed"}
-    assert {check.code for check in found} == set(TITLES)
+    assert {check.code for check in found} == CODES
     assert [check.code for check in found if check.method is None] == ["BG004", "BG005"]
 
 
@@ -156,7 +157,7 @@ def test_a_fault_that_the_sampler_has_found_is_told():
 
 def test_nothing_is_said_of_samplers_that_do_not_judge():
     codes = {check.code for check in run_checks(make_result(judged=[]))}
-    assert codes == {code for code in TITLES if code < "BG007"}
+    assert codes == {code for code in CODES if code < "BG007"}
 
 
 @pytest.mark.parametrize(
@@ -231,7 +232,9 @@ def test_an_method_of_copies_only_has_its_generator_checked():
     none = dict.fromkeys(ADDED, 0)
     result = make_result(added=none, figures={}, judged=[failed])
     checks = {(check.code, check.method): check for check in run_checks(result)}
-    assert checks["BG001", "ours"].message == "The method adds only real images again."
+    assert (
+        checks["BG001", "ours"].message == "The method adds only copies of real images."
+    )
     assert checks["BG007", "ours"].outcome == "tip"
     assert checks["BG203", "ours"].outcome == "tip"
 

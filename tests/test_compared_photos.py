@@ -10,7 +10,7 @@ from PIL import Image
 from balancegan import ConditionalGANAugmenter, memory
 from balancegan.cli import comparing
 from balancegan.cli.comparing import Comparison, PhotoAugmenter, resize_images
-from balancegan.data.sharpness import measure_sharpness
+from balancegan.data.photo_measures import measure_sharpness
 from balancegan.evaluation.resampling import resample
 from balancegan.evaluation.splits import find_splits
 

@@ -12,8 +12,8 @@ from balancegan.data.filecopies import encode_moved
 from balancegan.data.labelled import SyntheticImages
 from balancegan.data.lineage import Lineage, read_lineage
 from balancegan.data.opening import opened
+from balancegan.data.photo_measures import measure_sharpness
 from balancegan.data.reading import read_images
-from balancegan.data.sharpness import measure_sharpness
 from balancegan.data.writing import write_images
 from balancegan.errors import DataError, SimplerMethodWarning
 from balancegan.images import find_format

@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from balancegan.cli.balance_command import _choose_holdout
-from balancegan.data.findings import AuditedPart
 from balancegan.data.holdout import Holdout, choose_test_rows, find_blocks, hold_out
-from balancegan.data.inspection import audited_part
+from balancegan.data.image_parts import ImagePart, image_part
 from balancegan.data.reading import read_images
 from balancegan.errors import DataError
 
@@ -86,7 +85,7 @@ def photos(tmp_path):
 def test_equal_and_nearly_equal_images_share_a_block():
     images = make_images(30)
     images[[7, 20]] = images[3], images[4] // 2 * 2
-    part = AuditedPart(images, np.zeros(30))
+    part = ImagePart(images, np.zeros(30))
     blocks, n_copies = find_blocks(part)
     assert blocks[7] == blocks[3]
     assert blocks[20] == blocks[4]
@@ -104,7 +103,7 @@ def test_a_mirrored_photo_shares_a_block(tmp_path):
         photo.save(tmp_path / "ab"[row % 2] / f"{row}.png")
     photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(tmp_path / "a" / "m.png")
     labelled = read_images(tmp_path)
-    blocks, n_copies = find_blocks(audited_part(labelled, "train"))
+    blocks, n_copies = find_blocks(image_part(labelled, "train"))
     of_files = dict(zip((f.stem for f in labelled.train.files), blocks, strict=True))
     assert of_files["m"] == of_files["11"]
     assert (len(set(blocks)), n_copies) == (12, 2)

@@ -8,10 +8,9 @@ import pytest
 from PIL import Image, ImageFilter
 
 import balancegan
-from balancegan.data import evidence, photochecks
+from balancegan.data import examined
 from balancegan.data.fitting import unfit_image
-from balancegan.data.measures import open_photos
-from balancegan.data.neighbours import find_neighbours
+from balancegan.data.photo_measures import open_photos
 from balancegan.errors import DataError
 from balancegan.quality.photo_copies import find_photo_copies
 
@@ -49,7 +48,7 @@ def blur(photo):
     return np.asarray(Image.fromarray(photo).filter(ImageFilter.GaussianBlur(3)))
 
 
-FAULTS = {
+FLAWS = {
     "BG115": lambda photo: photo // 6,
     "BG116": lambda photo: 255 - (255 - photo) // 12,
     "BG117": lambda photo: 110 + photo // 16,
@@ -67,11 +66,11 @@ def test_sound_photos_pass(photos):
     assert {c for c in PHOTO_CODES if found[c].outcome != "passed"} == shapes
 
 
-@pytest.mark.parametrize("code", FAULTS)
+@pytest.mark.parametrize("code", FLAWS)
 def test_a_planted_fault_is_found_in_either_part(photos, code):
     tests = photos[::-1].copy()[:30] // 2 + 60
-    photos[[7, 22]] = [FAULTS[code](photos[row]) for row in (7, 22)]
-    tests[4] = FAULTS[code](tests[4])
+    photos[[7, 22]] = [FLAWS[code](photos[row]) for row in (7, 22)]
+    tests[4] = FLAWS[code](tests[4])
     found = results(photos, LABELS, test=(tests, LABELS[::-1][:30]))
     assert found[code].outcome == "tip"
     assert (found[code].rows, found[code].test_rows) == ((7, 22), (4,))
@@ -84,14 +83,14 @@ def test_what_the_whole_set_shows_is_no_fault(photos):
     found = results(photos // 5, LABELS)
     assert found["BG115"].outcome == "passed"
     assert "compared with the set" in found["BG115"].message
-    grey = np.stack([FAULTS["BG121"](photo) for photo in photos])
+    grey = np.stack([FLAWS["BG121"](photo) for photo in photos])
     grey[5] = photos[5]
     found = results(grey, LABELS)["BG121"]
     assert (found.rows, "in colour among grey" in found.message) == ((5,), True)
 
 
 def test_the_same_faults_are_found_whatever_the_values_mean(photos):
-    photos[7] = FAULTS["BG115"](photos[7])
+    photos[7] = FLAWS["BG115"](photos[7])
     first = np.moveaxis(photos, 3, 1)
     for images, options in (
         (photos / 255, {}),
@@ -149,7 +148,7 @@ def test_votes_of_unseen_photos_come_from_classifiers_that_have_not_seen_them(ph
     """With labels at random, only a classifier that has seen them is right."""
     labels = np.random.default_rng(3).integers(0, 2, N)
     inspection = balancegan.inspect(photos, labels)
-    votes = find_neighbours(inspection.evidence).votes[0]
+    votes = inspection.examined.votes.votes[0]
     assert np.allclose(votes.sum(axis=1), 1)
     assert (votes.argmax(axis=1) == labels).mean() < 0.7
 
@@ -184,7 +183,7 @@ def test_a_photo_unlike_its_class_is_found(photos):
     assert results(photos, LABELS)["BG122"].rows == (13,)
 
 
-MOVED = {
+CHANGED = {
     "mirrored": lambda photo: photo[:, ::-1],
     "cropped": lambda photo: unfit_image(photo[3:58, 6:61], (SIDE, SIDE), "stretch"),
     "relit": lambda photo: (photo * 0.7).astype("uint8"),
@@ -192,19 +191,19 @@ MOVED = {
 }
 
 
-@pytest.mark.parametrize("how", MOVED)
-def test_moved_copies_are_near_copies(photos, how):
-    photos[41] = MOVED[how](photos[7])
+@pytest.mark.parametrize("how", CHANGED)
+def test_mirrored_cropped_and_relit_photos_are_near_copies(photos, how):
+    photos[41] = CHANGED[how](photos[7])
     tests = np.stack([make_photo(np.random.default_rng(k), 120) for k in range(1, 21)])
-    tests[3] = MOVED[how](photos[12])
+    tests[3] = CHANGED[how](photos[12])
     found = results(photos, LABELS, test=(tests, LABELS[:20]))
     assert found["BG107"].pairs == ((7, 41),)
     assert found["BG108"].pairs == ((12, 3),)
 
 
-def test_moved_copies_are_found_either_way_round(photos):
+def test_changed_copies_are_found_in_either_order(photos):
     grey = photos[..., 1].copy()
-    grey[41] = MOVED["cropped"](photos[7])[..., 1]
+    grey[41] = CHANGED["cropped"](photos[7])[..., 1]
     assert find_photo_copies(grey) == [(7, 41)]
     assert find_photo_copies(grey[::-1].copy()) == [(N - 42, N - 8)]
     assert find_photo_copies(grey[:41], grey[41:]) == [(7, 0)]
@@ -212,17 +211,17 @@ def test_moved_copies_are_found_either_way_round(photos):
 
 
 def test_what_takes_too_long_is_not_run_and_says_so(photos, monkeypatch):
-    monkeypatch.setattr(photochecks, "MOST_COMPARED", 50)
+    monkeypatch.setattr(examined, "MOST_COMPARED", 50)
     found = results(photos, LABELS)
     assert found["BG122"].outcome == found["BG123"].outcome == "not run"
     assert "60 training photos are more than 50" in found["BG123"].message
-    monkeypatch.setattr(evidence, "MOST_MOVED", 50)
+    monkeypatch.setattr(examined, "MOST_COPIED", 50)
     photos[41] = photos[7][:, ::-1]
     found = results(photos, LABELS)["BG107"]
     assert (found.outcome, "were not sought" in found.message) == ("passed", True)
-    monkeypatch.setattr(evidence, "MOST_PHOTOS", 50)
+    monkeypatch.setattr(examined, "MOST_PHOTOS", 50)
     found = results(photos, LABELS)
-    assert {found[c].outcome for c in FAULTS} == {"not run"}
+    assert {found[c].outcome for c in FLAWS} == {"not run"}
 
 
 def test_small_images_are_no_photos(photos):
@@ -315,7 +314,7 @@ def test_the_report_stands_alone_and_escapes_names(folder, tmp_path):
         assert finding.code in page
     # Each flagged file has a thumbnail: one blurred photo, and a pair
     assert page.count("data:image/") >= 3
-    with pytest.raises(DataError, match=r"ends in \.html.*report\.pdf"):
+    with pytest.raises(DataError, match=r"end in \.html.*report\.pdf"):
         inspection.to_html(tmp_path / "report.pdf")
 
 
@@ -338,7 +337,7 @@ def test_large_photos_are_scaled_down_one_at_a_time(tmp_path):
 def test_what_is_no_image_set_is_refused(photos, folder):
     with pytest.raises(DataError, match="several shapes must be uint8"):
         balancegan.inspect([photos[0] / 255, photos[1][:9] / 255], [0, 1])
-    with pytest.raises(DataError, match="labels and parts of its own"):
+    with pytest.raises(DataError, match="their own labels and parts"):
         balancegan.inspect(folder, LABELS)
     with pytest.raises(DataError, match="Settings of reading.*size"):
         balancegan.inspect(photos, LABELS, size=(8, 8))

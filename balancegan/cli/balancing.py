@@ -19,9 +19,9 @@ from balancegan.cli.tasks import Output, Task
 from balancegan.cli.training import name_classes, save_trained, training_facts
 from balancegan.data.depth import Scale
 from balancegan.data.labelled import LabelledImages, SyntheticImages
+from balancegan.data.output_checks import FileComparison, WrittenFiles, compare_files
 from balancegan.data.outputs import check_output
 from balancegan.data.writing import CardMaker, write_images
-from balancegan.data.written import Examination, WrittenFiles, examine_files
 from balancegan.errors import DataError
 from balancegan.files import explaining
 from balancegan.images import ImageFormat, find_format
@@ -117,14 +117,14 @@ class _Card:
     ) -> None:
         self.task, self.plan, self.facts = task, plan, facts
         self.class_history, self.added = class_history, added
-        self.files: Examination | None = None
+        self.files: FileComparison | None = None
 
     def __call__(self, written: WrittenFiles | None) -> str:
         labelled = self.task.labelled
         if written is not None:
             visible = bool(self.task.settings["verbose"])
             with show_progress("Checking", visible=visible):
-                self.files = examine_files(written, labelled.file_range)
+                self.files = compare_files(written, labelled.file_range)
         times = present_times()
         return describe_balanced(
             labelled,

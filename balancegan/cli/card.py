@@ -13,7 +13,7 @@ from balancegan.balance import Plan, class_counts
 from balancegan.cli.classes import BalancedClasses
 from balancegan.data.labelled import TEST, LabelledImages
 from balancegan.data.lineage import WEIGHT_KEY
-from balancegan.data.written import Examination
+from balancegan.data.output_checks import FileComparison
 from balancegan.quality.screening import COPIED, GAN, INTERPOLATED, REASONS, RECOMBINED
 
 FIGURES = ("agreement", "diversity", "distance")
@@ -43,7 +43,7 @@ def describe_balanced(
     facts: Mapping[str, Any],
     class_history: pd.DataFrame,
     added: pd.DataFrame,
-    files: Examination | None,
+    files: FileComparison | None,
     times: str,
 ) -> str:
     """Return the data card of a balanced set.
@@ -64,7 +64,7 @@ def describe_balanced(
     added : DataFrame
         A row for each added image: "class", "method" and "move", see
         :func:`count_added`.
-    files : Examination or None
+    files : FileComparison or None
         What the written files are like. None: images are in arrays.
     times : str
         What took how long.

@@ -12,8 +12,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from balancegan.cli.card import SPLIT_AGAIN, SPLIT_FIRST, describe_added
-from balancegan.data.findings import Finding
-from balancegan.data.inspected import Inspection
+from balancegan.data.inspection import Inspection
 from balancegan.evaluation.checks import run_checks
 from balancegan.evaluation.report import describe_counts, format_percent
 from balancegan.evaluation.result import EvaluationResult
@@ -25,6 +24,7 @@ from balancegan.evaluation.verdicts import (
 )
 from balancegan.images import ImageFormat
 from balancegan.phases import format_seconds
+from balancegan.quality.checks import Finding
 from balancegan.quality.screening import GAN, REASONS
 
 BAR_WIDTH = 30

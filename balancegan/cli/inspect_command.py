@@ -1,7 +1,7 @@
 """Looking at a data set before training, at the command line."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +19,8 @@ from balancegan.cli.options import (
 from balancegan.cli.places import check_page, check_picture, refuse_sources
 
 if TYPE_CHECKING:
-    from balancegan.data.findings import AuditedPart
-    from balancegan.data.inspected import Inspection
+    from balancegan.data.image_parts import ImagePart
+    from balancegan.data.inspection import Inspection
     from balancegan.data.labelled import LabelledImages
 
 # In the picture
@@ -155,7 +155,7 @@ def _as_label(value: Any) -> Any:
 
 def _describe_findings(inspection: "Inspection") -> list[dict[str, Any]]:
     """Return findings for JSON, with the files that rows are."""
-    train, *others = [part.part for part in inspection.evidence.parts]
+    train, *others = [part.part for part in inspection.examined.parts]
     test = others[0] if others else None
     return [
         {
@@ -167,7 +167,7 @@ def _describe_findings(inspection: "Inspection") -> list[dict[str, Any]]:
     ]
 
 
-def _name_rows(part: "AuditedPart | None", rows: Sequence[int]) -> list[str] | None:
+def _name_rows(part: "ImagePart | None", rows: Iterable[int]) -> list[str] | None:
     """Return the names of the files that rows are, None where there are no files."""
     if part is None or part.names is None:
         return None

@@ -11,14 +11,14 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from balancegan.data.copies import find_near
-from balancegan.data.evidence import Evidence
-from balancegan.data.findings import AuditedPart, check_part, count, list_some
+from balancegan.data.copy_checks import find_near
+from balancegan.data.examined import ExaminedSet
+from balancegan.data.image_parts import ImagePart, image_part
 from balancegan.data.imagefiles import read_image_files
-from balancegan.data.inspection import audited_part
 from balancegan.data.labelled import TEST, TRAIN, LabelledImages, Part
 from balancegan.errors import DataError
 from balancegan.memory import allocate, take_rows
+from balancegan.quality.checks import count, list_some
 
 OPTION = "--holdout"
 DEEP_NOTE = " of more than 8 bits: "  # in the note on a scale
@@ -74,10 +74,8 @@ def hold_out(
             f"{OPTION} sets a test part aside, and {labelled.path} has one already: "
             f"{count(len(labelled.parts[TEST].labels), 'image')}. Leave out {OPTION}."
         )
-    audited = audited_part(labelled, TRAIN, holdout.group_key)
-    if audited is None:
-        raise ValueError("There is no training part.")
-    blocks, n_copies = find_blocks(audited)
+    part = image_part(labelled, TRAIN, holdout.group_key)
+    blocks, n_copies = find_blocks(part)
     is_test = choose_test_rows(
         labelled.labels, blocks, holdout.share, np.random.default_rng(holdout.seed)
     )
@@ -103,17 +101,16 @@ def hold_out(
     return _choose_scale_again(parted) if value_range is None else parted
 
 
-def find_blocks(audited: AuditedPart) -> tuple[np.ndarray, int]:
+def find_blocks(part: ImagePart) -> tuple[np.ndarray, int]:
     """Return the block of each image that stays on one side, and the number of copies.
 
     Groups and copies link images to blocks; so do mirrored, cropped and relit photos in
     files.
     """
-    check_part(audited, "training")
-    groups = audited.groups
-    evidence = Evidence(audited, None, None, str, 0)
-    pairs = [(rows[0], other) for rows in evidence.equal_rows for other in rows[1:]]
-    pairs += find_near(evidence).pairs
+    groups, examined = part.groups, ExaminedSet(part)
+    equal = examined.equal_rows(examined.train)
+    pairs = [(rows[0], other) for rows in equal for other in rows[1:]]
+    pairs += find_near(examined).pairs
     n_copies = len({row for pair in pairs for row in pair})
     if groups is not None:
         table = pd.DataFrame({"group": groups})
@@ -122,7 +119,7 @@ def find_blocks(audited: AuditedPart) -> tuple[np.ndarray, int]:
             members = table.index[is_known][rows].tolist()
             pairs += [(members[0], other) for other in members[1:]]
     one, other = np.array(pairs, dtype=int).reshape(-1, 2).T
-    n = len(audited.labels)
+    n = len(part.labels)
     links = coo_array((np.ones(len(one)), (one, other)), shape=(n, n))
     return connected_components(links, directed=False)[1], n_copies
 

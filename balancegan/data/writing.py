@@ -15,6 +15,7 @@ from balancegan.data.filewriting import check_pixels, write_files
 from balancegan.data.labelled import LabelledImages, SyntheticImages
 from balancegan.data.lineage import SOURCE_KEY
 from balancegan.data.manifests import encode_table
+from balancegan.data.output_checks import WrittenFiles
 from balancegan.data.outputs import (
     FOLDER_CARD,
     FOLDER_TABLE,
@@ -25,7 +26,6 @@ from balancegan.data.outputs import (
     images_folder,
     is_our_card,
 )
-from balancegan.data.written import WrittenFiles
 from balancegan.errors import DataError
 from balancegan.files import whole_file, whole_folder
 from balancegan.images import ImageFormat

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from balancegan.evaluation.fidelity import FidelityMeter, nearest_distances
-from balancegan.evaluation.leakage import Leaks, are_equal, count_near
 from balancegan.evaluation.resampling import Resampled
 from balancegan.evaluation.splits import Part
 from balancegan.gan.judge import Judge
 from balancegan.images import ImageFormat
 from balancegan.pictures import encode_png, join_images
+from balancegan.quality.likeness import count_equal, find_shared
 
 MAX_MEASURED = 300  # added images of a class whose fidelity is measured
 STRIP_LENGTH = 8  # images
@@ -28,7 +28,7 @@ def describe_added(
     resampled: Resampled,
     train: Part,
     test: Part,
-    leaks: Leaks,
+    is_leaked: np.ndarray,
     n_classes: int,
     image_format: ImageFormat,
     seed: int,
@@ -44,8 +44,8 @@ def describe_added(
         What the sampler returned, with the class indices that classifiers learn.
     train, test : tuple of ndarray
         Images and class indices of both parts.
-    leaks : Leaks
-        Test images that occur in the training part; they are ignored.
+    is_leaked : ndarray of shape (n_test,), bool
+        Which test images occur in the training part; they are ignored.
     n_classes : int
         Number of classes.
     image_format : ImageFormat
@@ -67,13 +67,11 @@ def describe_added(
     is_made = resampled.is_new & ~resampled.is_copy
     images, classes = resampled.images[is_made], resampled.class_indices[is_made]
     # A sampler need not have seen test images that are also in the training part
-    unleaked, unleaked_classes = (
-        np.delete(side, list(leaks.rows), axis=0) for side in test
-    )
+    unleaked, unleaked_classes = (side[~is_leaked] for side in test)
     counts = {
         "n": len(images),
-        "n_equal_train": int(are_equal(images, train[0]).sum()),
-        "n_equal_test": int(are_equal(images, unleaked).sum()),
+        "n_equal_train": count_equal(images, train[0]),
+        "n_equal_test": count_equal(images, unleaked),
         "n_measured": 0,
         "n_near_test": 0,
     }
@@ -89,7 +87,10 @@ def describe_added(
         for index in range(n_classes):
             fidelity[index] = meter.measure(images[classes == index], index) or {}
         counts["n_measured"] = len(images)
-        counts["n_near_test"] = count_near(images, unleaked, leaks.limit)
+        _, is_near = find_shared(
+            *map(image_format.to_channels_last, (images, unleaked)), is_strict=True
+        )
+        counts["n_near_test"] = int(is_near.sum())
 
     added = resampled.class_indices[resampled.is_new]
     n_added = np.bincount(added, minlength=n_classes)

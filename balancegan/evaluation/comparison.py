@@ -5,7 +5,6 @@ Samplers and classifiers get the training part of a split only, see :mod:`.trial
 
 import platform
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime
 from numbers import Integral
 from pathlib import Path
@@ -171,7 +170,10 @@ def compare(
     _check_classifier(classifier, n_steps, known, image_format, labelling)
     names = _check_names(class_names, labelling.classes)
     # Find leaks once, not in every process
-    leaks = [asdict(split.leaks) for split in splits]
+    leaks = [
+        {"n_test": len(equal), "n_equal": int(equal.sum()), "n_near": int(near.sum())}
+        for equal, near in (split.leaks for split in splits)
+    ]
     runner = TrialRunner(
         splits, labelling, names, image_format, classifier, n_steps, RunCache(cache_dir)
     )

@@ -16,9 +16,9 @@ from balancegan.balance import class_counts
 from balancegan.containers import stack_images
 from balancegan.errors import DataError, refusals_as_data_errors
 from balancegan.evaluation.labelling import Labelling, learn_labels
-from balancegan.evaluation.leakage import Leaks, find_leaks
 from balancegan.images import ImageFormat, check_format, find_format
 from balancegan.memory import take_rows
+from balancegan.quality.likeness import find_shared
 
 DEFAULT_FOLDS = 5
 FOLDS_SEED = 0
@@ -34,6 +34,8 @@ class Split:
     ----------
     given : tuple of ndarray
         The user's images of the training part, and their class indices.
+    image_format : ImageFormat
+        Format of the images of both parts.
     test_given : tuple of ndarray or None
         The test part. None: a fold of `given`.
     train_rows, test_rows : ndarray of int or None
@@ -41,6 +43,7 @@ class Split:
     """
 
     given: Part
+    image_format: ImageFormat
     test_given: Part | None = None
     train_rows: np.ndarray | None = None
     test_rows: np.ndarray | None = None
@@ -56,9 +59,10 @@ class Split:
         return _take(self.given, self.test_rows)
 
     @cached_property
-    def leaks(self) -> Leaks:
-        """Test images that occur in the training part."""
-        return find_leaks(self.train()[0], self.test()[0])
+    def leaks(self) -> tuple[np.ndarray, np.ndarray]:
+        """Which test images equal a training image, and which others nearly do."""
+        sides = (self.test()[0], self.train()[0])
+        return find_shared(*map(self.image_format.to_channels_last, sides))
 
 
 def _take(part: Part, rows: np.ndarray | None) -> Part:
@@ -108,7 +112,8 @@ def find_splits(
         n_folds = DEFAULT_FOLDS if cv is None else cv
         if n_folds < 2:
             raise DataError(f"cv must be 2 folds or more. Received: {cv}.")
-        return _fold(given, labelling, n_folds, groups), image_format, labelling
+        folds = _fold(given, image_format, labelling, n_folds, groups)
+        return folds, image_format, labelling
     if cv is not None or groups is not None:
         raise DataError(
             "Folds take the place of a test part. Received: X_test, and cv or groups. "
@@ -119,10 +124,16 @@ def find_splits(
         raise DataError("A test part needs images. Received: X_test without any.")
     check_format(test_images, image_format, "the training part (or give value_range)")
     test = test_images, labelling.number(y_test, len(test_images))
-    return [Split(given, test)], image_format, labelling
+    return [Split(given, image_format, test)], image_format, labelling
 
 
-def _fold(given: Part, labelling: Labelling, n_folds: int, groups: Any) -> list[Split]:
+def _fold(
+    given: Part,
+    image_format: ImageFormat,
+    labelling: Labelling,
+    n_folds: int,
+    groups: Any,
+) -> list[Split]:
     class_indices = given[1]
     labels = labelling.classes[labelling.learned(class_indices)]
     if groups is not None and np.shape(groups) != labels.shape:
@@ -157,4 +168,4 @@ def _fold(given: Part, labelling: Labelling, n_folds: int, groups: Any) -> list[
                 f"{sorted(map(str, missing))} in the groups of one fold. Give a "
                 "smaller cv, or other groups."
             )
-    return [Split(given, train_rows=train, test_rows=test) for train, test in rows]
+    return [Split(given, image_format, None, train, test) for train, test in rows]

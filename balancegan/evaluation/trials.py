@@ -293,7 +293,7 @@ class TrialRunner:
             replace(resampled, class_indices=learned),
             self._with_learned(train),
             self._with_learned(test),
-            self.splits[trial.split_number].leaks,
+            np.logical_or(*self.splits[trial.split_number].leaks),
             len(self.class_names),
             self.image_format,
             trial.seed,

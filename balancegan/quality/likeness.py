@@ -68,6 +68,18 @@ def number_equal(*image_sets: np.ndarray) -> list[np.ndarray]:
     return numbers
 
 
+def count_equal(images: np.ndarray, known: np.ndarray) -> int:
+    """Return how many images equal one of another set.
+
+    Examples
+    --------
+    >>> count_equal(np.array([[1, 2], [3, 4], [1, 2]]), np.array([[1.0, 2.0]]))
+    2
+    """
+    theirs, ours = number_equal(known, images)
+    return int(np.isin(ours, theirs).sum())
+
+
 def _pieces(n_images: int, values_per_image: int) -> Iterator[slice]:
     step = max(1, VALUES_PER_PIECE // max(1, values_per_image))
     return (slice(start, start + step) for start in range(0, n_images, step))

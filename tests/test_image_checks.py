@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from balancegan.data.audit import audit_images
-from balancegan.data.findings import OUTCOMES, TITLES, AuditedPart
+from balancegan.data.examined import ExaminedSet
+from balancegan.data.image_checks import CHECKS, CHECKS_ACROSS, run_checks
+from balancegan.data.image_parts import ImagePart
 from balancegan.errors import DataError
+from balancegan.quality.checks import OUTCOMES
 
 from .conftest import make_images
 
@@ -20,18 +22,16 @@ LABELS, TEST_LABELS = np.arange(N) % 3, np.arange(N_TEST) % 3
 @pytest.fixture
 def train():
     groups = np.arange(N) // 4
-    return AuditedPart(make_images(N), LABELS.copy(), groups, sizes=np.full((N, 2), 50))
+    return ImagePart(make_images(N), LABELS.copy(), groups, sizes=np.full((N, 2), 50))
 
 
 @pytest.fixture
 def test():
-    return AuditedPart(
-        make_images(N_TEST, seed=1), TEST_LABELS.copy(), 100 + TEST_LABELS
-    )
+    return ImagePart(make_images(N_TEST, seed=1), TEST_LABELS.copy(), 100 + TEST_LABELS)
 
 
 def audit(*parts, **options):
-    return {f.code: f for f in audit_images(*parts, **options)}
+    return {f.code: f for f in run_checks(ExaminedSet(*parts, **options))}
 
 
 def alarms(findings):
@@ -42,24 +42,24 @@ def alarms(findings):
 @pytest.mark.parametrize("shape", [(8, 8), (40, 30, 3), (9, 20, 6)])
 def test_a_clean_set_passes_everything(shape, dtype):
     groups = np.arange(N) // 4
-    train = AuditedPart(make_images(N, shape, dtype), LABELS, groups)
-    test = AuditedPart(
+    train = ImagePart(make_images(N, shape, dtype), LABELS, groups)
+    test = ImagePart(
         make_images(N_TEST, shape, dtype, 1), TEST_LABELS, -1 - TEST_LABELS
     )
     findings = audit(replace(train, sizes=np.full((N, 2), 50)), test)
     small = {code for code, f in findings.items() if f.outcome == "not applicable"}
     assert small == OF_PHOTOS
     assert {f.outcome for f in findings.values()} == {"passed", "not applicable"}
-    assert {code: f.title for code, f in findings.items()} == TITLES
+    assert findings.keys() == {*CHECKS, *CHECKS_ACROSS}
     assert not any(f.rows or f.test_rows or f.pairs for f in findings.values())
 
 
 def test_what_cannot_be_looked_at_has_not_passed():
-    findings = audit(AuditedPart(make_images(N), LABELS))
+    findings = audit(ImagePart(make_images(N), LABELS))
     outcomes = {code for code, f in findings.items() if f.outcome == "not applicable"}
     assert outcomes == {*ACROSS, *OF_PHOTOS, "BG103"}
     no_test = audit(
-        AuditedPart(make_images(N), LABELS), AuditedPart(make_images(0), LABELS[:0])
+        ImagePart(make_images(N), LABELS), ImagePart(make_images(0), LABELS[:0])
     )
     assert {code: f.outcome for code, f in no_test.items()} == {
         code: f.outcome for code, f in findings.items()
@@ -95,7 +95,7 @@ def test_copies_and_conflicts(train, test):
 def test_few_copies_are_a_tip():
     images, labels = make_images(300), np.arange(300) % 3
     images[33] = images[3]
-    finding = audit(AuditedPart(images, labels))["BG104"]
+    finding = audit(ImagePart(images, labels))["BG104"]
     assert (finding.outcome, finding.pairs) == ("tip", ((3, 33),))
 
 
@@ -199,15 +199,13 @@ def test_traces_of_jpeg_are_constant_though_most_images_are_empty(train):
 def test_one_colour_is_constant_though_its_channels_differ():
     images = make_images(N, (8, 8, 3))
     images[5] = [10, 200, 30]
-    assert audit(AuditedPart(images, LABELS))["BG102"].rows == (5,)
+    assert audit(ImagePart(images, LABELS))["BG102"].rows == (5,)
 
 
 def test_nan_and_infinity(test):
     images = make_images(N, dtype="float32")
     images[4, 1, 1], images[9], images[11, 0, 0] = np.nan, np.inf, -2e38
-    findings = audit(
-        AuditedPart(images, LABELS), replace(test, images=test.images / 255)
-    )
+    findings = audit(ImagePart(images, LABELS), replace(test, images=test.images / 255))
     assert alarms(findings) == {"BG101"}
     assert findings["BG101"].rows == (4, 9, 11)
     assert "3 training images with NaN, infinity or" in findings["BG101"].message
@@ -217,9 +215,7 @@ def test_values_far_from_the_others(test):
     images = make_images(N, dtype="float64")
     images[4, 1, 1], images[9] = 37, images[9] * 255
     images[10, 1, 1] = 1.05  # enlarging overshoots
-    findings = audit(
-        AuditedPart(images, LABELS), replace(test, images=test.images / 255)
-    )
+    findings = audit(ImagePart(images, LABELS), replace(test, images=test.images / 255))
     assert alarms(findings) == {"BG101"}
     assert findings["BG101"].rows == (4, 9)
     assert "far outside 0 to 1 (row 4, row 9)" in findings["BG101"].message
@@ -251,7 +247,7 @@ def test_a_declared_range_is_exact(train):
 
 def test_images_with_a_range_of_their_own_are_left_alone(rng):
     images = rng.normal(size=(N, 8, 8)) * 1000
-    assert audit(AuditedPart(images, LABELS))["BG101"].outcome == "passed"
+    assert audit(ImagePart(images, LABELS))["BG101"].outcome == "passed"
 
 
 def test_groups_in_both_parts(train, test):
@@ -323,7 +319,7 @@ def test_images_are_called_by_their_names(train, test):
 def test_the_worst_comes_first(train, test):
     train.images[3] = 0
     test.labels[test.labels == 1] = 2
-    outcomes = [f.outcome for f in audit_images(train, replace(test, groups=None))]
+    outcomes = [f.outcome for f in audit(train, replace(test, groups=None)).values()]
     assert outcomes == sorted(outcomes, key=OUTCOMES.index)
     assert outcomes[:3] == ["issue", "tip", "not run"]
 
@@ -343,10 +339,10 @@ def test_the_order_of_rows_does_not_matter(train, test, rng):
     before = audit(train, test)
     assert len(alarms(before)) >= 6
     order, test_order = rng.permutation(N), rng.permutation(N_TEST)
-    shuffled = AuditedPart(
+    shuffled = ImagePart(
         *(a[order] for a in (train.images, train.labels, train.groups))
     )
-    shuffled_test = AuditedPart(
+    shuffled_test = ImagePart(
         test.images[test_order], test.labels[test_order], test.groups
     )
     after = audit(replace(shuffled, sizes=train.sizes), shuffled_test)
@@ -387,7 +383,7 @@ def test_exactly_the_planted_copies_are_found(rows, test_rows):
     images[copies] = images[sources]
     origins = [rows[i % len(rows)] for i in range(len(test_rows))]
     test_images[test_rows] = images[origins]
-    findings = audit(AuditedPart(images, LABELS), AuditedPart(test_images, TEST_LABELS))
+    findings = audit(ImagePart(images, LABELS), ImagePart(test_images, TEST_LABELS))
     assert set(findings["BG104"].rows) == set(sources) | set(copies)
     assert len(findings["BG104"].pairs) == len(copies)
     assert findings["BG106"].test_rows == tuple(sorted(test_rows))
@@ -407,26 +403,26 @@ def test_exactly_the_planted_copies_are_found(rows, test_rows):
 )
 def test_parts_that_do_not_belong_together_are_refused(train, test, change, words):
     with pytest.raises(DataError) as error:
-        audit_images(replace(train, **change))
+        audit(replace(train, **change))
     assert words in str(error.value)
     with pytest.raises(DataError, match="test images"):
-        audit_images(train, replace(train, **change))
+        audit(train, replace(train, **change))
 
 
 def test_without_images_there_is_nothing_to_audit():
     with pytest.raises(DataError, match="Received: none"):
-        audit_images(AuditedPart(make_images(0), LABELS[:0]))
+        audit(ImagePart(make_images(0), LABELS[:0]))
 
 
 @pytest.mark.parametrize("n", [1, 2, 4])
 def test_a_handful_of_images(n):
-    findings = audit(AuditedPart(make_images(n), np.arange(n)))
+    findings = audit(ImagePart(make_images(n), np.arange(n)))
     assert findings["BG107"].outcome == "not applicable"
     assert alarms(findings) == {"BG110"}
 
 
 def test_a_set_of_nothing_but_bad_images():
-    nothing = audit(AuditedPart(np.full((N, 8, 8), np.nan), LABELS))
+    nothing = audit(ImagePart(np.full((N, 8, 8), np.nan), LABELS))
     assert nothing["BG101"].rows == tuple(range(N))
     assert alarms(nothing) == {"BG101"}
-    assert alarms(audit(AuditedPart(np.zeros((N, 8, 8)), LABELS))) == {"BG102"}
+    assert alarms(audit(ImagePart(np.zeros((N, 8, 8)), LABELS))) == {"BG102"}

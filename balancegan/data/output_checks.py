@@ -1,7 +1,7 @@
-"""Image files that were written, looked at again: added ones must not stand out.
+"""Checks of written image files: added files must not differ from originals.
 
-A classifier learns whatever tells added files from originals: their size, their blur.
-Both are measured on the files themselves, whatever wrote them.
+A classifier learns whatever distinguishes added files, such as their size or blur. Both
+are measured on the files themselves.
 """
 
 from collections.abc import Callable
@@ -14,21 +14,22 @@ import numpy as np
 import pandas as pd
 
 from balancegan.data.decoding import read_header
-from balancegan.data.findings import Finding, list_some
 from balancegan.data.labelled import TRAIN
 from balancegan.data.lineage import MASK_KEY, METHOD_KEY, SOURCE_KEY
-from balancegan.data.sharpness import measure_file_sharpness
+from balancegan.data.photo_measures import measure_file_sharpness
+from balancegan.quality.checks import Finding, list_some
 
 ORIGINAL = "original"
-CALLED = {"gan": "generated"}  # other methods are called by their names
-MADE = ("generated", "interpolated")
-TITLES = {"BG103": "Unequal sizes", "BG301": "Unequal sharpness"}
+NAMES = {"gan": "generated"}  # of methods, where they differ
 # Medians of added files, as a share of their originals'
 LEAST_RATIO, MOST_RATIO = 0.8, 1.25
-FEW_FILES = 10  # of a class and method; fewer are judged with those of other classes
-# Files of each class and method that are looked at
-MOST_FILES, LEAST_FILES = 100, 5
-MOST_PIXELS = 400_000_000  # that are decoded, about: some seconds
+FEW_FILES = 10  # of a class and method; fewer are only checked with other classes
+MOST_FILES, LEAST_FILES = 100, 5  # that are measured, of each class and method
+MOST_PIXELS = 400_000_000  # that are decoded: some seconds
+LOOK = "Look at the files."
+LESS_GENERATED = (
+    "Leave generated images out (--gan-share 0), or generate larger ones (--size)."
+)
 
 
 class WrittenFiles(NamedTuple):
@@ -39,14 +40,14 @@ class WrittenFiles(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Examination:
-    """What the files of the training part are like.
+class FileComparison:
+    """Sizes and sharpness of the files of the training part.
 
     Attributes
     ----------
     methods : list of dict
         A row for the originals, and for the files added by each method: "method",
-        "files", "examined" (how many of them were looked at), "smallest", "median" and
+        "files", "examined" (how many of them were measured), "smallest", "median" and
         "largest" (height and width, by area), "size_ratio" and "sharpness_ratio"
         (medians of the ratios to originals; None of originals, and if unknown).
     findings : list of Finding
@@ -57,9 +58,9 @@ class Examination:
     findings: list[Finding]
 
 
-def examine_files(
+def compare_files(
     written: WrittenFiles, file_range: tuple[float, float] | None = None
-) -> Examination:
+) -> FileComparison:
     """Compare added files with originals, by size and sharpness.
 
     A copy is compared with the file that it copies, other files with the median of the
@@ -71,58 +72,52 @@ def examine_files(
         As :func:`balancegan.data.writing.write_images` returns it.
     file_range : tuple of float or None, default=None
         Black and white of files of more than 8 bits, see
-        :func:`balancegan.data.sharpness.measure_file_sharpness`.
+        :func:`balancegan.data.photo_measures.measure_file_sharpness`.
     """
     table = written.table[written.table["split"] == TRAIN]
     is_added = table[MASK_KEY].astype(bool)
     how = table[METHOD_KEY] if METHOD_KEY in table else pd.Series("added", table.index)
-    methods = how.where(is_added, ORIGINAL).replace(CALLED).rename("method")
-    looks = _Looks(written.root, file_range)
-    examined = _choose_files(table.assign(method=methods), looks)
+    methods = how.where(is_added, ORIGINAL).replace(NAMES).rename("method")
+    measures = _FileMeasures(written.root, file_range)
+    examined = _choose_files(table.assign(method=methods), measures)
     measured = pd.DataFrame(
-        [looks.at(name) for name in examined["file_name"]], index=examined.index
+        [measures.at(name) for name in examined["file_name"]], index=examined.index
     )
     examined = examined.join(measured)
-    examined = examined.join(_find_ratios(examined, looks))
+    examined = examined.join(_find_ratios(examined, measures))
     rows = [
         _describe_method(method, int((methods == method).sum()), files)
         for method, files in examined.groupby("method", sort=False)
     ]
     findings = [
-        _judge("BG103", examined, "size_ratio", "Size"),
-        _judge("BG301", examined, "sharpness_ratio", "Sharpness"),
+        _check_ratio("BG103", examined, "size_ratio", "Size"),
+        _check_ratio("BG301", examined, "sharpness_ratio", "Sharpness"),
     ]
-    return Examination(rows, findings)
+    return FileComparison(rows, findings)
 
 
-LOOK = "Look at the files."
-LESS_GENERATED = (
-    "Leave generated images out (--gan-share 0), or generate larger ones (--size)."
-)
-
-
-class _Looks:
-    """Looks at each file once."""
+class _FileMeasures:
+    """Sizes and sharpness of files, each measured once."""
 
     def __init__(self, root: Path, file_range: tuple[float, float] | None) -> None:
         self.root, self.file_range = root, file_range
-        self.at: Callable[[str], dict[str, float]] = cache(self._look)
+        self.at: Callable[[str], dict[str, float]] = cache(self._measure)
 
     def sides(self, name: str) -> tuple[int, int]:
         header = read_header(self.root / name)
         return header.height, header.width
 
-    def _look(self, name: str) -> dict[str, float]:
+    def _measure(self, name: str) -> dict[str, float]:
         height, width = self.sides(name)
         sharpness = measure_file_sharpness(self.root / name, self.file_range)
         side = float(np.sqrt(height * width))
         return {"height": height, "width": width, "side": side, "sharpness": sharpness}
 
 
-def _choose_files(table: pd.DataFrame, looks: _Looks) -> pd.DataFrame:
+def _choose_files(table: pd.DataFrame, measures: _FileMeasures) -> pd.DataFrame:
     """Return files of each class and method, evenly spread, not too many pixels."""
     grouped = [rows for _, rows in table.groupby(["label", "method"], sort=False)]
-    some = [looks.sides(rows["file_name"].iloc[0]) for rows in grouped[:20]]
+    some = [measures.sides(rows["file_name"].iloc[0]) for rows in grouped[:20]]
     pixels = float(np.median([height * width for height, width in some]))
     most = int(MOST_PIXELS / (pixels * len(grouped)))
     most = min(max(most, LEAST_FILES), MOST_FILES)
@@ -134,7 +129,7 @@ def _choose_files(table: pd.DataFrame, looks: _Looks) -> pd.DataFrame:
     )
 
 
-def _find_ratios(examined: pd.DataFrame, looks: _Looks) -> pd.DataFrame:
+def _find_ratios(examined: pd.DataFrame, measures: _FileMeasures) -> pd.DataFrame:
     """Return size and sharpness of added files as ratios to those of originals."""
     originals = examined[examined["method"] == ORIGINAL]
     medians = originals.groupby("label")[["side", "sharpness"]].median()
@@ -143,7 +138,7 @@ def _find_ratios(examined: pd.DataFrame, looks: _Looks) -> pd.DataFrame:
         source = row.get(SOURCE_KEY)
         known: Any = {}
         if isinstance(source, str) and source:
-            known = looks.at(source)
+            known = measures.at(source)
         elif row["label"] in medians.index:
             known = medians.loc[row["label"]]
         ratios.append(
@@ -173,14 +168,14 @@ def _describe_method(method: Any, n_files: int, files: pd.DataFrame) -> dict[str
     }
 
 
-def _judge(code: str, examined: pd.DataFrame, column: str, what: str) -> Finding:
-    """End a check of a ratio, of each method and of each class with enough files."""
-    title, known = TITLES[code], examined.dropna(subset=column)
+def _check_ratio(code: str, examined: pd.DataFrame, column: str, what: str) -> Finding:
+    """Return the finding on a ratio of each method, and of classes with many files."""
+    known = examined.dropna(subset=column)
     if (examined["method"] == ORIGINAL).all():
-        return Finding(code, title, "not applicable", "No file was added.")
+        return Finding(code, "not applicable", "No file was added.")
     if known.empty:
         message = "No class with added files has an original to compare with."
-        return Finding(code, title, "not run", message)
+        return Finding(code, "not run", message)
     of_methods = known.groupby("method", sort=False)[column].median()
     grouped = known.groupby(["method", "label"], sort=False)[column]
     of_classes = grouped.agg(["median", "size"]).reset_index()
@@ -190,7 +185,7 @@ def _judge(code: str, examined: pd.DataFrame, column: str, what: str) -> Finding
     about = f"{what} of added files as a ratio to originals: {named}"
     found = {*of_methods.index[_stands_out(of_methods)], *worst["method"]}
     if not found:
-        return Finding(code, title, "passed", f"{about}.")
+        return Finding(code, "passed", f"{about}.")
     classes = [
         f"{label} ({method}) {ratio:.2f}"
         for label, method, ratio in zip(
@@ -198,12 +193,12 @@ def _judge(code: str, examined: pd.DataFrame, column: str, what: str) -> Finding
         )
     ]
     listed = f"; {list_some(classes)}" if classes else ""
-    advice = LOOK if found.isdisjoint(MADE) else f"{LOOK} {LESS_GENERATED}"
+    advice = LOOK if "generated" not in found else f"{LOOK} {LESS_GENERATED}"
     message = (
-        f"{about}{listed}. A classifier can recognise added images by their "
-        f"{what.lower()}, and with them the rare classes. {advice}"
+        f"{about}{listed}. A classifier can recognise added images, and so the rare "
+        f"classes, by their {what.lower()}. {advice}"
     )
-    return Finding(code, title, "issue", message)
+    return Finding(code, "issue", message)
 
 
 def _stands_out(ratios: pd.Series) -> pd.Series:

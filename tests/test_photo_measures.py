@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from balancegan.data.sharpness import measure_file_sharpness, measure_sharpness
+from balancegan.data.photo_measures import measure_file_sharpness, measure_sharpness
 from balancegan.errors import DataError
 
 

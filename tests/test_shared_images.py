@@ -3,8 +3,8 @@ import pytest
 from sklearn.datasets import load_digits
 
 from balancegan.evaluation.fidelity import share_of_near_copies
-from balancegan.evaluation.leakage import are_equal, count_near, find_leaks
 from balancegan.images import typical_distance
+from balancegan.quality.likeness import count_equal, find_shared
 
 N_TEST = 200
 
@@ -28,65 +28,50 @@ def add_noise(images):
 
 @pytest.mark.parametrize(
     ("dtype", "shape"),
-    [
-        ("uint8", (8, 8)),
-        ("uint16", (8, 8, 1)),
-        ("float32", (64,)),
-        ("float64", (1, 8, 8)),
-    ],
+    [("uint8", (8, 8)), ("uint16", (8, 8, 1)), ("float32", (8, 8))],
 )
 @pytest.mark.parametrize(
     ("equal", "near"),
     [(0, 0), (0.02, 0), (0, 0.02), (0.5, 0.1), (0.9, 0.05), (0, 0.6), (0.3, 0.7)],
 )
-def test_copies_and_near_copies_are_counted_however_many_there_are(
-    dtype, shape, equal, near
+@pytest.mark.parametrize("is_strict", [False, True])
+def test_shared_images_are_found_however_many_there_are(
+    dtype, shape, equal, near, is_strict
 ):
     training, test = make_parts(dtype, shape)
     n_equal, n_near = int(equal * N_TEST), int(near * N_TEST)
     test[:n_equal] = training[:n_equal]
     copied = slice(n_equal, n_equal + n_near)
     test[copied] = add_noise(training[copied])
-    assert not are_equal(test[copied], training).any()
-    leaks = find_leaks(training, test)
-    assert (leaks.n_equal, leaks.n_near) == (n_equal, n_near)
-    assert leaks.rows == tuple(range(n_equal + n_near))
-    assert leaks.limit > 0  # so near copies that a sampler adds are found too
-    added = add_noise(test[-20:])
-    assert count_near(added, test, leaks.limit) == 20
-
-
-def test_where_all_test_images_are_copies_near_copies_are_found_too():
-    training, _ = make_parts("float32", (8, 8))
-    leaks = find_leaks(training, training[:50])
-    assert (leaks.n_equal, leaks.n_near) == (50, 0)
-    assert count_near(add_noise(training[:9]), training, leaks.limit) == 9
+    are_equal, are_near = find_shared(test, training, is_strict=is_strict)
+    assert np.flatnonzero(are_equal).tolist() == list(range(n_equal))
+    assert np.flatnonzero(are_near).tolist() == list(range(n_equal, n_equal + n_near))
+    # Also near copies of test images that a method adds
+    assert find_shared(add_noise(test[-20:]), test, is_strict=is_strict)[1].all()
 
 
 def test_constant_images_are_no_scale():
     training, test = make_parts("float32", (8, 8))
     training[: len(training) // 2], test[: N_TEST // 2] = 0, 0
     test[-5:] = add_noise(training[-5:])
-    leaks = find_leaks(training, test)
-    assert (leaks.n_equal, leaks.n_near) == (N_TEST // 2, 5)
-    all_black = find_leaks(np.zeros((9, 4, 4)), np.zeros((5, 4, 4)))
-    assert (all_black.n_equal, all_black.n_near, all_black.limit) == (5, 0, 0)
+    equal, near = find_shared(test, training)
+    assert (equal.sum(), near.sum()) == (N_TEST // 2, 5)
+    equal, near = find_shared(np.zeros((5, 4, 4)), np.zeros((9, 4, 4)))
+    assert (equal.all(), near.any()) == (True, False)
 
 
 def test_the_scale_of_values_does_not_matter():
     training, test = make_parts("float64", (8, 8))
     test[:150] = add_noise(training[:150])
-    found = {
-        find_leaks(scale * training, scale * test).rows for scale in (1e-3, 1, 1e3)
-    }
-    assert found == {tuple(range(150))}
+    for scale in (1e-3, 1, 1e3):
+        _, near = find_shared(scale * test, scale * training)
+        assert np.flatnonzero(near).tolist() == list(range(150))
 
 
 def test_equal_values_are_equal_whatever_their_dtype():
     images = np.array([[0.0, 2.0], [0.5, 2.0], [-0.0, 1.0]])
     others = np.array([[0, 2], [0, 1]], "uint8")
-    assert are_equal(images, others).tolist() == [True, False, True]
-    assert are_equal(others, images).tolist() == [True, True]
+    assert count_equal(images, others) == count_equal(others, images) == 2
 
 
 def test_typical_distances_leave_out_copies():

@@ -1,8 +1,7 @@
-"""What is measured of each photo at its own size, one photo at a time.
+"""Measures of photos at their own size, one photo at a time.
 
-Light, contrast, sharpness, colour, and two small descriptions: a grey thumbnail that
-near copies are found by, and features that classes are told apart by. What a measure
-means is the business of `photochecks`.
+Light, contrast, sharpness and colour, a grey thumbnail by which near copies are found,
+and features by which classes are recognised. `photo_checks` interprets them.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,32 +9,35 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from balancegan.data.decoding import decode, read_header
 from balancegan.data.depth import Scale
 from balancegan.data.fitting import unfit_image
-from balancegan.data.sharpness import measure_sharpness
+from balancegan.errors import DataError
 
-SIDE = 64  # of the thumbnail that everything small is measured of
+SIDE = 64  # pixels of the thumbnail that everything small is measured on
 PERCENTILES = (1, 5, 50, 95, 99)
 N_CELLS, N_DIRECTIONS = 8, 8  # of histograms of gradients
 COLOUR_SIDE, N_SHADES = 8, 4
 MOST_PIXELS = 1024  # of the longer side: larger photos are scaled down to it
 GREY_WEIGHTS = (77, 150, 29)  # ITU-R 601, of 256
+# Sharpness is measured at one size, so that an enlarged thumbnail shows as blurred
+SHARPNESS_SIDE = 224  # pixels: the input of most pretrained classifiers
 
 
 @dataclass(frozen=True, eq=False)
 class Measures:
-    """What was measured of n photos.
+    """Measures of n photos.
 
     Attributes
     ----------
     light : ndarray of shape (n, 5), float32
         Percentiles 1, 5, 50, 95 and 99 of the grey values, in 0..1.
     sharpness : ndarray of shape (n,), float64
-        See :func:`balancegan.data.sharpness.measure_sharpness`.
+        See :func:`measure_sharpness`.
     colour : ndarray of shape (n,), float32
-        How far the channels differ on average, in 0..1. 0: grey.
+        Mean difference of the channels, in 0..1. 0: grey.
     grey : ndarray of shape (n, 64, 64), uint8
         Thumbnails.
     features : ndarray of shape (n, k), float32
@@ -52,7 +54,7 @@ class Measures:
 def open_photos(
     files: list[Path], file_range: tuple[float, float] | None = None
 ) -> Callable[[int], np.ndarray]:
-    """Return what decodes the file of a row at its own size, up to 1,024 pixels a side.
+    """Return a function that decodes the file of a row, up to 1,024 pixels a side.
 
     Parameters
     ----------
@@ -61,18 +63,27 @@ def open_photos(
     file_range : tuple of float or None, default=None
         See `LabelledImages.file_range`.
     """
-    scale = None if file_range is None else Scale(*file_range, is_given=True)
 
     def show(row: int) -> np.ndarray:
         """Return the pixels of one file, grey or in colour."""
-        header = read_header(files[row])
-        sides = np.array([header.height, header.width])
-        height, width = np.maximum(1, sides * min(1, MOST_PIXELS / sides.max()))
-        channels = 1 if header.channels == 1 else 3
-        size = int(height), int(width)
-        return decode(files[row], channels, size, "stretch", scale)[0]
+        return _decode(files[row], file_range, MOST_PIXELS)
 
     return show
+
+
+def _decode(
+    file: Path | bytes,
+    file_range: tuple[float, float] | None,
+    most_pixels: int | None = None,
+) -> np.ndarray:
+    header = read_header(file)
+    scale = None if file_range is None else Scale(*file_range, is_given=True)
+    channels = 1 if header.channels == 1 else 3
+    size = header.height, header.width
+    if most_pixels is not None:
+        share = min(1, most_pixels / max(size))
+        size = max(1, int(size[0] * share)), max(1, int(size[1] * share))
+    return decode(file, channels, size, "stretch", scale)[0]
 
 
 def measure_photos(photo: Callable[[int], np.ndarray], n: int) -> Measures:
@@ -83,7 +94,7 @@ def measure_photos(photo: Callable[[int], np.ndarray], n: int) -> Measures:
     photo : callable
         From a row to its pixels, of shape (height, width, 1 or 3), uint8.
     n : int
-        How many there are.
+        Number of photos.
 
     Examples
     --------
@@ -136,7 +147,7 @@ def _measure_light(grey: np.ndarray) -> np.ndarray:
 
 
 def _describe_colours(small: np.ndarray) -> np.ndarray:
-    """Return colours at places, and how frequent colours are."""
+    """Return colours at 8x8 places, and a histogram of colours."""
     cell = SIDE // COLOUR_SIDE
     cells = small.reshape(COLOUR_SIDE, cell, COLOUR_SIDE, cell, 3)
     places = cells.mean(axis=(1, 3)).reshape(-1) / 255
@@ -159,3 +170,81 @@ def _describe_shapes(grey: np.ndarray) -> np.ndarray:
     ).reshape(-1, N_DIRECTIONS)
     norms = np.linalg.norm(counts, axis=1, keepdims=True)
     return (counts / (norms + 10)).reshape(-1).astype(np.float32)
+
+
+def measure_sharpness(image: np.ndarray) -> float:
+    """Return the variance of the Laplacian of an image at 224x224 pixels.
+
+    The image becomes grey (ITU-R 601 luma), is resized to 224x224 by Pillow's bilinear
+    filter, and is convolved with the 4-neighbour Laplacian, without border pixels. Blur
+    lowers the variance, noise raises it. Only compare images of similar subjects.
+
+    Parameters
+    ----------
+    image : ndarray of shape (height, width[, 1, 3 or 4]), uint8
+        Of any size. A fourth channel is transparency, laid on white.
+
+    Returns
+    -------
+    sharpness : float
+        0 for a constant image.
+
+    Raises
+    ------
+    DataError
+        If the array is not such an image.
+
+    References
+    ----------
+    J. L. Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy: a
+    comparative study", ICPR 2000, measure LAPV.
+    https://doi.org/10.1109/ICPR.2000.903548
+
+    Examples
+    --------
+    >>> photo = np.random.default_rng(0).integers(0, 256, (224, 224), dtype=np.uint8)
+    >>> measure_sharpness(photo) > 50 * measure_sharpness(photo[:32, :32])
+    True
+    >>> measure_sharpness(np.full((40, 60, 3), 7, dtype=np.uint8))
+    0.0
+    """
+    shown = image[..., None] if image.ndim == 2 else image
+    is_image = shown.ndim == 3 and shown.shape[-1] in (1, 3, 4) and shown.size
+    if image.dtype != np.uint8 or not is_image:
+        raise DataError(
+            "Sharpness is measured on pixels of shape (height, width) or (height, "
+            f"width, 1, 3 or 4), uint8. Received: shape {image.shape}, {image.dtype}. "
+            "Convert other values with ImageFormat.to_pixels."
+        )
+    picture = Image.fromarray(shown[..., 0] if shown.shape[2] == 1 else shown)
+    if picture.mode == "RGBA":
+        ground = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(ground, picture)
+    size = SHARPNESS_SIDE, SHARPNESS_SIDE
+    grey = picture.convert("L").resize(size, Image.Resampling.BILINEAR)
+    values = np.asarray(grey, dtype=np.float64)
+    neighbours = values[:-2] + values[2:]
+    laplacian = neighbours[:, 1:-1] - 4 * values[1:-1, 1:-1]
+    laplacian += values[1:-1, :-2] + values[1:-1, 2:]
+    return float(laplacian.var())
+
+
+def measure_file_sharpness(
+    file: Path | bytes, file_range: tuple[float, float] | None = None
+) -> float:
+    """Return the sharpness of an image file at full size, see `measure_sharpness`.
+
+    Parameters
+    ----------
+    file : Path or bytes
+        The file, or its content.
+    file_range : tuple of float or None, default=None
+        The values of a file of more than 8 bits that become 0 and 255, see
+        `LabelledImages.file_range`. None: such files are refused.
+
+    Raises
+    ------
+    UnusableImage
+        If it cannot be decoded.
+    """
+    return measure_sharpness(_decode(file, file_range))

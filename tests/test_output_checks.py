@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from balancegan.data.written import WrittenFiles, examine_files
+from balancegan.data.output_checks import WrittenFiles, compare_files
 
 
 def photo(seed, size=(90, 120)):
@@ -39,7 +39,7 @@ def written(tmp_path):
 
 
 def outcomes(files):
-    examination = examine_files(files)
+    examination = compare_files(files)
     return {finding.code: finding.outcome for finding in examination.findings}
 
 
@@ -64,9 +64,9 @@ def test_files_like_originals_pass(written, method):
 def test_blurred_files_are_an_issue(written, method):
     files = add_some(written, blurred, method)
     assert outcomes(files) == {"BG103": "passed", "BG301": "issue"}
-    (_, row) = examine_files(files).methods
+    (_, row) = compare_files(files).methods
     assert row["sharpness_ratio"] < 0.5
-    message = examine_files(files).findings[1].message
+    message = compare_files(files).findings[1].message
     assert ("--gan-share 0" in message) == (method == "gan")
 
 
@@ -102,7 +102,7 @@ def test_what_cannot_be_compared_is_not_passed(written, tmp_path):
 
 def test_the_rows_say_how_many_files_have_which_sizes(written):
     files = add_some(written, lambda image: image.resize((40, 30)), "gan", 3)
-    original, generated = examine_files(files).methods
+    original, generated = compare_files(files).methods
     assert (original["method"], original["files"]) == ("original", 24)
     assert original["smallest"] == original["largest"] == [90, 120]
     assert (generated["method"], generated["files"]) == ("generated", 3)
@@ -114,7 +114,7 @@ def test_only_training_files_are_compared(written):
     files = add_some(written, mirror, "copied")
     test = files.table.iloc[:5].assign(split="test", file_name="nowhere.png")
     both = files._replace(table=pd.concat([files.table, test], ignore_index=True))
-    assert examine_files(both).methods == examine_files(files).methods
+    assert compare_files(both).methods == compare_files(files).methods
 
 
 @pytest.mark.parametrize(
