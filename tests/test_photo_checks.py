@@ -339,7 +339,7 @@ def test_what_is_no_image_set_is_refused(photos, folder):
         balancegan.inspect([photos[0] / 255, photos[1][:9] / 255], [0, 1])
     with pytest.raises(DataError, match="their own labels and parts"):
         balancegan.inspect(folder, LABELS)
-    with pytest.raises(DataError, match="Settings of reading.*size"):
+    with pytest.raises(DataError, match="Reading options.*size"):
         balancegan.inspect(photos, LABELS, size=(8, 8))
     with pytest.raises(DataError, match="y is None"):
         balancegan.inspect(photos)
