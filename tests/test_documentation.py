@@ -1,4 +1,4 @@
-"""What README and examples promise is run."""
+"""README, guide and examples do what they promise."""
 
 import re
 import runpy
@@ -37,6 +37,10 @@ def test_the_example_of_the_readme_prints_what_is_below_it(quick, capsys):
     (example,), (printed,) = blocks(README, "python"), blocks(README, "text")
     exec(compile(example, "README.md", "exec"), {})
     assert capsys.readouterr().out == printed
+
+
+def test_the_readme_is_short():
+    assert len(README.split()) <= 700
 
 
 def test_python_blocks_of_the_guide_run(quick):

@@ -21,7 +21,7 @@ TURNS = {
     r"\bput(s|ting)? together\b": "recombined, combined",
     r"\bof the GAN\b|\bGAN's (own )?images?\b": "generated",
     r"\bbeside\b": "next to, compared with",
-    r"\bas they are\b": "unchanged, without augmentation",
+    r"(?<!soon )\bas they are\b": "unchanged, without augmentation",
     r"\bwho(m|so)?ever\b|\bwho (moves|wants|has|asks)\b": "if you",
     r"\bgo(es)? on\b|\bgoing on\b": "resumes, continues",
     r"\bto the (very )?(bit|bits|digit)\b|\bvery bits\b": "bit-identical",
@@ -57,8 +57,8 @@ TURNS = {
     r"\bin the midst\b": "during",
 }
 # Words of names, which the names of the field replace
-NAMES = r"^(climb|rungs?|ladder(ed)?|crowd|opinions?|together|gather|rivals?|arms?)$"
-WHOLE_NAMES = {"begin", "written_down", "naming_anew", "failing_loudly", "Made"}
+NAMES = r"^(climb|rungs?|ladder(ed)?|crowd|opinions?|together|rivals?|arms?)$"
+WHOLE_NAMES = {"begin", "gather", "written_down", "naming_anew", "failing_loudly", "Made"}
 
 # Parts that are not checked yet
 UNFINISHED = {
