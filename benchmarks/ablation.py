@@ -1,12 +1,12 @@
-"""What each ingredient of the default preset brings: taken out one at a time.
+"""Measure the contribution of each part of the default preset by removing it.
 
     python benchmarks/ablation.py fashion_mnist.npz --reference fashion.keras --draw 11
 
-Trains on a long-tailed draw (see make_lt.py) for so many steps, scores 300 images a
-class against 1,000 training images a class that are not in the draw, and adds a row to
-results/ablation_DRAW.json for every variant that has none yet: an interrupted run goes
-on. No test image is used, because the preset is chosen by this. The milliseconds of a
-step are a median over calls, without compiling and judge.
+Trains on a long-tailed draw (see make_lt.py), scores 300 images per class against 1,000
+training images per class outside the draw, and adds a row to
+results/ablation_DRAW.json for every variant without one, so an interrupted run resumes.
+No test image is used, because this chooses the preset. The milliseconds of a step are a
+median over calls, without compilation and judge.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""What commands end with where there is no room, bad data, or a wild learning rate.
+"""Run commands without room, with bad data, and with a wild learning rate.
 
     sudo python benchmarks/adversity.py adversity
 
@@ -82,7 +82,7 @@ def finish(process, folder=None):
 
 @contextmanager
 def disk(folder, size):
-    """A disk of its own, of so many bytes."""
+    """Mount a disk of `size` bytes."""
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
     subprocess.run(mount, check=True)

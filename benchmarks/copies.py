@@ -1,15 +1,14 @@
-"""How many of the copies that fill a class up are best moved, to whom.
+"""Measure how many copies should be shifted, with and without augmentation.
 
     python benchmarks/copies.py --data DATA
 
-DATA is the folder of the sets, see sets.py. Every class of long-tailed draws of
-Fashion-MNIST is filled up to the largest with its own images, none, a quarter or half
-of them moved by up to two pixels; or to twice or four times the largest, the largest
-too, with half or three quarters of all rows of each moved. The comparison's network
-learns from the rows, 1,000 steps of 128 images, as they are or moving all by up to two
-pixels itself. Judged by 1,000 images of each class that the draw left out of the
-training set, not by test images. Writes results/copies_fashion_lt.json, run by run;
-what is there is not run again.
+DATA is the folder of the sets (see sets.py). Every class of long-tailed draws of
+Fashion-MNIST grows to the largest with copies, none, a quarter or half of them shifted
+by up to two pixels; or to two or four times the largest, with half or three quarters
+of all rows of each class shifted. The comparison's network trains on the rows, 1,000
+steps of 128 images, unaugmented or with shifts of up to two pixels. It is tested on
+1,000 images of each class that the draw left out, not on test images. Writes
+results/copies_fashion_lt.json, run by run; finished runs are kept.
 """
 
 import argparse

@@ -1,34 +1,31 @@
-"""What classes are best filled up with, and what other images would bring.
+"""Compare ways of filling rare classes, and limits with further real images.
 
     python benchmarks/filling.py --data DATA --models MODELS --only fashion_lt
 
-DATA is the folder of the sets, see sets.py, MODELS one that GANs are kept in. Every
-class of a long-tailed draw is filled up to the largest, and the comparison's network
-learns from the rows, 1,000 steps of 128 images, with shifts and without:
+DATA is the folder of the sets (see sets.py), MODELS a folder for GANs. Every class of a
+long-tailed draw grows to the largest, and the comparison's network trains on the rows,
+1,000 steps of 128 images, with and without shifts:
 
-- "repeated": with its own images, again and again;
-- "gan": with images of a GAN trained on the draw;
-- "gan and again": by default settings, a tenth of the GAN, then real images again,
-  half of them moved;
-- "0% gan and again" and so on: the same with so much of the GAN at most;
-- "gan in all": with its own images again, and then every class, the largest too, with
-  400 of the GAN, a tenth as many, so that being synthetic is no sign of a class;
-- "real": with real images of the class that the draw left out; the limit;
-- "gan of all": with images of a GAN trained on all images that there are, as many of
-  each class, so that what it lacks is not data;
-- "gan of all in all": as "gan in all", of that GAN.
+- "repeated": repeated images;
+- "gan": images of a GAN trained on the draw;
+- "gan and again": default settings, 10 % generated, then copies, half of them shifted;
+- "0% gan and again" and so on: the same with another share of generated images;
+- "gan in all": repeated images, plus 400 generated ones in every class, so that being
+  synthetic does not identify a class;
+- "real": real images of the class that the draw left out (a limit);
+- "gan of all": images of a GAN trained on all images (a limit);
+- "gan of all in all": as "gan in all", with that GAN.
 
-What these are worth where nothing else tells classes apart, with shifts only, since
-every class has as many rows, and all of one kind:
+Training on one kind of image only, with shifts, the same number of each class:
 
-- "100 real alone" and so on: so many real images of each class;
-- "100 gan of all alone" and so on: so many of the GAN trained on all images;
-- "4000 agreed gan of all alone" and so on: the same, where the network, having learned
-  all real images, says the class that was asked for: disputed ones are left out.
+- "100 real alone" and so on: real images;
+- "100 gan of all alone" and so on: images of the GAN trained on all images;
+- "4000 agreed gan of all alone" and so on: the same without disputed images, which the
+  network, trained on all real images, assigns to another class.
 
-GANs have the default number of steps and the seed 0; their images are those that are
-not rejected, but for what is alone. A seed is the draw's and the classifier's. Writes
-results/filling_SET.json, run by run; what is there is not run again.
+GANs have the default number of steps and the seed 0. Rejected images are left out,
+except when training on one kind only. A seed is that of the draw and the classifier.
+Writes results/filling_SET.json, run by run; finished runs are kept.
 """
 
 import argparse
@@ -52,7 +49,7 @@ from balancegan.images import find_format
 RESULTS = Path(__file__).parent / "results"
 FILES = {"fashion_lt": "fashion_mnist.npz", "mnist_lt": "mnist.npz"}
 N_STEPS = 1_000
-N_IN_ALL = 400  # images of the GAN in every class
+N_IN_ALL = 400  # generated images in every class
 IN_ALL = ("gan in all", "gan of all in all")
 SHARES = {f"{share:.0%} gan and again": share for share in (0, 0.05, 0.2, 0.5)}
 GENERATED = ("gan", "gan and again", *SHARES, "gan of all")
@@ -62,11 +59,11 @@ REAL, GAN_OF_ALL, AGREED = "real", "gan of all", "agreed gan of all"
 KINDS = (REAL, GAN_OF_ALL, AGREED)
 ALONE = {f"{n} {kind} alone": (n, kind) for n in N_ALONE for kind in KINDS}
 ALL = (*FILLINGS, *ALONE)
-DISAGREEING = 1.5  # so many times as many are made; where fewer agree, there are fewer
+DISAGREEING = 1.5  # factor of images generated; if fewer agree, there are fewer
 
 
 class Filling:
-    """One set: its images, its draws, and what classes are filled up with."""
+    """One set: its images, its draws, and the ways of filling classes."""
 
     def __init__(self, file, models):
         self.x, self.y, self.x_test, self.y_test = read_npz(file)

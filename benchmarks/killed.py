@@ -1,14 +1,13 @@
-"""Commands killed at random moments and given again with --resume.
+"""Kill commands at random moments and resume them with --resume.
 
     python benchmarks/killed.py killed --times 50
 
-For `train` and for `balance`: once uninterrupted, then killed (SIGKILL) so many times.
-A run is killed at a random moment of as long a time as the uninterrupted one took,
-resumed, killed again, up to five times, and then let go on to its end. After each kill
-what is there must be whole or absent; what the run ends with must equal the
-uninterrupted one bit for bit, and nothing unfinished may be left. Checkpoints are
-written every half second, not every minute, so that there is something to go on with.
-Writes results/killed.json.
+`train` and `balance` run once uninterrupted and are then killed (SIGKILL) --times
+times. A run is killed at a random moment within the time of the uninterrupted one,
+resumed, killed again, up to five times, and then completed. After each kill every
+output must be complete or absent; the result must be bit-identical to the uninterrupted
+one, and nothing unfinished may be left. Checkpoints are written every half second, not
+every minute, so that one exists. Writes results/killed.json.
 """
 
 import argparse
@@ -93,7 +92,7 @@ def killed_at(moment, process):
 
 
 def run_through(command, data, folder, seconds, expected, rng, times):
-    """Run a command to its end, killed up to so many times on the way."""
+    """Run a command to its end, killed at most `times` times."""
     folder.mkdir()
     kills, resume = [], []
     while len(kills) < times:
@@ -125,7 +124,7 @@ def run_through(command, data, folder, seconds, expected, rng, times):
 
 
 def newest_step(checkpoints):
-    """Return the newest step that is written down whole, None before the first."""
+    """Return the newest saved step, None before the first."""
     names = [entry.stem for entry in checkpoints.glob("step-*.npz")]
     return max((int(name.removeprefix("step-")) for name in names), default=None)
 

@@ -1,21 +1,19 @@
-"""Does it help? Every method on every set, against the best that uses no generator.
+"""Compare every method on every set with the best baseline.
 
     python benchmarks/methods.py --data DATA --only dominoes --draws 0 1 2 --seeds 0 1 2
     python benchmarks/page.py
 
-DATA is the folder of the sets, see sets.py. For each draw and seed every method
-resamples the training part, with a GAN of its own where it has one, and two classifiers
-learn from the rows: the comparison's network (1,000 steps of 128) and a linear model of
-the pixels (the same). Of dominoes methods balance the 100 combinations of garment and
-digit, those of no training image included where a method can make them; classifiers
-learn the garment. The methods "cgan-2min" train the GAN for two minutes; "copies" write
-what "cgan" does without an image of the GAN: real images again, half of them moved;
-"-2x" and "-4x" raise every class to twice and four times the largest.
+DATA is the folder of the sets (see sets.py). For each draw and seed every method
+resamples the training part, and two classifiers train on the rows: the comparison's
+network and a linear model of the pixels, 1,000 steps of 128 images each. On dominoes
+methods balance the 100 combinations of garment and digit, including those without
+training images if a method can make them; classifiers learn the garment. "cgan-2min"
+trains the GAN for two minutes; "copies" is "cgan" with copies in place of generated
+images; "-2x" and "-4x" raise every class to two and four times the largest.
 
-Each run is written to results/methods_SET.json when it is done, and what is there is
-not run again: whoever stops it goes on where it was. --results takes another folder, to
-run again what is there. --cache keeps the sets that GANs made. page.py makes tables and
-plots of what there is.
+Each run is saved to results/methods_SET.json when it is done; an interrupted benchmark
+resumes. --results names another folder, to repeat finished runs. --cache keeps the sets
+that GANs made. page.py makes tables and plots.
 """
 
 import argparse
@@ -91,11 +89,11 @@ def make_task(name, folder, draw):
 
 
 def make_methods(task, names):
-    """Return methods; of combinations those that no image has are asked for, too."""
+    """Return methods; they also make combinations that no image has."""
     combinations, samplers = {}, dict(SETTINGS)
     if task.labelling.has_combinations:
         combinations = {"sampling_strategy": "combinations"}
-        # No image of the GAN is among what "cgan" writes of them: nothing to leave out
+        # "cgan" recombines images of combinations and generates none
         samplers = {QUICK: SETTINGS[QUICK]}
     methods = [name for name in names if name in BUILT_IN]
     for name, settings in samplers.items():
@@ -112,7 +110,7 @@ def run(task, pairs, seed, cache):
     """Yield a run of each pair of a method and a judge; the methods share a sampler."""
     sampler, labelling = pairs[0][0].sampler, task.labelling
     with warnings.catch_warnings():
-        # Classes that are filled up in a simpler way, combinations never seen
+        # Classes filled with copies, combinations without training images
         warnings.simplefilter("ignore")
         resampled = cache.resampled(
             cache.name((sampler, seed, task.images, task.class_indices)),

@@ -43,8 +43,8 @@ TESTED = {  # test images of each class
     "blood": (69, 805, 71),
     "chest": (234, 390),
 }
-GENERATOR = "cgan"  # what the names of methods that use one begin with
-COLORS = {True: "C0", False: "C1"}  # with the GAN's images, and what is beside them
+GENERATOR = "cgan"  # prefix of methods that use one
+COLORS = {True: "C0", False: "C1"}  # with generated images, and without
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,7 @@ class Runs:
 
     @property
     def still_baselines(self):
-        """Those of them whose images are not moved and mixed while learning."""
+        """The baselines without augmentation."""
         return tuple(method for method in self.baselines if "+" not in method)
 
     @property
@@ -77,7 +77,7 @@ class Runs:
         return find_best(self, baselines, figure)
 
     def count_contenders(self, baselines, figure=JUDGED_BY):
-        """Return how many of them may be the best: not told from it for certain."""
+        """Return how many are not significantly worse than the best."""
         return count_contenders(self, baselines, figure)
 
     def shared_by(self, *methods):
@@ -89,7 +89,7 @@ class Runs:
 
     @property
     def ours(self):
-        """The method of the GAN that is compared: moves and mixes images as the bar."""
+        """The method with the GAN that uses the same augmentation as the bar."""
         return next((method for _, method in self.settings_of_ours), None)
 
     @property
@@ -183,7 +183,7 @@ def sets_table(found):
 
 
 def still_table(found):
-    """Return the same for classifiers that learn from the rows as they are."""
+    """Return the same for classifiers without augmentation."""
     with_it = [runs for runs in found if GENERATOR in runs.methods]
     rows = [describe_set(runs, runs.still_baselines, GENERATOR) for runs in with_it]
     return to_markdown(rows)

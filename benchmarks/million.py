@@ -1,4 +1,4 @@
-"""A million images on disk: whether a step of training costs more than of few thousand.
+"""Compare training steps on a million images on disk with a few thousand.
 
     python benchmarks/million.py fashion_mnist.npz folder-for-the-sets
 

@@ -1,4 +1,4 @@
-"""Our two layers beside Keras's: forward and backward pass, in turn in one run.
+"""Time our two layers and Keras's: forward and backward pass, in turn in one run.
 
     python benchmarks/own_layers.py
 

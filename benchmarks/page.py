@@ -1,12 +1,11 @@
-"""Tables and plots of the benchmark, from its results into the documents.
+"""Write the tables and plots of the benchmark from its results into the documents.
 
     python benchmarks/page.py
     python benchmarks/page.py --check
 
-Writes what stands between the marks of the documents anew, from
-results/methods_SET.json, filling_SET.json, copies_SET.json and validated_SET.json, and
-results/methods.png. --check writes nothing, and fails where the documents say something
-else.
+Replaces what is between the marks of the documents, from results/methods_SET.json,
+filling_SET.json, copies_SET.json, validated_SET.json and photos.json, and writes
+results/methods.png. --check writes nothing and fails if a document differs.
 """
 
 import argparse
@@ -43,7 +42,7 @@ DOCUMENTS = ("docs/benchmark.md", "README.md", "benchmarks/README.md")
 
 
 def short_table(tables, photos):
-    """Return the table of the README: five rows of the others, and photos."""
+    """Return the table of the README: five rows of the other tables, and photos."""
     lines = ["| set | training | best baseline | balancegan | difference |"]
     lines.append("| --- | --- | --- | --- | --- |")
     for name, dataset in SHORT:
@@ -67,7 +66,7 @@ def short_table(tables, photos):
 
 
 def fill(text, parts):
-    """Return a document with what stands between its marks replaced."""
+    """Return a document with new text between its marks."""
 
     def replace(found):
         return f"<!-- {found[1]} -->\n\n{parts[found[1]]}\n\n<!-- end of {found[1]} -->"

@@ -1,14 +1,13 @@
-"""How few images of rare combinations show which pixels each attribute has.
+"""Measure how many rare images are needed to find the pixels of each attribute.
 
     python benchmarks/regions.py --data DATA
 
-DATA is the folder of the sets, see sets.py. Of dominoes, a digit above a garment that
-go together, all images of rare combinations but so many are left out, and real images
-are asked for the regions of the two (no GAN): how far apart they are found, and what
-share of the variance of the images lies in pixels of the right one. The same is asked
-of images in which nothing is apart: the mean, or the maximum, of digit and garment; a
-garment whose brightness is the digit; a garment alone, which says nothing of the digit.
-Writes results/regions.json, all of it anew, and prints a summary.
+DATA is the folder of the sets, see sets.py. Dominoes are
+correlated digits above garments. A few images of rare combinations are kept, and the
+regions of both attributes are estimated from real images: their separation, and the
+share of the variance in pixels of the right attribute. Images without separate regions
+are tested too: the mean or maximum of digit and garment, a garment whose brightness is
+the digit, a garment alone. Writes results/regions.json and prints a summary.
 """
 
 import argparse

@@ -1,11 +1,11 @@
-"""What training by many workers would take: arithmetic, nothing is measured here.
+"""Calculate the time of training with many workers; nothing is measured.
 
     python benchmarks/scaling_plan.py --seconds-an-image 0.0028
 
-The default networks at 28x28 have so many weights; every step adds up their gradients
-over all workers, and the moments of each batch normalisation, by a ring (Patarasuk and
-Yuan 2009, https://doi.org/10.1016/j.jpdc.2008.09.002): of M bytes a worker sends
-2 M (N - 1) / N, in 2 (N - 1) messages. Writes results/scaling_plan.json.
+Every step sums the gradients of the default networks at 28x28 over all workers, and the
+moments of each batch normalisation, by a ring (Patarasuk and Yuan 2009,
+https://doi.org/10.1016/j.jpdc.2008.09.002): of M bytes a worker sends 2 M (N - 1) / N,
+in 2 (N - 1) messages. Writes results/scaling_plan.json.
 """
 
 import argparse

@@ -1,16 +1,15 @@
-"""How good images are after so many minutes of training, class by class.
+"""Measure image quality after several times of training, class by class.
 
     python benchmarks/make_lt.py fashion_mnist.npz fashion-lt-0.npz --draw 0
     python benchmarks/time_to_quality.py fashion-lt-0.npz --reference fashion.keras \
         --name fashion_lt_0 --baseline
 
 One training with default settings and a budget of as many minutes as the last mark;
-at every mark the averaged weights are copied as they are. 300 images a
+at every mark the averaged weights are copied. 300 images a
 class are scored against the test images (see scoring.py). With --baseline the
 tutorials' own loop is then trained on the same rows for as long. Writes
-results/quality_NAME.json and, of the final images, results/quality_NAME.png. States the
-work, in multiply-adds, and the rate of a plain convolution in the same run beside the
-seconds.
+results/quality_NAME.json and, of the final images, results/quality_NAME.png. Includes
+the work, in multiply-adds, and the rate of a plain convolution in the same run.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Steps a second: our compiled loop beside the tutorials' own, in turn in one run.
+"""Steps per second of our compiled loop and the tutorials' own, in turn in one run.
 
     python benchmarks/tutorial_speed.py mnist.npz
 

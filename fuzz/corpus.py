@@ -1,7 +1,7 @@
-"""Malformed inputs: real files of every kind, damaged in all ways that come to mind.
+"""Malformed inputs: real files of every kind, damaged in many ways.
 
-Each case is drawn from a number alone. About half of them are damaged as they lie on
-the disk; the others inside, with checksums made anew, as whoever means harm would.
+Each case is made from a number. About half of them are damaged on disk; the rest
+inside, with correct checksums, as an attacker would.
 """
 
 import gzip
@@ -319,7 +319,7 @@ class Corpus:
         weights = _Weights(files[GENERATOR_FILE])
         facts[CHECKSUM] = checksum(facts, weights)  # type: ignore[arg-type]
         files[FACTS_FILE] = json.dumps(facts).encode()
-        return Case("model", files, ".", f"{how}, sealed anew")
+        return Case("model", files, ".", f"{how}, sealed again")
 
     def _checkpoint(self, rng: random.Random) -> Case:
         if rng.random() < 0.5:
@@ -468,7 +468,7 @@ def near_start(rng: random.Random, n: int) -> int:
 
 
 def damage_png(rng: random.Random, content: bytes) -> tuple[bytes, str]:
-    """Damage a chunk of a PNG file, and make its checksum anew."""
+    """Damage a chunk of a PNG file and correct its checksum."""
     chunks, start = [], 8
     while start < len(content):
         (n,) = struct.unpack(">I", content[start : start + 4])

@@ -1,9 +1,9 @@
-"""A fuzz target guided by coverage: bytes to every reader, and to the target grammar.
+"""Coverage-guided fuzzing of every reader and of the target grammar.
 
     python -m fuzz.coverage_guided -max_total_time=60
 
-The first byte says which reader, the others are its file. Options are libFuzzer's. Any
-error but balancegan's own ends it with the input that led there.
+The first byte selects the reader; the rest is its file. Options are libFuzzer's. Any
+error other than balancegan's own ends the run with its input.
 """
 
 import sys
