@@ -385,7 +385,7 @@ def test_what_validation_chose_and_gained(page, tmp_path):
         file.write_text(json.dumps({"command": command, "runs": of_set}))
     lines = page.validated_table(tmp_path).splitlines()[2:]
     assert lines[0].startswith("| Blood cells | 2 | 2, 5 | 5 per real one; none | +5.0")
-    assert lines[1].startswith("| Digits, 8x8, a generator that does not listen | 1 |")
+    assert lines[1].startswith("| Digits, 8x8, generator without condition | 1 |")
     assert lines[1].endswith("| none | 0 |")
 
 

@@ -58,7 +58,14 @@ TURNS = {
 }
 # Words of names, which the names of the field replace
 NAMES = r"^(climb|rungs?|ladder(ed)?|crowd|opinions?|together|rivals?|arms?)$"
-WHOLE_NAMES = {"begin", "gather", "written_down", "naming_anew", "failing_loudly", "Made"}
+WHOLE_NAMES = {
+    "begin",
+    "gather",
+    "written_down",
+    "naming_anew",
+    "failing_loudly",
+    "Made",
+}
 
 # Parts that are not checked yet
 UNFINISHED = {
