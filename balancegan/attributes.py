@@ -1,9 +1,9 @@
-"""Labels of one or of several attributes, and the one number that stands for them.
+"""Labels of one or several attributes, and the class index that stands for them.
 
-An image may have several labels, of its digit and of its colour say. The GAN is told
-one number all the same, the class index: the place of the image's combination among
-all that the values allow, where the last attribute counts fastest. With one attribute
-this is the place of the label among the sorted ones. Nothing here knows images.
+An image may have several labels, for instance digit and colour. The GAN is conditioned
+on one number, the class index: the place of the image's combination of values among
+all combinations, where the last attribute varies fastest. With one attribute it is the
+place of the label among the sorted labels. Images are not known here.
 """
 
 import itertools
@@ -16,16 +16,16 @@ import numpy as np
 
 from balancegan.errors import DataError
 
-ONE_LABEL = "label"  # what a single attribute is called that has no name
-MAX_COMBINATIONS = 100_000  # each has a place in tables of counts
-MAX_ATTRIBUTES = 32  # as many axes as an array of numpy may have everywhere
+ONE_LABEL = "label"  # name of a single attribute without a name
+MAX_COMBINATIONS = 100_000  # each has an entry in tables of counts
+MAX_ATTRIBUTES = 32  # axes of an array in every version of numpy
 
 Classes = int | tuple[int, ...]
 Wanted = tuple[int | None, ...]
 
 
 def sizes_of(n_classes: Classes) -> tuple[int, ...]:
-    """Return how many values each attribute has, of a tuple of them or of a number.
+    """Return the number of values of each attribute as a tuple.
 
     Examples
     --------
@@ -36,20 +36,19 @@ def sizes_of(n_classes: Classes) -> tuple[int, ...]:
 
 
 def unravel(class_index: Any, sizes: Sequence[int]) -> list[Any]:
-    """Return for each attribute which of its values class indices stand for.
+    """Return the index of the value of each attribute for class indices.
 
     Parameters
     ----------
     class_index : int, ndarray or tensor
-        Class indices; anything that knows ``//`` and ``%``.
+        Class indices; any type with ``//`` and ``%``.
     sizes : sequence of int
-        How many values each attribute has.
+        Number of values of each attribute.
 
     Returns
     -------
     value_indices : list
-        One of the kind of `class_index` for each attribute. With one attribute it is
-        `class_index` itself.
+        One of the type of `class_index` for each attribute.
 
     Examples
     --------
@@ -66,7 +65,7 @@ def unravel(class_index: Any, sizes: Sequence[int]) -> list[Any]:
 
 
 def join(columns: Sequence[np.ndarray]) -> np.ndarray:
-    """Return one label a row: the only column's, or the tuple of all columns'.
+    """Return one label a row: that of the only column, or a tuple of all columns.
 
     Examples
     --------
@@ -80,7 +79,7 @@ def join(columns: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def name_values(label: Any, names: Sequence[str]) -> dict[str, Any]:
-    """Return a label that `join` made as a dict of attributes.
+    """Return a label from `join` as a dict of attributes.
 
     Examples
     --------
@@ -98,7 +97,7 @@ class Labels:
     Parameters
     ----------
     names : tuple of str
-        What the attributes are called.
+        Names of the attributes.
     columns : tuple of ndarray of shape (n,)
         The values of each attribute, a row for each image.
     """
@@ -123,11 +122,11 @@ class Labels:
         return replace(self, columns=tuple(column[rows] for column in self.columns))
 
     def followed_by(self, others: Self) -> Self:
-        """Return these labels and those of further images behind them."""
+        """Return these labels followed by those of further images."""
         columns = []
         for column, other in zip(self.columns, others.columns, strict=True):
             kept = other.astype(column.dtype)
-            # Classes that these lack may be longer texts or larger numbers
+            # New classes may be longer texts or larger numbers
             fits = np.array_equal(kept, other)
             columns.append(np.concatenate([column, kept if fits else other]))
         return replace(self, columns=tuple(columns))
@@ -135,12 +134,12 @@ class Labels:
 
 @dataclass(frozen=True, eq=False)
 class Attributes:
-    """What the attributes are called and which values each of them has.
+    """Names of attributes and the values of each.
 
     Parameters
     ----------
     names : tuple of str
-        Their names, each another one.
+        Their distinct names.
     values : tuple of ndarray
         The values of each attribute, sorted.
 
@@ -159,14 +158,7 @@ class Attributes:
 
     @classmethod
     def learn(cls, labels: Labels) -> tuple[Self, np.ndarray]:
-        """Return the attributes of labelled images and the images' class indices.
-
-        Raises
-        ------
-        DataError
-            If two attributes have one name, or there are too many of them or of
-            their combinations.
-        """
+        """Return the attributes of labelled images and the images' class indices."""
         found = [np.unique(column, return_inverse=True) for column in labels.columns]
         attributes = cls(labels.names, tuple(values for values, _ in found))
         attributes._check()
@@ -185,37 +177,31 @@ class Attributes:
             raise DataError(
                 f"At most {MAX_ATTRIBUTES} attributes with {MAX_COMBINATIONS:,} "
                 "combinations of values can be conditions. Received attributes with "
-                f"so many values: {sizes}. Leave columns out, or merge values."
+                f"these numbers of values: {sizes}. Leave columns out, or merge values."
             )
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """How many values each attribute has."""
+        """Number of values of each attribute."""
         return tuple(len(values) for values in self.values)
 
     @property
     def n_classes(self) -> int:
-        """How many combinations there are, with those that no image has."""
+        """Number of combinations, including those without images."""
         return math.prod(self.sizes)
 
     def columns(self, class_indices: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Return the columns of values that class indices stand for."""
+        """Return the columns of values for class indices."""
         value_indices = np.unravel_index(class_indices, self.sizes)
         pairs = zip(self.values, value_indices, strict=True)
         return tuple(values[indices] for values, indices in pairs)
 
     def label(self, class_index: int) -> Hashable:
-        """Return the label that a class index stands for: a value, or a tuple."""
+        """Return the label of a class index: a value, or a tuple."""
         return join(self.columns(np.array([class_index]))).tolist()[0]
 
     def positions(self, names: str | Sequence[str] | None) -> tuple[int, ...]:
-        """Return the places of attributes by their names. None: of all.
-
-        Raises
-        ------
-        DataError
-            If there is no attribute of that name, one is named twice, or none is.
-        """
+        """Return the positions of attributes by their names. None: all."""
         if names is None:
             return tuple(range(len(self.names)))
         wanted = [names] if isinstance(names, str) else list(names)
@@ -228,23 +214,18 @@ class Attributes:
         return tuple(self.names.index(name) for name in wanted)
 
     def find(self, label: Any) -> Wanted:
-        """Return which values a label names.
+        """Return the values that a label names.
 
         Parameters
         ----------
         label : object
-            A value where there is one attribute. A tuple of the values of all
-            attributes in their order. A dict of the values of some of them.
+            A value of the only attribute, a tuple of the values of all attributes in
+            order, or a dict of the values of some attributes.
 
         Returns
         -------
         wanted : tuple of int or None
-            The place of the value among those of each attribute. None: not named.
-
-        Raises
-        ------
-        DataError
-            If the label names an attribute or a value that is not known.
+            Index of the value of each attribute. None: not named.
         """
         if isinstance(label, Mapping):
             unknown = [name for name in label if name not in self.names]
@@ -268,12 +249,7 @@ class Attributes:
     def combinations(self, names: str | Sequence[str] | None) -> list[Any]:
         """Return every combination of the values of some attributes, sorted.
 
-        Those that no image has are among them.
-
-        Parameters
-        ----------
-        names : str, sequence of str or None
-            The attributes. None: all of them. Of one these are its values.
+        Combinations without images are included. `names` None: all attributes.
         """
         values = [self.values[position].tolist() for position in self.positions(names)]
         return values[0] if len(values) == 1 else list(itertools.product(*values))
@@ -289,21 +265,16 @@ class Attributes:
         raise DataError(f"{known} {values.tolist()}. Received: {value!r}.")
 
     def find_text(self, position: int, text: str, called: Sequence[str] = ()) -> Any:
-        """Return the value of an attribute that people write as `text`.
+        """Return the value of an attribute that a text names.
 
         Parameters
         ----------
         position : int
-            Which attribute.
+            Position of the attribute.
         text : str
             One of the names in `called`, or a value as text.
         called : sequence of str, default=()
-            What people call the values, in order.
-
-        Raises
-        ------
-        DataError
-            If no value is called so.
+            Names of the values, in order.
         """
         texts = [str(value) for value in self.values[position].tolist()]
         for names in (list(called), texts):
@@ -318,13 +289,7 @@ class Attributes:
         )
 
     def indices(self, labels: Labels) -> np.ndarray:
-        """Return the class index, int, of each image.
-
-        Raises
-        ------
-        DataError
-            If a label has a value that is not known.
-        """
+        """Return the class index of each image."""
         value_indices = []
         for position, column in enumerate(labels.columns):
             found, inverse = np.unique(column, return_inverse=True)
@@ -335,7 +300,7 @@ class Attributes:
     def check_known(self, labels: Labels) -> None:
         """Raise DataError unless `labels` are of these attributes and their values."""
         if len(self.names) == len(labels.names) == 1:
-            return  # of one attribute the name does not matter, values are looked up
+            return  # the name of a single attribute does not matter
         if labels.names != self.names:
             raise DataError(
                 f"The model was trained on the attributes {list(self.names)}, in this "

@@ -173,11 +173,6 @@ def parse_strategy(
     find_label : callable
         Returns the label of a class by what people call it.
 
-    Raises
-    ------
-    DataError
-        If a text is none of these.
-
     Examples
     --------
     >>> parse_strategy(["bag=1000", "boot=500"], str)

@@ -1,8 +1,7 @@
-"""What users hand in as X, and what they get back of it: images one by one, or stacked.
+"""Containers of images: stack single images for learning, and return the same kind.
 
-An array goes its way untouched. Of a list, a column of a table or an array of objects,
-each entry is an image; they are stacked for learning, and what comes back is of the
-same kind.
+Arrays pass unchanged. Each entry of a list, a column of a table or an array of objects
+is an image.
 """
 
 import os
@@ -18,7 +17,7 @@ from balancegan.pictures import is_picture, read_pixels
 
 
 def stack_images(X: Any) -> Any:
-    """Return images that were handed in one by one as one array.
+    """Stack single images to one array.
 
     Parameters
     ----------
@@ -29,13 +28,8 @@ def stack_images(X: Any) -> Any:
 
     Returns
     -------
-    X : ndarray of shape (n, ...), or what was given
-        In the dtype of the images. What is no such container comes back as it is.
-
-    Raises
-    ------
-    DataError
-        If there are no images, an entry is none, or they differ in shape or dtype.
+    X : ndarray of shape (n, ...), or the given object
+        In the dtype of the images. Anything but such a container is returned unchanged.
 
     Examples
     --------
@@ -56,7 +50,7 @@ def stack_images(X: Any) -> Any:
         is_plain = isinstance(entries[k], list | tuple)
         if image.dtype != images[0].dtype and not is_plain:
             raise DataError(
-                "All images must have one dtype, for it says what their values mean. "
+                "All images must have one dtype, which defines what their values mean. "
                 f"Received: image 0 of {images[0].dtype}, image {k} of {image.dtype}. "
                 "Bring them to one range and dtype first."
             )
@@ -64,7 +58,7 @@ def stack_images(X: Any) -> Any:
 
 
 def list_images(X: Any) -> list[np.ndarray] | None:
-    """Return images that were handed in one by one, whatever their sizes.
+    """Return single images of any sizes as a list.
 
     Parameters
     ----------
@@ -74,12 +68,7 @@ def list_images(X: Any) -> list[np.ndarray] | None:
     Returns
     -------
     images : list of ndarray or None
-        None: `X` is an array of images, or like one.
-
-    Raises
-    ------
-    DataError
-        If there are no images, or an entry is none.
+        None: `X` is an array of images, or similar.
 
     Examples
     --------
@@ -94,19 +83,19 @@ def list_images(X: Any) -> list[np.ndarray] | None:
 
 
 def unstack_images(images: Any, like: Any) -> Any:
-    """Return an array of images in a container of the kind that others came in.
+    """Return an array of images in a container like another one.
 
     Parameters
     ----------
     images : ndarray of shape (n, ...)
         The images.
     like : object
-        What was handed to `stack_images`.
+        The container given to `stack_images`.
 
     Returns
     -------
     images : list, Series, DataFrame or ndarray
-        Of arrays, for a list, a column or an array of objects; else as it was.
+        Of arrays for a list, a column or an array of objects; else `images`.
 
     Examples
     --------
@@ -129,7 +118,7 @@ def unstack_images(images: Any, like: Any) -> Any:
 
 
 def _entries_of(X: Any) -> list[Any]:
-    """Return the images of a container of single images; none of anything else."""
+    """Return the images of a container of single images, else an empty list."""
     if isinstance(X, list | tuple):
         return list(X)
     if isinstance(X, pd.DataFrame) and X.shape[1] == 1:
@@ -144,11 +133,11 @@ def _entries_of(X: Any) -> list[Any]:
 
 
 def _check_array(X: Any) -> None:
-    """Raise DataError unless this is an array of images, a table or like one."""
+    """Raise DataError unless this is an array of images, a table or similar."""
     if isinstance(X, pd.DataFrame):
         _check_columns(X)
         return
-    if issparse(X):  # scikit-learn's to refuse
+    if issparse(X):  # scikit-learn refuses it
         return
     is_text = isinstance(X, str | bytes | os.PathLike)
     array = np.asarray(None if is_text else X)
@@ -169,7 +158,7 @@ def _check_array(X: Any) -> None:
 
 
 def _check_columns(X: pd.DataFrame) -> None:
-    """Raise DataError if a column of flat images is of a type that numpy lacks."""
+    """Raise DataError if a column of flat images has no numpy type."""
     for name, dtype in X.dtypes.items():
         if not isinstance(dtype, np.dtype | pd.SparseDtype):
             raise DataError(

@@ -1,8 +1,7 @@
-"""From a `tf.data.Dataset` of images with labels to arrays, read once.
+"""Read a `tf.data.Dataset` of images with labels into arrays, once.
 
-A dataset is known by what it can do, so that nothing here starts TensorFlow: who has
-one has started it. Datasets of batches and of single images are told apart by their
-first element.
+Datasets are recognised by their methods, so that nothing here starts TensorFlow. The
+first element decides whether a dataset is batched.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,9 +13,9 @@ import pandas as pd
 from balancegan.errors import DataError
 from balancegan.memory import GrowingArray
 
-INFINITE = -1  # as tf.data has it
+INFINITE = -1  # in tf.data
 CHANNELS = (1, 3, 4)
-ONE_LABEL = ""  # the name of labels that are no dict
+ONE_LABEL = ""  # name of labels that are no dict
 PAIRS = (
     "Elements of a dataset must be pairs: an image, and a label or a dict of labels by "
     "attribute; batched or not."
@@ -24,7 +23,7 @@ PAIRS = (
 
 
 def is_dataset(data: Any) -> bool:
-    """Return whether something is a `tf.data.Dataset`, as far as reading goes.
+    """Return whether an object has the methods of a `tf.data.Dataset`.
 
     Examples
     --------
@@ -37,29 +36,28 @@ def is_dataset(data: Any) -> bool:
 def read_dataset(dataset: Any) -> tuple[np.ndarray, np.ndarray | pd.DataFrame]:
     """Read a `tf.data.Dataset` of images with labels into arrays.
 
-    Use it where the same images are needed twice, to compare with
-    :func:`~balancegan.compare` say: a dataset that shuffles has another order each time
-    that it is read.
+    Use it if the same images are needed twice, for instance to compare with
+    :func:`~balancegan.compare`: a dataset that shuffles changes its order.
 
     Parameters
     ----------
     dataset : tf.data.Dataset
         Of pairs: an image of shape (height, width) or (height, width, channels) and
-        its label, or batches of such. A label is a number or a text, alone or one-hot;
+        its label, or batches of them. A label is a number or a text, alone or one-hot;
         or a dict with one for each attribute. It must come to an end.
 
     Returns
     -------
     images : ndarray of shape (n, height, width) or (n, height, width, channels)
-        In the dataset's dtype. More than 500 MB are mapped from a temporary file.
+        In the dataset's dtype; above 500 MB mapped from a temporary file.
     labels : ndarray of shape (n,) or (n, n_classes), or DataFrame
         One-hot labels stay one-hot. A DataFrame has a column for each attribute.
 
     Raises
     ------
     DataError
-        If the dataset has no end or no element, its elements are no such pairs, its
-        images differ in shape, or it fails while it is read.
+        If the dataset is infinite or empty, its elements are no such pairs, images
+        differ in shape, or reading fails.
 
     Examples
     --------
@@ -90,7 +88,7 @@ def read_dataset(dataset: Any) -> tuple[np.ndarray, np.ndarray | pd.DataFrame]:
 
 
 def _check_spec(spec: Any) -> None:
-    """Refuse elements that are no pairs."""
+    """Refuse elements that are not pairs."""
     is_pair = isinstance(spec, tuple) and len(spec) == 2
     if is_pair and _is_array(spec[0]):
         labels = spec[1].values() if isinstance(spec[1], Mapping) else [spec[1]]
@@ -103,7 +101,7 @@ def _check_spec(spec: Any) -> None:
 
 
 def _is_array(spec: Any) -> bool:
-    """Return whether a part of an element is one array, not a structure of them."""
+    """Return whether a part of an element is one array, not a structure."""
     return hasattr(spec, "shape")
 
 
@@ -137,12 +135,12 @@ def _iterate_rows(dataset: Any) -> Iterator[tuple[np.ndarray, dict[str, np.ndarr
 
 
 def _iterate(dataset: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield the elements as arrays; what the dataset raises becomes DataError."""
+    """Yield the elements as arrays; exceptions become DataError."""
     try:
         yield from dataset.as_numpy_iterator()
     except MemoryError:
         raise
-    except Exception as error:  # a pipeline of the user's may raise anything
+    except Exception as error:  # the user's pipeline may raise anything
         reason = " ".join(str(error).split())
         raise DataError(f"The dataset failed while it was read: {reason}") from error
 
@@ -152,20 +150,20 @@ def _find_batched(
 ) -> bool:
     """Return whether the first axis of an element counts images.
 
-    Only three axes leave a doubt, (n, height, width) or (height, width, channels),
-    which the labels remove: there are n of them, or one, which may be one-hot.
+    Three axes may be (n, height, width) or (height, width, channels). The labels
+    decide: there are n of them, or one, which may be one-hot.
     """
     label = next(iter(labels.values()))
     if images.ndim != 3 or label.ndim != 1:
         return images.ndim > 3 or (images.ndim == 3 and label.ndim > 1)
-    # One-hot labels have a length that is known, batches may end with a shorter one
+    # One-hot labels have a known length, while the last batch may be shorter
     may_vary = label_shape.rank == 1 and label_shape[0] is None
     has_channels = images.shape[2] in CHANNELS and not may_vary
     return len(label) == len(images) and not has_channels
 
 
 def _check_rows(images: np.ndarray, labels: Mapping[str, np.ndarray]) -> None:
-    """Refuse what is no row of images with a label each."""
+    """Refuse anything but rows of images with a label each."""
     fits = images.ndim in (3, 4) and images.dtype.kind in "biuf"
     for values in labels.values():
         fits &= values.ndim in (1, 2) and len(values) == len(images)
@@ -183,7 +181,7 @@ def _say(shapes: list[tuple[int, ...]]) -> str:
 
 
 def _join(blocks: list[np.ndarray]) -> np.ndarray:
-    """Return the labels of all elements: texts as such, a single column as a row."""
+    """Join the labels of all elements: bytes as texts, a single column flattened."""
     values = np.concatenate(blocks)
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]

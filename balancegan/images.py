@@ -1,9 +1,8 @@
-"""The one place for image layout and value range.
+"""Layout and value range of images, and their conversion for the model.
 
-User space is whatever the user gave: rows flat, without or with a channel axis, of
-any dtype and range. Model space is float32 of shape (n, height, width, channels) in
-[-1, 1]. :class:`ImageFormat` remembers the first and converts both ways; nothing
-else in the package divides by 127.5 or adds an axis.
+User space is what the user gave: rows flat, without or with a channel axis, of any
+dtype and range. Model space is float32 of shape (n, height, width, channels) in
+[-1, 1]. :class:`ImageFormat` converts both ways; nothing else in the package does.
 """
 
 from dataclasses import dataclass, replace
@@ -15,32 +14,31 @@ from balancegan.errors import DataError
 from balancegan.memory import release
 from balancegan.shapes import find_image_shape
 
-# Images looked at per turn when a set is searched for bad values: bounds memory
-CHUNK = 4096
-MOST_IN_SAMPLE = 256  # images of each side whose distances are measured
+CHUNK = 4096  # images checked at a time: bounds memory
+MOST_IN_SAMPLE = 256  # images of each set whose distances are measured
 MOST_VALUES_IN_SAMPLE = 2**24
 WHITES = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 16))  # of cameras and scanners
-# Between the darkest and the brightest value, as a share of black to white: a network
-# learns next to nothing of less (16 shades of 255)
+# Least range of values as a share of black to white: a network learns next to nothing
+# from less (16 shades of 255)
 LEAST_CONTRAST = 1 / 15
 LEAST_WIDTH, MOST_WIDTH = 1e-37, 3e38  # from black to white, in float32
 
 
 @dataclass(frozen=True)
 class ImageFormat:
-    """How the user's images are laid out, and what their values mean.
+    """Layout and value range of the user's images.
 
     Parameters
     ----------
     row_shape : tuple of int
-        Shape of one image as the user holds it: (height * width * channels,),
+        Shape of one image as given: (height * width * channels,),
         (height, width), (height, width, channels) or (channels, height, width).
     image_shape : tuple of int
         (height, width, channels).
     dtype : str
         Name of the user's dtype.
     low, high : float
-        The values that stand for black and for white.
+        The values of black and white.
 
     Examples
     --------
@@ -67,57 +65,54 @@ class ImageFormat:
         return own == (channels, height, width) and own != self.image_shape
 
     def to_channels_last(self, images: np.ndarray) -> np.ndarray:
-        """Return rows as the user holds them as NHWC, their values unchanged."""
+        """Convert rows in user layout to NHWC, with values unchanged."""
         images = np.asarray(images)
         if self.is_channels_first:
             return np.moveaxis(images, 1, -1)
         return images.reshape(-1, *self.image_shape)
 
     def from_channels_last(self, images: np.ndarray) -> np.ndarray:
-        """Return NHWC images as rows as the user holds them, their values unchanged."""
+        """Convert NHWC images to user layout, with values unchanged."""
         if self.is_channels_first:
             return np.ascontiguousarray(np.moveaxis(images, -1, 1))
         return images.reshape(-1, *self.row_shape)
 
     def to_model_range(self, images: np.ndarray) -> np.ndarray:
-        """Convert rows as the user holds them to float32 NHWC in [-1, 1]."""
+        """Convert rows in user space to float32 NHWC in [-1, 1]."""
         images = self.to_channels_last(images)
         scale = np.float32(2 / (self.high - self.low))
         if images.dtype.itemsize > 2 and images.dtype != np.float32:
-            # Before it is taken off, a large black leaves no bits for the image
+            # In float32, a large black value would leave no bits for the image
             shifted = (images.astype(np.float64) - self.low).astype(np.float32)
         else:
             shifted = images.astype(np.float32) - np.float32(self.low)
         return shifted * scale - np.float32(1)
 
     def from_model_range(self, images: np.ndarray) -> np.ndarray:
-        """Convert float32 NHWC in [-1, 1] to rows as the user holds them."""
+        """Convert float32 NHWC in [-1, 1] to rows in user space."""
         share = (np.clip(images, -1, 1).astype(np.float64) + 1) / 2
         values = np.clip(self.low + share * (self.high - self.low), self.low, self.high)
         if np.dtype(self.dtype).kind in "iub":
             values = np.rint(values)
         if np.dtype(self.dtype).kind in "iu":
-            most = np.iinfo(self.dtype).max  # of 64 bits none that a float can be
+            most = np.iinfo(self.dtype).max  # no float has the largest 64-bit value
             last = float(most) if float(most) <= most else np.nextafter(float(most), 0)
             values = np.clip(values, np.iinfo(self.dtype).min, last)
         return self.from_channels_last(values.astype(self.dtype))
 
     def to_uint8(self, images: np.ndarray) -> np.ndarray:
-        """Convert rows as the user holds them to uint8 NHWC, to be looked at.
+        """Convert rows in user space to uint8 NHWC for display.
 
-        Black becomes 0 and white 255, so that also masks of 0 and 1 can be seen. For
-        files that are read again see `to_pixels`.
+        Black becomes 0 and white 255. For files that are read again see `to_pixels`.
         """
         share = (self.to_model_range(images) + 1) / 2
         return np.rint(np.clip(share, 0, 1) * 255).astype(np.uint8)
 
     def to_pixels(self, images: np.ndarray) -> np.ndarray:
-        """Convert rows as the user holds them to uint8 NHWC, the pixels of files.
+        """Convert rows in user space to uint8 NHWC, the pixels of image files.
 
-        The one rule for all image files, real or synthetic. Values of dtype uint8 are
-        pixels already and stay what they are, whatever black and white are. Of every
-        other dtype black becomes 0 and white 255, with values between them rounded to
-        the nearest of these 256 shades.
+        Values of dtype uint8 are kept, whatever black and white are. For every other
+        dtype, black becomes 0 and white 255.
 
         Examples
         --------
@@ -137,13 +132,7 @@ class ImageFormat:
         return np.dtype(self.dtype) == np.uint8
 
     def like(self, images: np.ndarray) -> "ImageFormat":
-        """Return this format for images of another part, whose rows may differ.
-
-        Raises
-        ------
-        DataError
-            If those are no images.
-        """
+        """Return this format for images of another part, which may have other rows."""
         if images.shape[1:] == self.row_shape:
             return self
         return replace(
@@ -160,7 +149,7 @@ def find_format(
     *,
     may_be_dim: bool = False,
 ) -> ImageFormat:
-    """Check images and find out their layout and range.
+    """Check images and infer their layout and range.
 
     Parameters
     ----------
@@ -170,36 +159,27 @@ def find_format(
         (n, channels, height, width). Integers, booleans or finite floats.
     image_shape : tuple of int, default=None
         (height, width) or (height, width, channels), in this order whatever the order
-        of `images` is: (16, 16, 13) says of rows of shape (13, 16, 16) that their
-        channels come first. None: read off `images`, which must be neither flat nor
-        look like channels first.
+        of `images`: (16, 16, 13) for rows of shape (13, 16, 16) means channels first.
+        None: read off `images`, which must not be flat or look like channels first.
     value_range : tuple of float, default=None
-        The values of black and white. None: what the dtype says.
+        The values of black and white. None: inferred from the dtype.
 
         - Booleans: 0 to 1.
-        - Integers of 8 bits: all that they can be, 0 to 255 or -128 to 127, however
-          dark the images are.
+        - Integers of 8 bits: 0 to 255 or -128 to 127, also of dark images.
         - Wider integers without negative values: 0 to 255, 1,023, 4,095, 16,383 or
           65,535, the first that the brightest value does not exceed.
-        - Floats: 0 to 1 or -1 to 1, the first that holds all values; 0 to 255 where
-          they lie within it and exceed 127.
-        - All others, and integers and floats of which less than a fifteenth of such a
-          range is used: the least and the greatest value that occur.
+        - Floats: 0 to 1 or -1 to 1, the first that holds all values; 0 to 255 if they
+          lie within it and exceed 127.
+        - All others, and values that use less than a fifteenth of such a range: the
+          least and the greatest value.
     may_be_dim : bool, default=False
-        Whether integers of 8 bits may use less than a fifteenth of their range, as a
-        mask of 0 and 1 does. False: they are refused without a `value_range`, since a
-        GAN would learn images that are all black.
+        Whether integers of 8 bits may use less than a fifteenth of their range, like a
+        mask of 0 and 1. False: they are refused without a `value_range`, since a GAN
+        would learn black images.
 
     Returns
     -------
     image_format : ImageFormat
-
-    Raises
-    ------
-    DataError
-        If the array is no set of images, is empty, holds NaN or infinity, leaves
-        `value_range`, does not say whether its channels come first, or has a range
-        that float32 cannot hold.
     """
     if images.dtype.kind not in "iufb":
         raise DataError(
@@ -242,7 +222,7 @@ def _check_contrast(
     (low, high), (black, white) = extremes, detected
     if _is_dim(extremes, detected):
         raise DataError(
-            f"Images of dtype {dtype} are expected to make use of the values from "
+            f"Images of dtype {dtype} are expected to use the values from "
             f"{black:g} (black) to {white:g} (white). Received: values from {low:g} to "
             f"{high:g} only, which look almost constant to a network. If these are "
             f"black and white, give value_range=({low:g}, {high:g}) (--value-range "
@@ -254,7 +234,7 @@ def _check_contrast(
 def _check_range(
     value_range: tuple[float, float], dtype: np.dtype
 ) -> tuple[float, float]:
-    """Return black and white as images of a dtype have them."""
+    """Return black and white as values of a dtype."""
     try:
         given = black, white = tuple(float(value) for value in value_range)
         if dtype.kind == "f":
@@ -271,7 +251,7 @@ def _check_range(
 
 
 def check_row_shape(row_shape: tuple[int, ...], expected: ImageFormat) -> None:
-    """Raise DataError unless images of this shape are of a known format."""
+    """Raise DataError unless images have the shape of a known format."""
     if row_shape != expected.row_shape:
         raise DataError(
             "The images differ from those that the model was trained on. Expected: "
@@ -284,21 +264,16 @@ def check_format(
     expected: ImageFormat,
     of: str = "those that the model was trained on",
 ) -> np.ndarray:
-    """Return images as an array after checking them against a known format.
+    """Return images after checking them against a known format.
 
     Parameters
     ----------
     images : ndarray
         The images.
     expected : ImageFormat
-        What they are to be like.
+        The known format.
     of : str
-        Whose format that is, for the error.
-
-    Raises
-    ------
-    DataError
-        If shape, dtype or range are not those of `expected`.
+        Owner of the format, for the error message.
     """
     check_row_shape(images.shape[1:], expected)
     if str(images.dtype) != expected.dtype:
@@ -318,7 +293,7 @@ def check_format(
 
 
 def _extremes(images: np.ndarray) -> tuple[float, float]:
-    """Return the least and the greatest value, all being finite."""
+    """Return the least and the greatest value; refuse NaN and infinity."""
     low, high = np.inf, -np.inf
     for start in range(0, len(images), CHUNK):
         part = images[start : start + CHUNK]
@@ -357,21 +332,20 @@ def _detect_range(dtype: np.dtype, low: float, high: float) -> tuple[float, floa
 
 
 def typical_distance(images: np.ndarray, others: np.ndarray) -> float:
-    """Return how far images of two sets usually are from each other.
+    """Return the typical distance between images of two sets.
 
-    The median Euclidean distance over all values, without pairs of equal images. Copies
-    and near copies do not shrink it, unlike distances to the nearest image, unless
-    most of the set shows one image.
+    The median Euclidean distance over all values, without pairs of equal images. Unlike
+    distances to the nearest image, it hardly depends on copies and near copies.
 
     Parameters
     ----------
     images, others : ndarray of shape (n, ...)
-        Images of one shape. Of large sets a sample is measured: rows evenly spread.
+        Images of one shape. Of large sets, evenly spread rows are measured.
 
     Returns
     -------
     distance : float
-        0 where all images are equal, or one side has none.
+        0 if all images are equal, or a set is empty.
 
     Examples
     --------
@@ -394,6 +368,6 @@ def typical_distance(images: np.ndarray, others: np.ndarray) -> float:
 
 
 def _is_dim(extremes: tuple[float, float], ends: tuple[float, float]) -> bool:
-    """Return whether values fill too little of a range to be learned from."""
+    """Return whether values use too little of a range to be learned from."""
     (low, high), (black, white) = extremes, ends
     return 0 < high - low < LEAST_CONTRAST * (white - black)

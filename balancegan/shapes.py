@@ -32,11 +32,6 @@ def find_image_shape(
         (height, width) or (height, width, channels). None: read off `row_shape`,
         channels last.
 
-    Raises
-    ------
-    DataError
-        If that is no image, or channels may come first as well as last.
-
     Examples
     --------
     >>> find_image_shape((28, 28)), find_image_shape((13, 16, 16), (16, 16, 13))
@@ -161,11 +156,6 @@ def shape_flat(
         The images.
     image_shape : sequence of int or None
         Height and width, and channels if there are several. None: unknown.
-
-    Raises
-    ------
-    DataError
-        If the shape is unknown, or has another number of values.
     """
     n = images.shape[1]
     received = f"images of {n:,} values each in {path}"
@@ -203,11 +193,6 @@ def shape_images(
     -------
     images : ndarray of shape (n, height, width[, channels])
         The given array, or a view of it.
-
-    Raises
-    ------
-    DataError
-        If the images cannot have that shape, or are flat and no shape is declared.
 
     Examples
     --------

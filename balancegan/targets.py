@@ -1,4 +1,4 @@
-"""What users hand in as y, and what they get back of it: one label, or attributes."""
+"""Labels that users give as y and get back: one label, or several attributes."""
 
 import warnings
 from numbers import Number
@@ -24,11 +24,6 @@ KINDS: dict[str, tuple[type, ...]] = {
 
 def read_labelled(X: Any, y: Any) -> tuple[Any, Any]:
     """Return images and labels as given, or those of a dataset.
-
-    Raises
-    ------
-    DataError
-        If there are no labels, some are masked, or there are a dataset and others.
 
     Examples
     --------
@@ -57,17 +52,7 @@ def read_labelled(X: Any, y: Any) -> tuple[Any, Any]:
 
 
 def read_attributes(y: Any) -> Labels | None:
-    """Return the labels of several attributes; None where `y` holds one label.
-
-    Parameters
-    ----------
-    y : object
-        What a user gave as labels.
-
-    Raises
-    ------
-    DataError
-        If a column cannot be labels.
+    """Return the labels of several attributes, None if `y` has one label an image.
 
     Examples
     --------
@@ -80,7 +65,7 @@ def read_attributes(y: Any) -> Labels | None:
         names = [str(name) for name in y.columns]
         columns = [y.iloc[:, i].to_numpy() for i in range(y.shape[1])]
     else:
-        # As objects, for a list of rows may have numbers beside texts
+        # As objects, since a list of rows may mix numbers and texts
         given = y if isinstance(y, np.ndarray) else np.array(y, dtype=object)
         if given.ndim != 2 or _is_indicator(y):
             return None
@@ -93,18 +78,13 @@ def read_attributes(y: Any) -> Labels | None:
 
 
 def _is_indicator(y: Any) -> bool:
-    """Return whether a table is one of two numbers: one-hot labels or a mistake."""
+    """Return whether a table has two distinct numbers: one-hot, or a mistake."""
     values = np.asarray(y)
     return values.dtype != object and is_multilabel(values)
 
 
 def read_one_label(y: Any) -> tuple[np.ndarray, bool]:
-    """Return the labels, and whether they came one-hot.
-
-    Raises
-    ------
-    DataError
-        If they are a table of two numbers that is not one-hot.
+    """Return the labels, and whether they were one-hot.
 
     Examples
     --------
@@ -149,7 +129,7 @@ def _check_column(name: str, values: np.ndarray) -> np.ndarray:
 
 
 def _kinds_of(values: np.ndarray) -> list[str]:
-    """Return what objects are: texts, numbers, booleans, or their types' names."""
+    """Return the kinds of objects: texts, numbers, booleans, or type names."""
     kinds = {
         next((k for k, types in KINDS.items() if issubclass(one, types)), one.__name__)
         for one in set(map(type, values.ravel().tolist()))
@@ -158,12 +138,7 @@ def _kinds_of(values: np.ndarray) -> list[str]:
 
 
 def as_numpy(y: Any) -> Any:
-    """Return labels that can be classes: none missing, pandas' own numbers as numpy's.
-
-    Raises
-    ------
-    DataError
-        If some are missing, or they are of several kinds, bytes or points in time.
+    """Return valid labels, with pandas' nullable numbers as numpy's.
 
     Examples
     --------
@@ -175,7 +150,7 @@ def as_numpy(y: Any) -> Any:
         return as_numpy(np.asarray(y))
     if not hasattr(y, "dtype"):
         return y
-    if not hasattr(y.dtype, "kind"):  # of TensorFlow or PyTorch, say
+    if not hasattr(y.dtype, "kind"):  # of TensorFlow or PyTorch
         return as_numpy(np.asarray(y))
     if y.dtype == object or pd.api.types.is_extension_array_dtype(y.dtype):
         missing = int(np.sum(pd.isna(y)))
@@ -201,12 +176,7 @@ def as_numpy(y: Any) -> Any:
 
 
 def as_given(one_hot: np.ndarray | None, labels: Labels) -> np.ndarray:
-    """Return the labels of a single attribute, one-hot like others.
-
-    Raises
-    ------
-    DataError
-        If the others have no column for one.
+    """Return the labels of a single attribute, one-hot if others are.
 
     Examples
     --------
@@ -228,15 +198,9 @@ def as_given(one_hot: np.ndarray | None, labels: Labels) -> np.ndarray:
 def give_back(
     arrays: ArraysTransformer, images: np.ndarray, labels: np.ndarray
 ) -> tuple[Any, Any]:
-    """Return images and labels of the types that they were given in.
-
-    Raises
-    ------
-    DataError
-        If that type cannot hold a label: categories or small numbers.
-    """
+    """Return images and labels in the types of the given ones."""
     try:
-        with warnings.catch_warnings():  # pandas will refuse what it warns of now
+        with warnings.catch_warnings():  # pandas warns of a future error
             warnings.simplefilter("ignore", DeprecationWarning)
             X, y = arrays.transform(images, labels)
         kept = np.asarray(y, dtype=object).ravel()

@@ -83,11 +83,6 @@ def load_named(
         "npz", "npy" or "idx".
     images_key, labels_key : str or None
         Names of the arrays, or of idx files. None: found.
-
-    Raises
-    ------
-    DataError
-        If files are damaged, or it is unclear which images belong to which labels.
     """
     if kind == "npz":
         return NamedArrays(load_arrays(path), images_key, labels_key, [])
@@ -173,12 +168,6 @@ def load_arrays(path: Path) -> dict[str, np.ndarray]:
     """Return all arrays of an .npz file.
 
     The unpacked size is checked before anything is unpacked.
-
-    Raises
-    ------
-    DataError
-        If the file is missing or damaged, an array holds Python objects, or it unpacks
-        to more than a file of images would, or than fits in memory.
     """
     if not path.exists():
         raise DataError(f"There is no file {path}.")
@@ -294,12 +283,6 @@ def read_idx_set(folder: Path, chosen: Sequence[str] = ()) -> dict[str, np.ndarr
     """Return the arrays of one idx set as "x_train", "y_train" and so on.
 
     `chosen` are names of files of the set, needed if the folder has several sets.
-
-    Raises
-    ------
-    DataError
-        If there are several sets to choose from, a file is damaged, or the set has two
-        files of one array that differ.
     """
     sets = find_idx_files(folder)
     names = [parse_idx_name(name) for name in chosen]
@@ -325,13 +308,7 @@ def read_idx_set(folder: Path, chosen: Sequence[str] = ()) -> dict[str, np.ndarr
 
 
 def read_idx(path: Path) -> np.ndarray:
-    """Return the array of an idx file, gzipped or not, in the machine's byte order.
-
-    Raises
-    ------
-    DataError
-        If the file is damaged, or declares more values than it can hold.
-    """
+    """Return the array of an idx file, gzipped or not, in the machine's byte order."""
     try:
         refuse_pointer(path)
         with open(path, "rb") as raw:

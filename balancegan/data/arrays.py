@@ -73,11 +73,6 @@ def from_arrays(
     image_shape : sequence of int, default=None
         Height and width, and channels if there are several, of images that are stored
         flat or channels first. None: the arrays have a shape, channels last.
-
-    Raises
-    ------
-    DataError
-        If arrays are missing, do not belong together, or hold synthetic images.
     """
     _check_unicode(path, arrays)
     given = arrays
@@ -145,13 +140,7 @@ def find_keys(
     images_key: str | None = None,
     labels_key: str | None = None,
 ) -> tuple[str, str]:
-    """Return the names of images and labels of the training part.
-
-    Raises
-    ------
-    DataError
-        If there are no such arrays, or several candidates.
-    """
+    """Return the names of images and labels of the training part."""
     for option, key in (("--images-key", images_key), ("--labels-key", labels_key)):
         if key is not None and key not in arrays:
             raise DataError(

@@ -117,7 +117,7 @@ def decode(
     with opened(source) as (encoded, has_more):
         header = _header_of(encoded, has_more)
         if channels == 1 and header.channels > 1:
-            raise UnusableImage("in colour, and not the others")
+            raise UnusableImage("in colour, unlike the images that chose grey")
         if not header.is_deep:
             image = upright(encoded)
         elif scale is None:
@@ -158,11 +158,6 @@ def find_scale(
         None without such images.
     others : dict of str to str
         Images on another scale by name, with the reason.
-
-    Raises
-    ------
-    DataError
-        If black is not below white.
     """
     if value_range is not None:
         black, white = value_range

@@ -14,7 +14,7 @@ import numpy as np
 WHITES = tuple(2.0**bits - 1 for bits in (8, 10, 12, 14, 16))
 FLOAT_RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))
 LEAST_USED = 4  # values must fill a fourth of a usual range
-OUTLYING = 200  # one in so many pixels of a file may be an outlier
+OUTLYING = 200  # one in this number of pixels of a file may be an outlier
 ENOUGH_PIXELS = 100  # of a file, for any to be an outlier
 # Values that reach farther than this times the range of most files are on another
 # scale: 16 bits next to 12

@@ -51,13 +51,7 @@ PNG_CHANNELS = (1, 3, 4)
 def check_pixels(
     labelled: LabelledImages, image_format: ImageFormat | None = None
 ) -> ImageFormat:
-    """Return the format of the training images after checking that files can hold it.
-
-    Raises
-    ------
-    DataError
-        If image files cannot hold an array.
-    """
+    """Return the format of the training images; DataError if files cannot hold it."""
     if image_format is None:
         image_format = find_format(
             labelled.images, labelled.image_shape, may_be_dim=True
@@ -309,11 +303,6 @@ def encode_image(image: np.ndarray, lineage: Lineage | None = None) -> bytes:
     lineage : Lineage or None, default=None
         Provenance of a synthetic image: the file carries it, and has its size and
         range.
-
-    Raises
-    ------
-    DataError
-        If a PNG file cannot hold such values.
     """
     shown = image if image.ndim == 3 else image[..., None]
     if image.dtype != np.uint8 or shown.ndim != 3 or shown.shape[2] not in PNG_CHANNELS:

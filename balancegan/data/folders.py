@@ -63,11 +63,6 @@ def list_folder(
         Columns of a table that names the images. None: the usual ones.
     follow_links : bool, default=False
         Whether links to folders, and out of the folder, are followed.
-
-    Raises
-    ------
-    DataError
-        If there is no class, or the folders can be understood in several ways.
     """
     scan = Scan(folder, follow_links)
     top = unwrap(scan.tree)
@@ -164,13 +159,7 @@ def _read_table(
 def _join(
     folder: Path, images: pd.DataFrame, tables: Sequence[Manifest]
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Add the columns of tables to a table of images; return it with notes.
-
-    Raises
-    ------
-    DataError
-        If a table contradicts the label or split of a folder.
-    """
+    """Add the columns of tables to a table of images; return it with notes."""
     if not tables:
         return images, []
     notes = [note for found in tables for note in found.notes]

@@ -63,11 +63,6 @@ def hold_out(
     value_range : tuple of float or None, default=None
         Black and white. None: files of more than 8 bits are decoded again, on a scale
         that the remaining training images choose.
-
-    Raises
-    ------
-    DataError
-        If there is a test part already, or no image can be set aside.
     """
     if TEST in labelled.parts:
         raise DataError(

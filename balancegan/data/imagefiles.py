@@ -108,11 +108,6 @@ def read_image_files(
         Files that are known to be unusable.
     size, largest_side, fit, on_error, value_range, follow_links
         See :func:`balancegan.read_images`.
-
-    Raises
-    ------
-    DataError
-        If files are unusable, or no training image is left.
     """
     bad = list(bad)
     files, link_notes = find_files(root, table["file_name"], bad, follow_links)

@@ -72,11 +72,6 @@ def read_manifest(
         Column names. None: see :func:`balancegan.data.tablecolumns.find_table_columns`.
     needs_label : bool, default=True
         False: labels are optional, and only "label" or the named column has them.
-
-    Raises
-    ------
-    DataError
-        If it cannot be read, lacks columns or values, or holds synthetic images.
     """
     finder = FileFinder(path.parent)
     table, notes = read_frame(path, lambda row: is_data_row(row, finder))
@@ -211,11 +206,6 @@ def encode_table(path: Path, table: pd.DataFrame) -> bytes:
 
     Texts in a .csv file that a spreadsheet would take for formulas get an apostrophe,
     which reading removes; file names get "./" instead.
-
-    Raises
-    ------
-    DataError
-        If it is a .parquet file and pyarrow is missing.
     """
     if path.suffix == ".csv":
         return _to_csv(table).encode()

@@ -1,21 +1,20 @@
 """Leave out masks next to photos.
 
-A mask has the name of its photo and another suffix (`0.jpg`, `0.png`), or a telling
-name (`0_mask.png`), or lies in a folder of masks next to one of images.
+A mask has a telling name (`0_mask.png`), or lies in a folder of masks next to one of
+images, or has the name of a JPEG photo and another suffix (`0.jpg`, `0.png`). The
+last rule needs nearly every photo to have one.
 """
 
 import itertools
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import numpy as np
 
-from balancegan.data.decoding import decode, find_scale, read_header
 from balancegan.data.foldertree import Folder, Scan
 from balancegan.data.links import counted, list_some
-from balancegan.data.opening import UnusableImage
 from balancegan.errors import DataError
 
 WORD = r"(masks?|seg(mentation)?s?|labels?|gt|ground[ _-]?truth|annotations?)"
@@ -28,10 +27,6 @@ IMAGE_FOLDER = re.compile(
 )
 JPEG = (".jpg", ".jpeg", ".jfif", ".jpe")
 NEARLY_ALL = 0.9
-N_COMPARED = 8  # pairs of a photo and a possible mask
-FEW_COLOURS = 16  # of a mask
-MOST_SIDE = 500  # pixels that are counted; of larger images a grid
-SAME_PICTURE = 16.0  # mean difference of grey values, of a picture in two formats
 
 Pair = tuple[str, str]
 
@@ -43,12 +38,6 @@ def leave_out_masks(scan: Scan) -> list[str]:
     ----------
     scan : Scan
         The folder, whose tree is changed.
-
-    Raises
-    ------
-    DataError
-        If nearly all images come in pairs of one name, and it is unclear which of
-        both is the photo.
     """
     notes = []
     masks = [f for folder in scan.tree.walk() for f in _remove_mask_folders(folder)]
@@ -60,7 +49,7 @@ def leave_out_masks(scan: Scan) -> list[str]:
     if named:
         images = counted(len(named), "image")
         notes.append(f"left out {images} with names of masks: {list_some(named)}")
-    return notes + _remove_twins(scan)
+    return notes + _remove_twins(scan.tree)
 
 
 def is_image_folder(name: str) -> bool:
@@ -83,7 +72,7 @@ def _remove_mask_folders(folder: Folder) -> list[Folder]:
         mask
         for mask in masks
         if has_image_folder
-        or _share(_photo_of(i, stems) for i in mask.all_images()) >= NEARLY_ALL
+        or np.mean([_photo_of(i, stems) for i in mask.all_images()]) >= NEARLY_ALL
     ]
     folder.folders = [f for f in folder.folders if f not in removed]
     return removed
@@ -104,9 +93,9 @@ def _remove_named(folder: Folder) -> list[str]:
     return masks
 
 
-def _remove_twins(scan: Scan) -> list[str]:
+def _remove_twins(tree: Folder) -> list[str]:
     """Remove images with the name of a photo and another suffix, if nearly all have."""
-    by_folder = [(folder, list(_pairs(folder))) for folder in scan.tree.walk()]
+    by_folder = [(folder, list(_pairs(folder))) for folder in tree.walk()]
     usual = [
         pair
         for folder, pairs in by_folder
@@ -117,7 +106,7 @@ def _remove_twins(scan: Scan) -> list[str]:
     if len(usual) < 2:
         return _note_pairs([pair for _, pairs in by_folder for pair in pairs])
     kinds = Counter(_kinds(pair) for pair in usual).most_common(1)[0][0]
-    mask_kind = _find_mask_kind(scan, [p for p in usual if _kinds(p) == kinds])
+    mask_kind = _find_mask_kind([p for p in usual if _kinds(p) == kinds])
     removed: list[str] = []
     for folder, pairs in by_folder:
         chosen = [pair for pair in pairs if _kinds(pair) == kinds]
@@ -128,7 +117,7 @@ def _remove_twins(scan: Scan) -> list[str]:
     return [
         f"left out {counted(len(removed), f'{mask_kind} file')}, masks or copies of "
         f"{photo_kind} files with the same names: {list_some(removed)}",
-        *_remove_twins(scan),  # photos may have masks of several kinds
+        *_remove_twins(tree),  # photos may have masks of several kinds
     ]
 
 
@@ -147,69 +136,17 @@ def _stems(images: Iterable[str]) -> set[str]:
     return {PurePosixPath(image).stem for image in images}
 
 
-def _find_mask_kind(scan: Scan, pairs: list[Pair]) -> str:
-    """Return which of two suffixes is that of the masks, or of copies."""
-    step = max(1, len(pairs) // N_COMPARED)
-    compared = [found for pair in pairs[::step] if (found := _compare(scan, pair))]
+def _find_mask_kind(pairs: list[Pair]) -> str:
+    """Return the suffix next to that of JPEG, which masks never have."""
     kinds = _kinds(pairs[0])
-    shares = [_share(found[side] for found in compared) for side in (0, 1)]
-    if max(shares) >= NEARLY_ALL > min(shares):
-        return kinds[int(np.argmax(shares))]
-    differ = min(shares) < NEARLY_ALL and _share(found[2] for found in compared) > 0.5
-    if JPEG[0] not in kinds or differ:
+    if JPEG[0] not in kinds:
         raise DataError(
             f"Nearly every image has another one of the same name: {len(pairs)} pairs "
             f"such as {' and '.join(pairs[0])}. One may be the mask of the other, but "
-            "which one cannot be told. Move the masks to another place, or list the "
+            "which one is unclear. Move the masks to another place, or list the "
             "photos in a metadata.csv with columns file_name and label."
         )
     return next(kind for kind in kinds if kind != JPEG[0])
-
-
-def _share(answers: Iterable[bool]) -> float:
-    """Return the share of true answers, 0 without answers."""
-    return float(np.mean([*answers] or [False]))
-
-
-def _compare(scan: Scan, pair: Pair) -> tuple[bool, bool, bool] | None:
-    """Return whether each of two images may be a mask, and whether they differ.
-
-    A mask has few colours, or is grey while the photo is not. None: one of them cannot
-    be decoded.
-    """
-    if not all(scan.may_open(name) for name in pair):
-        return None
-    try:
-        first, second = (_decode(scan.root / name) for name in pair)
-        small = [_decode(scan.root / name, (16, 16)) for name in pair]
-    except UnusableImage:
-        return None
-    difference = np.abs(small[0].astype(float) - small[1]).mean()
-    are_grey = _is_grey(first), _is_grey(second)
-    return (
-        _has_few_colours(first) or are_grey == (True, False),
-        _has_few_colours(second) or are_grey == (False, True),
-        bool(difference > SAME_PICTURE),
-    )
-
-
-def _has_few_colours(pixels: np.ndarray) -> bool:
-    """Return whether nearly all pixels have few colours; edges may be smooth."""
-    step = max(1, max(pixels.shape) // MOST_SIDE)
-    colours = pixels[::step, ::step].reshape(-1, 3).astype(int) @ (65_536, 256, 1)
-    _, counts = np.unique(colours, return_counts=True)
-    return bool(np.sort(counts)[-FEW_COLOURS:].sum() >= NEARLY_ALL * counts.sum())
-
-
-def _is_grey(pixels: np.ndarray) -> bool:
-    return bool((pixels == pixels[..., :1]).all())
-
-
-def _decode(file: Path, size: tuple[int, int] | None = None) -> np.ndarray:
-    header = read_header(file)
-    scale = find_scale([(file.name, file)])[0] if header.is_deep else None
-    size = size or (header.height, header.width)
-    return decode(file, 3, size, "stretch", scale)[0]
 
 
 def _note_pairs(pairs: list[Pair]) -> list[str]:

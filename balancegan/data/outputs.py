@@ -29,11 +29,6 @@ N_SAMPLE = 64  # images that are compressed to estimate the size of all
 def find_format(out: Path, given: str | None = None) -> str:
     """Return the format of an output: given, or by its name.
 
-    Raises
-    ------
-    DataError
-        If name and format contradict each other.
-
     Examples
     --------
     >>> find_format(Path("balanced.npz")), find_format(Path("balanced"))
@@ -168,7 +163,7 @@ def _check_target(
 
 def _check_owner(folder: Path, written: Collection[Path]) -> None:
     """Raise DataError if a table that stays names files of a folder."""
-    for table in _tables_beside(folder):
+    for table in _tables_next_to(folder):
         if table not in written and any(
             path.exists() and folder in path.parents for path in named_files(table)
         ):
@@ -178,9 +173,9 @@ def _check_owner(folder: Path, written: Collection[Path]) -> None:
             )
 
 
-def _tables_beside(folder: Path) -> list[Path]:
-    beside = (folder.with_name(folder.name + suffix) for suffix in TABLE_SUFFIXES)
-    return [path for path in beside if path.is_file()]
+def _tables_next_to(folder: Path) -> list[Path]:
+    tables = (folder.with_name(folder.name + suffix) for suffix in TABLE_SUFFIXES)
+    return [path for path in tables if path.is_file()]
 
 
 def _may_be_ours(folder: Path) -> bool:
@@ -191,7 +186,7 @@ def _may_be_ours(folder: Path) -> bool:
     }
     present -= {table, folder / FOLDER_CARD}
     present -= {path for path in present if path.name.lower() in LEFT_BY_SYSTEMS}
-    tables = [table, *_tables_beside(folder)]
+    tables = [table, *_tables_next_to(folder)]
     named = (named_files(path) for path in tables if path.is_file())
     return not present or any(present <= paths for paths in named)
 

@@ -63,11 +63,6 @@ def read_pixel_columns(
         The column of labels. None: found by its name, or the first or last one.
     image_shape : sequence of int or None
         Of an image. None: square, grey or of three channels.
-
-    Raises
-    ------
-    DataError
-        If a pixel is no number, or labels or shape are unclear.
     """
     has_header = _has_header(text.head()[0])
     table = _read_numbers(text, has_header)

@@ -181,7 +181,7 @@ def read_images(
     else:
         root = path
         found = list_folder(path, labels_key, images_key, follow_links=follow_links)
-        found.notes.extend(_check_tables_beside(path, found))
+        found.notes.extend(_check_ignored_tables(path, found))
     table, bad, notes = found
     labelled = read_image_files(
         path,
@@ -278,13 +278,13 @@ def _refuse_links(path: Path, kind: str) -> None:
     if path.is_dir() and kind != "folder":
         refuse_links(path, path.rglob("*"))
     elif kind in ("npy", "idx"):
-        beside = [file for file in path.parent.iterdir() if file.name != path.name]
+        others = [file for file in path.parent.iterdir() if file.name != path.name]
         arrays = npy_files(path.parent).values()
-        files = (f for f in beside if f in arrays or parse_idx_name(f.name) is not None)
+        files = (f for f in others if f in arrays or parse_idx_name(f.name) is not None)
         refuse_links(path.parent, files)
 
 
-def _check_tables_beside(folder: Path, found: Listing) -> list[str]:
+def _check_ignored_tables(folder: Path, found: Listing) -> list[str]:
     """Return a note on tables next to class folders, which are ignored.
 
     With one folder of images only, the table probably has the labels: DataError.
@@ -304,13 +304,7 @@ def _check_tables_beside(folder: Path, found: Listing) -> list[str]:
 
 
 def find_kind(path: Path) -> str:
-    """Return "npz", "npy", "idx", "shards", "manifest" or "folder".
-
-    Raises
-    ------
-    DataError
-        If the path does not exist, or is of no kind that is read.
-    """
+    """Return "npz", "npy", "idx", "shards", "manifest" or "folder"."""
     if not path.exists():
         raise DataError(f"There is no file or folder {path}.")
     if not (path.is_file() or path.is_dir()):

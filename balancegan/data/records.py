@@ -61,11 +61,6 @@ def write_records(path: Path, records: Iterable[Record]) -> list[str]:
         .tar (WebDataset: NAME.png, NAME.cls with the class index, NAME.json).
     records : iterable of Record
         The images.
-
-    Raises
-    ------
-    DataError
-        If the library of the format is missing.
     """
     names: list[str] = []
 

@@ -98,11 +98,6 @@ def iterate_samples(
         "image" or the only column of images, and "image/class/text", "label" or the
         like, or the only column of classes; in a tar the first image, and "label" of
         NAME.json or NAME.cls.
-
-    Raises
-    ------
-    DataError
-        If the file is damaged, or an image or a label is missing.
     """
     read = _read_tar if shard_format(file) == TAR else _read_parquet
     yield from read(file, images_key, labels_key)

@@ -71,13 +71,7 @@ def is_sharded(path: Path) -> bool:
 
 
 def find_shards(path: Path) -> dict[str, list[Path]]:
-    """Return the shards of each split, sorted by name.
-
-    Raises
-    ------
-    DataError
-        If a folder has shards of several formats, or of several sets.
-    """
+    """Return the shards of each split, sorted by name."""
     files = _list_shards(path) if path.is_dir() else [path]
     formats = sorted({str(shard_format(file)) for file in files})
     if len(formats) > 1:
@@ -185,11 +179,6 @@ def read_shards(
     size, largest_side, fit, on_error, value_range
         See :func:`balancegan.read_images`. The first thousand training images choose
         size and fit; all training images choose the value range.
-
-    Raises
-    ------
-    DataError
-        If shards are damaged, images unusable, or no training image is left.
     """
     by_split = find_shards(path)
     keys = images_key, labels_key

@@ -125,11 +125,6 @@ def find_splits(
         The whole table.
     taken : collection of str or None
         Columns with another meaning.
-
-    Raises
-    ------
-    DataError
-        If a column names splits and other things, or two flags contradict each other.
     """
     names = [str(name) for name in table if name not in taken]
     if SPLIT_KEY in names:
@@ -222,11 +217,6 @@ def split_by_folders(
 
     None if no folders are splits.
 
-    Raises
-    ------
-    DataError
-        If the folders of some files only are splits.
-
     Examples
     --------
     >>> names = pd.Series(["x/train/0.png", "x/test/1.png"])
@@ -248,13 +238,7 @@ def split_by_folders(
 
 
 def read_splits(path: Path, column: pd.Series) -> pd.Series:
-    """Return the split of each row, the training part for a blank one.
-
-    Raises
-    ------
-    DataError
-        If a value is no split.
-    """
+    """Return the split of each row, the training part for a blank one."""
     splits = _texts_to_splits(column).replace("", TRAIN)
     unknown = sorted(set(column[splits.isna()].astype(str)))
     if unknown:

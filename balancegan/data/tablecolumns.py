@@ -66,13 +66,7 @@ def find_table_columns(
     file_column: str | None = None,
     label_column: str | None = None,
 ) -> Columns:
-    """Return the columns of file names and labels: given, or found.
-
-    Raises
-    ------
-    DataError
-        If there is no such column, or several candidates.
-    """
+    """Return the columns of file names and labels: given, or found."""
     notes: list[str] = []
     file = find_file_column(path, table, finder, file_column, label_column)
     label = _given(path, table, label_column, "--labels-key")
@@ -87,13 +81,7 @@ def find_table_columns(
 def find_label_column(
     path: Path, table: pd.DataFrame, file: str | None
 ) -> tuple[pd.DataFrame, str, list[str]]:
-    """Return a table, its column of labels, and notes.
-
-    Raises
-    ------
-    DataError
-        If there is no such column, or several candidates.
-    """
+    """Return a table, its column of labels, and notes."""
     if LABEL_KEY in table and file != LABEL_KEY:
         return table, LABEL_KEY, []
     others = [str(name) for name in table if name != file]

@@ -89,11 +89,6 @@ class TextTable:
         is_data : callable
             Whether the first row contains data, not names. If so, columns are called
             column_1, column_2, ...
-
-        Raises
-        ------
-        DataError
-            If there is no row, a quoted cell does not end, or a row has too many cells.
         """
         rows, n_blank = [], 0
         for row in self._cut(self.text):
@@ -146,13 +141,7 @@ def note_unnamed(path: Path, n_columns: int) -> str:
 
 
 def open_text_table(path: Path) -> TextTable:
-    """Read a text file, and infer what separates its cells.
-
-    Raises
-    ------
-    DataError
-        If it cannot be read, or is no text.
-    """
+    """Read a text file, and infer what separates its cells."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -292,11 +281,6 @@ def read_frame(
         A file with one of `SUFFIXES`.
     is_data : callable
         Whether the first row of a text file contains data, not column names.
-
-    Raises
-    ------
-    DataError
-        If it cannot be read.
     """
     if not path.exists():
         raise DataError(f"There is no file {path}.")

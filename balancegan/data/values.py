@@ -1,6 +1,6 @@
-"""The values of images: finite or not, from where to where, of which range usually.
+"""Values of images: finite or not, least and greatest, usual range.
 
-Every set is looked at in pieces, so that memory stays bounded.
+Sets are read in pieces, so that memory stays bounded.
 """
 
 from collections.abc import Iterator
@@ -9,26 +9,26 @@ from dataclasses import dataclass
 import numpy as np
 
 VALUES_PER_PIECE = 2**22
-TOO_LARGE = np.float64(1e30)  # sums and differences of float32 would overflow
+TOO_LARGE = np.float64(1e30)  # sums of float32 would overflow
 USUAL_RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))
-USUAL_SHARE = 0.9  # of the images lie in the range that is usual
-# Beyond it, as a share of its width: enlarging an image overshoots by less
+USUAL_SHARE = 0.9  # of the images must lie in the usual range
+# Allowed beyond it, as a share of its width: enlarging an image overshoots by less
 OVERSHOOT = 0.1
 
 
 @dataclass(frozen=True, eq=False)
 class ImageValues:
-    """What is known of the values of each image.
+    """Values of each image.
 
     Attributes
     ----------
     finite : ndarray of shape (n,), bool
-        Without NaN, infinity and values beyond 1e30.
+        No NaN, infinity or values beyond 1e30.
     low, high : ndarray of shape (n,), float64
-        The least and the greatest finite value; inf and -inf where there is none.
+        The least and the greatest finite value; inf and -inf without any.
     contrast : ndarray of shape (n,), float64
-        The greatest difference of two finite values in one channel; 0 of an image
-        that shows nothing, -inf where no value is finite.
+        The greatest difference of two finite values in one channel; 0 for an empty
+        image, -inf without finite values.
     whole : ndarray of shape (n,), bool
         All values are whole numbers.
     """
@@ -41,7 +41,7 @@ class ImageValues:
 
 
 def pieces(n_images: int, values_per_image: int) -> Iterator[slice]:
-    """Yield slices of rows that are small enough to be held as floats.
+    """Yield slices of rows that fit in memory as floats.
 
     Examples
     --------
@@ -54,12 +54,12 @@ def pieces(n_images: int, values_per_image: int) -> Iterator[slice]:
 
 
 def describe_values(images: np.ndarray) -> ImageValues:
-    """Look at the values of each image.
+    """Describe the values of each image.
 
     Parameters
     ----------
     images : ndarray of shape (n, height, width) or (n, height, width, channels)
-        Numbers of any range; NaN and infinity are no error here.
+        Numbers of any range, also NaN and infinity.
 
     Returns
     -------
@@ -100,22 +100,21 @@ def describe_values(images: np.ndarray) -> ImageValues:
 def find_usual_range(
     values: ImageValues, dtype: np.dtype
 ) -> tuple[float, float] | None:
-    """Return the range that nearly all images lie in, if it is a common one.
+    """Return the common range of nearly all images, if there is one.
 
     Parameters
     ----------
     values : ImageValues
         Of the training images.
     dtype : dtype
-        Of the images. Whole numbers are expected in 0 to 255, floats and booleans in
-        0 to 1, -1 to 1 or 0 to 255.
+        Of the images. Integers may be in 0 to 255; floats and booleans in 0 to 1, -1
+        to 1 or 0 to 255.
 
     Returns
     -------
     usual_range : (low, high) or None
-        The first of these that 90 % of the finite images lie in, or overshoot by no
-        more than a tenth of its width, if half of them leave the ranges before. None:
-        the images have a range of their own.
+        The first of these that holds 90 % of the finite images, with an overshoot of
+        at most 10 % of its width.
 
     Examples
     --------
@@ -130,7 +129,7 @@ def find_usual_range(
     for low, high in candidates:
         inside = ~is_far_outside(values, (low, high))
         if inside[values.finite].mean() >= USUAL_SHARE:
-            # Floats about 0 with a variance of 1 are no dark images in 0 to 255
+            # Standardised floats are not dark images in 0 to 255
             brightest = np.median(values.high[values.finite])
             is_wide = dtype.kind == "f" and high > USUAL_RANGES[0][1]
             return None if is_wide and brightest < OVERSHOOT * high else (low, high)
@@ -154,9 +153,7 @@ def is_far_outside(
 
 
 def is_fractional(values: ImageValues, dtype: np.dtype) -> np.ndarray:
-    """Return which images among others in 0 to 255 look as if in 0 to 1.
-
-    A dark image is not meant: its values are whole numbers.
+    """Return which images of a set in 0 to 255 have fractional values in 0 to 1.
 
     Examples
     --------

@@ -49,12 +49,6 @@ def check_format(
         What was read.
     format, image_format
         See :func:`write_images`.
-
-    Raises
-    ------
-    DataError
-        If it cannot, a library is missing, or an image file that was read would be
-        replaced.
     """
     out = Path(out)
     kind = find_format(out, format)
