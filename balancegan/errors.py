@@ -1,6 +1,6 @@
-"""The three ways in which balancegan refuses or fails, and what it warns of.
+"""The errors that balancegan raises, and its warnings.
 
-Any other error that escapes is a defect of ours.
+Any other error that escapes is a bug.
 """
 
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class DataError(ValueError):
-    """The data, the labels or the targets cannot be used as they are."""
+    """The data, labels, targets or settings cannot be used."""
 
 
 class SavedModelError(ValueError):
@@ -20,24 +20,24 @@ class TrainingFailed(RuntimeError):
 
 
 class UnseenCombinationWarning(UserWarning):
-    """Images are asked for of attributes that no training image has together."""
+    """The requested attributes occur together in no training image."""
 
 
 class TrainingWarning(UserWarning):
-    """Training does not go as it should, and what is done about it."""
+    """Training has a problem; the message says what was done about it."""
 
 
 class CheckpointWarning(UserWarning):
-    """A checkpoint is damaged and passed over, or cannot be written."""
+    """A checkpoint is damaged and ignored, or cannot be written."""
 
 
 class SimplerMethodWarning(UserWarning):
-    """Images of a class are made in a simpler way than by the GAN, or are missing."""
+    """A class gets copies or recombined images instead of generated ones, or none."""
 
 
 @contextmanager
 def refusals_as_data_errors() -> Iterator[None]:
-    """Let another library's refusals of the data leave the block as DataError."""
+    """Raise a ValueError of another library about the data as DataError."""
     try:
         yield
     except DataError:

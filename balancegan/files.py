@@ -1,7 +1,7 @@
-"""Writing so that nothing half-done is ever found: whole, or not at all.
+"""Files and folders that are written whole or not at all, and JSON values.
 
-A file or a folder is made under another name beside its place and renamed once it is
-complete. What interrupts the making leaves what was there before.
+They are made under another name next to their place and renamed once complete. If
+writing is interrupted, what was there before stays.
 """
 
 import glob
@@ -22,10 +22,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-PARTIAL, ASIDE = ".partial", ".aside"  # not whole yet; whole, but to be replaced
-LONGEST_NAME = 100  # bytes of a path's name, as part of such a name
+PARTIAL, ASIDE = ".partial", ".aside"  # not whole yet; being replaced
+LONGEST_NAME = 100  # bytes of a path's name in that of its partial file
 MOST_SYNCED = 100  # files of a folder, one by one
-# What numpy and zipfile raise for files that are not as they should be, beside OSError
+# What numpy and zipfile raise for damaged files, in addition to OSError
 READ_ERRORS = (
     ArithmeticError,
     EOFError,
@@ -44,9 +44,9 @@ READ_ERRORS = (
 
 
 def check_kind(path: Path, *, is_folder: bool) -> str | None:
-    """Return why what is there cannot be replaced by a file, or a folder, or None."""
+    """Return why a file, or a folder, cannot replace what is at `path`, or None."""
     if path.is_symlink() and not path.exists():
-        return f"{path} is a link to nothing that is there."
+        return f"{path} is a link to nothing."
     if not path.exists() or (path.is_dir() if is_folder else path.is_file()):
         return None
     wanted, there = ("folder", "file") if is_folder else ("file", "folder or device")
@@ -54,7 +54,7 @@ def check_kind(path: Path, *, is_folder: bool) -> str | None:
 
 
 def check_folder(path: Path) -> str | None:
-    """Return why no file can be made beside `path`, or None if one can.
+    """Return why no file can be created next to `path`, or None if one can.
 
     Examples
     --------
@@ -64,7 +64,7 @@ def check_folder(path: Path) -> str | None:
     folder = path.absolute().parent
     if not folder.is_dir():
         return f"there is no folder {folder}"
-    # Permissions do not tell (of a read-only disk, say): trying does
+    # Try it: permissions do not reveal a read-only disk
     try:
         with tempfile.TemporaryFile(dir=folder):
             return None
@@ -73,7 +73,7 @@ def check_folder(path: Path) -> str | None:
 
 
 def check_room(path: Path, n_bytes: int) -> str | None:
-    """Return why so many bytes cannot be written beside `path`, or None if they can.
+    """Return why `n_bytes` cannot be written next to `path`, or None if they can.
 
     Examples
     --------
@@ -89,7 +89,7 @@ def check_room(path: Path, n_bytes: int) -> str | None:
 
 @contextmanager
 def explaining(path: Path) -> Iterator[None]:
-    """Let an OSError say which output cannot be written, and what room there is.
+    """Let an OSError name the output that cannot be written, and the free space.
 
     Examples
     --------
@@ -110,12 +110,12 @@ def explaining(path: Path) -> Iterator[None]:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that takes its place only when the block ends well."""
+    """Open a file that replaces `path` only if the block ends without an error."""
     clear_leftovers(path)
     handle, partial = tempfile.mkstemp(**_beside(path, PARTIAL))
     os.close(handle)
     try:
-        with open(partial, "wb") as file:  # which has a name, unlike the handle
+        with open(partial, "wb") as file:  # has a name, unlike the handle
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -130,7 +130,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """Make a folder that takes the place of `path` only when the block ends well."""
+    """Create a folder that replaces `path` only if the block ends without an error."""
     clear_leftovers(path)
     partial = tempfile.mkdtemp(**_beside(path, PARTIAL))
     try:
@@ -148,17 +148,16 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 
 def clear_leftovers(path: Path) -> None:
-    """Remove what processes that are no more had begun to write in place of `path`.
+    """Remove what killed processes had begun to write in place of `path`.
 
-    A process that was killed leaves what was not whole yet, under another name. Where
-    it was killed while the new one took the place of the old, the old one is put back.
-    What has not been replaced is never removed.
+    If a process was killed while a new folder replaced an old one, the old one is put
+    back. What has not been replaced is never removed.
     """
     beginning = glob.escape(_beginning(path))
     for entry in path.absolute().parent.glob(f"{beginning}*"):
         if not _is_left_over(entry.name.removeprefix(_beginning(path))):
             continue
-        with suppress(OSError):  # another process clears it, or it is another user's
+        with suppress(OSError):  # cleared by another process, or another user's
             if entry.suffix == ASIDE:
                 _put_back(entry, path)
             elif entry.suffix == PARTIAL and entry.is_dir() and not entry.is_symlink():
@@ -168,7 +167,7 @@ def clear_leftovers(path: Path) -> None:
 
 
 def _replace_folder(path: Path, partial: str) -> None:
-    """Put a folder in the place of another, which is removed once it is replaced."""
+    """Replace a folder; remove the old one only after the new one has its name."""
     aside = Path(tempfile.mkdtemp(**_beside(path, ASIDE)))
     try:
         os.rename(path, aside / path.name)
@@ -176,11 +175,11 @@ def _replace_folder(path: Path, partial: str) -> None:
     except BaseException as error:
         if os.path.exists(partial) and not _put_back(aside, path):
             raise OSError(
-                f"{path} was made by another program while it was to be replaced. What "
-                f"was there before is kept in {aside / path.name}"
+                f"{path} was created by another program while it was being replaced. "
+                f"The old one is kept in {aside / path.name}"
             ) from error
         raise
-    # From here on it may be removed, also by the next process
+    # From here on any process may remove the old one
     replaced = aside.with_suffix(PARTIAL)
     with suppress(OSError):
         os.rename(aside, replaced)
@@ -188,7 +187,7 @@ def _replace_folder(path: Path, partial: str) -> None:
 
 
 def _put_back(aside: Path, path: Path) -> bool:
-    """Return whether what was put aside, if anything, could take its place again."""
+    """Return whether a folder that was moved aside, if any, has its name again."""
     before = aside / path.name
     if os.path.lexists(before):
         try:
@@ -205,7 +204,7 @@ def _beginning(path: Path) -> str:
 
 
 def _beside(path: Path, suffix: str) -> dict[str, Any]:
-    """Return how what is not whole is called: in whose place, and by which process."""
+    """Return how partial files are named: after `path` and this process."""
     return {
         "dir": path.absolute().parent,
         "prefix": f"{_beginning(path)}{os.getpid()}@{_machine()}.",
@@ -214,10 +213,10 @@ def _beside(path: Path, suffix: str) -> dict[str, Any]:
 
 
 def _machine() -> str:
-    """Return where a process has its number: on which machine, in which container.
+    """Return where process numbers are valid: the machine and the container.
 
-    Containers on one machine may have its name and a folder in common, and count their
-    processes each from 1.
+    Containers on one machine may share its name and a folder, and each counts its
+    processes from 1.
     """
     try:
         processes = os.stat("/proc/self/ns/pid").st_ino
@@ -227,7 +226,7 @@ def _machine() -> str:
 
 
 def _is_left_over(name: str) -> bool:
-    """Return whether the process of this machine that a name has in it is no more."""
+    """Return whether the process named in a partial file's name has ended."""
     process, _, rest = name.partition("@")
     here = rest.startswith(f"{_machine()}.")
     if os.name != "posix" or not here or not process.isdecimal():
@@ -236,13 +235,13 @@ def _is_left_over(name: str) -> bool:
         os.kill(int(process), 0)  # sends nothing
     except ProcessLookupError:
         return True
-    except (OSError, OverflowError):  # somebody else's
+    except (OSError, OverflowError):  # another user's
         return False
     return False
 
 
 def _sync_files(folder: Path) -> None:
-    """Have all files of a folder on the disk before it gets its name."""
+    """Write all files of a folder to the disk before it gets its name."""
     files = [entry for entry in folder.rglob("*") if entry.is_file()]
     if len(files) > MOST_SYNCED and hasattr(os, "sync"):
         os.sync()  # of everything, but once
@@ -252,9 +251,9 @@ def _sync_files(folder: Path) -> None:
 
 
 def _sync(path: Path) -> None:
-    """Have a file, or the names in a folder, on the disk."""
+    """Write a file, or the names in a folder, to the disk."""
     if os.name != "posix" and path.is_dir():
-        return  # no such thing there
+        return  # not possible there
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -263,14 +262,14 @@ def _sync(path: Path) -> None:
 
 
 def _umask() -> int:
-    """Return the process's mask for new files, which can only be read by setting."""
+    """Return the process's mask for new files, which can only be read by setting it."""
     mask = os.umask(0)
     os.umask(mask)
     return mask
 
 
 def plain_facts(value: Any) -> Any:
-    """Return facts as JSON holds them: None for NaN and infinity, plain numbers.
+    """Return a value as JSON holds it: None for NaN and infinity, plain numbers.
 
     Examples
     --------

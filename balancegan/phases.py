@@ -1,6 +1,6 @@
-"""How long each phase of the work takes; every second is booked to one of them.
+"""How long each phase of the work takes; every second counts for exactly one phase.
 
-What is shown of it is the business of ``progress`` and of the command line.
+``progress`` and the command line display it.
 """
 
 import time
@@ -33,12 +33,7 @@ PAST = {
 
 
 class PhaseTimes:
-    """Books every second to one phase: the innermost, or "Other" between phases.
-
-    Parameters
-    ----------
-    clock : callable
-        Seconds.
+    """Counts every second for one phase: the innermost, or "Other" between phases.
 
     Examples
     --------
@@ -65,7 +60,7 @@ class PhaseTimes:
         self.phases.pop()
 
     def read(self) -> dict[str, float]:
-        """Return the seconds of each phase so far; they add up to the clock."""
+        """Return the seconds of each phase so far; they add up to the time elapsed."""
         self._book()
         return dict(self.seconds)
 
@@ -93,7 +88,7 @@ def recording_times(
 
 @contextmanager
 def spending(phase: str) -> Iterator[None]:
-    """Book the time of the block to a phase, and show nothing."""
+    """Count the time of the block for a phase, without displaying it."""
     times = _times.get()
     if times is None:
         yield
@@ -106,7 +101,7 @@ def spending(phase: str) -> Iterator[None]:
 
 
 def spending_on_each(phase: str, items: Iterable[Item]) -> Iterator[Item]:
-    """Yield items; the time that making them takes is booked to a phase."""
+    """Yield items; the time to make them counts for a phase."""
     iterator = iter(items)
     while True:
         with spending(phase):
@@ -118,7 +113,7 @@ def spending_on_each(phase: str, items: Iterable[Item]) -> Iterator[Item]:
 
 
 def format_seconds(seconds: float) -> str:
-    """Return a duration as people say it.
+    """Return a duration in words.
 
     Examples
     --------
@@ -135,12 +130,7 @@ def format_seconds(seconds: float) -> str:
 
 
 def describe_times(seconds: dict[str, float]) -> str:
-    """Return what each phase took, and all together; what is said adds up.
-
-    Parameters
-    ----------
-    seconds : dict
-        Of :meth:`PhaseTimes.read`.
+    """Return the duration of each phase and of all; the rounded numbers add up.
 
     Examples
     --------
@@ -149,7 +139,7 @@ def describe_times(seconds: dict[str, float]) -> str:
     """
     last = {OTHER: seconds.get(OTHER, 0.0)}
     ordered = {k: s for k, s in seconds.items() if k != OTHER} | last
-    unit = 60 if sum(seconds.values()) >= 3600 else 1  # as precise as is said
+    unit = 60 if sum(seconds.values()) >= 3600 else 1  # of the displayed numbers
     told, before, exact = [], 0, 0.0
     for phase, taken in ordered.items():
         exact += taken
@@ -161,5 +151,5 @@ def describe_times(seconds: dict[str, float]) -> str:
 
 
 def present_times() -> PhaseTimes | None:
-    """Return where times are booked at the moment, None where nowhere."""
+    """Return the present record of times, None if there is none."""
     return _times.get()

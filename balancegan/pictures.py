@@ -1,7 +1,6 @@
-"""Pictures to look at: grids of images, and real beside synthetic ones.
+"""Pictures: grids of images, PNG files, thumbnails, and images of Pillow.
 
-Everything here takes uint8 images of shape (n, height, width, channels) and ends in
-a PNG file.
+Images are uint8 of shape (n, height, width, channels) unless noted otherwise.
 """
 
 import io
@@ -28,24 +27,15 @@ PNG_BEGINNING = b"\x89PNG\r\n\x1a\n"
 def compare_real_and_synthetic(
     names: list[str], real: list[np.ndarray], synthetic: list[np.ndarray]
 ) -> np.ndarray:
-    """Lay out a row per class: its name, real images, synthetic ones.
+    """Lay out a row per class: its name, real images, synthetic images.
 
-    Parameters
-    ----------
-    names : list of str
-        Names of the classes.
-    real, synthetic : list of ndarray of shape (m, height, width, channels), uint8
-        Images of each class; their numbers may differ.
-
-    Returns
-    -------
-    picture : ndarray of shape (picture height, picture width, 3), uint8
+    See :func:`show_classes`; the numbers of real and synthetic images may differ.
     """
     return show_classes(names, {"real": real, "synthetic": synthetic})
 
 
 def show_classes(names: list[str], grids: dict[str, list[np.ndarray]]) -> np.ndarray:
-    """Lay out a row per class: its name, then its images in each of the grids.
+    """Lay out a row per class: its name, then its images in each grid.
 
     Parameters
     ----------
@@ -85,18 +75,10 @@ def show_classes(names: list[str], grids: dict[str, list[np.ndarray]]) -> np.nda
 
 
 def tile_grid(rows: list[np.ndarray]) -> np.ndarray:
-    """Lay images out as a picture, one list entry a row.
+    """Lay images out as a picture of three channels, one list entry per row.
 
-    Parameters
-    ----------
-    rows : list of ndarray of shape (m, height, width, channels), uint8
-        The images of each row; rows may differ in length. Three channels are shown
-        in colour; of other images the first channel is shown in grey.
-
-    Returns
-    -------
-    picture : ndarray of shape (picture height, picture width, 3), uint8
-        Small images are enlarged by repeating pixels.
+    Rows may differ in length. Three channels are shown in colour; of other images the
+    first channel is shown in grey. Small images are enlarged by repeating pixels.
 
     Examples
     --------
@@ -121,18 +103,9 @@ def tile_grid(rows: list[np.ndarray]) -> np.ndarray:
 
 
 def join_images(images: np.ndarray, most_pixels: int) -> np.ndarray:
-    """Put images side by side without gaps.
+    """Join images side by side, each at most `most_pixels` on its longer side.
 
-    Parameters
-    ----------
-    images : ndarray of shape (n, height, width, channels), uint8
-        The images.
-    most_pixels : int
-        Larger ones are scaled down until their longer side has so many pixels.
-
-    Returns
-    -------
-    strip : ndarray of shape (height, n * width, 1, 3 or 4), uint8
+    Images of other than three or four channels are reduced to the first.
 
     Examples
     --------
@@ -151,18 +124,7 @@ def join_images(images: np.ndarray, most_pixels: int) -> np.ndarray:
 
 
 def shrink_images(images: np.ndarray, most_pixels: int) -> np.ndarray:
-    """Scale images down until their longer side has at most so many pixels.
-
-    Parameters
-    ----------
-    images : ndarray of shape (n, height, width, channels), uint8
-        One or more images. Smaller ones keep their size.
-    most_pixels : int
-        Of the longer side.
-
-    Returns
-    -------
-    shrunk : ndarray of shape (n, smaller height, smaller width, 1, 3 or 4), uint8
+    """Scale images down until their longer side has at most `most_pixels`.
 
     Examples
     --------
@@ -179,16 +141,7 @@ def write_png(
     image: np.ndarray,
     texts: Mapping[str, str] | None = None,
 ) -> None:
-    """Write one image as a PNG file, whole or not at all.
-
-    Parameters
-    ----------
-    path : path-like
-        The file.
-    image : ndarray of shape (height, width, channels), uint8
-    texts : mapping of str to str or None, default=None
-        See :func:`encode_png`.
-    """
+    """Write one image as a PNG file, whole or not at all; see :func:`encode_png`."""
     with whole_file(Path(path)) as file:
         file.write(encode_png(image, texts))
 
@@ -202,11 +155,7 @@ def encode_png(image: np.ndarray, texts: Mapping[str, str] | None = None) -> byt
         One channel is written as grey, three as colour, four as colour with
         transparency, any other number as the first channel in grey.
     texts : mapping of str to str or None, default=None
-        Put into the file beside the image (chunks iTXt). None: nothing.
-
-    Returns
-    -------
-    png : bytes
+        Added to the file (chunks iTXt). None: nothing.
 
     Examples
     --------
@@ -235,15 +184,11 @@ def encode_deep_png(
     Parameters
     ----------
     values : ndarray of shape (height, width, 2, 3 or 4), uint16
-        Grey or colours, and how opaque each pixel is where there are 2 or 4 channels.
+        Grey or colours, followed by the opacity if there are 2 or 4 channels.
     texts : mapping of str to str
-        Put into the file next to the image.
+        Added to the file.
     profile : bytes or None, default=None
-        The ICC profile. None: there is none.
-
-    Returns
-    -------
-    png : bytes
+        The ICC profile, if any.
 
     Examples
     --------
@@ -275,19 +220,10 @@ def encode_deep_png(
 
 
 def encode_thumbnail(image: np.ndarray, most_pixels: int) -> tuple[str, bytes]:
-    """Return a small picture of an image, to be put into a page.
+    """Return the kind ("png" or "jpeg") and the bytes of a small picture of an image.
 
-    Parameters
-    ----------
-    image : ndarray of shape (height, width, channels), uint8
-    most_pixels : int
-        Of the longer side; larger images are scaled down.
-
-    Returns
-    -------
-    kind : str
-        "png" of small images, whose every pixel counts, else "jpeg".
-    picture : bytes
+    Small images, in which every pixel counts, become PNG, others JPEG of at most
+    `most_pixels` on the longer side.
 
     Examples
     --------
@@ -303,7 +239,7 @@ def encode_thumbnail(image: np.ndarray, most_pixels: int) -> tuple[str, bytes]:
     return "jpeg", buffer.getvalue()
 
 
-# Of Pillow's modes those whose values mean brightness, or colour, as they are
+# Pillow's modes whose values are brightness or colour
 PLAIN_MODES = ("1", "L", "RGB", "RGBA", "F", "I", "I;16", "I;16L", "I;16B", "I;16N")
 
 
@@ -313,23 +249,12 @@ def is_picture(value: Any) -> bool:
 
 
 def read_pixels(picture: Image.Image, name: str) -> np.ndarray:
-    """Return the values of an image of Pillow.
-
-    Parameters
-    ----------
-    picture : PIL.Image.Image
-        The image.
-    name : str
-        What it is called, for the error.
-
-    Returns
-    -------
-    pixels : ndarray of shape (height, width) or (height, width, channels)
+    """Return the values of an image of Pillow; `name` is used in the error.
 
     Raises
     ------
     DataError
-        If its values are no brightness: of a palette, say.
+        If its values are not brightness or colour: of a palette, say.
 
     Examples
     --------

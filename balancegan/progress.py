@@ -1,8 +1,7 @@
-"""Progress for people: named phases on stderr, and the seconds that each took.
+"""Progress on stderr: named phases, and the seconds that each took.
 
 On a terminal a phase is one line that changes and leaves nothing behind. Elsewhere (a
-log, a pipe) each phase is a line when it begins, and a long one a line a minute more.
-What is shown changes nothing that is done.
+log, a pipe) each phase is a line when it begins, and one more every minute.
 """
 
 import itertools
@@ -19,21 +18,21 @@ from rich.text import Text
 from balancegan.phases import format_seconds, present_times
 
 SECONDS_BETWEEN_LINES = 60.0
-# Of steady progress, before the time left is estimated from it
+# Of steady progress, before the time left is estimated
 FEWEST_UPDATES, FEWEST_SECONDS = 3, 3.0
 SHORTEST_BAR, LONGEST_BAR = 8, 30  # columns
 GAP = "  "
 
 
 class TimeLeft:
-    """Foretells the time left where units of several kinds take different times.
+    """Estimates the time left where units of several kinds take different times.
 
     Parameters
     ----------
     kinds : iterable of str
         The kind of every unit.
     n_workers : int
-        Units done side by side.
+        Units done in parallel.
 
     Examples
     --------
@@ -51,13 +50,13 @@ class TimeLeft:
         self.took: defaultdict[str, list[float]] = defaultdict(list)
 
     def note(self, kind: str, seconds: float) -> None:
-        """Note that a unit is done; 0 seconds say nothing about the others."""
+        """Note that a unit is done; 0 seconds are ignored in the estimate."""
         self.left[kind] -= 1
         if seconds:
             self.took[kind].append(seconds)
 
     def seconds(self) -> float | None:
-        """Return the seconds left, or None while a kind has never been seen."""
+        """Return the seconds left, None while no unit of some kind is done."""
         waiting = +self.left
         if set(waiting) - set(self.took):
             return None
@@ -66,26 +65,25 @@ class TimeLeft:
 
 
 class ProgressDisplay:
-    """Shows one phase after the other. A context manager.
+    """Displays one phase after the other. A context manager.
 
     Parameters
     ----------
     visible : bool
-        Whether anything is shown. Times are recorded in any case.
+        Whether anything is displayed. Times are recorded in any case.
     time_left : TimeLeft or None, default=None
-        What knows the time left. None: it is estimated from steady progress.
+        Estimates the time left. None: it is estimated from steady progress.
     books_time : bool, default=True
-        Whether the time of the phases is booked to them.
+        Whether the time of the phases is recorded.
     says_end : bool, default=False
-        Whether the line of a log is written when the phase has ended well, so that an
-        error stands alone.
+        Whether the line of a log is written after the phase has ended without an error.
     clock : callable
         Seconds.
 
     Attributes
     ----------
     is_most : bool
-        Whether the total is a limit, and the phase may well end before.
+        Whether the total is a limit, and the phase may end before.
     """
 
     def __init__(
@@ -139,20 +137,20 @@ class ProgressDisplay:
         done: int = 0,
         seconds: float | None = None,
     ) -> None:
-        """Begin a phase; the one before it is over.
+        """Begin a phase and end the one before.
 
         Parameters
         ----------
         phase : str
-            What is being done, a key of ``PAST``.
+            A key of ``PAST``.
         total : int or None, default=None
-            How many units of work there are. None: not known.
+            Number of units of work. None: unknown.
         unit : str, default=""
             Plural name of a unit.
         done : int, default=0
             Units that were done before.
         seconds : float or None, default=None
-            The phase ends after so many seconds at the latest. None: no limit.
+            Maximum duration of the phase. None: no limit.
         """
         self._end()
         self.total, self.unit, self.done = total, unit, done
@@ -161,7 +159,7 @@ class ProgressDisplay:
         self.ends = None if seconds is None else self.began + seconds
         self.first: tuple[float, int] | None = None
         self.n_updates, self.left = 0, self._estimate(self.began)
-        self.phase = phase  # from now on it is drawn, by another thread
+        self.phase = phase  # another thread draws it from now on
         if self.times is not None:
             self.times.begin(phase)
         if self.live is not None:
@@ -177,13 +175,13 @@ class ProgressDisplay:
         total: int | None = None,
         seconds_left: float | None = None,
     ) -> None:
-        """Show that `done` units are done of all, or of a `total` that has changed."""
+        """Display that `done` units are done, of all or of a new `total`."""
         now = self.clock()
         self.done, self.note, self.total = done, note, total or self.total
         if seconds_left is not None:
             self.ends = now + seconds_left
         if self.first is None:
-            self.first = now, done  # what comes before may be slower: it compiles
+            self.first = now, done  # earlier work may be slower: it compiles
         else:
             self.n_updates += 1
         self.updated, self.left = now, self._estimate(now)
@@ -193,19 +191,19 @@ class ProgressDisplay:
             self.last_line = now
 
     def say(self, line: str | None) -> None:
-        """Show a line that stays, above the phase; nothing where it is None."""
+        """Print a line that stays, above the phase; nothing if it is None."""
         if line is not None and self.visible:
             self.console.print(
                 line, highlight=False, markup=False, soft_wrap=self.live is None
             )
 
     def describe(self, now: float) -> str:
-        """Return what is done and left of the phase, as a line of a log."""
+        """Return the progress of the phase as a line of a log."""
         parts = (f"{self.phase}: {self._count()}", self._left_at(now))
         return ", ".join(filter(None, parts))
 
     def line(self, now: float, width: int) -> str:
-        """Return the phase as a line that fits: what matters least is left out."""
+        """Return the phase as a line of at most `width`; the rest is left out."""
         elapsed, left = format_seconds(now - self.began), self._left_at(now)
         timed = ", ".join(filter(None, [elapsed, left]))
         count = self._count()
@@ -244,14 +242,14 @@ class ProgressDisplay:
         return f"{self.done:,} of {most}{self.total:,} {self.unit}"
 
     def _share(self, now: float) -> float | None:
-        """Return how much of the phase is over, None where nobody knows."""
+        """Return the share of the phase that is over, None if unknown."""
         shares = [self.done / self.total] if self.total else []
         if self.ends is not None:
             shares.append((now - self.began) / max(self.ends - self.began, 1e-9))
         return min(1.0, max(shares)) if shares else None
 
     def _estimate(self, now: float) -> float | None:
-        """Return the seconds left as progress so far lets expect, None if too early."""
+        """Return the seconds left, estimated from progress; None if it is too early."""
         if self.time_left is not None:
             return self.time_left.seconds()
         if self.first is None or self.total is None or self.is_most:
@@ -264,7 +262,7 @@ class ProgressDisplay:
         )
 
     def _left_at(self, now: float) -> str:
-        """Return the time left in words, "" where it is not known or nearly over."""
+        """Return the time left in words, "" if it is unknown or below a second."""
         limit = None if self.ends is None else self.ends - now
         left = None if self.left is None else self.left - (now - self.updated)
         if left is not None and left >= 1 and (limit is None or left < limit):
@@ -283,9 +281,9 @@ _shown: list[ProgressDisplay] = []  # on a terminal, the innermost last
 
 
 def say_line(line: str) -> None:
-    """Write a line that stays to stderr, above the phase that is shown, if any."""
+    """Print a line that stays to stderr, above the displayed phase, if any."""
     console = _shown[-1].console if _shown else Console(stderr=True)
-    # Not broken in a file or a pipe, where a line is a message
+    # Do not wrap in a file or a pipe, where a line is a message
     console.print(
         line, highlight=False, markup=False, soft_wrap=not console.is_terminal
     )
@@ -303,7 +301,7 @@ def show_progress(
     books_time: bool = True,
     says_end: bool = False,
 ) -> Iterator[ProgressDisplay]:
-    """Show a phase within the block; see :class:`ProgressDisplay`."""
+    """Display a phase within the block; see :class:`ProgressDisplay`."""
     display = ProgressDisplay(
         visible=visible,
         time_left=time_left,

@@ -1,4 +1,4 @@
-"""Which version of a library is installed, whatever its distribution is called."""
+"""The versions of installed libraries."""
 
 import sys
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ UNKNOWN = "unknown"
 
 
 def library_versions(names: Iterable[str]) -> dict[str, str]:
-    """Return the version of each library, "unknown" where nothing says it.
+    """Return the version of each library, "unknown" if it cannot be determined.
 
     TensorFlow is also distributed as tensorflow-cpu, tensorflow-macos,
     tensorflow-intel, tf-nightly and others.

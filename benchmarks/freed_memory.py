@@ -8,6 +8,7 @@ results/freed_memory.json: seconds a step and page faults a step of each pair.
 """
 
 import argparse
+import ctypes
 import json
 import os
 import platform
@@ -19,16 +20,19 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
-from balancegan import allocator
 from balancegan.attributes import Labels
 from balancegan.gan.presets import choose_preset
 from balancegan.gan.training import TrainingRun
 from balancegan.images import find_format
+from balancegan.memory import MALLOC_OPTIONS
 
 RESULTS = Path(__file__).parent / "results"
 PAIRS = 12
 BLOCK = 10  # steps between two events
 COUNTS = (200, 70, 30)
+# mallopt(3): what training sets, and what glibc begins with
+KEPT = dict(MALLOC_OPTIONS.values())
+USUAL = {-1: 2**17, -2: 2**17, -4: 2**16}
 
 
 def faults():
@@ -39,9 +43,9 @@ class Turns:
     """Listens to a training, and changes what becomes of freed memory."""
 
     def __init__(self):
-        self.libc = allocator._find_glibc()
+        self.libc = ctypes.CDLL(None)
         self.rows = []
-        self.mode = "kept"  # as training begins
+        self.mode = "given back"  # as training begins
         self.started = None
 
     def __call__(self, event):
@@ -56,8 +60,9 @@ class Turns:
             }
             self.rows.append(row)
             self.mode = "given back" if self.mode == "kept" else "kept"
-            values = allocator.KEEPING if self.mode == "kept" else allocator.USUAL
-            allocator._set(self.libc, values)
+            values = KEPT if self.mode == "kept" else USUAL
+            for option, value in values.items():
+                self.libc.mallopt(option, value)
         self.started = time.perf_counter(), faults()
 
 

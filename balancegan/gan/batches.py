@@ -23,16 +23,14 @@ class BalancedBatches:
     Parameters
     ----------
     images : ndarray of shape (n, ...)
-        The user's images, in the user's range.
+        In the user's layout and range.
     class_indices : ndarray of shape (n,), int
         The class 0..K-1 of each image. A class without images is never drawn.
     to_model_range : callable
-        Turns rows of `images` into float32 of shape (m, height, width, channels)
-        in [-1, 1].
-    batch_size : int
-        Images per batch.
-    n_steps : int
-        Number of batches.
+        Turns rows of `images` into float32 of shape (m, height, width, channels) in
+        [-1, 1].
+    batch_size, n_steps : int
+        Images per batch, and number of batches.
     class_power : float
         A class of n images is drawn in proportion to n ** class_power.
     seed : int
@@ -42,16 +40,6 @@ class BalancedBatches:
     ----------
     first_step : int, default=0
         The step of the first batch: above 0 where training resumes.
-
-    Examples
-    --------
-    >>> images, classes = np.arange(4.0).reshape(4, 1, 1, 1), np.array([0, 0, 0, 1])
-    >>> batches = BalancedBatches(
-    ...     images, classes, lambda rows: rows, batch_size=8, n_steps=3,
-    ...     class_power=0.0, seed=0,
-    ... )
-    >>> len(batches), batches[0][0].shape
-    (3, (8, 1, 1, 1))
     """
 
     def __init__(
@@ -110,15 +98,7 @@ class Batches(Protocol):
 def to_dataset(batches: Batches) -> tf.data.Dataset:
     """Return a dataset of batches, in their order, for :meth:`keras.Model.fit`.
 
-    Parameters
-    ----------
-    batches : Batches
-        At least one, all of the same structure. Batches added later are ignored.
-
-    Returns
-    -------
-    dataset : tf.data.Dataset
-        One element for each batch; the first dimension of each array is left open.
+    All batches have the same structure. Batches added later are ignored.
 
     Examples
     --------
@@ -139,17 +119,10 @@ def to_dataset(batches: Batches) -> tf.data.Dataset:
 
 
 def draw_ahead(draw: Callable[[], Iterable[Any]], like: Any) -> tf.data.Dataset:
-    """Return a dataset that draws some elements ahead.
+    """Return a dataset of what `draw` yields, of the types `like`, some of it ahead.
 
     Autotuning is off: its thread sleeps for up to a minute, and closing an iterator
     that was not read to its end waits for it.
-
-    Parameters
-    ----------
-    draw : callable
-        Returns an iterable of tuples of arrays.
-    like : tuple of tf.TensorSpec
-        Their shapes and types.
     """
     dataset = tf.data.Dataset.from_generator(draw, output_signature=like)
     options = tf.data.Options()

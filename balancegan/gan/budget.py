@@ -148,16 +148,8 @@ class LinearDecay(keras.callbacks.Callback):
     """Lets the learning rate fall linearly to 0 over the last part of the budget.
 
     At a constant rate the weights keep circling around an optimum; images become
-    better if they settle.
-
-    Parameters
-    ----------
-    budget : Budget
-        How far training has come.
-    learning_rate : float
-        The rate at the start.
-    decay_from : float
-        The share of the budget after which the rate falls. 1: the rate is constant.
+    better if they settle. `decay_from` is the share of the budget after which the rate
+    falls; 1 keeps it constant.
 
     Examples
     --------

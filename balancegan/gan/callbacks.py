@@ -54,13 +54,6 @@ class Diverged(TrainingFailed):
 class LossMonitor(keras.callbacks.Callback):
     """Records losses, ends training with the budget, shows progress, stops at NaN.
 
-    Parameters
-    ----------
-    history : History
-        Where the losses are recorded.
-    budget : Budget
-        When training ends.
-
     Attributes
     ----------
     display : ProgressDisplay or None
@@ -296,19 +289,8 @@ class CheckpointMonitor(keras.callbacks.Callback):
     """Writes checkpoints now and then, at the end, and when the user interrupts.
 
     Must be the last callback, so that it saves the states of the others after a step.
-
-    Parameters
-    ----------
-    folder : CheckpointFolder
-        Where they are written.
-    run : dict
-        The run; see :func:`balancegan.gan.checkpoint.describe_run`.
-    parts : dict of str to Stateful
-        Everything that changes in training.
-    budget : Budget
-        Has the clock.
-    signals : DeferredSignals
-        Tells whether the user has interrupted.
+    `run` is what :func:`balancegan.gan.checkpoint.describe_run` returns, `parts` is
+    everything that changes in training.
     """
 
     def __init__(

@@ -40,15 +40,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @dataclass(eq=False)
 class State:
-    """The state of a part of training at one step.
-
-    Attributes
-    ----------
-    facts : dict
-        What JSON can hold.
-    arrays : dict of str to ndarray
-        The rest.
-    """
+    """The state of a part of training: what JSON can hold, and arrays."""
 
     facts: dict[str, Any] = field(default_factory=dict)
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
@@ -103,15 +95,7 @@ def restore_parts(parts: Mapping[str, Stateful], joined: State) -> None:
 class CheckpointFolder:
     """The checkpoints of one training run.
 
-    Parameters
-    ----------
-    folder : path-like
-        Created if missing.
-
-    Raises
-    ------
-    SavedModelError
-        If it cannot be written to.
+    Creates the folder; raises SavedModelError if it cannot be written to.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -137,15 +121,8 @@ class CheckpointFolder:
     def latest(self) -> State | None:
         """Return the last checkpoint that is not damaged, None if there are none.
 
-        Warns
-        -----
-        CheckpointWarning
-            For each damaged one.
-
-        Raises
-        ------
-        SavedModelError
-            If all are damaged.
+        Warns of each damaged one (CheckpointWarning); raises SavedModelError if all
+        are.
         """
         self._clear_leftovers()
         steps = self.steps
@@ -217,19 +194,7 @@ def describe_run(
 ) -> dict[str, Any]:
     """Return what identifies a training run, to refuse checkpoints of another.
 
-    Parameters
-    ----------
-    images : ndarray of shape (n, ...)
-        In the user's layout and range.
-    labels : Labels
-        Their labels.
-    settings : mapping
-        Everything else that the trained model depends on, as JSON can hold it.
-
-    Returns
-    -------
-    run : dict
-        "data", "settings", "versions".
+    `settings` are everything but the data that the model depends on, as JSON holds it.
     """
     digest = hashlib.sha256(repr((images.shape, str(images.dtype))).encode())
     for start in range(0, len(images), HASHED_AT_ONCE):
@@ -322,13 +287,6 @@ class DeferredSignals:
     A context manager for programs; training itself installs no signal handlers. A
     second signal is not deferred. In other threads than the main one, which receive no
     signals, it does nothing.
-
-    Examples
-    --------
-    >>> with DeferredSignals() as signals:
-    ...     signals.deferring = True
-    ...     signals.pending is None
-    True
     """
 
     def __init__(self) -> None:

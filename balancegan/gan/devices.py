@@ -76,19 +76,7 @@ class DistributionStrategy(Protocol):
 
 @dataclass(frozen=True)
 class Task:
-    """The role of this process among those that train together.
-
-    Attributes
-    ----------
-    job : str
-        "chief" or "worker".
-    index : int
-        Its number among the processes of this job, from 0.
-    n_processes : int
-        Number of processes that train together.
-    is_chief : bool
-        Whether this process writes the results.
-    """
+    """The role of this process among those that train together; the chief writes."""
 
     job: str
     index: int

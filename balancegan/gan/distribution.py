@@ -54,18 +54,8 @@ def mean_over_replicas(value: Tensor) -> Tensor:
 def gradients(tape: tf.GradientTape, loss: Tensor, variables: list) -> list[Tensor]:
     """Return dense gradients, zeros for variables that the loss does not depend on.
 
-    Parameters
-    ----------
-    tape : tf.GradientTape
-        Has recorded the loss.
-    loss : tensor of shape ()
-        A mean over the rows of this replica.
-    variables : list of keras.Variable
-
-    Returns
-    -------
-    gradients : list of tensor
-        Divided by the number of replicas: Keras's optimizers take the sum.
+    `loss` is a mean over the rows of this replica. Gradients are divided by the number
+    of replicas, since Keras's optimizers take the sum.
     """
     found = tape.gradient(
         loss,
@@ -79,17 +69,8 @@ def gradients(tape: tf.GradientTape, loss: Tensor, variables: list) -> list[Tens
 def rows_of_replica(drawn: Tensor, groups: int = 1) -> Tensor:
     """Return this replica's rows of values that all replicas drew for a whole batch.
 
-    Parameters
-    ----------
-    drawn : tensor of shape (n, ...)
-        For the rows of all replicas.
-    groups : int, default=1
-        The batch consists of this many parts in a row (real and generated images,
-        say). A replica gets its share of each.
-
-    Returns
-    -------
-    rows : tensor of shape (n / replicas, ...)
+    The batch consists of `groups` equal parts in a row (real and generated images,
+    say); a replica gets its share of each.
     """
     n = n_replicas()
     if n == 1:
@@ -101,16 +82,7 @@ def rows_of_replica(drawn: Tensor, groups: int = 1) -> Tensor:
 
 
 def moments_over_replicas(maps: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean and variance of each channel over the rows of all replicas.
-
-    Parameters
-    ----------
-    maps : tensor of shape (n, height, width, channels)
-
-    Returns
-    -------
-    mean, variance : tensor of shape (channels,)
-    """
+    """Return mean and variance of each channel over the rows of all replicas."""
     own_mean, own_variance = ops.moments(maps, axes=(0, 1, 2))
     mean = mean_over_replicas(own_mean)
     # The mean of squares less the squared mean would nearly cancel
@@ -153,19 +125,9 @@ class WorkerGroup:
     def for_batch(self, batch_size: int, n_halves: int) -> "WorkerGroup":
         """Return workers among whom a batch can be divided evenly.
 
-        These, or fewer GPUs if the user did not ask for all of them.
-
-        Parameters
-        ----------
-        batch_size : int
-            Images of a step.
-        n_halves : int
-            Parts of the batch that a step treats one after the other: 1 or 2.
-
-        Raises
-        ------
-        DataError
-            If the batch cannot be divided among the workers the user asked for.
+        These, or fewer GPUs if the user did not ask for all of them; else raises
+        DataError. A step treats `n_halves` parts of the batch (1 or 2) one after the
+        other.
         """
         n = self.n_replicas
         if n == 1 or not batch_size % (n_halves * n):

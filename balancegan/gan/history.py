@@ -33,11 +33,8 @@ Listener = Callable[[Event], None]
 class History:
     """Losses and image quality over the steps of one training run.
 
-    Parameters
-    ----------
-    listeners : list of callable
-        Called with every event: a dict with "event" ("losses" or "quality"), "step",
-        "seconds", and the figures; of quality also "classes", one dict per class.
+    Listeners are called with every event: a dict with "event" ("losses" or "quality"),
+    "step", "seconds", and the figures; of quality also "classes", one dict per class.
 
     Examples
     --------
@@ -62,18 +59,10 @@ class History:
     def record_quality(
         self, step: int, seconds: float, classes: list[Event], means: dict[str, float]
     ) -> None:
-        """Record the image quality of some classes.
+        """Record an evaluation: the figures of some classes, and their means.
 
-        Parameters
-        ----------
-        step : int
-            Training steps so far.
-        seconds : float
-            Seconds so far.
-        classes : list of dict
-            "class", the user's label, and the figures of one class.
-        means : dict
-            The means over these classes, and the duration of the evaluation.
+        Each entry of `classes` has "class", the user's label, and the figures of one
+        class.
         """
         self.class_rows += [{"step": step, **row} for row in classes]
         self._record("quality", step, seconds, means, classes=classes)
@@ -153,24 +142,12 @@ def _percent(share: float) -> str:
 
 
 class RunLog:
-    """A listener of a :class:`History` that writes a folder per run.
+    """Listens to a :class:`History` and writes a new folder per run: run-1, ...
 
     It holds `history.jsonl`, a line per event; `samples/`, grids of the same images at
-    every evaluation; optionally TensorBoard's event files.
-
-    Parameters
-    ----------
-    folder : path-like
-        The run gets a new folder `run-1`, `run-2`, ... in it; created if missing.
-    model : TrainedModel
-        The model in training, whose images are drawn.
-    tensorboard : bool
-        Also write TensorBoard's event files, with the package `tensorboard`.
-
-    Raises
-    ------
-    DataError
-        If the folder cannot be created or `tensorboard` is not installed.
+    every evaluation; optionally TensorBoard's event files, with the package
+    `tensorboard`. Raises DataError if the folder cannot be created or the package is
+    not installed.
     """
 
     def __init__(

@@ -66,16 +66,8 @@ class Judge:
     ) -> None:
         """Train on class-balanced batches; afterwards the network is frozen.
 
-        Images are shifted at random to avoid overfitting the rare classes.
-
-        Parameters
-        ----------
-        images : ndarray of shape (n, ...)
-            Real images, in the user's layout and range.
-        class_indices : ndarray of shape (n,), int
-            The class 0..K-1 of each image.
-        n_steps : int or None, default=None
-            Training steps; doubled with several attributes. None: ``JUDGE_STEPS``.
+        Images are shifted at random to avoid overfitting the rare classes. `n_steps`
+        are doubled with several attributes; None means ``JUDGE_STEPS``.
         """
         n_steps = n_steps or JUDGE_STEPS
         if len(self.sizes) > 1:
@@ -118,20 +110,7 @@ class Judge:
         self._set_trainable(False)
 
     def label_losses(self, images: Any, class_index: Any) -> Any:
-        """Return the cross-entropy of each image with its class, in nats.
-
-        Parameters
-        ----------
-        images : tensor of shape (n, height, width, channels), float32
-            In [-1, 1].
-        class_index : tensor of shape (n,), int
-            The requested classes.
-
-        Returns
-        -------
-        losses : tensor of shape (n,)
-            Summed over the attributes.
-        """
+        """Return the cross-entropy of images in [-1, 1] with their classes."""
         return self.cross_entropy(class_index, self.network(images)[-1])
 
     def cross_entropy(self, class_index: Any, logits: Any) -> Any:
@@ -159,18 +138,10 @@ class Judge:
 
     @standard_settings()
     def predict(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return features and logits of images.
+        """Return features (n, FEATURES) and logits (n, n_classes) of the user's images.
 
-        Parameters
-        ----------
-        images : ndarray of shape (n, ...)
-            In the user's layout and range.
-
-        Returns
-        -------
-        features : ndarray of shape (n, FEATURES)
-        logits : ndarray of shape (n, n_classes)
-            With several attributes, the logits of all values, attribute by attribute.
+        With several attributes these are the logits of all values, attribute by
+        attribute.
         """
         features, logits = [], []
         for start in range(0, len(images), JUDGE_BATCH):
@@ -183,15 +154,7 @@ class Judge:
         return np.concatenate(features), np.concatenate(logits)
 
     def agreement(self, logits: np.ndarray, class_index: int) -> list[float]:
-        """Return for each attribute the share of images with the requested value.
-
-        Parameters
-        ----------
-        logits : ndarray of shape (n, n_classes)
-            As returned by `predict`.
-        class_index : int
-            The requested class.
-        """
+        """Return for each attribute the share of images with the requested value."""
         own_logits = split_logits(logits, self.sizes)
         asked = unravel(class_index, self.sizes)
         return [

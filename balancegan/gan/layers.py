@@ -93,14 +93,8 @@ class RandomShift(keras.layers.Layer):
     al. 2020, https://arxiv.org/abs/2006.10738, section 3.2). Mirrored pixels fill the
     border. Gradients of any order flow through.
 
-    Parameters
-    ----------
-    largest : int
-        Every shift from -largest to largest, in height and in width, is equally likely.
-    probabilities : sequence of float
-        How often an image of each class is shifted, 0 to 1.
-    seed : int
-        Seed of the draws.
+    Shifts from -largest to largest pixels, in height and in width, are equally likely;
+    `probabilities` say how often an image of each class is shifted.
     """
 
     def __init__(self, largest: int, probabilities: Sequence[float], seed: int) -> None:

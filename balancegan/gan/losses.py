@@ -47,21 +47,11 @@ LOSSES: dict[str, Loss] = {
 
 
 def gradient_penalty(critic: Callable, images: Tensor, classes: Tensor) -> Tensor:
-    """Return half the squared norm of the critic's gradient at each image.
+    """Return half the squared norm (n,) of the critic's gradient at each image.
 
     Mescheder et al. 2018, https://arxiv.org/abs/1801.04406, equation 9 without its
-    weight: R1 at real images, R2 at generated ones.
-
-    Parameters
-    ----------
-    critic : callable
-        ((images, class indices), training=True) to logits of shape (n,).
-    images : tensor of shape (n, height, width, channels)
-    classes : tensor of shape (n,)
-
-    Returns
-    -------
-    penalties : tensor of shape (n,)
+    weight: R1 at real images, R2 at generated ones. The critic turns ((images, class
+    indices), training=True) into logits of shape (n,).
     """
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(images)

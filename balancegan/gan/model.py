@@ -139,16 +139,8 @@ class TrainedModel:
     ) -> tuple[np.ndarray, list[int]]:
         """Return the labels of some attributes and their numbers of training images.
 
-        Parameters
-        ----------
-        names : str, sequence of str or None
-            The attributes. None: all of them.
-
-        Returns
-        -------
-        labels : ndarray of shape (n,)
-            Those that training images have: values, or tuples for several attributes.
-        counts : list of int
+        None means all attributes. Labels that no training image has are left out; those
+        of several attributes are tuples.
         """
         positions = self.attributes.positions(names)
         others = tuple(i for i in range(self.counts.ndim) if i not in positions)
@@ -160,17 +152,9 @@ class TrainedModel:
         return join(columns), counts[seen].tolist()
 
     def find_texts(self, texts: Mapping[str, str]) -> dict[str, Any]:
-        """Return the values of attributes, given as text.
+        """Return the values of attributes, given as text or as display name of a class.
 
-        Parameters
-        ----------
-        texts : mapping of str to str
-            A text for each attribute; for the first attribute also a display name.
-
-        Raises
-        ------
-        DataError
-            If there is no such attribute or value.
+        Raises DataError if there is no such attribute or value.
         """
         values = {}
         names = self.attributes.names
@@ -205,17 +189,8 @@ class TrainedModel:
     def make_images(self, class_index: int, first: int, n: int) -> Iterator[np.ndarray]:
         """Generate images first..first + n - 1 of one class, batch by batch.
 
-        Parameters
-        ----------
-        class_index : int
-            The class, 0..K-1.
-        first, n : int
-            Number of the first image, and how many.
-
-        Yields
-        ------
-        images : ndarray of shape (m, ...)
-            At most ``BATCH`` of them, in the user's layout, dtype and range.
+        Yields at most ``BATCH`` images at a time, in the user's layout, dtype and
+        range.
         """
         for images, _ in self.make_selected(Selection.of_class(class_index), first, n):
             yield images
@@ -223,40 +198,18 @@ class TrainedModel:
     def make_selected(
         self, selection: Selection, first: int, n: int
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Generate images first..first + n - 1 of a selection, batch by batch.
+        """Generate images first..first + n - 1 of a selection, and their classes.
 
-        Parameters
-        ----------
-        selection : Selection
-            The classes that may be drawn.
-        first, n : int
-            Number of the first image, and how many.
-
-        Yields
-        ------
-        images : ndarray of shape (m, ...)
-            As of `make_images`. Image k is image k of the class drawn for it.
-        class_indices : ndarray of shape (m,), int
-            Their classes.
+        Image k is image k of the class drawn for it.
         """
         yield from self.make_numbered(selection, np.arange(first, first + n))
 
     def make_numbered(
         self, selection: Selection, numbers: np.ndarray
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Generate the images with these numbers, batch by batch; see `make_selected`.
+        """Generate the images with these numbers, with their class indices.
 
-        Parameters
-        ----------
-        selection : Selection
-            The classes that may be drawn.
-        numbers : ndarray of shape (n,), int
-            Which images. If they are sorted, no batch is computed twice.
-
-        Yields
-        ------
-        images : ndarray of shape (m, ...)
-        class_indices : ndarray of shape (m,), int
+        If the numbers are sorted, no batch is computed twice.
         """
         batch_numbers = numbers // BATCH
         ends = np.flatnonzero(np.diff(batch_numbers)) + 1
@@ -269,17 +222,10 @@ class TrainedModel:
     def make_batch(
         self, class_indices: np.ndarray, start: int, rows: np.ndarray
     ) -> np.ndarray:
-        """Generate images of one batch, whose first is image `start`.
+        """Generate some rows (0..BATCH-1) of the batch whose first is image `start`.
 
-        Parameters
-        ----------
-        class_indices : ndarray of shape (BATCH,), int
-            The classes of all its images.
-        start : int
-            A multiple of ``BATCH``.
-        rows : ndarray of shape (m,), int
-            Which of its images to return, 0..BATCH-1. All are computed, as bits may
-            depend on how many are computed at once.
+        All rows are computed, as bits may depend on how many are computed at once.
+        `class_indices` are those of the whole batch.
         """
         from balancegan.gan.settings import standard_settings  # imports TensorFlow
 
@@ -366,18 +312,11 @@ def draw_latents(
 
 
 def truncate(latents: np.ndarray, limit: float | None) -> np.ndarray:
-    """Turn normal latents into draws from a truncated normal distribution.
+    """Turn normal latents into draws from a normal distribution cut off at +-limit.
 
     The truncation trick (Brock et al. 2019, https://arxiv.org/abs/1809.11096, section
     3.1): more typical images, less variety. Each value keeps its rank instead of being
-    drawn again, so an image changes gradually with the limit.
-
-    Parameters
-    ----------
-    latents : ndarray
-        Standard normal.
-    limit : float or None
-        Where both tails are cut off. None: nowhere.
+    drawn again, so an image changes gradually with the limit. None: not cut off.
 
     Examples
     --------

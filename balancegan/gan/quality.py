@@ -30,16 +30,8 @@ JUDGE_STEPS = 400  # enough to distinguish the classes; training waits for it
 def diversity_ratio(real: np.ndarray, synthetic: np.ndarray) -> float:
     """Return the variation of synthetic images as a share of that of real ones.
 
-    Parameters
-    ----------
-    real, synthetic : ndarray of shape (n, ...)
-        Images of one class.
-
-    Returns
-    -------
-    ratio : float
-        The standard deviation over the images, averaged over the pixels, of
-        `synthetic` divided by that of `real`. NaN if real images do not vary.
+    The variation is the standard deviation over the images, averaged over the pixels.
+    NaN if real images do not vary.
 
     Examples
     --------
@@ -63,22 +55,13 @@ def _mean_spread(images: np.ndarray) -> float:
 
 
 def energy_coefficient(real: np.ndarray, synthetic: np.ndarray) -> float:
-    """Return the distance of two samples: 0 for equal distributions, 1 at most.
+    """Return the distance of two samples (n, n_features): 0 for equal distributions.
 
     The coefficient of inhomogeneity of Szekely and Rizzo 2013,
     https://doi.org/10.1016/j.jspi.2013.03.018, section 4: the energy distance divided
-    by twice the mean distance between the samples. Unlike Fréchet's distance it needs
-    no covariance, which 40 images cannot provide.
-
-    Parameters
-    ----------
-    real, synthetic : ndarray of shape (n, n_features)
-        Features of images of one class.
-
-    Returns
-    -------
-    coefficient : float
-        Unbiased, so it may be slightly below 0.
+    by twice the mean distance between the samples, 1 at most. Unlike Fréchet's distance
+    it needs no covariance, which 40 images cannot provide. It is unbiased, so it may be
+    slightly below 0.
 
     Examples
     --------
@@ -105,16 +88,7 @@ class QualityMeter:
     """Measures a generator's images of the few-shot classes.
 
     The judge is trained when first needed. Images 0 to 63 of each class are measured,
-    which users get first.
-
-    Parameters
-    ----------
-    images : ndarray of shape (n, ...)
-        Real images of the training part, in the user's layout and range.
-    class_indices : ndarray of shape (n,), int
-        The class 0..K-1 of each image.
-    model : TrainedModel
-        The model to measure; its generator may be in training.
+    which users get first. The model's generator may be in training.
     """
 
     def __init__(

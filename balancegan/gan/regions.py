@@ -68,24 +68,10 @@ class Regions:
         sizes: tuple[int, ...],
         seed: int,
     ) -> Self:
-        """Find regions in real images.
+        """Find regions in real images, in the user's layout and range.
 
         About thirty images of rare combinations suffice; with fewer, attributes seem
         less apart than they are.
-
-        Parameters
-        ----------
-        images : ndarray of shape (n, ...)
-            In the user's layout and range.
-        class_indices : ndarray of shape (n,), int
-            Their combinations.
-        to_model_range : callable
-            Turns rows of `images` into float32 of shape (m, height, width, channels)
-            in [-1, 1].
-        sizes : tuple of int
-            Number of values of each attribute.
-        seed : int
-            Seed of the draws.
         """
         rows = _spread(class_indices, _n_examined(sizes), seed)
         batches = np.split(rows, range(BATCH, len(rows), BATCH))
@@ -97,18 +83,10 @@ class Regions:
 
     @classmethod
     def find(cls, shown: Iterable[Batch], sizes: tuple[int, ...]) -> Self:
-        """Find regions in images whose attributes may be correlated.
+        """Find regions in batches of images in [-1, 1] and their combinations.
 
         The effect of an attribute on a pixel, and on the contrast around it, is the
         variance of what its values add; see :class:`MainEffects`.
-
-        Parameters
-        ----------
-        shown : iterable of (images, class_indices)
-            Batches of images of shape (m, height, width, channels) in [-1, 1], and
-            their combinations.
-        sizes : tuple of int
-            Number of values of each attribute.
         """
         found = MainEffects(sizes)
         for images, class_indices in shown:
@@ -133,17 +111,12 @@ class Regions:
 class Effects(NamedTuple):
     """How much each attribute changes each pixel, as a share of the mean variance.
 
-    Attributes
-    ----------
-    unbiased : ndarray of shape (n_attributes, height, width)
-        The mean square of what its values add, less the contribution of chance, as
-        analysis of variance estimates variance components (Searle, Casella and
-        McCulloch 1992, Variance Components, chapter 5). May be below 0.
-    chance : ndarray of shape (n_attributes, height, width)
-        The contribution of chance that was subtracted.
-    shrunken : ndarray of shape (n_attributes, height, width)
-        The mean square of the best linear unbiased prediction of what its values add
-        (the same, chapter 7). It is too small, but fewer images show its attribute.
+    Each field has the shape (n_attributes, height, width). `unbiased` is the mean
+    square of what the values add, less the contribution of chance, as analysis of
+    variance estimates variance components (Searle, Casella and McCulloch 1992, Variance
+    Components, chapter 5); it may be below 0. `chance` is the part that was subtracted.
+    `shrunken` is the mean square of the best linear unbiased prediction (chapter 7):
+    too small, but fewer images show the attribute of a pixel.
     """
 
     unbiased: np.ndarray
@@ -157,11 +130,6 @@ class MainEffects:
     A figure is modelled as a mean, plus one term for the value of each attribute, plus
     chance. Least squares separates the terms although attributes are correlated, as
     long as some images have other combinations.
-
-    Parameters
-    ----------
-    sizes : tuple of int
-        Number of values of each attribute.
     """
 
     def __init__(self, sizes: tuple[int, ...]) -> None:
@@ -172,14 +140,7 @@ class MainEffects:
         self.squares: np.ndarray | float = 0.0
 
     def add(self, values: Sequence[np.ndarray], figures: np.ndarray) -> None:
-        """Add images.
-
-        Parameters
-        ----------
-        values : sequence of ndarray of shape (n,), int
-            Of each attribute.
-        figures : ndarray of shape (n, height, width, n_figures)
-        """
+        """Add images: values of each attribute, and figures (n, height, width, k)."""
         of_values = [np.eye(s)[v] for s, v in zip(self.sizes, values, strict=True)]
         has = np.concatenate(of_values, axis=1)  # (n, sum of sizes)
         self.n += len(has)

@@ -51,16 +51,8 @@ def save_model(
 ) -> None:
     """Write a model folder, whole or not at all.
 
-    Parameters
-    ----------
-    path : path-like
-        The folder to create.
-    model : TrainedModel
-        The model.
-    parameters : dict
-        The augmenter's constructor arguments.
-    overwrite : bool
-        Whether to replace a saved model at `path`. Nothing else is ever replaced.
+    `parameters` are the augmenter's constructor arguments. With `overwrite`, a saved
+    model at `path` is replaced, never anything else.
 
     Raises
     ------
@@ -132,20 +124,9 @@ def check_destination(path: str | os.PathLike[str], *, overwrite: bool) -> None:
 def load_model(
     path: str | os.PathLike[str], generator: GeneratorBuilder | None = None
 ) -> tuple[TrainedModel, dict[str, Any]]:
-    """Read a model folder.
+    """Read a model folder; return the model and the augmenter's constructor arguments.
 
-    Parameters
-    ----------
-    path : path-like
-        The folder.
-    generator : callable or None, default=None
-        The builder of the generator, if it is the user's own.
-
-    Returns
-    -------
-    model : TrainedModel
-    parameters : dict
-        The augmenter's constructor arguments.
+    `generator` is the builder of the generator, if it is the user's own.
 
     Raises
     ------
@@ -310,12 +291,7 @@ def _check_weights(path: Path, facts: Mapping[str, Any]) -> None:
 def check_weights_file(path: Path) -> None:
     """Refuse HDF5 that refers to other files or claims more bytes than it holds.
 
-    Raises
-    ------
-    ValueError
-        If it contains links, or arrays that are packed, external or missing.
-    OSError
-        If it is not an HDF5 file.
+    Raises ValueError, or OSError if it is not an HDF5 file.
     """
     with h5py.File(path, "r") as file:
         # A visitor that returns a value ends the visit

@@ -15,16 +15,9 @@ from balancegan.attributes import Wanted
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """The classes that fit a request, and how often each of them is drawn.
+    """The classes that fit a request, and their weights in the draw.
 
-    Parameters
-    ----------
-    class_indices : ndarray of shape (n,), int
-        Those that may be drawn; a single one where nothing is left open.
-    weights : ndarray of shape (n,)
-        How often each is drawn, relative to the others; above 0.
-    request : tuple of int, default=()
-        Numbers that no other request has: they set its draws apart.
+    `request` holds numbers that no other request has: they separate its draws.
     """
 
     class_indices: np.ndarray
@@ -60,21 +53,11 @@ class Selection:
 
 
 def select(counts: np.ndarray, wanted: Wanted) -> Selection:
-    """Return the classes that fit a request.
+    """Return the classes that fit a request: a value of each attribute, None if open.
 
-    Parameters
-    ----------
-    counts : ndarray of shape (n_values of each attribute), int
-        Training images of each combination.
-    wanted : tuple of int or None
-        The value of each attribute, 0..n_values-1. None: left open.
-
-    Returns
-    -------
-    selection : Selection
-        The combinations that training images have, as often as these do. Where none
-        has the values that are named, each open attribute is drawn for itself, as
-        often as it has each value in all training images.
+    These are the combinations that training images have, as often as they occur. If no
+    image has the requested values, each open attribute is drawn on its own, as often as
+    its values occur in all training images.
 
     Examples
     --------

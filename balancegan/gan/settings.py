@@ -106,15 +106,7 @@ def computing_in(precision: Precision) -> Iterator[None]:
 
 
 class _ProcessSettings:
-    """Sets the defaults when the first block begins; restores when the last one ends.
-
-    Attributes
-    ----------
-    depth : int
-        Number of blocks that have begun and not ended.
-    before : list
-        The settings before the first of them.
-    """
+    """Sets the defaults with the first block; restores the user's after the last."""
 
     def __init__(self) -> None:
         self.lock, self.depth = threading.Lock(), 0

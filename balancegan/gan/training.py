@@ -207,16 +207,9 @@ class TrainingRun:
     ) -> None:
         """Train until the budget is used up.
 
-        Parameters
-        ----------
-        show : bool, default=False
-            Whether to show progress on stderr.
-        log_dir : path-like or None, default=None
-            Where to write a folder with history and sample grids. None: nowhere.
-        tensorboard : bool, default=False
-            Whether to write TensorBoard's event files there, too.
-        checkpoints : CheckpointFolder or None, default=None
-            Where to write checkpoints, and to resume from. None: nowhere.
+        Shows progress on stderr if `show`; writes history and sample grids to a folder
+        in `log_dir`, TensorBoard's event files, too, if `tensorboard`; writes
+        `checkpoints` and resumes from them.
 
         Raises
         ------
