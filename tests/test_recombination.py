@@ -297,7 +297,7 @@ def fit(two_attributes, **settings):
 
 
 def test_rare_combinations_are_recombined_and_said_to_be(two_attributes, monkeypatch):
-    monkeypatch.setattr(Regions, "learn", apart)
+    monkeypatch.setattr(Regions, "of_generator", apart)
     X, y = two_attributes
     augmenter = fit(two_attributes)
     X_bal, y_bal = augmenter.resample()
@@ -316,7 +316,7 @@ def test_rare_combinations_are_recombined_and_said_to_be(two_attributes, monkeyp
 
 
 def test_gan_only_is_the_gan_only(two_attributes, monkeypatch):
-    monkeypatch.setattr(Regions, "learn", apart)
+    monkeypatch.setattr(Regions, "of_generator", apart)
     augmenter = fit(two_attributes, gan_only=True, reject=False)
     augmenter.resample()
     assert set(augmenter.method_) == {"real", "gan"}
@@ -324,21 +324,21 @@ def test_gan_only_is_the_gan_only(two_attributes, monkeypatch):
 
 def test_what_is_not_apart_is_made_by_the_gan(two_attributes, monkeypatch):
     regions = Regions(np.zeros((SIDE, SIDE), int), 0.6)
-    monkeypatch.setattr(Regions, "learn", lambda _: regions)
+    monkeypatch.setattr(Regions, "of_generator", lambda _: regions)
     augmenter = fit(two_attributes, reject=False, gan_share=1)
     augmenter.resample({("b", "y"): 15, ("a", "x"): 21})
     assert set(augmenter.method_) == {"real", "gan"}
 
 
 def test_one_attribute_has_no_regions(monkeypatch):
-    monkeypatch.setattr(Regions, "learn", None)
+    monkeypatch.setattr(Regions, "of_generator", None)
     X = np.random.default_rng(0).integers(0, 256, (32, SIDE, SIDE), dtype=np.uint8)
     y = np.repeat([0, 1], [20, 12])
     fit((X, y), reject=False).resample()
 
 
 def test_combinations_that_no_image_has_may_be_asked_for(two_attributes, monkeypatch):
-    monkeypatch.setattr(Regions, "learn", apart)
+    monkeypatch.setattr(Regions, "of_generator", apart)
     X, y = two_attributes
     augmenter = fit((X[:32], y[:32]))
     wanted = {("a", "y"): 9, ("b", "x"): 4}
