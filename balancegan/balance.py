@@ -1,8 +1,7 @@
-"""From labels and a strategy to numbers: how many images of which class to make.
+"""Plan how many images of each class to add, from labels and a strategy.
 
-What a strategy means is imbalanced-learn's business, and so are its errors; added
-here are a ratio for several classes and a cap. The result counts images *to make*,
-never totals.
+imbalanced-learn defines the strategies and their errors; this module adds shares for
+several classes and a cap. Plans count images to *add*, never totals.
 """
 
 import math
@@ -20,18 +19,18 @@ Strategy = str | float | Mapping[Any, int] | Callable[[np.ndarray], Mapping[Any,
 Plan = dict[Any, int]
 COUNT = "[0-9]{1,12}"  # images
 MOST_IMAGES = 10**12 - 1
-ROUNDING = 1e-9  # more than shares and ratios of counts lose in floats
+ROUNDING = 1e-9  # exceeds the rounding error of ratios of counts
 VALIDATED = "validated"  # amounts that are found out, not said: see downstream.amounts
-COMBINATIONS = "combinations"  # all of them, those too that no image has
+COMBINATIONS = "combinations"  # all, including those without images
 STRATEGIES = ("auto", "minority", "not minority", "not majority", "all")
 OWN_STRATEGIES = (COMBINATIONS, VALIDATED)
-MOST_TIMES = 10  # the largest class; beyond, a number is rather meant as a count
-FEW_SHOT = 200  # images: a class with at most so many is few-shot
+MOST_TIMES = 10  # the largest class; a larger number is probably a count
+FEW_SHOT = 200  # most images of a few-shot class
 MANY_SHOT = 1_000  # a class with more is many-shot, one in between medium-shot
 
 
 def class_counts(y: np.ndarray) -> dict[Any, int]:
-    """Return how many rows each class has, in the order of the sorted labels.
+    """Return the number of rows of each class, sorted by label.
 
     Examples
     --------
@@ -45,7 +44,7 @@ def class_counts(y: np.ndarray) -> dict[Any, int]:
 def imbalance_ratio(counts: Mapping[Any, int]) -> float:
     """Return the size of the largest class over that of the smallest.
 
-    It is infinite where a class is empty, and NaN where no class has any image.
+    It is infinite if a class is empty, and NaN if all are.
 
     Examples
     --------
@@ -66,13 +65,13 @@ def plan_synthesis(
     max_ratio: float | None = None,
     combinations: Sequence[Any] = (),
 ) -> Plan:
-    """Decide how many images of each class to make.
+    """Return how many images of each class to add.
 
     Parameters
     ----------
     y : ndarray of shape (n,)
-        The labels of the real images; at least two classes. Tuples, in an array of
-        objects, where a class is a combination of several attributes.
+        The labels of the real images; at least two classes. Tuples in an array of
+        objects if a class is a combination of several attributes.
     strategy : str, float, mapping or callable, default="auto"
         As for imbalanced-learn's over-samplers, with the same errors: 'auto' (the
         same as 'not majority'), 'minority', 'not minority', 'all'; a mapping from
@@ -84,18 +83,16 @@ def plan_synthesis(
         'combinations' is 'auto', and as many images of each class of `combinations`
         that `y` does not have. 'validated' is 'auto' here: what it may come to at most.
     max_ratio : float, default=None
-        At most so many synthetic images per real one of a class; what a class would
-        get beyond is left out. None: no cap.
+        Largest number of synthetic images per real image of a class. None: no cap.
     combinations : sequence, default=()
-        Classes that may be asked for though `y` does not have them, as combinations of
-        values may that no image has together. Of their zero images, `max_ratio`
-        allows no multiple.
+        Classes that may be requested although `y` does not have them: combinations of
+        values without images. With a `max_ratio` they get none.
 
     Returns
     -------
     n_to_generate : dict
-        Every class of `y`, in sorted order, with the number of images to make; behind
-        them what is asked for of `combinations`.
+        Number of images to add for every class of `y`, sorted, followed by requested
+        `combinations`.
 
     Raises
     ------
@@ -137,14 +134,14 @@ def plan_synthesis(
     plan = {label: wanted.get(label, 0) for label in counts} | unseen
     if max_ratio is None:
         return plan
-    most = {  # a little more, for 1.15 * 100 is below 115
+    most = {  # rounded up a little, since 1.15 * 100 is below 115
         label: int(max_ratio * counts.get(label, 0) + ROUNDING) for label in plan
     }
     return {label: min(n, most[label]) for label, n in plan.items()}
 
 
 def _check_counts(final: Any) -> dict[Any, int]:
-    """Return final counts as whole numbers; raise DataError if they are none."""
+    """Return final counts as int; raise DataError unless they are whole numbers."""
     if not isinstance(final, Mapping):
         raise DataError(
             "A callable as sampling_strategy returns a mapping from class to final "
@@ -163,15 +160,15 @@ def _check_counts(final: Any) -> dict[Any, int]:
 def parse_strategy(
     texts: Sequence[str], find_label: Callable[[str], Any]
 ) -> str | float | dict[Any, int]:
-    """Turn the texts of targets, as people type them, into a strategy.
+    """Parse texts of targets into a strategy.
 
     Parameters
     ----------
     texts : sequence of str
-        Either one name of a strategy (with spaces or hyphens), or one number, or any
-        number of CLASS=COUNT. None at all: "auto".
+        One name of a strategy (with spaces or hyphens), one number, or any number of
+        CLASS=COUNT. Empty: "auto".
     find_label : callable
-        Returns the label of a class by what people call it.
+        Returns the label of a class by its name.
 
     Examples
     --------
@@ -207,8 +204,7 @@ def parse_strategy(
 
 def _raise_to_share(y: np.ndarray, counts: dict[Any, int], share: float) -> Plan:
     if len(counts) <= 2 and share <= 1:
-        # For its errors; its own numbers are truncated instead of rounded. Indices,
-        # for it takes labels that are tuples for no classes at all
+        # For its errors: it truncates numbers, and does not support tuples as labels
         _, class_indices = np.unique(y, return_inverse=True)
         check_sampling_strategy(share, class_indices, "over-sampling")
     elif not 0 < share <= MOST_TIMES:
@@ -222,12 +218,12 @@ def _raise_to_share(y: np.ndarray, counts: dict[Any, int], share: float) -> Plan
 
 
 def plain(label: Hashable) -> Hashable:
-    """Return a label of numpy's as the Python value that equals it."""
+    """Return a numpy label as a Python value."""
     return label.item() if isinstance(label, np.generic) else label
 
 
 def class_text(name: Hashable) -> str:
-    """Return what to call a class in a sentence: one without letters is quoted.
+    """Return the name of a class for a sentence, quoted if it has no letters.
 
     "0: 178" reads as a count, "class '0': 178" does not.
 

@@ -75,7 +75,7 @@ def test_no_column_takes_the_place_of_another(photos, tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_large_numbers_stay_whole_beside_synthetic_rows(tmp_path, kind):
+def test_large_numbers_stay_whole_next_to_synthetic_rows(tmp_path, kind):
     labelled = read_images(store(tmp_path / "d.npz", id_train=LARGE))
     synthetic = SyntheticImages([X[:2]], Y[:2], np.arange(2), "model")
     out = tmp_path / f"o{SUFFIXES.get(kind, '')}"
@@ -291,7 +291,7 @@ def test_validation_has_more_than_one_name(tmp_path, word):
     assert len(read_images(tmp_path / "d.npz").parts["val"].labels) == 3
 
 
-def test_a_hidden_folder_beside_shards_is_passed_over(tmp_path):
+def test_a_hidden_folder_next_to_shards_is_ignored(tmp_path):
     from .test_reading_shards import rows_of, write_tar
 
     write_tar(tmp_path / "a.tar", rows_of(X[..., 0], Y.tolist()))

@@ -312,7 +312,7 @@ def test_what_json_does_not_know_is_text_in_it(tmp_path):
     assert {row["value"] for row in facts["attributes"][0]["values"]} == {"inf", 3.0}
 
 
-def test_test_labels_without_a_name_are_called_as_they_are(tmp_path):
+def test_test_labels_without_a_name_keep_their_own(tmp_path):
     arrays = {"x_train": X, "y_train": Y, "class_names": np.array(["bag", "boot"])}
     arrays |= {"x_test": X[:3], "y_test": np.array([1, -1, 5])}
     np.savez(tmp_path / "d.npz", **arrays)

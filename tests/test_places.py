@@ -44,7 +44,7 @@ def test_a_saved_model_gives_up_no_training_that_was_begun(data, model, tmp_path
 
 
 @pytest.mark.usefixtures("often")
-def test_a_demo_goes_on(tmp_path):
+def test_a_demo_resumes(tmp_path):
     out = tmp_path / "demo"
     words = ("demo", "--out", out, "--steps", 3, "--batch-size", 8, "--seed", 0)
     with killed_after(1):
@@ -55,7 +55,7 @@ def test_a_demo_goes_on(tmp_path):
     assert CheckpointFolder(out / "digits-balanced.npz.checkpoints").steps == []
 
 
-def test_outputs_lie_beside_each_other(data, tmp_path):
+def test_several_outputs_lie_next_to_each_other(data, tmp_path):
     out, page = tmp_path / "out", tmp_path / "same.html"
     assert run("convert", data, "--out", out).exit_code == 0
     before = everything(tmp_path)
@@ -90,7 +90,7 @@ def test_files_that_a_manifest_names_stay(photos, tmp_path):
     assert everything(tmp_path) == before
 
 
-def test_arrays_beside_a_npy_file_stay(tmp_path):
+def test_arrays_next_to_a_npy_file_stay(tmp_path):
     for name, array in {"x_train": X, "y_train": Y}.items():
         np.save(tmp_path / f"{name}.npy", array)
     (tmp_path / "p.png").symlink_to(tmp_path / "y_train.npy")

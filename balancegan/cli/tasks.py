@@ -293,10 +293,8 @@ def check_writing(task: Task, out: Output | None) -> None:
         check_room(
             out.path,
             task.labelled,
-            {} if task.is_validated else task.plan,
+            0 if task.is_validated else sum(task.plan.values()),
             out.format,
-            task.classes.of_images,
-            1.0 if task.settings["gan_only"] else task.settings["gan_share"],
         )
 
 

@@ -3,9 +3,8 @@
 import os
 import zipfile
 import zlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -192,12 +191,7 @@ def _may_be_ours(folder: Path) -> bool:
 
 
 def check_room(
-    out: Path,
-    labelled: LabelledImages,
-    plan: Mapping[Any, int],
-    format: str | None = None,
-    classes: np.ndarray | None = None,
-    gan_share: float = 0.0,
+    out: Path, labelled: LabelledImages, n_added: int, format: str | None = None
 ) -> None:
     """Raise DataError if the disk has less space than an output needs.
 
@@ -205,15 +199,10 @@ def check_room(
     ----------
     out, labelled, format
         See :func:`balancegan.data.writing.write_images`.
-    plan : mapping of object to int
-        Number of images to add to each class.
-    classes : ndarray of shape (n,) or None, default=None
-        The class of each training image. None: its label.
-    gan_share : float, default=0.0
-        The largest share of a class that may be generated.
+    n_added : int
+        Number of synthetic images.
     """
-    kind = find_format(out, format)
-    n_bytes = estimate_bytes(labelled, plan, kind, classes, gan_share)
+    n_bytes = estimate_bytes(labelled, n_added, find_format(out, format))
     reason = files.check_room(out, n_bytes)
     if reason is not None:
         raise DataError(
@@ -221,40 +210,16 @@ def check_room(
         )
 
 
-def estimate_bytes(
-    labelled: LabelledImages,
-    plan: Mapping[Any, int],
-    kind: str,
-    classes: np.ndarray | None = None,
-    gan_share: float = 0.0,
-) -> int:
-    """Estimate the bytes of the images of an output.
-
-    Parameters are those of :func:`check_room`; `kind` is the format.
-    """
-    images, train = labelled.images, labelled.train
+def estimate_bytes(labelled: LabelledImages, n_added: int, kind: str) -> int:
+    """Estimate the bytes of the images of an output; added files are like the real."""
+    parts = labelled.parts.values()
+    n = sum(len(part.labels) for part in parts) + n_added
+    originals = [file for part in parts for file in part.files or ()]
+    if originals and kind in IMAGE_FILES:
+        return int(n * np.mean([file.stat().st_size for file in originals]))
+    images = labelled.images
     share = _packed_share(images) if _is_packed(labelled, kind) else 1.0
-    each = int(np.prod(images.shape[1:])) * images.dtype.itemsize * share
-    if train.files is None or train.sizes is None or kind not in IMAGE_FILES:
-        n_real = sum(len(part.labels) for part in labelled.parts.values())
-        return int((n_real + sum(plan.values())) * each)
-    # Originals are copied, and so are the files that fill classes
-    copied = np.array([file.stat().st_size for file in train.files])
-    generated = train.sizes.prod(axis=1) * images.shape[-1] * share
-    of_images = np.asarray(labelled.labels if classes is None else classes).tolist()
-    rows_of: dict[Any, list[int]] = {}
-    for row, label in enumerate(of_images):
-        rows_of.setdefault(label, []).append(row)
-    total = float(
-        sum(f.stat().st_size for p in labelled.parts.values() for f in p.files or ())
-    )
-    for label, n in plan.items():
-        own = rows_of.get(label, [])
-        rows = own or slice(None)
-        n_generated = min(n, np.ceil(gan_share * (len(own) + n)))
-        total += n_generated * generated[rows].mean()
-        total += (n - n_generated) * copied[rows].mean()
-    return int(total)
+    return int(n * np.prod(images.shape[1:]) * images.dtype.itemsize * share)
 
 
 def _is_packed(labelled: LabelledImages, kind: str) -> bool:

@@ -24,11 +24,8 @@ NAMES = {
     TAR: re.compile(r"\.(tar(\.(gz|bz2|xz))?|tgz|tbz2|txz)$", re.IGNORECASE),
     PARQUET: re.compile(r"\.parquet$", re.IGNORECASE),
 }
-# In order of preference
-IMAGE_KEYS = ("image/encoded", "image")
-LABEL_KEYS = ("image/class/text", "label", "labels", "class", "target")
-NUMBERED_LABEL = "image/class/label"
-ABOUT_IMAGES = "image/"  # features with this prefix are not columns
+IMAGE_KEY = "image"
+LABEL_KEYS = ("label", "labels", "class", "target")  # in order of preference
 MOST_BYTES = 100_000_000  # of an encoded image; larger ones count as damage
 READ_AT_ONCE = 64  # rows of a Parquet file
 
@@ -94,10 +91,9 @@ def iterate_samples(
         NAME.json belong together; or a .parquet file with a column of images: bytes, or
         a struct of bytes and path as in Hugging Face's datasets.
     images_key, labels_key : str or None, default=None
-        Column names, or suffixes in a tar. None: in a Parquet file "image/encoded",
-        "image" or the only column of images, and "image/class/text", "label" or the
-        like, or the only column of classes; in a tar the first image, and "label" of
-        NAME.json or NAME.cls.
+        Column names, or suffixes in a tar. None: in a Parquet file the only column of
+        images or "image", and "label" or the like, or the only column of classes; in a
+        tar the first image, and "label" of NAME.json or NAME.cls.
     """
     read = _read_tar if shard_format(file) == TAR else _read_parquet
     yield from read(file, images_key, labels_key)
@@ -271,9 +267,8 @@ def _make_sample(
     labels_key: str | None,
 ) -> Sample:
     """Find image and label among the values of a row."""
-    pixels: Any = None
-    for name in IMAGE_KEYS if images_key is None else (images_key,):
-        pixels = pixels or values.get(name)
+    images_key = images_key or IMAGE_KEY
+    pixels: Any = values.get(images_key)
     if isinstance(pixels, Mapping):  # Hugging Face's
         pixels = pixels.get("bytes")
     if not isinstance(pixels, bytes) or not pixels:
@@ -282,24 +277,20 @@ def _make_sample(
     if len(pixels) > MOST_BYTES:
         raise _damaged(file, f"{where} has an image of {len(pixels):,} bytes")
     facts = _plain(values)
-    keys = (*LABEL_KEYS, NUMBERED_LABEL) if labels_key is None else (labels_key,)
+    keys = LABEL_KEYS if labels_key is None else (labels_key,)
     found = (facts.pop(key, None) for key in keys)
     label = next((value for value in found if value is not None), None)
     if label is None:
         raise _lacking("label", where, values, "Name another by --labels-key.")
-    columns = {
-        name: value
-        for name, value in facts.items()
-        if not name.startswith(ABOUT_IMAGES) and name != images_key
-    }
-    return Sample(where, pixels, label, columns)
+    facts.pop(images_key, None)
+    return Sample(where, pixels, label, facts)
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Plain]:
     """Return the texts, numbers and booleans; bytes as texts if they are UTF-8."""
     found: dict[str, Plain] = {}
     for name, value in values.items():
-        if isinstance(value, bytes) and name not in IMAGE_KEYS:
+        if isinstance(value, bytes) and name != IMAGE_KEY:
             try:
                 value = value.decode()
             except UnicodeDecodeError:

@@ -154,12 +154,6 @@ def open_text_table(path: Path) -> TextTable:
     lines = [] if comments is None else comments[0].splitlines(keepends=True)
     text = text[sum(map(len, lines)) :]
     found = _choose_separator(path, text)
-
-    # The last comment has the column names if it has as many cells
-    if lines and (width := _regularity(found)[2]):
-        last = TextTable(path, lines[-1], found.separator, found.skips_blanks)
-        if len(last.head()[0]) == width:
-            found.text = lines.pop() + found.text
     if lines:
         notes.append(f"ignored lines of {path.name} that begin with #: {len(lines)}")
     if found.separator != ",":
@@ -192,16 +186,16 @@ def _has_spaced_cells(table: TextTable) -> bool:
     )
 
 
-def _regularity(table: TextTable) -> tuple[float, bool, int]:
-    """Return the share of rows of the usual width, `skips_blanks`, and that width.
+def _regularity(table: TextTable) -> tuple[float, bool]:
+    """Return the share of rows of the usual width, and `skips_blanks`.
 
     It is 0 if most rows, or the first one, have one cell only.
     """
     rows = table.head()
     if not rows or len(rows[0]) == 1:
-        return 0, False, 0
+        return 0, False
     width, n = Counter(map(len, rows)).most_common(1)[0]
-    return (n / len(rows) if width > 1 else 0), table.skips_blanks, width
+    return (n / len(rows) if width > 1 else 0), table.skips_blanks
 
 
 def _decode(path: Path, content: bytes) -> tuple[str, list[str]]:
