@@ -26,7 +26,6 @@ def train_briefly():
         patch.setattr("balancegan.gan.quality.JUDGE_STEPS", 1)
         patch.setattr("balancegan.quality.judges.JUDGE_STEPS", 1)
         patch.setattr("balancegan.quality.screening.N_TRIAL", 8)
-        patch.setattr("balancegan.gan.inversion.N_STEPS", 2)
         yield
 
 

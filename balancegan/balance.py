@@ -20,10 +20,9 @@ Plan = dict[Any, int]
 COUNT = "[0-9]{1,12}"  # images
 MOST_IMAGES = 10**12 - 1
 ROUNDING = 1e-9  # exceeds the rounding error of ratios of counts
-VALIDATED = "validated"  # amounts that are found out, not said: see downstream.amounts
 COMBINATIONS = "combinations"  # all, including those without images
 STRATEGIES = ("auto", "minority", "not minority", "not majority", "all")
-OWN_STRATEGIES = (COMBINATIONS, VALIDATED)
+OWN_STRATEGIES = (COMBINATIONS,)
 MOST_TIMES = 10  # the largest class; a larger number is probably a count
 FEW_SHOT = 200  # most images of a few-shot class
 MANY_SHOT = 1_000  # a class with more is many-shot, one in between medium-shot
@@ -81,7 +80,7 @@ def plan_synthesis(
         imbalanced-learn's, a float may be used with more than two classes, and be
         larger, up to 10: 2 raises every class, the largest too, to twice the largest.
         'combinations' is 'auto', and as many images of each class of `combinations`
-        that `y` does not have. 'validated' is 'auto' here: what it may come to at most.
+        that `y` does not have.
     max_ratio : float, default=None
         Largest number of synthetic images per real image of a class. None: no cap.
     combinations : sequence, default=()
@@ -117,9 +116,8 @@ def plan_synthesis(
     counts = class_counts(y)
     others = [label for label in combinations if label not in counts]
     unseen: Plan = {}
-    if isinstance(strategy, str) and strategy in (VALIDATED, COMBINATIONS):
-        if strategy == COMBINATIONS:
-            unseen = dict.fromkeys(others, max(counts.values()))
+    if isinstance(strategy, str) and strategy == COMBINATIONS:
+        unseen = dict.fromkeys(others, max(counts.values()))
         strategy = "auto"
     elif callable(strategy) or isinstance(strategy, Mapping):
         final = _check_counts(strategy(y) if callable(strategy) else strategy)

@@ -142,7 +142,7 @@ def main():
     images, asked = ask_for_all(augmenter, train[kept])
     left_out_images, left_out = ask_for_left_out(augmenter, train)
     of_left_out = np.logical_and.reduce([test[k] == v for k, v in LEFT_OUT.items()])
-    model, seen = augmenter.model_, augmenter.class_history_
+    model, seen = augmenter.model_, augmenter.report_.class_history
     seen = seen[seen["step"] == seen["step"].max()]
     result = {
         "command": f"python benchmarks/attributes.py color_mnist.npz --minutes "

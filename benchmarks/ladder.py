@@ -79,7 +79,7 @@ def run_set(data, model, reference, k):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             X, y = augmenter.resample(targets, *train)
-        summary = augmenter.quality_summary_.set_index("class")
+        summary = augmenter.report_.quality_summary.set_index("class")
         made_so = augmenter.method_ == method
         for index in thin:
             own = X[(y == index) & made_so]

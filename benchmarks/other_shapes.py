@@ -79,7 +79,7 @@ def main():
             max_minutes=options.minutes, random_state=0
         ).fit(images, labels)
         model = augmenter.model_
-        seen = augmenter.class_history_
+        seen = augmenter.report_.class_history
         seen = seen[seen["step"] == seen["step"].max()].drop(columns="step")
         result = {
             "command": f"python benchmarks/other_shapes.py --only {name}"

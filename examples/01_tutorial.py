@@ -25,7 +25,7 @@ with np.load(options.source, allow_pickle=False) as file:
 # Use the tutorial's networks and settings: a label embedding of width 50 as a further
 # channel, binary cross-entropy, Adam at 2e-4. The training loop is compiled.
 augmenter = ConditionalGANAugmenter(
-    preset="tutorial", steps=options.steps, gan_only=True, random_state=0
+    preset="tutorial", steps=options.steps, gan_share=1, random_state=0
 )
 augmenter.fit(images, digits)
 print(f"{augmenter.model_.n_steps} steps in {augmenter.model_.seconds:.0f} s")

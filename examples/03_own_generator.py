@@ -46,7 +46,7 @@ augmenter = ConditionalGANAugmenter(
     steps=options.steps,
     random_state=0,
 ).fit(X, y)
-print(augmenter.class_history_.tail(10).to_string(index=False))
+print(augmenter.report_.class_history.tail(10).to_string(index=False))
 
 # Pass the builder when loading: it is not saved with the weights
 augmenter.save("digits.balancegan", overwrite=True)

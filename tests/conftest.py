@@ -71,9 +71,7 @@ def model(tmp_path_factory):
     from balancegan import ConditionalGANAugmenter
 
     path = tmp_path_factory.mktemp("models") / "model"
-    augmenter = ConditionalGANAugmenter(
-        steps=1, gan_only=True, random_state=0, verbose=0
-    )
+    augmenter = ConditionalGANAugmenter(steps=1, gan_share=1, random_state=0, verbose=0)
     augmenter.fit(make_images(18), np.repeat([0, 1], [12, 6]))
-    augmenter.set_params(gan_only=False).save(path)
+    augmenter.set_params(gan_share=0.1).save(path)
     return path

@@ -1,17 +1,12 @@
 """How many images help, tried on images held out: the search, and the augmenter's."""
 
-import json
-
 import numpy as np
-import pandas as pd
 import pytest
 
-from balancegan import ConditionalGANAugmenter, DataError
 from balancegan.downstream import amounts
 from balancegan.downstream.amounts import AmountSearch, count_images, hold_out
 
 from .conftest import make_images
-from .test_cli import run
 
 COUNTS = {"bag": 120, "shirt": 40, "boot": 3}
 NAMES = list(COUNTS)
@@ -211,148 +206,3 @@ def test_counts_of_ratios():
     assert count_images(
         np.array([1.0, 2.0, np.inf]), np.array([9, 9, 9]), most
     ).tolist() == [0, 18, 5]
-
-
-@pytest.fixture
-def chosen(monkeypatch):
-    """Says what the search chooses."""
-
-    def choose(*ratios):
-        def search(self, *, show=False):
-            row = {"candidate": "none", "synthetic": 0, "runs": 3, "gain": 0.0}
-            row |= {"balanced_accuracy": 0.5, "gain_at_least": 0.0, "chosen": True}
-            tried = pd.DataFrame([row])
-            return amounts.ValidatedAmounts(np.array(ratios), tried, "so it is")
-
-        monkeypatch.setattr(AmountSearch, "search", search)
-
-    return choose
-
-
-@pytest.fixture
-def validated():
-    return ConditionalGANAugmenter(
-        sampling_strategy="validated",
-        steps=2,
-        reject=False,
-        gan_only=True,
-        random_state=0,
-        verbose=0,
-    )
-
-
-def test_the_gan_does_not_see_what_is_held_out(validated, chosen):
-    chosen(0.0, 0.0, 2.0)
-    y = np.array(NAMES)[CLASSES]
-    X, y_new = validated.fit_resample(make_images(len(y)), y)
-    assert validated.class_counts_ == {"bag": 108, "boot": 3, "shirt": 36}
-    assert validated.n_to_generate_ == {"bag": 0, "boot": 0, "shirt": 80}
-    assert validated.sampling_strategy_ == {"shirt": 80}
-    assert len(X) == len(y) + 80
-    assert set(y_new[len(y) :]) == {"shirt"}
-    assert validated.validated_.sentence == "so it is"
-    assert len(validated.resample()[0]) == len(X)
-    assert len(validated.resample("auto")[0]) == 3 * 120
-
-
-def test_what_is_interrupted_while_amounts_are_tried_is_fitted(validated, monkeypatch):
-    def interrupt(self, show=False):
-        raise KeyboardInterrupt
-
-    y = np.array(NAMES)[CLASSES]
-    validated.fit_seconds_ = -1.0  # of another fit
-    monkeypatch.setattr(AmountSearch, "search", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        validated.fit(make_images(len(y)), y)
-    assert validated.sampling_strategy_ == {"boot": 117, "shirt": 80}
-    assert validated.fit_seconds_ > 0
-    with pytest.raises(DataError, match="or interrupted before"):
-        validated.resample()
-    assert len(validated.resample("auto")[0]) == 3 * 120
-
-
-def test_zero_is_an_amount(validated, chosen):
-    chosen(0.0, 0.0, 0.0)
-    y = np.array(NAMES)[CLASSES]
-    X, _ = validated.fit_resample(make_images(len(y)), y)
-    assert len(X) == len(y)
-    assert len(validated.quality_) == 0
-
-
-def test_amounts_are_those_of_the_images_of_fit(validated, chosen, tmp_path):
-    chosen(0.0, 0.0, 1.0)
-    y = np.array(NAMES)[CLASSES]
-    X = make_images(len(y))
-    with pytest.raises(DataError, match="not fitted with it"):
-        validated.set_params(sampling_strategy="auto").fit(X, y).resample("validated")
-    validated.set_params(sampling_strategy="validated").fit(X, y)
-    with pytest.raises(DataError, match="images of other counts"):
-        validated.resample(None, X[1:], y[1:])
-    validated.save(tmp_path / "model")
-    loaded = ConditionalGANAugmenter.load(tmp_path / "model")
-    with pytest.raises(DataError, match="not fitted with it"):
-        loaded.resample(None, X, y)
-
-
-def test_a_real_search_tries_and_says_so(validated, monkeypatch):
-    monkeypatch.setattr(amounts, "N_STEPS", 2)
-    y = np.array(NAMES)[CLASSES]
-    validated.fit(make_images(len(y)), y)
-    tried = validated.validated_.tried
-    assert tried["candidate"].iloc[0] == "none"
-    assert len(tried) >= 3
-    assert validated.validated_.sentence
-
-
-@pytest.mark.parametrize("ratio", [1, 2, 5])
-def test_what_is_tried_is_what_is_added(monkeypatch, ratio):
-    tried = {}
-
-    def search(self, show=False):
-        tried.update(training=self.training, synthetic=self.synthetic)
-        return amounts.ValidatedAmounts(np.zeros(2), pd.DataFrame(), "none")
-
-    monkeypatch.setattr(AmountSearch, "search", search)
-    y = np.repeat(["bag", "shirt"], [200, 20])
-    settings = {"steps": 1, "reject": False, "random_state": 0, "verbose": 0}
-    augmenter = ConditionalGANAugmenter(sampling_strategy="validated", **settings)
-    augmenter.fit(make_images(220), y)
-    (images, classes), (made, made_of) = tried["training"], tried["synthetic"]
-    n = 18 * ratio
-    assert np.bincount(classes).tolist() == [180, 18]
-    added, _ = augmenter.resample(
-        {"shirt": 18 + n}, images, np.array(["bag", "shirt"])[classes]
-    )
-    assert (augmenter.method_ == "gan").sum() == np.ceil(0.1 * (18 + n))
-    first = made[made_of == 1][:n]
-    assert sorted(map(bytes, added[198:])) == sorted(map(bytes, first))
-
-
-def test_at_the_command_line(tmp_path, monkeypatch, chosen):
-    chosen(0.0, 0.5)
-    monkeypatch.setattr(amounts, "N_STEPS", 2)
-    y = np.repeat([0, 1], [20, 8])
-    np.savez(tmp_path / "data.npz", x_train=make_images(28), y_train=y)
-    data, out = tmp_path / "data.npz", tmp_path / "out.npz"
-    options = ["--target", "validated", "--steps", "2", "--seed", "0", "--gan-only"]
-    result = run("balance", data, "--out", out, *options, "--no-reject", "--json")
-    assert result.exit_code == 0, result.output
-    facts = json.loads(result.stdout)
-    assert [row["synthetic"] for row in facts["classes"]] == [0, 4]
-    assert facts["validated"]["sentence"] == "so it is"
-    assert "so it is" in result.stderr
-    assert "so it is" in (tmp_path / "out.card.md").read_text()
-    with np.load(out) as arrays:
-        assert arrays["is_synthetic"].sum() == 4
-
-
-def test_a_saved_model_has_seen_all_images(tmp_path):
-    np.savez(tmp_path / "data.npz", x_train=make_images(28), y_train=np.arange(28) % 2)
-    result = run(
-        "train", tmp_path / "data.npz", "--model", tmp_path / "m", "--steps", 2
-    )
-    options = ["--model", tmp_path / "m", "--target", "validated"]
-    out = tmp_path / "out.npz"
-    result = run("balance", tmp_path / "data.npz", "--out", out, *options)
-    assert (result.exit_code, "has seen them all" in result.stderr) == (2, True)
-    assert not out.exists()

@@ -10,7 +10,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from balancegan import ConditionalGANAugmenter, DataError
+from balancegan import ConditionalGANAugmenter, DataError, TrainingOptions
 from balancegan.gan import judge, settings
 from balancegan.gan.conditional_gan import ConditionalGAN
 from balancegan.gan.distribution import WorkerGroup
@@ -18,15 +18,16 @@ from balancegan.gan.networks import (
     build_tutorial_discriminator,
     build_tutorial_generator,
 )
-from balancegan.samplers import model_sampler
+from balancegan.samplers import augmenter as augmenter_module
 
+from .augmenters import build_augmenter
 from .conftest import make_images
 
 QUICK = {"steps": 1, "random_state": 0, "verbose": 0}
 
 
 def quick(**parameters):
-    return ConditionalGANAugmenter(**{**QUICK, **parameters})
+    return build_augmenter(**{**QUICK, **parameters})
 
 
 @pytest.mark.parametrize("preset", ["default", "tutorial"])
@@ -122,7 +123,7 @@ def test_same_images_in_another_process(small_set, tmp_path):
         "from balancegan.gan import judge\n"
         f"judge.JUDGE_STEPS = {judge.JUDGE_STEPS}\n"
         "data = np.load(sys.argv[1])\n"
-        f"augmenter = ConditionalGANAugmenter(**{QUICK})\n"
+        f"augmenter = build_augmenter(**{QUICK})\n"
         "images = augmenter.fit(data['X'], data['y']).sample('bag', 9)\n"
         "np.save(sys.argv[2], images)\n"
     )
@@ -186,7 +187,7 @@ def test_a_class_that_the_images_at_hand_lack_keeps_its_name(
     fitted_on, known, asked, expected
 ):
     X, y = make_images(12), np.repeat(fitted_on, [6, 3, 3])
-    augmenter = quick(gan_only=True).fit(X, y)
+    augmenter = quick(gan_share=1).fit(X, y)
     given = np.repeat(known, [6, 3])
     X_bal, y_bal = augmenter.resample({asked: 2}, X[:9], given)
     assert y_bal.tolist() == [*given.tolist(), expected, expected]
@@ -197,7 +198,7 @@ def test_a_class_that_the_images_at_hand_lack_keeps_its_name(
 
 def test_a_class_that_the_type_of_the_labels_cannot_hold_is_refused():
     X, y = make_images(12), np.repeat(["bag", "cat", "shirt"], [6, 3, 3])
-    augmenter = quick(gan_only=True).fit(X, y)
+    augmenter = quick(gan_share=1).fit(X, y)
     few = pd.Series(y[:9], dtype="category")
     with pytest.raises(DataError, match=r"category, cannot hold.*Received: shirt"):
         augmenter.resample({"shirt": 2}, X[:9], few)
@@ -229,7 +230,7 @@ def test_numbers_of_numpy_are_numbers(small_set, tmp_path):
         "value_range": (np.uint8(0), np.uint8(255)),
         "image_shape": (np.int64(8), np.int64(8)),
     }
-    augmenter = ConditionalGANAugmenter(**settings, random_state=0, verbose=0)
+    augmenter = build_augmenter(**settings, random_state=0, verbose=0)
     augmenter.fit(X, y, checkpoint_dir=tmp_path / "run").save(tmp_path / "model")
     loaded = ConditionalGANAugmenter.load(tmp_path / "model")
     images = augmenter.sample("bag", 2)
@@ -240,9 +241,7 @@ def test_the_largest_seed_of_numpy_is_one(small_set):
     quick(random_state=2**32 - 1).fit(*small_set).resample({"shirt": 14})
 
 
-@pytest.mark.parametrize(
-    "parameters", [{"gan_share": -0.5}, {"max_ratio": -1}, {"truncation": -1.0}]
-)
+@pytest.mark.parametrize("parameters", [{"gan_share": -0.5}, {"max_ratio": -1}])
 def test_parameters_set_after_fit_are_looked_at_too(small_set, parameters):
     augmenter = quick().fit(*small_set).set_params(**parameters)
     with pytest.raises(ValueError, match=next(iter(parameters))):
@@ -266,19 +265,19 @@ def test_max_ratio_caps(small_set):
 def test_time_ends_training(small_set):
     augmenter = quick(steps=None, max_minutes=0.01).fit(*small_set)
     assert 0 < augmenter.model_.n_steps < 5000
-    assert augmenter.history_["step"].iloc[-1] == augmenter.model_.n_steps
+    assert augmenter.report_.history["step"].iloc[-1] == augmenter.model_.n_steps
 
 
 @pytest.mark.compiled
 def test_steps_are_counted_one_by_one(small_set):
     augmenter = quick(steps=13).fit(*small_set)
     assert augmenter.model_.n_steps == 13
-    assert augmenter.history_["step"].tolist() == [10, 13]
+    assert augmenter.report_.history["step"].tolist() == [10, 13]
 
 
 def test_history_has_the_losses(trained):
-    assert trained.history_["step"].tolist() == [10, 20]
-    assert np.isfinite(trained.history_["generator_loss"]).all()
+    assert trained.report_.history["step"].tolist() == [10, 20]
+    assert np.isfinite(trained.report_.history["generator_loss"]).all()
     assert trained.model_.n_steps == 20
 
 
@@ -334,26 +333,23 @@ EVERY_PARAMETER = {
     "sampling_strategy": {"boot": 5},
     "balance_on": ["label"],
     "max_ratio": 3.0,
-    "reject": False,
-    "best_of": 2,
-    "truncation": 1.5,
-    "gan_only": True,
     "gan_share": 0.5,
     "moves": ["shift", "mirror"],
-    "validation_minutes": 2.0,
     "image_shape": (8, 8),
     "value_range": (0, 255),
-    "preset": "tutorial",
+    "preset": TrainingOptions(
+        preset="tutorial",
+        batch_size=6,
+        learning_rate=1e-3,
+        strategy="multi-worker",
+        precision="auto",
+        generator=build_tutorial_generator,
+        discriminator=build_tutorial_discriminator,
+        tensorboard=True,
+    ),
     "steps": 1,
     "max_minutes": 5.0,
-    "batch_size": 6,
-    "learning_rate": 1e-3,
-    "strategy": "multi-worker",
-    "precision": "auto",
-    "generator": build_tutorial_generator,
-    "discriminator": build_tutorial_discriminator,
     "log_dir": "runs",
-    "tensorboard": True,
     "random_state": 5,
     "verbose": 0,
 }
@@ -362,8 +358,10 @@ EVERY_PARAMETER = {
 def test_clone_and_fit_keep_every_parameter(small_set, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     pytest.importorskip("tensorboard")
-    monkeypatch.setattr("balancegan.gan.distribution.gather", lambda _: WorkerGroup())
-    defaults = ConditionalGANAugmenter().get_params()
+    monkeypatch.setattr(
+        "balancegan.gan.distribution.connect_workers", lambda _: WorkerGroup()
+    )
+    defaults = build_augmenter().get_params()
     assert defaults.keys() == EVERY_PARAMETER.keys()
     assert all(defaults[name] != EVERY_PARAMETER[name] for name in defaults)
     augmenter = clone(ConditionalGANAugmenter(**EVERY_PARAMETER))
@@ -387,14 +385,14 @@ def test_in_a_forked_process_it_is_unpickled_and_says_why_it_cannot_work(
     again = pickle.loads(pickled)  # where TensorFlow would wait forever
     with pytest.raises(DataError, match="forked from one that has used it"):
         again.sample("bag", 1)
-    assert again.class_counts_ == trained.class_counts_
+    assert again.report_.class_counts == trained.report_.class_counts
 
 
 def test_a_pickle_holds_no_images(small_set):
     X, y = np.tile(small_set[0], (30, 1, 1)), np.tile(small_set[1], 30)
-    augmenter = ConditionalGANAugmenter(
-        steps=1, gan_share=0, random_state=0, verbose=0
-    ).fit(X, y)
+    augmenter = build_augmenter(steps=1, gan_share=0, random_state=0, verbose=0).fit(
+        X, y
+    )
     expected = augmenter.resample({"boot": len(X)})
     pickled = pickle.dumps(augmenter)
     assert augmenter._judged is not None
@@ -420,7 +418,7 @@ def test_a_copy_refers_to_the_same_images(trained, copied):
 
 
 def test_what_is_not_fitted_is_copied_too():
-    augmenter = ConditionalGANAugmenter(steps=3)
+    augmenter = build_augmenter(steps=3)
     for again in (copy(augmenter), deepcopy(augmenter), clone(augmenter)):
         assert again.get_params() == augmenter.get_params()
         assert not hasattr(again, "model_")
@@ -429,7 +427,7 @@ def test_what_is_not_fitted_is_copied_too():
 def test_resampling_looks_at_all_images_once_for_their_hash(trained, monkeypatch):
     hashed = []
     monkeypatch.setattr(
-        model_sampler.joblib, "hash", lambda rows: str(hashed.append(len(rows[0])))
+        augmenter_module.joblib, "hash", lambda rows: str(hashed.append(len(rows[0])))
     )
     again = copy(trained)
     for n in (1, 2):

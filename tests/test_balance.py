@@ -23,7 +23,6 @@ Y = np.repeat(["a", "b", "c"], [10, 4, 1])
     [
         ("auto", {"a": 0, "b": 6, "c": 9}),
         ("not majority", {"a": 0, "b": 6, "c": 9}),
-        ("validated", {"a": 0, "b": 6, "c": 9}),
         ("not minority", {"a": 0, "b": 6, "c": 0}),
         ("minority", {"a": 0, "b": 0, "c": 9}),
         ("all", {"a": 0, "b": 6, "c": 9}),

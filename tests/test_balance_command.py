@@ -17,7 +17,7 @@ from .conftest import load_npz, make_images
 from .test_cli import pixels, run
 
 QUICK = ["--steps", "1", "--seed", "0"]
-AS_THEY_COME = ["--gan-only", "--no-reject"]
+AS_THEY_COME = ["--gan-share", "1", "--no-reject"]
 SHAPES = ("round", "long")
 NEVER_SEEN = ["--target", "baso|phil,pale=5"]
 
@@ -223,7 +223,7 @@ def test_copies_are_moved_unless_somebody_moves_images_while_training(
 
 
 @pytest.mark.parametrize(
-    "options", [["--gan-share", 0.1], ["--gan-only", "--no-reject"], []]
+    "options", [["--gan-share", 0.1], ["--gan-share", "1", "--no-reject"], []]
 )
 def test_the_card_says_of_judges_where_there_were_some(cells, tmp_path, options):
     balanced(cells, tmp_path / "out", "--target", "neutrophil=30", *options)
@@ -243,7 +243,7 @@ def test_a_model_that_was_kept_moves_copies_as_is_asked(cells, tmp_path):
 def test_a_card_lies_beside_a_file_and_is_not_written_over(cells, tmp_path):
     card = tmp_path / "out.card.md"
     card.write_text("mine")
-    options = ["--size", "16", "--gan-only", *QUICK]
+    options = ["--size", "16", "--gan-share", "1", *QUICK]
     result = run("balance", cells, "--out", tmp_path / "out.npz", *options)
     assert (result.exit_code, "card.md exists already" in result.stderr) == (2, True)
     assert card.read_text() == "mine"

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from balancegan import ConditionalGANAugmenter
 from balancegan.errors import TrainingFailed, TrainingWarning
 from balancegan.gan import callbacks, conditional_gan, history
 from balancegan.gan.budget import Budget
@@ -14,6 +13,8 @@ from balancegan.gan.callbacks import LossMonitor, QualityMonitor
 from balancegan.gan.checkpoint import State
 from balancegan.gan.conditional_gan import ConditionalGAN
 from balancegan.gan.history import History
+
+from .augmenters import build_augmenter
 
 
 class ScriptedMeter:
@@ -233,7 +234,7 @@ def evaluated_early(monkeypatch):
 
 def fit(small_set, **parameters):
     settings = {"steps": 3, "batch_size": 4, "random_state": 0, "verbose": 0}
-    return ConditionalGANAugmenter(**{**settings, **parameters}).fit(*small_set)
+    return build_augmenter(**{**settings, **parameters}).fit(*small_set)
 
 
 def test_watching_does_not_change_what_is_learned(small_set, evaluated_early, tmp_path):
@@ -246,11 +247,11 @@ def test_watching_does_not_change_what_is_learned(small_set, evaluated_early, tm
 
 def test_history_has_a_row_a_look_and_few_shot_class(small_set, evaluated_early):
     augmenter = fit(small_set)
-    frame = augmenter.class_history_
+    frame = augmenter.report_.class_history
     assert set(frame["class"]) == {"bag", "boot", "shirt"}
     assert frame["step"].unique().tolist() == [1, 2, 3]
-    assert augmenter.history_["distance"].notna().sum() == 3
-    assert (augmenter.history_["evaluation_seconds"].dropna() > 0).all()
+    assert augmenter.report_.history["distance"].notna().sum() == 3
+    assert (augmenter.report_.history["evaluation_seconds"].dropna() > 0).all()
     assert augmenter.model_.kept_step in (1, 2, 3)
 
 

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from balancegan import ConditionalGANAugmenter
 from balancegan.attributes import Labels
 from balancegan.errors import CheckpointWarning, SavedModelError
 from balancegan.gan import callbacks, checkpoint, conditional_gan
@@ -22,6 +21,7 @@ from balancegan.gan.checkpoint import (
     describe_run,
 )
 
+from .augmenters import build_augmenter
 from .conftest import make_images
 from .test_files import gone, leave
 
@@ -103,7 +103,7 @@ def uninterrupted(small_set, kept):  # of every test, for it is not compiled in 
 
     def train(preset="default"):
         if preset not in kept:
-            augmenter = ConditionalGANAugmenter(**SETTINGS, preset=preset)
+            augmenter = build_augmenter(**SETTINGS, preset=preset)
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(callbacks, "CHECKPOINT_SECONDS", 0.0)
                 kept[preset] = augmenter.fit(
@@ -139,7 +139,7 @@ def test_killed_and_gone_on_with(
     n_calls,
     written,
 ):
-    augmenter = ConditionalGANAugmenter(**SETTINGS, preset=preset)
+    augmenter = build_augmenter(**SETTINGS, preset=preset)
     with killed_after(n_calls, written=written):
         augmenter.fit(*small_set, checkpoint_dir=tmp_path / "run")
     monkeypatch.setattr(callbacks, "CHECKPOINT_SECONDS", 1e9)
@@ -154,18 +154,16 @@ def test_what_is_finished_is_not_trained_again(
 ):
     assert CheckpointFolder(run_folder).steps == [4, 3]
     monkeypatch.setattr("balancegan.gan.training.BalancedBatches.__getitem__", None)
-    again = ConditionalGANAugmenter(**SETTINGS).fit(
-        *small_set, checkpoint_dir=run_folder
-    )
+    again = build_augmenter(**SETTINGS).fit(*small_set, checkpoint_dir=run_folder)
     assert_same(again, uninterrupted())
 
 
 def test_several_attributes(tmp_path):
     X = make_images(36)
     y = np.stack([np.repeat(["a", "b", "c"], 12), np.resize(["x", "y"], 36)], axis=1)
-    settings = {**SETTINGS, "gan_only": True}  # combinations of 6 would be copied
-    expected = ConditionalGANAugmenter(**settings).fit(X, y)
-    augmenter = ConditionalGANAugmenter(**settings)
+    settings = {**SETTINGS, "gan_share": 1}  # combinations of 6 would be copied
+    expected = build_augmenter(**settings).fit(X, y)
+    augmenter = build_augmenter(**settings)
     with killed_after(3):
         augmenter.fit(X, y, checkpoint_dir=tmp_path / "run")
     augmenter.fit(X, y, checkpoint_dir=tmp_path / "run")
@@ -174,7 +172,7 @@ def test_several_attributes(tmp_path):
 
 def test_without_a_seed_it_goes_on_with_the_one_it_began_with(small_set, tmp_path):
     settings = {**SETTINGS, "random_state": None}
-    augmenter = ConditionalGANAugmenter(**settings)
+    augmenter = build_augmenter(**settings)
     with killed_after(2):
         augmenter.fit(*small_set, checkpoint_dir=tmp_path)
     begun_with = CheckpointFolder(tmp_path).seed()
@@ -202,7 +200,7 @@ def test_told_to_end_it_writes_first(
             patch.setattr(
                 "balancegan.gan.budget.LinearDecay.on_train_batch_end", raise_signal
             )
-            augmenter = ConditionalGANAugmenter(**SETTINGS)
+            augmenter = build_augmenter(**SETTINGS)
             with pytest.raises(KeyboardInterrupt), DeferredSignals():
                 augmenter.fit(*small_set, checkpoint_dir=tmp_path)
         assert signal.getsignal(signal.SIGTERM) is end
@@ -257,7 +255,7 @@ def test_with_a_damaged_checkpoint_it_goes_on_from_the_one_before(
     small_set, uninterrupted, run_folder
 ):
     spoil(run_folder / "step-4.npz", "flipped")
-    augmenter = ConditionalGANAugmenter(**SETTINGS)
+    augmenter = build_augmenter(**SETTINGS)
     with pytest.warns(CheckpointWarning, match="step-4"):
         augmenter.fit(*small_set, checkpoint_dir=run_folder)
     assert_same(augmenter, uninterrupted())
@@ -292,7 +290,7 @@ def test_another_run_is_refused_with_what_differs(
     small_set, run_folder, change, settings, message
 ):
     data = change(*small_set) if change else small_set
-    augmenter = ConditionalGANAugmenter(**SETTINGS).set_params(**settings)
+    augmenter = build_augmenter(**SETTINGS).set_params(**settings)
     before = sorted(entry.name for entry in run_folder.iterdir())
     with pytest.raises(SavedModelError, match=message):
         augmenter.fit(*data, checkpoint_dir=run_folder)
@@ -303,11 +301,11 @@ def test_another_version_is_refused(small_set, run_folder, monkeypatch):
     older = lambda names: dict.fromkeys(names, "0.0.1")  # noqa: E731
     monkeypatch.setattr(checkpoint, "library_versions", older)
     with pytest.raises(SavedModelError, match=r"keras is '0.0.1', was"):
-        ConditionalGANAugmenter(**SETTINGS).fit(*small_set, checkpoint_dir=run_folder)
+        build_augmenter(**SETTINGS).fit(*small_set, checkpoint_dir=run_folder)
 
 
 def test_folders_that_cannot_be_used(small_set, tmp_path):
-    augmenter = ConditionalGANAugmenter(**SETTINGS)
+    augmenter = build_augmenter(**SETTINGS)
     (tmp_path / "file").touch()
     for folder in (tmp_path / "missing" / "run", tmp_path / "file", "/proc/run"):
         with pytest.raises(SavedModelError, match="cannot be used"):
@@ -397,9 +395,7 @@ def test_where_nothing_can_be_written_training_goes_on(
     expected = uninterrupted()
     monkeypatch.setattr(CheckpointFolder, "write", refuse)
     with pytest.warns(CheckpointWarning, match="Step 1 .* No space left") as said:
-        augmenter = ConditionalGANAugmenter(**SETTINGS).fit(
-            *small_set, checkpoint_dir=tmp_path
-        )
+        augmenter = build_augmenter(**SETTINGS).fit(*small_set, checkpoint_dir=tmp_path)
     assert sum(each.category is CheckpointWarning for each in said) == 1
     assert_same(augmenter, expected)
 
@@ -418,7 +414,7 @@ def test_signals_that_are_ignored_stay_ignored():
 def test_in_another_thread(small_set, tmp_path):
     """Where no signals come, training is written down all the same."""
     done = []
-    augmenter = ConditionalGANAugmenter(**SETTINGS)
+    augmenter = build_augmenter(**SETTINGS)
     thread = threading.Thread(
         target=lambda: done.append(augmenter.fit(*small_set, checkpoint_dir=tmp_path))
     )

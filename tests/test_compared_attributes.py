@@ -178,7 +178,7 @@ def test_our_augmenter_is_told_every_attribute(monkeypatch):
 
     monkeypatch.setattr(ConditionalGANAugmenter, "_train", remember)
     augmenter = ConditionalGANAugmenter(
-        sampling_strategy="combinations", gan_only=True, steps=1, verbose=0
+        sampling_strategy="combinations", gan_share=1, steps=1, verbose=0
     )
     result = compare_pairs([Method("cgan", augmenter)])
     assert seen == [("garment", "light")]

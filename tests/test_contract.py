@@ -14,9 +14,10 @@ from imblearn.utils import estimator_checks as imblearn_checks
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_validate
 
-from balancegan import ConditionalGANAugmenter, images, shapes
-from balancegan.samplers import recipe
+from balancegan import images, shapes
+from balancegan.samplers import training
 
+from .augmenters import build_augmenter
 from .conftest import make_images
 
 EXPECTED_FAILURES = {
@@ -32,14 +33,12 @@ def rows_are_images_of_one_line(monkeypatch):
         return images.find_format(rows, image_shape, value_range)
 
     monkeypatch.setattr(shapes, "MIN_SIDE", 1)
-    monkeypatch.setattr(recipe, "find_format", find_format)
+    monkeypatch.setattr(training, "find_format", find_format)
 
 
 def all_checks():
     # Judges of its images would be most of the time; test_rejection has them
-    sampler = ConditionalGANAugmenter(
-        steps=1, batch_size=4, reject=False, random_state=0, verbose=0
-    )
+    sampler = build_augmenter(steps=1, batch_size=4, random_state=0, verbose=0)
     for checks in (imblearn_checks, sklearn_checks):
         yield from checks.estimator_checks_generator(
             sampler, expected_failed_checks=EXPECTED_FAILURES, mark="xfail"
@@ -77,7 +76,7 @@ class FlattenedRegression(LogisticRegression):
 
 
 def make_pipeline():
-    sampler = ConditionalGANAugmenter(steps=1, random_state=0, verbose=0)
+    sampler = build_augmenter(steps=1, random_state=0, verbose=0)
     return Pipeline([("balance", sampler), ("classify", FlattenedRegression())])
 
 
@@ -102,6 +101,6 @@ def test_the_same_counts_as_duplication_at_random(garments):
     X, y = garments
     duplicates = RandomOverSampler(random_state=0)
     _, expected = duplicates.fit_resample(X.reshape(len(X), -1), y)
-    sampler = ConditionalGANAugmenter(steps=1, random_state=0, verbose=0)
+    sampler = build_augmenter(steps=1, random_state=0, verbose=0)
     _, y_resampled = sampler.fit_resample(X, y)
     assert sorted(y_resampled) == sorted(expected)

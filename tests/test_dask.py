@@ -6,12 +6,13 @@ import pytest
 from imblearn.over_sampling import RandomOverSampler
 from sklearn.linear_model import LogisticRegression
 
-from balancegan import ConditionalGANAugmenter
 from balancegan.evaluation import compare
+
+from .augmenters import build_augmenter
 
 METHODS = {
     "twice": RandomOverSampler(),
-    "gan": ConditionalGANAugmenter(steps=3, batch_size=8, reject=False, verbose=0),
+    "gan": build_augmenter(steps=3, batch_size=8, verbose=0),
 }
 
 

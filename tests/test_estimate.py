@@ -97,7 +97,7 @@ def test_an_estimate_ends_in_time_however_slow_steps_are(monkeypatch, capsys):
     monkeypatch.setattr(estimate, "time_step", slow)
     monkeypatch.setattr(estimate.TrainingRun, "fit", lambda *_: pytest.fail("trained"))
     X, y = make_images(12), np.repeat([0, 1], [9, 3])
-    augmenter = ConditionalGANAugmenter(steps=3_000, gan_only=True, verbose=0)
+    augmenter = ConditionalGANAugmenter(steps=3_000, gan_share=1, verbose=0)
     limit = Limit(15.0, lambda: now[0])
     cost = estimate_cost(augmenter, X, y, 6, limit)
     assert now[0] <= 15
@@ -120,7 +120,7 @@ def test_times_below_a_second_are_not_said_to_be_none(capsys):
 
 def test_an_estimate_leaves_settings_alone_and_counts_minutes():
     X, y = make_images(12), np.repeat([0, 1], [9, 3])
-    augmenter = ConditionalGANAugmenter(max_minutes=600, gan_only=True, verbose=0)
+    augmenter = ConditionalGANAugmenter(max_minutes=600, gan_share=1, verbose=0)
     before = augmenter.get_params()
     cost = estimate_cost(augmenter, X, y, 6)
     assert augmenter.get_params() == before

@@ -234,7 +234,7 @@ def test_evaluate_knows_attributes(confounded, tmp_path, monkeypatch):
         report,
         *QUICK,
     ]
-    gan = ["--gan-only", "--no-reject"]
+    gan = ["--gan-share", "1", "--no-reject"]
     result = run("evaluate", confounded, *methods, *ON_PAIRS, *gan, "--json")
     assert result.exit_code == 0, result.output
     assert "accuracy of combinations" in " ".join(result.stderr.split())

@@ -28,6 +28,7 @@ from balancegan.evaluation.methods import Method
 from balancegan.evaluation.resampling import resample
 from balancegan.evaluation.result import EvaluationResult
 
+from .augmenters import build_augmenter
 from .test_quality import stripes
 
 IMAGES, CLASSES = stripes(40)
@@ -584,10 +585,9 @@ def test_bad_input_is_refused(changes, message):
 
 
 def test_the_generator_of_the_package_is_a_method():
-    from balancegan import ConditionalGANAugmenter
 
     # Of copies of real images nothing would be asked
-    augmenter = ConditionalGANAugmenter(steps=1, verbose=0, gan_only=True, reject=False)
+    augmenter = build_augmenter(steps=1, verbose=0, gan_share=1)
     methods = [
         Method("cgan", augmenter),
         Method("cgan, weighted", augmenter, weighted=True),

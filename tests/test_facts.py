@@ -67,7 +67,7 @@ def run(*arguments):
 def test_every_command_says_what_it_noted_warned_of_found_and_took(folder, tmp_path):
     out, model = tmp_path / "b.npz", tmp_path / "model"
     quick = ("--steps", 1, "--seed", 0)
-    trained = ("--gan-only", *quick)
+    trained = ("--gan-share", "1", *quick)
     commands = {
         "inspect": (),
         "convert": ("--out", tmp_path / "c.npz"),

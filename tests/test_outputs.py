@@ -11,7 +11,6 @@ import pytest
 from balancegan import ConditionalGANAugmenter
 from balancegan.cli import balancing, tasks
 from balancegan.data.outputs import CARD_TITLE
-from balancegan.downstream import amounts
 from balancegan.gan import callbacks, conditional_gan
 from balancegan.gan.checkpoint import CheckpointFolder
 
@@ -74,7 +73,7 @@ def test_outputs_are_not_at_one_place(data, tmp_path):
 
 def test_a_model_may_be_called_as_the_output_is(data, tmp_path):
     words = ("--out", tmp_path / "same.npz", "--save-model", tmp_path / "same")
-    assert run("balance", data, *words, "--gan-only", *QUICK).exit_code == 0
+    assert run("balance", data, *words, "--gan-share", "1", *QUICK).exit_code == 0
     assert (tmp_path / "same").is_dir()
 
 
@@ -184,12 +183,12 @@ def test_a_folder_of_images_does_not_replace_a_file(model, tmp_path):
 def test_a_refused_command_gives_up_no_training(data, tmp_path, monkeypatch):
     monkeypatch.setattr(conditional_gan, "STEPS_PER_CALL", 1)
     monkeypatch.setattr(callbacks, "CHECKPOINT_SECONDS", 0.0)
-    settings = ["--steps", 3, "--batch-size", 8, "--seed", 3, "--gan-only"]
+    settings = ["--steps", 3, "--batch-size", 8, "--seed", 3, "--gan-share", "1"]
     with killed_after(2):
         run("balance", data, "--out", tmp_path / "out.npz", *settings)
     begun = CheckpointFolder(tmp_path / "out.npz.checkpoints")
     assert begun.steps == [2, 1]
-    anew = ("--overwrite", "--gan-only")
+    anew = ("--overwrite", "--gan-share", "1")
     for wrong in (
         [data, "--target", "most"],
         [tmp_path / "typo.npz"],
@@ -217,37 +216,6 @@ def test_formats_that_cannot_hold_the_images_are_refused_before_training(
         (bands, ["--out", tmp_path / "a.csv"], "channels"),
     ):
         refused("balance", source, *words, *QUICK, because=because)
-
-
-def test_amounts_that_help_nobody_are_written_as_none(data, tmp_path, monkeypatch):
-    def search(self, show=False):
-        tried = pd.DataFrame(
-            {
-                "candidate": ["none"],
-                "synthetic": [0],
-                "runs": [2],
-                "balanced_accuracy": [0.5],
-                "gain": [0.0],
-                "gain_at_least": [0.0],
-                "chosen": [True],
-            }
-        )
-        return amounts.ValidatedAmounts(np.zeros(2), tried, "none are added")
-
-    monkeypatch.setattr(amounts.AmountSearch, "search", search)
-    out, picture = tmp_path / "out.npz", tmp_path / "p.png"
-    words = ("--out", out, "--target", "validated", "--picture", picture, "--json")
-    result = run("balance", data, *words, *QUICK)
-    assert result.exit_code == 0, result.output
-    assert [row["synthetic"] for row in json.loads(result.stdout)["classes"]] == [0, 0]
-    arrays = load_npz(out)
-    np.testing.assert_array_equal(arrays["x_train"], X)
-    assert not arrays["is_synthetic"].any()
-    assert arrays["sample_weight"].tolist() == [1.0] * 18
-    assert not (tmp_path / "out.npz.checkpoints").exists()
-    assert picture.exists()
-    card = (tmp_path / "out.card.md").read_text()
-    assert "All 18 training images are originals: none was added." in card
 
 
 def test_where_nothing_is_to_be_made_that_is_said_and_the_columns_are_there(
@@ -363,10 +331,7 @@ def test_names_of_files_are_not_longer_than_file_systems_allow(tmp_path):
 @pytest.mark.parametrize(
     ("options", "because"),
     [
-        (["--gan-only", "--gan-share", "0.1"], "--gan-share. Leave them out, or leave"),
-        (["--gan-only", "--moves", "none"], "--moves"),
-        (["--validation-minutes", "3"], "add --target validated"),
-        (["--target", "2", "--validation-minutes", "3"], "add --target validated"),
+        (["--gan-share", "1", "--moves", "none"], "--moves"),
     ],
 )
 @pytest.mark.parametrize("command", ["balance", "evaluate"])

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from pyarrow.parquet import read_table
 
-from balancegan import ConditionalGANAugmenter, read_images, write_images
+from balancegan import read_images, write_images
 from balancegan.cli.commands import main
 from balancegan.data.labelled import LabelledImages, Part
 from balancegan.data.outputs import FORMATS, IMAGE_FILES
@@ -24,6 +24,8 @@ from balancegan.images import find_format
 from tests.conftest import load_npz, make_images
 from tests.test_images import image_sets
 from tests.test_round_trips import SUFFIXES
+
+from .augmenters import build_augmenter
 
 LABELS = np.repeat(["bag", "boot"], [12, 6])
 SHARES = make_images(18, (8, 8), "float64")  # of white
@@ -45,9 +47,7 @@ CLASS = ("--class", "boot")
 @pytest.fixture(scope="module")
 def untold(tmp_path_factory):
     """An augmenter with networks for 8x8 grey images of any range."""
-    augmenter = ConditionalGANAugmenter(
-        preset="tutorial", steps=1, gan_only=True, reject=False, verbose=0
-    )
+    augmenter = build_augmenter(preset="tutorial", steps=1, gan_share=1, verbose=0)
     return augmenter.fit(KINDS["8 bits"], LABELS)
 
 
@@ -72,7 +72,7 @@ def run(*arguments):
 
 
 def balance(data, model, out, *options):
-    how = ("--no-reject", "--gan-only", "--overwrite")
+    how = ("--no-reject", "--gan-share", "1", "--overwrite")
     return run("balance", data, "--model", model, "--out", out, *how, *options)
 
 

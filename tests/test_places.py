@@ -22,7 +22,7 @@ from .test_cli import QUICK, run
 from .test_outputs import everything, refused
 
 X, Y = make_images(18), np.repeat([0, 1], [12, 6])
-AS_THEY_COME = ["--gan-only", "--no-reject"]
+AS_THEY_COME = ["--gan-share", "1", "--no-reject"]
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def often(monkeypatch):
 def test_a_saved_model_gives_up_no_training_that_was_begun(data, model, tmp_path):
     out = tmp_path / "out.npz"
     with killed_after(1):
-        run("balance", data, "--out", out, "--steps", 3, "--gan-only")
+        run("balance", data, "--out", out, "--steps", 3, "--gan-share", "1")
     begun = everything(tmp_path / "out.npz.checkpoints")
     words = ("balance", data, "--out", out, "--model", model, *AS_THEY_COME)
     assert run(*words).exit_code == 0

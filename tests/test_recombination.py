@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from balancegan import ConditionalGANAugmenter
 from balancegan.attributes import Attributes
 from balancegan.errors import DataError, UnseenCombinationWarning
 from balancegan.gan.model import TrainedModel
@@ -13,6 +12,8 @@ from balancegan.gan.regions import Regions
 from balancegan.gan.selection import Selection
 from balancegan.images import find_format
 from balancegan.samplers.recombination import RecombiningModel
+
+from .augmenters import build_augmenter
 
 SIZES = (3, 4)
 SIDE = 8
@@ -293,7 +294,7 @@ def two_attributes():
 
 def fit(two_attributes, **settings):
     settings = {"steps": 1, "random_state": 0, "verbose": 0, **settings}
-    return ConditionalGANAugmenter(**settings).fit(*two_attributes)
+    return build_augmenter(**settings).fit(*two_attributes)
 
 
 def test_rare_combinations_are_recombined_and_said_to_be(two_attributes, monkeypatch):
@@ -303,7 +304,7 @@ def test_rare_combinations_are_recombined_and_said_to_be(two_attributes, monkeyp
     X_bal, y_bal = augmenter.resample()
     new = augmenter.is_synthetic_
     assert set(augmenter.method_[new]) == {"recombined"}
-    assert set(augmenter.quality_["method"]) == {"recombined"}
+    assert set(augmenter.report_.quality["method"]) == {"recombined"}
     assert (augmenter.sample_weight_ == 1).all()
     assert set(y_bal.value_counts()) == {19}
     made, rows = X_bal[new], y_bal[new].reset_index(drop=True)
@@ -317,7 +318,7 @@ def test_rare_combinations_are_recombined_and_said_to_be(two_attributes, monkeyp
 
 def test_gan_only_is_the_gan_only(two_attributes, monkeypatch):
     monkeypatch.setattr(Regions, "of_generator", apart)
-    augmenter = fit(two_attributes, gan_only=True, reject=False)
+    augmenter = fit(two_attributes, gan_share=1)
     augmenter.resample()
     assert set(augmenter.method_) == {"real", "gan"}
 
@@ -325,7 +326,7 @@ def test_gan_only_is_the_gan_only(two_attributes, monkeypatch):
 def test_what_is_not_apart_is_made_by_the_gan(two_attributes, monkeypatch):
     regions = Regions(np.zeros((SIDE, SIDE), int), 0.6)
     monkeypatch.setattr(Regions, "of_generator", lambda _: regions)
-    augmenter = fit(two_attributes, reject=False, gan_share=1)
+    augmenter = fit(two_attributes, gan_share=0.5)
     augmenter.resample({("b", "y"): 15, ("a", "x"): 21})
     assert set(augmenter.method_) == {"real", "gan"}
 
@@ -334,7 +335,7 @@ def test_one_attribute_has_no_regions(monkeypatch):
     monkeypatch.setattr(Regions, "of_generator", None)
     X = np.random.default_rng(0).integers(0, 256, (32, SIDE, SIDE), dtype=np.uint8)
     y = np.repeat([0, 1], [20, 12])
-    fit((X, y), reject=False).resample()
+    fit((X, y)).resample()
 
 
 def test_combinations_that_no_image_has_may_be_asked_for(two_attributes, monkeypatch):

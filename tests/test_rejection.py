@@ -22,7 +22,7 @@ from balancegan.quality.screening import (
     set_limits,
 )
 from balancegan.samplers.summary import (
-    Made,
+    ClassFill,
     describe_exceptions,
     find_reason,
     is_fault,
@@ -151,7 +151,9 @@ def test_a_class_has_one_reason_with_one_share(reference, planted, capsys):
     none = np.empty(0, dtype=int)
     portion = Portion("gan", none, none, np.empty(0), lambda numbers: iter([]))
     copies = Portion("copied", *[np.arange(20)] * 2, np.ones(20), lambda _: iter([]))
-    row = summarize(3, 60, [Made(portion, screened), Made(copies, instead=20)])
+    row = summarize(
+        3, 60, [ClassFill(portion, screened), ClassFill(copies, n_replacing=20)]
+    )
 
     shares = {reason: row[reason] for reason in REASONS}
     assert shares[row["reason"]] == row["reason_share"] == max(shares.values())
@@ -180,7 +182,9 @@ def test_a_class_has_one_reason_with_one_share(reference, planted, capsys):
 
 
 def as_judged(row):
-    (judged,) = read_quality(SimpleNamespace(quality_summary_=pd.DataFrame([row])))
+    (judged,) = read_quality(
+        SimpleNamespace(report_=SimpleNamespace(quality_summary=pd.DataFrame([row])))
+    )
     return judged | {"class": "shirt"}
 
 

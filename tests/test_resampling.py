@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -42,7 +44,7 @@ def test_learning_is_told_apart_where_the_sampler_tells():
     resampled = resample(sampler, IMAGES, CLASS_INDICES, LABELLING, 0)
     assert resampled.fit_seconds == 0
     assert resampled.resample_seconds > 0
-    sampler.fit_seconds_ = 1e-9
+    sampler.report_ = SimpleNamespace(fit_seconds=1e-9)
     assert resample(sampler, IMAGES, CLASS_INDICES, LABELLING, 0).fit_seconds == 1e-9
 
 
@@ -164,7 +166,8 @@ def test_what_is_balanced_on_may_stand_in_any_order(order):
     values = {"garment": "bag", "light": "day"}
     sampler = Returns(None)
     sampler.balance_on = order
-    sampler.quality_summary_ = pd.DataFrame({"class": [tuple(map(values.get, order))]})
+    table = pd.DataFrame({"class": [tuple(map(values.get, order))]})
+    sampler.report_ = SimpleNamespace(quality_summary=table)
     (row,) = read_quality(sampler, ("garment", "light"))
     assert row["class"] == ["bag", "day"]
 

@@ -1,8 +1,9 @@
 import numpy as np
 
-from balancegan import ConditionalGANAugmenter
 from balancegan.gan.budget import Budget, LinearDecay
 from balancegan.gan.conditional_gan import ConditionalGAN
+
+from .augmenters import build_augmenter
 
 
 def test_the_rate_is_constant_then_falls_to_nothing():
@@ -31,7 +32,7 @@ def test_training_follows_the_schedule(small_set, monkeypatch):
 
     monkeypatch.setattr(ConditionalGAN, "finish_step", record)
     monkeypatch.setattr("balancegan.gan.conditional_gan.STEPS_PER_CALL", 1)
-    augmenter = ConditionalGANAugmenter(
+    augmenter = build_augmenter(
         steps=5, batch_size=4, learning_rate=0.01, random_state=0, verbose=0
     ).fit(*small_set)
     share = augmenter.model_.preset.decay_from

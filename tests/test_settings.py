@@ -24,6 +24,7 @@ from balancegan.gan.keras_compat import NAME_SCOPES
 from balancegan.gan.networks import build_projection_generator
 from balancegan.gan.settings import PROCESS_SETTINGS, standard_settings
 
+from .augmenters import build_augmenter
 from .conftest import make_images
 
 X, Y = make_images(24, (9, 8, 3)), np.repeat(["bag", "boot"], [16, 8])
@@ -147,11 +148,11 @@ def make_all(**settings):
     """Images of both sorts of networks, probabilities of a classifier, dtypes."""
     found, dtypes = [], set()
     for preset in ("default", "tutorial"):
-        augmenter = ConditionalGANAugmenter(
+        augmenter = build_augmenter(
             preset=preset,
             steps=2,
             batch_size=8,
-            gan_only=True,
+            gan_share=1,
             random_state=0,
             verbose=0,
             **settings,
@@ -232,9 +233,7 @@ def test_builders_of_users_are_called_with_the_defaults():
 
     rows = TrainingRows(X, np.repeat([0, 1], [16, 8]), 2, lambda x: x / 127.5 - 1)
     with set_by_user({"image_data_format": "channels_first"}, "mixed_bfloat16"):
-        ConditionalGANAugmenter(
-            generator=generator, steps=1, batch_size=8, verbose=0
-        ).fit(X, Y)
+        build_augmenter(generator=generator, steps=1, batch_size=8, verbose=0).fit(X, Y)
         train_network(classifier, rows, X[:4], 0, n_steps=1, batch_size=8)
     assert set(seen) == {("channels_last", "float32")}
     assert len(seen) == 3  # the generator and its average; the classifier
@@ -255,9 +254,7 @@ def test_no_global_random_state_is_touched():
             [layers.Input(shape), layers.Flatten(), layers.Dense(n_classes)]
         )
 
-    augmenter = ConditionalGANAugmenter(
-        steps=1, batch_size=8, verbose=0, random_state=0
-    )
+    augmenter = build_augmenter(steps=1, batch_size=8, verbose=0, random_state=0)
     augmenter.fit_resample(X, Y)
     augmenter.sample("boot", 2)
     rows = TrainingRows(X, np.repeat([0, 1], [16, 8]), 2, lambda x: x / 127.5 - 1)
@@ -274,7 +271,7 @@ def test_where_tensorflow_does_not_execute_eagerly_that_is_said(trained):
     with tf.Graph().as_default(), pytest.raises(DataError, match="eager execution"):
         trained.sample("boot", 1)
     with tf.Graph().as_default(), pytest.raises(DataError, match="eager execution"):
-        ConditionalGANAugmenter(steps=1, verbose=0).fit(X, Y)
+        build_augmenter(steps=1, verbose=0).fit(X, Y)
 
 
 FORKING = """

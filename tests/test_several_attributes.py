@@ -16,10 +16,11 @@ from balancegan.gan.presets import PRESETS
 from balancegan.gan.training import TrainingRun
 from balancegan.images import find_format
 
+from .augmenters import build_augmenter
 from .conftest import make_images
 
 # What is put together of real images takes longer, and has tests of its own
-QUICK = {"steps": 1, "gan_only": True, "random_state": 0, "verbose": 0}
+QUICK = {"steps": 1, "gan_share": 1, "random_state": 0, "verbose": 0}
 DIGIT = np.repeat(["3", "5", "8"], [30, 20, 10])
 # No 8 is red, every second of the others is
 COLOUR = np.where((np.arange(60) % 2 == 0) & (DIGIT != "8"), "red", "blue")
@@ -29,7 +30,7 @@ CLASSES = {("3", "blue"): 0, ("3", "red"): 1, ("5", "blue"): 2, ("8", "blue"): 4
 
 
 def quick(**parameters):
-    return ConditionalGANAugmenter(**{**QUICK, **parameters})
+    return build_augmenter(**{**QUICK, **parameters})
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +176,7 @@ def test_a_batch_says_the_attributes_of_its_images():
 def test_the_attributes_balanced_on_make_the_classes(balance_on, counts):
     augmenter = quick(balance_on=balance_on)
     X_bal, y_bal = augmenter.fit_resample(X, Y)
-    assert augmenter.class_counts_ == counts
+    assert augmenter.report_.class_counts == counts
     assert augmenter.classes_.tolist() == list(counts)
     largest = max(counts.values())
     assert augmenter.n_to_generate_ == {c: largest - n for c, n in counts.items()}
@@ -189,7 +190,7 @@ def test_the_attributes_balanced_on_make_the_classes(balance_on, counts):
 
 
 def test_resampled_images_are_those_that_sample_makes():
-    augmenter = quick(balance_on="digit", reject=False).fit(X, Y)
+    augmenter = quick(balance_on="digit").fit(X, Y)
     X_bal, y_bal = augmenter.resample({"8": 13})
     np.testing.assert_array_equal(X_bal[60:], augmenter.sample({"digit": "8"}, 3))
     assert y_bal[60:].to_numpy().tolist() == [["8", "blue"]] * 3
@@ -197,12 +198,10 @@ def test_resampled_images_are_those_that_sample_makes():
 
 def test_real_images_of_combinations_never_seen_count_and_come_again():
     colour = np.where(DIGIT == "8", "blue", COLOUR)
-    augmenter = quick(balance_on="digit", gan_only=False).fit(
-        X, Y.assign(colour=colour)
-    )
+    augmenter = quick(balance_on="digit", gan_share=0.1).fit(X, Y.assign(colour=colour))
     other = Y.assign(colour=np.where(DIGIT == "8", "red", COLOUR))
     X_bal, y_bal = augmenter.resample({"8": 30}, X, other)
-    summary = augmenter.quality_summary_
+    summary = augmenter.report_.quality_summary
     assert summary["real"].tolist() == [10]
     copied = augmenter.method_[60:] == "copied"
     assert copied.sum() >= 17
@@ -291,7 +290,7 @@ def test_of_two_numbers_a_frame_is_attributes_and_an_array_is_one_hot():
     one_hot = np.eye(3, dtype=int)[np.repeat([0, 1, 2], [30, 20, 10])]
     assert quick().fit(X, one_hot).classes_.tolist() == [0, 1, 2]
     frame = pd.DataFrame(one_hot, columns=list("abc"))
-    assert quick().fit(X, frame).class_counts_ == {
+    assert quick().fit(X, frame).report_.class_counts == {
         (0, 0, 1): 10,
         (0, 1, 0): 20,
         (1, 0, 0): 30,
@@ -309,7 +308,7 @@ def test_a_loaded_model_knows_its_attributes(tmp_path):
     augmenter.fit(X, Y).save(tmp_path / "model")
     loaded = ConditionalGANAugmenter.load(tmp_path / "model")
     assert loaded.get_params() == augmenter.get_params()
-    assert loaded.class_counts_ == augmenter.class_counts_
+    assert loaded.report_.class_counts == augmenter.report_.class_counts
     for label in ({"digit": "5"}, ("3", "red")):
         np.testing.assert_array_equal(
             loaded.sample(label, 70), augmenter.sample(label, 70)
@@ -374,16 +373,18 @@ def test_the_judge_has_a_say_where_there_are_several_attributes(several):
 
 def test_classes_are_read_in_the_order_that_they_are_named_in(frame_of_two):
     X, labels = frame_of_two
-    augmenter = ConditionalGANAugmenter(**QUICK, balance_on=["b", "a"]).fit(X, labels)
-    counts = {k: augmenter.count_training_images(k) for k in augmenter.class_counts_}
+    augmenter = build_augmenter(**QUICK, balance_on=["b", "a"]).fit(X, labels)
+    counts = {
+        k: augmenter.count_training_images(k) for k in augmenter.report_.class_counts
+    }
     assert (
         counts
-        == augmenter.class_counts_
+        == augmenter.report_.class_counts
         == {(0, 0): 9, (0, 1): 2, (1, 0): 4, (1, 1): 1}
     )
     same = augmenter.sample({"a": 1, "b": 0}, 2)
     np.testing.assert_array_equal(augmenter.sample((0, 1), 2), same)
-    one = ConditionalGANAugmenter(**QUICK, balance_on="a").fit(X, labels)
+    one = build_augmenter(**QUICK, balance_on="a").fit(X, labels)
     assert one.count_training_images(one.classes_[1]) == 3
     assert len(one.sample(one.classes_[0], 2)) == 2
     assert one.count_training_images((1, 0)) == 2  # of all, in their order
@@ -398,7 +399,7 @@ def frame_of_two():
 def test_longer_values_that_the_images_at_hand_lack_keep_their_name(frame_of_two):
     X, labels = frame_of_two
     names = labels.replace({0: "red", 1: "yellow"})
-    augmenter = ConditionalGANAugmenter(**QUICK).fit(X, names)
+    augmenter = build_augmenter(**QUICK).fit(X, names)
     few = names[names["a"] == "red"].reset_index(drop=True)
     _, y_bal = augmenter.resample({("yellow", "red"): 2}, X[: len(few)], few)
     assert y_bal.to_numpy()[-1].tolist() == ["yellow", "red"]

@@ -6,13 +6,14 @@ from click.testing import CliRunner
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from balancegan import ConditionalGANAugmenter
 from balancegan.cli.commands import main
 from balancegan.errors import DataError
 from balancegan.images import find_format
 from balancegan.samplers.copies import MovedCopies
 from balancegan.shapes import find_image_shape
 from tests.conftest import load_npz, make_images
+
+from .augmenters import build_augmenter
 
 
 @pytest.mark.parametrize(
@@ -143,11 +144,10 @@ def test_a_channels_first_set_is_resampled_as_the_same_set_channels_last(rng):
     last = rng.integers(0, 256, (18, 8, 8, 5), dtype="uint8")
     resampled = []
     for images in (last, np.moveaxis(last, -1, 1)):
-        augmenter = ConditionalGANAugmenter(
+        augmenter = build_augmenter(
             preset="tutorial",
             steps=1,
-            gan_only=True,
-            reject=False,
+            gan_share=1,
             image_shape=(8, 8, 5),
             random_state=0,
             verbose=0,

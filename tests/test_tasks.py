@@ -82,7 +82,14 @@ def test_no_images_are_generated_next_to_much_larger_files(
         (120, (), True),  # less than twice as large as 64
         (130, ("--size", "96"), True),
         (130, ("--gan-share", "0.1"), True),
-        (130, ("--gan-only",), True),
+        (
+            130,
+            (
+                "--gan-share",
+                "1",
+            ),
+            True,
+        ),
         (130, ("--target", "many=12"), False),  # nothing is missing
     ],
 )
@@ -109,7 +116,7 @@ def test_a_dry_run_of_copies_measures_nothing(make_photos, untrained):
     assert "no GAN would be trained: the 3 added images would be copies" in said
 
 
-SETTINGS = {"max_minutes": None, "gan_only": False}
+SETTINGS = {"max_minutes": None, "gan_share": 0.1}
 
 
 def test_files_are_as_large_as_the_machine_can_train(monkeypatch):

@@ -264,18 +264,6 @@ def test_of_all_gpus_so_many_as_divide_a_batch(
     assert workers.for_batch(batch_size, n_halves).n_replicas == n_used
 
 
-def test_one_process_chooses_amounts(monkeypatch, small_set):
-    monkeypatch.setattr(
-        "balancegan.gan.distribution.connect_workers", lambda _: TwoReplicas()
-    )
-    monkeypatch.setattr(
-        "balancegan.gan.training.open_checkpoints", lambda *_: (None, 0)
-    )
-    augmenter = ConditionalGANAugmenter(sampling_strategy="validated", verbose=0)
-    with pytest.raises(DataError, match="needs a single process"):
-        augmenter.fit(*small_set)
-
-
 @pytest.mark.parametrize(
     "config",
     [

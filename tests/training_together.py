@@ -32,8 +32,8 @@ def main(how, out, steps, checkpoint_dir=None):
         names = [f"CPU:{i}" for i in range(N_DEVICES)]
         strategy = tf.distribute.MirroredStrategy(names)
 
-    from balancegan import ConditionalGANAugmenter
     from balancegan.gan import callbacks, judge, quality
+    from tests.augmenters import build_augmenter
 
     judge.JUDGE_STEPS = quality.JUDGE_STEPS = 20
     callbacks.LOSS_INTERVAL = callbacks.FIRST_EVALUATION = 10
@@ -41,7 +41,7 @@ def main(how, out, steps, checkpoint_dir=None):
     y = np.repeat([0, 1, 2], [60, 25, 9])
     X = rng.integers(0, 100, size=(len(y), 8, 8), dtype=np.uint8)
     X[np.arange(len(y)), 2 * y, 3:] += 150
-    augmenter = ConditionalGANAugmenter(
+    augmenter = build_augmenter(
         strategy=strategy,
         steps=int(steps),
         batch_size=16,
@@ -54,8 +54,8 @@ def main(how, out, steps, checkpoint_dir=None):
     np.savez(
         out,
         *weights,
-        losses=augmenter.history_.filter(like="_loss").dropna(),
-        distances=augmenter.history_["distance"].dropna(),
+        losses=augmenter.report_.history.filter(like="_loss").dropna(),
+        distances=augmenter.report_.history["distance"].dropna(),
         images=augmenter.sample(2, 5),
     )
 

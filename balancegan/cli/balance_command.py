@@ -279,12 +279,12 @@ def _check_task(
     from balancegan.cli.tasks import check_writing, note_files, without_blurred
 
     if output is None or output.is_files:
-        is_asked = share is not None or task.settings["gan_only"]
-        task = without_blurred(task, is_asked=is_asked or task.model is not None)
+        is_asked = share is not None or task.model is not None
+        task = without_blurred(task, is_asked=is_asked)
         task = note_files(task)
     display.say_notes(task.labelled.notes)
     check_writing(task, output)
-    _show_plan(task, task.plan, display, at_most=task.is_validated)
+    _show_plan(task, task.plan, display)
     return task
 
 
@@ -319,9 +319,6 @@ def _run(
     else:
         with written_down(output.path, anew=not resume) as checkpoints:
             facts = balance_file(task, output, checkpoints)
-    if facts.get("validated"):
-        display.show_validated(facts["validated"])
-        _show_plan(task, facts["plan"], display)
     if facts.get("moves", {}).get("sentence"):
         display.say(facts["moves"]["sentence"])
     if facts.get("quality"):
@@ -349,13 +346,11 @@ def _find_begun(out: Path, display: "Display", **how: bool) -> bool:
     return find_begun(out, display.say, **how)
 
 
-def _show_plan(
-    task: "Task", plan: "Plan", display: "Display", *, at_most: bool = False
-) -> None:
+def _show_plan(task: "Task", plan: "Plan", display: "Display") -> None:
     from balancegan.balance import class_counts
 
     counts = class_counts(task.classes.of_images)
-    display.show_plan(counts, plan, task.classes.name, at_most=at_most)
+    display.show_plan(counts, plan, task.classes.name)
 
 
 def _refuse_idle_options(

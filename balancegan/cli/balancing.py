@@ -14,8 +14,8 @@ import pandas as pd
 
 from balancegan.balance import Plan
 from balancegan.cli.card import count_added, describe_balanced
-from balancegan.cli.options import SCREENING_PARAMETERS
-from balancegan.cli.tasks import Output, Task
+from balancegan.cli.options import METHOD_PARAMETERS
+from balancegan.cli.tasks import SCREENING, Output, Task, make_augmenter
 from balancegan.cli.training import name_classes, save_trained, training_facts
 from balancegan.data.depth import Scale
 from balancegan.data.labelled import LabelledImages, SyntheticImages
@@ -58,7 +58,9 @@ def balance_file(task: Task, out: Output, checkpoints: Path | None) -> dict[str,
         return {"plan": task.plan, "peak_memory_bytes": peak_memory_bytes()}
     augmenter = _kept(task, checkpoints, out)
 
-    rows = augmenter.synthesize(task.strategy, labelled.images, labelled.targets)
+    how = {name: task.settings[name] for name in SCREENING}
+    rows = augmenter.synthesize(task.strategy, labelled.images, labelled.targets, **how)
+    report, truncation = augmenter.report_, how["truncation"]
     positions = augmenter.model_.attributes.positions(augmenter.balance_on)
     batches = _Watched(rows, rows.labels.joined(positions))
     label, *others = rows.labels.columns
@@ -66,11 +68,11 @@ def balance_file(task: Task, out: Output, checkpoints: Path | None) -> dict[str,
         batches,
         label,
         rows.numbers,
-        replace(augmenter.model_, truncation=augmenter.truncation).fingerprint(),
+        replace(augmenter.model_, truncation=truncation).fingerprint(),
         pd.DataFrame(dict(zip(rows.labels.names[1:], others, strict=True))),
         _sizes_of(label, labelled) if out.is_files else None,
-        _origins(augmenter.quality_),
-        augmenter.truncation,
+        _origins(report.quality),
+        truncation,
         rows.sources,
         rows,
     )
@@ -78,10 +80,9 @@ def balance_file(task: Task, out: Output, checkpoints: Path | None) -> dict[str,
         **training_facts(augmenter),
         "model": None if task.model is None else str(task.model),
         "fingerprint": synthetic.model,
-        "quality": _facts_of(augmenter.quality_summary_),
+        "quality": _facts_of(report.quality_summary),
         "moves": _describe_moves(augmenter),
-        "truncation": augmenter.truncation,
-        "validated": _describe_validated(augmenter),
+        "truncation": truncation,
     }
     plan = augmenter.n_to_generate_
     sides, sizes = augmenter.model_.image_format.image_shape[:2], labelled.train.sizes
@@ -95,7 +96,7 @@ def balance_file(task: Task, out: Output, checkpoints: Path | None) -> dict[str,
         {"class": pd.Series(batches.classes), "method": rows.methods, "move": moves}
     )
     facts["added"] = count_added(added)
-    card = _Card(task, plan, facts, augmenter.class_history_, added)
+    card = _Card(task, plan, facts, report.class_history, added)
     with show_progress("Writing", visible=show), explaining(out.path):
         _write(out, labelled, synthetic, augmenter.model_.image_format, card)
         if out.picture is not None:
@@ -177,28 +178,23 @@ def _write(
 def estimate_file(task: Task) -> dict[str, Any]:
     """Find out by a little work what balancing a file would cost.
 
-    The facts are those of :class:`balancegan.cli.estimate.Estimate`, and the most that
-    the trying of amounts may take, "validation_seconds".
+    The facts are those of :class:`balancegan.cli.estimate.Estimate`.
     """
-    trying = 0.0
-    if task.is_validated and any(task.plan.values()):
-        trying = 60 * task.settings["validation_minutes"]
     if not task.needs_gan:
         timed = ("training_seconds", "judging_seconds", "synthesis_seconds")
         nothing = {"steps": 0, **dict.fromkeys(timed, 0.0), "needs_gan": False}
-        memory = peak_memory_bytes()
-        return {**nothing, "peak_memory_bytes": memory, "validation_seconds": trying}
+        return {**nothing, "peak_memory_bytes": peak_memory_bytes()}
     from balancegan.cli.estimate import LIMIT_SECONDS, estimate_cost
 
-    augmenter = _loaded(task) or ConditionalGANAugmenter(
-        **{**task.settings, "verbose": 0}
-    )
+    augmenter = _loaded(task) or make_augmenter(task.settings, verbose=0)
     augmenter.set_params(sampling_strategy=task.strategy)
     images, targets = task.labelled.images, task.labelled.targets
     n_images, show = sum(task.plan.values()), bool(task.settings["verbose"])
     with show_progress("Measuring", visible=show, seconds=LIMIT_SECONDS):
-        cost = estimate_cost(augmenter, images, targets, n_images)
-    return {**asdict(cost), "validation_seconds": trying}
+        cost = estimate_cost(
+            augmenter, images, targets, n_images, reject=task.settings["reject"]
+        )
+    return asdict(cost)
 
 
 def read_model(
@@ -248,7 +244,7 @@ def _trained(task: Task, checkpoints: Path | None) -> ConditionalGANAugmenter:
     """Return the augmenter of a task, loaded or trained, with names of classes."""
     augmenter = _loaded(task)
     if augmenter is None:
-        augmenter = ConditionalGANAugmenter(**task.settings)
+        augmenter = make_augmenter(task.settings)
         images, targets = task.labelled.images, task.labelled.targets
         is_said = bool(task.blurred) and not (augmenter.steps or augmenter.max_minutes)
         if is_said and not task.needs_gan:
@@ -274,7 +270,7 @@ def _loaded(task: Task) -> ConditionalGANAugmenter | None:
                 f"{known.high:g}. Received: --value-range {asked.low:g} "
                 f"{asked.high:g}. Leave it out, or train another model."
             )
-    own = (*SCREENING_PARAMETERS, "max_ratio", "verbose", "balance_on")
+    own = (*METHOD_PARAMETERS, "max_ratio", "verbose", "balance_on")
     return augmenter.set_params(**{name: task.settings[name] for name in own})
 
 
@@ -284,17 +280,9 @@ def _origins(quality: pd.DataFrame) -> pd.DataFrame:
     return quality[["method", "weight"]].assign(score=score)
 
 
-def _describe_validated(augmenter: ConditionalGANAugmenter) -> dict[str, Any] | None:
-    """Return which amounts were tried and what was chosen, None where none were."""
-    found = augmenter.validated_
-    if found is None:
-        return None
-    return {"sentence": found.sentence, "tried": _facts_of(found.tried)}
-
-
 def _describe_moves(augmenter: ConditionalGANAugmenter) -> dict[str, Any]:
     """Return how copies may be moved and, where it was found out, what was found."""
-    found = augmenter.moves_
+    found = augmenter.report_.moves
     if found is None:
         allowed = list_moves(augmenter.moves) or ()
         return {"allowed": list(allowed), "sentence": None, "found": None}

@@ -14,14 +14,13 @@ from balancegan.cli.classes import BalancedClasses
 from balancegan.data.labelled import TEST, LabelledImages
 from balancegan.data.lineage import WEIGHT_KEY
 from balancegan.data.output_checks import FileComparison
-from balancegan.quality.screening import COPIED, GAN, INTERPOLATED, REASONS, RECOMBINED
+from balancegan.quality.screening import COPIED, GAN, REASONS, RECOMBINED
 
 FIGURES = ("agreement", "diversity", "distance")
 JUDGED = ("accepted", "agreement", "real_agreement", "diversity")
 UNCHANGED, MOVED = "copied unchanged", "copied and moved"
 HOW = {  # methods in words, as columns
     GAN: "generated",
-    INTERPOLATED: "interpolated",
     RECOMBINED: "recombined",
 }
 SPLIT_AGAIN = "copies of one original would be on both sides"
@@ -103,7 +102,7 @@ def describe_balanced(
         quality=[
             {
                 "name": classes.name(row["class"]),
-                "generated": row[GAN] + row[INTERPOLATED],
+                "generated": row[GAN],
                 "instead": row["instead"],
                 **{figure: row.get(figure) for figure in JUDGED},
                 "reason": _say_reason(row),
@@ -166,7 +165,7 @@ def count_added(added: pd.DataFrame) -> dict[str, Any]:
             first = words.split()[0]
             if first.isalpha():  # and no number of pixels
                 moved[first] = moved.get(first, 0) + 1
-    ways = (GAN, INTERPOLATED, RECOMBINED, COPIED)
+    ways = (GAN, RECOMBINED, COPIED)
     return {**{way: int(methods.get(way, 0)) for way in ways}, "moved": moved}
 
 
@@ -175,7 +174,7 @@ def describe_added(counts: Mapping[str, Any], n_real: int) -> str:
 
     Examples
     --------
-    >>> counts = {"gan": 0, "interpolated": 0, "recombined": 0, "copied": 684}
+    >>> counts = {"gan": 0, "recombined": 0, "copied": 684}
     >>> describe_added({**counts, "moved": {"shifted": 342}}, 351)
     '684 of 1,035 training images were added: 0 generated, 684 copies (342 shifted).'
     """
@@ -183,11 +182,7 @@ def describe_added(counts: Mapping[str, Any], n_real: int) -> str:
     if not n_added:
         return f"All {n_real:,} training images are originals: none was added."
     said = [f"{counts[GAN]:,} generated"]
-    said += [
-        f"{counts[way]:,} {HOW[way]}"
-        for way in (INTERPOLATED, RECOMBINED)
-        if counts[way]
-    ]
+    said += [f"{counts[way]:,} {HOW[way]}" for way in (RECOMBINED,) if counts[way]]
     moved = ", ".join(f"{n:,} {how}" for how, n in counts["moved"].items())
     said.append(f"{counts[COPIED]:,} copies" + (f" ({moved})" if moved else ""))
     total = n_added + n_real

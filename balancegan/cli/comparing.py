@@ -16,7 +16,7 @@ from sklearn.utils import get_tags
 
 from balancegan.balance import class_counts
 from balancegan.cli.estimate import Limit, estimate_classifier, estimate_cost
-from balancegan.cli.tasks import Task
+from balancegan.cli.tasks import Task, make_augmenter
 from balancegan.data.fitting import SHOWN_SIDE, Header, choose_size, resize_pixels
 from balancegan.data.imagefiles import at_size
 from balancegan.downstream.classifiers import (
@@ -26,7 +26,7 @@ from balancegan.downstream.classifiers import (
 from balancegan.downstream.networks import ClassifierBuilder
 from balancegan.downstream.pretrained import PretrainedClassifier
 from balancegan.evaluation.comparison import compare
-from balancegan.evaluation.methods import default_augmenter, find_methods
+from balancegan.evaluation.methods import find_methods
 from balancegan.evaluation.result import EvaluationResult
 from balancegan.evaluation.splits import DEFAULT_FOLDS, find_splits
 from balancegan.images import find_format
@@ -79,8 +79,7 @@ class PhotoAugmenter(BaseEstimator):
             for image in _render(portion, X):
                 images[row] = image
                 row += 1
-        self.fit_seconds_ = fitted.fit_seconds_
-        self.quality_summary_ = fitted.quality_summary_
+        self.report_ = fitted.report_
         self.method_ = np.concatenate([np.full(len(X), "real"), synthetic.methods])
         added = synthetic.labels
         if not isinstance(y, pd.DataFrame):
@@ -154,7 +153,7 @@ class Comparison:
         classifier: ClassifierBuilder | None,
         classifier_steps: int | None,
     ) -> None:
-        self.labelled, self.is_validated = task.labelled, task.is_validated
+        self.labelled = task.labelled
         self.n_images = sum(task.plan.values())
         self.layout = {
             name: task.settings[name] for name in ("image_shape", "value_range")
@@ -240,8 +239,6 @@ class Comparison:
                 images = resize_images(self.labelled.images, sampler.size)
                 sampler = sampler.augmenter
             if isinstance(sampler, ConditionalGANAugmenter):
-                if self.is_validated:
-                    generating += 60 * sampler.validation_minutes
                 cost = estimate_cost(sampler, images, targets, self.n_images, limit)
                 is_least |= cost.is_least
                 generating += cost.training_seconds + cost.judging_seconds
@@ -257,7 +254,7 @@ class Comparison:
 
 def _make_augmenter(size: tuple[int, int] | None, settings: Mapping[str, Any]) -> Any:
     """Return what the methods called "cgan" add images by."""
-    augmenter = default_augmenter(**settings)
+    augmenter = make_augmenter(settings, verbose=0)
     return augmenter if size is None else PhotoAugmenter(augmenter, size)
 
 

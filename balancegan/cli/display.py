@@ -32,10 +32,9 @@ SHOWN_VALUES = 50  # of a column
 METHOD_COLUMNS = {  # broken: the table is to fit into 80 columns
     "gan": "gener-\nated",
     "recombined": "recom-\nbined",
-    "interpolated": "between",
     "copied": "copied",
 }
-NEW_IMAGES = ("gan", "recombined", "interpolated")
+NEW_IMAGES = ("gan", "recombined")
 FIGURES = ("accepted", "agreement", "real_agreement", "diversity")
 QUALITY_COLUMNS = ("accep-\nted", "recog-\nnised", "real", "variety")
 QUALITY_LEGEND = (
@@ -121,13 +120,10 @@ class Display:
         counts: Mapping[Any, int],
         plan: Mapping[Any, int],
         name: Callable[[Any], str],
-        *,
-        at_most: bool = False,
     ) -> None:
         """Show for each class how many images are real, how many synthetic."""
         table = Table("class", box=None, pad_edge=False)
-        synthetic = "synthetic at most" if at_most else "synthetic"
-        for column in ("real", synthetic, "together"):
+        for column in ("real", "synthetic", "together"):
             table.add_column(column, justify="right")
         for label, n_new in plan.items():
             n = counts.get(label, 0)  # none of a combination that only the plan has
@@ -136,24 +132,6 @@ class Display:
         before, new = sum(counts.values()), sum(plan.values())
         table.add_row("all", str(before), str(new), str(before + new), style="bold")
         self.console.print(table)
-
-    def show_validated(self, found: Mapping[str, Any]) -> None:
-        """Show which amounts were tried on images held out, and what came of it."""
-        table = Table("tried", box=None, pad_edge=False)
-        for column in ("synthetic", "runs", "accuracy", "gain", "at least"):
-            table.add_column(column, justify="right")
-        for row in found["tried"]:
-            table.add_row(
-                Text(row["candidate"]),
-                str(row["synthetic"]),
-                str(row["runs"]),
-                _percent(row["balanced_accuracy"]),
-                f"{100 * row['gain']:+.1f}",
-                f"{100 * row['gain_at_least']:+.1f}" if row["runs"] > 1 else "",
-                style="bold" if row["chosen"] else "",
-            )
-        self.console.print(table)
-        self.say(found["sentence"])
 
     def show_quality(
         self, rows: Sequence[Mapping[str, Any]], name: Callable[[Any], str]
@@ -202,13 +180,11 @@ class Display:
     ) -> None:
         """Say what a run would cost."""
         if not facts["needs_gan"]:
-            seconds = facts["validation_seconds"]
-            most = f"; would try amounts for at most {format_seconds(seconds)}"
             moves = "; finding out which moves keep the class comes on top"
             ways = "copies or recombined images" if can_recombine else "copies"
             self.say(
                 f"no GAN would be trained: the {n_images:,} added images would be "
-                f"{ways}{most * bool(seconds)}{moves * finds_moves}"
+                f"{ways}{moves * finds_moves}"
                 if n_images
                 else "nothing to make: no class is below its target"
             )
@@ -226,12 +202,10 @@ class Display:
                 "first one gives this lower bound"
             )
         else:
-            seconds = facts["validation_seconds"]
-            most = f"try amounts for at most {format_seconds(seconds)}, "
             self.say(
                 f"would train {facts['steps']:,} steps in "
                 f"{_about(facts['training_seconds'])}, judge images for "
-                f"{_about(facts['judging_seconds'])}, {most * bool(seconds)}then make "
+                f"{_about(facts['judging_seconds'])}, then make "
                 f"{n_images:,} in {_about(facts['synthesis_seconds'])}; {memory}"
             )
             self.say("times are rough: within a factor of about 2 if nothing else runs")

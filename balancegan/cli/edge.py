@@ -283,26 +283,18 @@ def read_data(
 
 def refuse_idle_settings() -> None:
     """Refuse settings of a sampler that others of the command leave without effect."""
-    from balancegan.balance import VALIDATED
-
     said = click.get_current_context().params
-    if said["gan_only"]:
+    if said["gan_share"] == 1:
         refuse_given(
-            ("gan_share", "moves"),
-            "With --gan-only all are the GAN's, so these options have no effect",
-            "leave out --gan-only",
+            ("moves",),
+            "With --gan-share 1 no image is copied, so these options have no effect",
+            "choose a smaller --gan-share",
         )
     if not said["reject"]:
         refuse_given(
             ("best_of",),
             "With --no-reject no image is looked at, so these options have no effect",
             "leave out --no-reject",
-        )
-    if said["targets"] != (VALIDATED,):
-        refuse_given(
-            ("validation_minutes",),
-            "No amounts are tried, so these options have no effect",
-            f"add --target {VALIDATED}",
         )
 
 

@@ -30,7 +30,7 @@ from balancegan.memory import peak_memory_bytes
 from balancegan.quality.judges import FEWEST_FOR_NETWORK, JUDGE_STEPS, N_FOLDS
 from balancegan.quality.screening import N_TRIAL
 from balancegan.samplers.augmenter import ConditionalGANAugmenter
-from balancegan.samplers.recipe import TrainingPlan, plan_training, prepare_run
+from balancegan.samplers.training import TrainingPlan, plan_training, prepare_run
 from balancegan.targets import read_attributes
 
 LIMIT_SECONDS = 20.0  # for all of an estimate
@@ -180,6 +180,8 @@ def estimate_cost(
     y: Any,
     n_images: int,
     limit: Limit | None = None,
+    *,
+    reject: bool = True,
 ) -> Estimate:
     """Estimate what it would cost to train and to make `n_images`.
 
@@ -194,6 +196,8 @@ def estimate_cost(
         How many images would be made.
     limit : Limit or None, default=None
         How long estimating may take. None: 15 seconds.
+    reject : bool, default=True
+        Whether generated images would be judged.
 
     Returns
     -------
@@ -211,13 +215,11 @@ def estimate_cost(
         training = trial.time_training(trial.run)
         steps, training_seconds = trial.count_steps(training)
         memory = memory and memory + training_bytes(trial.run.gan)
-    n_generated: float = n_images
-    if not augmenter.gan_only:
-        n_generated = min(n_images, augmenter.gan_share * (len(X) + n_images))
+    n_generated = min(n_images, augmenter.gan_share * (len(X) + n_images))
     making = trial.time_making()
     judging = StepTime(0.0, 0.0)
     judging_seconds = 0.0
-    if augmenter.reject and n_generated:
+    if reject and n_generated:
         judging = trial.time_judge()
         n_looked_at = max(n_generated, N_TRIAL * trial.n_classes)
         judging_seconds = n_looked_at / BATCH * making.seconds
@@ -252,8 +254,7 @@ class _Trial:
         if hasattr(augmenter, "model_"):
             self.model: TrainedModel = augmenter.model_
         else:
-            parameters = augmenter.get_params(deep=False)
-            self.run = prepare_run(parameters, X, labels, planned.model, draw_seed(0))
+            self.run = prepare_run(augmenter, X, labels, planned.model, draw_seed(0))
             self.model = self.run.model
         self.preset: Preset = self.model.preset
         self.format, self.sizes = self.model.image_format, self.model.attributes.sizes

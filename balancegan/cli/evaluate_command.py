@@ -21,10 +21,10 @@ from balancegan.cli.edge import (
 )
 from balancegan.cli.option_types import IntegerType
 from balancegan.cli.options import (
+    METHOD_PARAMETERS,
     READING_PARAMETERS,
     RECIPE_PARAMETERS,
     SCREENING_PARAMETERS,
-    VALIDATING_PARAMETERS,
     attributes_option,
     balance_on_option,
     comparison_options,
@@ -120,12 +120,13 @@ def evaluate(
     refuse_sources(labelled, [report])
     display = Display(quiet=quiet)
     settings = {
-        **take(options, (*RECIPE_PARAMETERS, *SCREENING_PARAMETERS)),
-        **take(options, VALIDATING_PARAMETERS),
+        **take(
+            options, (*RECIPE_PARAMETERS, *SCREENING_PARAMETERS, *METHOD_PARAMETERS)
+        ),
         "max_ratio": max_ratio,
         **labelled.format_settings(value_range),
     }
-    asked = settings["gan_share"] is not None or settings["gan_only"]
+    asked = settings["gan_share"] is not None
     task = plan_task(
         labelled,
         targets,

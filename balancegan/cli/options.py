@@ -33,15 +33,8 @@ TRAINING_PARAMETERS = (
 )
 
 
-SCREENING_PARAMETERS = (
-    "reject",
-    "best_of",
-    "truncation",
-    "gan_only",
-    "gan_share",
-    "moves",
-)
-VALIDATING_PARAMETERS = ("validation_minutes",)
+SCREENING_PARAMETERS = ("reject", "best_of", "truncation")
+METHOD_PARAMETERS = ("gan_share", "moves")
 
 READING_PARAMETERS = (
     "images_key",
@@ -149,16 +142,9 @@ target_options = add_options(
         metavar="CLASS=COUNT|STRATEGY",
         help="Final count of a class (repeat for others; the values of a combination "
         "have commas between), or one strategy: not-majority, minority, not-minority, "
-        "all, combinations (those too that no image has), validated (as many as help "
-        "on images held out), or how many times the largest class: 0.5 is half of it, "
-        "2 raises the largest, too.  [default: auto, which is not-majority]",
-    ),
-    click.option(
-        "--validation-minutes",
-        type=NumberType(0, min_open=True),
-        default=10,
-        show_default=True,
-        help="With --target validated: how long amounts are tried.",
+        "all, combinations (also those that no image has), or a multiple of the "
+        "largest class: 0.5 is half of it, 2 raises the largest, too.  "
+        "[default: auto, which is not-majority]",
     ),
     click.option(
         "--max-ratio",
@@ -186,17 +172,11 @@ target_options = add_options(
         "less varied.",
     ),
     click.option(
-        "--gan-only",
-        is_flag=True,
-        help="Generate every new image with the GAN; never fall back to copies or "
-        "recombination.",
-    ),
-    click.option(
         "--gan-share",
         type=NumberType(0, 1),
         help="Largest share of a class that may be generated; the rest is filled with "
-        "copies. 0: copies only, and no GAN is trained.  [default: 0.1; balance adds "
-        "copies only to image files more than twice as large as generated images]",
+        "copies. 0: copies only, no GAN is trained. 1: every new image is generated.  "
+        "[default: 0.1; 0 for files more than twice as large as generated images]",
     ),
     click.option(
         "--moves",

@@ -12,7 +12,6 @@ from joblib import cpu_count
 
 from balancegan.attributes import ONE_LABEL, Labels
 from balancegan.balance import (
-    VALIDATED,
     Plan,
     Strategy,
     class_counts,
@@ -27,16 +26,24 @@ from balancegan.data.imagefiles import note_sizes
 from balancegan.data.labelled import LabelledImages
 from balancegan.data.outputs import IMAGE_FILES, check_room, find_format
 from balancegan.data.writing import check_format
-from balancegan.errors import DataError
 from balancegan.evaluation.result import EvaluationResult
 from balancegan.gan.devices import has_gpu, may_have_gpu
 from balancegan.gan.presets import choose_preset
 from balancegan.images import ImageFormat
 from balancegan.samplers.augmenter import ConditionalGANAugmenter
 from balancegan.samplers.copies import AUTO
-from balancegan.samplers.recipe import plan_training
+from balancegan.samplers.training import TrainingOptions, plan_training
 from balancegan.targets import read_attributes
 
+OPTIONS = (
+    "preset",
+    "batch_size",
+    "learning_rate",
+    "precision",
+    "strategy",
+    "tensorboard",
+)
+SCREENING = ("reject", "best_of", "truncation")
 SIDE_ON_CPU, SIDE_ON_GPU = 64, 128  # pixels that image files are brought to
 # Of a training step at 64x64 in colour, measured on two cores of a server
 STEP_CORE_SECONDS = 1.2
@@ -59,8 +66,7 @@ class Task:
     strategy : str, float or dict
         The targets.
     plan : dict
-        The number of images to make of each class that follows from them; where they
-        are validated, at most. If there are none, nothing is trained.
+        The number of images to make per class. If there are none, nothing is trained.
     settings : mapping
         Arguments of :class:`ConditionalGANAugmenter`.
     model : Path or None
@@ -80,20 +86,28 @@ class Task:
     image_format: ImageFormat
     blurred: str = ""
 
-    @property
-    def is_validated(self) -> bool:
-        """Whether the amounts are found out, after training."""
-        return self.strategy == VALIDATED
-
     @cached_property
     def needs_gan(self) -> bool:
         """Whether an image has to be generated; if not, no GAN is trained."""
         if not any(self.plan.values()):
             return False
-        augmenter = ConditionalGANAugmenter(**self.settings)
+        augmenter = make_augmenter(self.settings)
         images, targets = self.labelled.images, self.labelled.targets
         labels = read_attributes(targets) or Labels.of_one(np.asarray(targets))
         return plan_training(augmenter, images, labels).needs_gan
+
+
+def make_augmenter(settings: Mapping[str, Any], **more: Any) -> ConditionalGANAugmenter:
+    """Return the augmenter with the settings of a command.
+
+    Settings of single calls ("reject", "best_of", "truncation") are left out.
+    """
+    own = {**settings, **more}
+    options = TrainingOptions(
+        **{name: own.pop(name) for name in OPTIONS if name in own}
+    )
+    own = {name: value for name, value in own.items() if name not in SCREENING}
+    return ConditionalGANAugmenter(**own, preset=options)
 
 
 @dataclass(frozen=True)
@@ -168,12 +182,6 @@ def plan_task(
     told = labelled.with_attributes([*known[1:], *attributes, *balance_on], label_name)
     classes = BalancedClasses(told, balance_on)
     strategy = parse_strategy(targets, classes.find)
-    if strategy == VALIDATED and model is not None:
-        raise DataError(
-            "Amounts are validated on images that the model has not seen, and a saved "
-            f"model has seen them all. Received: --target {VALIDATED} with --model. "
-            "Leave out one of them."
-        )
     plan = plan_synthesis(
         classes.of_images, strategy, settings["max_ratio"], classes.combinations
     )
@@ -232,7 +240,7 @@ def note_files(task: Task) -> Task:
     labelled = task.labelled
     if task.model is not None or task.needs_gan or labelled.attributes:
         notes = [*labelled.notes, *note_added(labelled)]
-    elif task.is_validated or task.settings["moves"] == AUTO or labelled.fit is None:
+    elif task.settings["moves"] == AUTO or labelled.fit is None:
         return task
     else:
         parts = labelled.parts.values()
@@ -273,7 +281,7 @@ def choose_largest_side(settings: Mapping[str, Any], *, quiet: bool) -> int:
     128 on a GPU, 64 on CPUs; on these half of it where "max_minutes" would end training
     before a third of its steps.
     """
-    if settings.get("gan_share") == 0 and not settings["gan_only"]:
+    if settings.get("gan_share") == 0:
         return SIDE_ON_CPU  # nothing is trained
     if may_have_gpu():
         load_tensorflow(quiet=quiet, joins_others=True)  # devices are started later
@@ -289,11 +297,10 @@ def check_writing(task: Task, out: Output | None) -> None:
     """Raise DataError where what is planned cannot be written as it shall be."""
     if out is not None:
         check_format(out.path, task.labelled, out.format, task.image_format)
-        # Which amounts are validated is not known before, and may be none
         check_room(
             out.path,
             task.labelled,
-            0 if task.is_validated else sum(task.plan.values()),
+            sum(task.plan.values()),
             out.format,
         )
 

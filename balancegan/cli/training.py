@@ -8,10 +8,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from balancegan.cli.tasks import make_augmenter
 from balancegan.data.labelled import LabelledImages
 from balancegan.gan.devices import MULTI_WORKER, Distribution, read_task
 from balancegan.progress import say_line, show_progress
 from balancegan.samplers.augmenter import ConditionalGANAugmenter
+from balancegan.samplers.training import TrainingOptions
 
 if TYPE_CHECKING:
     from balancegan.gan.distribution import WorkerGroup
@@ -37,19 +39,20 @@ def train_file(
     KeyboardInterrupt
         If training is interrupted. Where it had begun, the best state so far is saved.
     """
-    # A GAN is trained whatever the classes are: what it will be asked for is not known
-    augmenter = ConditionalGANAugmenter(**settings, gan_only=True)
+    # Train a GAN whatever the classes are: what it will be asked for is not known
+    augmenter = make_augmenter(settings, gan_share=1.0)
+    share = ConditionalGANAugmenter().gan_share
     show = bool(settings["verbose"])
-    workers = connect(augmenter.strategy)
+    workers = connect(TrainingOptions.of(augmenter.preset).strategy)
     try:
         augmenter.fit(labelled.images, labelled.targets, checkpoint_dir=checkpoints)
     except KeyboardInterrupt as error:
         if hasattr(augmenter, "model_") and model is not None:
-            name_classes(augmenter.set_params(gan_only=False), labelled)
+            name_classes(augmenter.set_params(gan_share=share), labelled)
             save_trained(augmenter, model, overwrite=overwrite)
             error.add_note(f"{model} holds the best state so far.")
         raise
-    name_classes(augmenter.set_params(gan_only=False), labelled)
+    name_classes(augmenter.set_params(gan_share=share), labelled)
     if model is not None:
         with show_progress("Writing", visible=show):
             save_trained(augmenter, model, overwrite=overwrite)

@@ -115,7 +115,7 @@ def resample(
     methods = np.asarray(getattr(sampler, "method_", ()))
     if methods.shape == is_copy.shape:
         is_copy = methods == COPIED
-    fit_seconds = float(getattr(sampler, "fit_seconds_", 0.0))
+    fit_seconds = float(getattr(getattr(sampler, "report_", None), "fit_seconds", 0.0))
     return Resampled(
         resampled,
         new_indices,
@@ -128,7 +128,7 @@ def resample(
 
 
 def read_quality(sampler: Any, names: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """Return a sampler's ``quality_summary_`` as plain rows; empty without one.
+    """Return a sampler's ``report_.quality_summary`` as plain rows; empty without one.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def read_quality(sampler: Any, names: Sequence[str] = ()) -> list[dict[str, Any]
         number of images by method ("gan", "copied", ...), and the columns of the table
         on the generated images that were checked, None where there were none.
     """
-    summary = getattr(sampler, "quality_summary_", None)
+    summary = getattr(getattr(sampler, "report_", None), "quality_summary", None)
     if summary is None:
         return []
     known = summary.reindex(columns=["class", *JUDGED]).astype(object)

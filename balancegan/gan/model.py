@@ -104,7 +104,7 @@ class TrainedModel:
             raise DataError(
                 "No GAN was trained, because `fit` needed no generated image. "
                 "Received: a call that needs one. To train a GAN, set a larger "
-                "gan_share, or gan_only=True, or other targets, and call `fit` again."
+                "gan_share, or other targets, and call `fit` again."
             )
         return self.generator
 

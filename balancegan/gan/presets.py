@@ -197,15 +197,12 @@ def choose_preset(
 ) -> Preset:
     """Return the preset of that name with the user's own settings in it.
 
-    A setting that is None is left to the preset. Where `max_minutes` is given and
-    `steps` is not a number, the steps are not limited. "auto" steps without
-    `max_minutes` are limited to `AUTO_STEPS`.
+    A setting that is None is left to the preset. "auto" steps are limited to
+    `AUTO_STEPS`, or by `max_minutes` alone.
     """
     if steps == "auto":
         own["until_flat"] = True
         steps = AUTO_STEPS if max_minutes is None else UNBOUNDED_STEPS
-    elif steps is None and max_minutes is not None:
-        steps = UNBOUNDED_STEPS
     own["steps"] = steps
     # Numbers of numpy, as a search over parameters has them, are not JSON's
     given: dict[str, Any] = {k: plain(v) for k, v in own.items() if v is not None}

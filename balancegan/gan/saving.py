@@ -212,9 +212,7 @@ def _parameters_to_json(parameters: dict[str, Any]) -> dict[str, Any]:
     if isinstance(random_state, np.random.RandomState):
         random_state = None
     own = {"sampling_strategy": strategy, "random_state": random_state}
-    # These concern training only, and this program or machine
-    own |= dict.fromkeys(("generator", "discriminator", "log_dir"))
-    own["strategy"] = "auto"
+    own["log_dir"] = None  # of this machine
     return {name: _to_json(value) for name, value in (parameters | own).items()}
 
 

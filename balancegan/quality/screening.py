@@ -33,11 +33,10 @@ SHRINKAGE = 10  # images of all classes that count in the mean of each class
 
 # Methods by which images are added
 GAN, RECOMBINED = "gan", "recombined"
-INTERPOLATED, COPIED = "interpolated", "copied"
+COPIED = "copied"
 METHODS = {
     GAN: "generated images",
     RECOMBINED: "images recombined from real ones",
-    INTERPOLATED: "images interpolated between real ones",
     COPIED: "copies of real images",
 }
 

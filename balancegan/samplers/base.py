@@ -6,14 +6,13 @@ imbalanced-learn's stands in ``docs/decisions/0001-sampler-contract.md``.
 """
 
 import os
-import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from functools import partial
 from numbers import Real
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -28,6 +27,7 @@ from balancegan.balance import Strategy
 from balancegan.containers import stack_images, unstack_images
 from balancegan.datasets import is_dataset
 from balancegan.errors import DataError, refusals_as_data_errors
+from balancegan.samplers.synthesis import Synthesis
 from balancegan.targets import (
     as_given,
     as_numpy,
@@ -52,42 +52,6 @@ def without(state: dict[str, Any], name: str) -> dict[str, Any]:
     {'seed': 0, 'images': None}
     """
     return {**state, name: None} if name in state else state
-
-
-class SyntheticRows(Protocol):
-    """Images that are made batch by batch; their labels are known before."""
-
-    @property
-    def labels(self) -> Labels:
-        """A row for each image."""
-
-    @property
-    def numbers(self) -> np.ndarray:
-        """What makes each image again, with its class and the model."""
-
-    @property
-    def methods(self) -> np.ndarray:
-        """How each image is made."""
-
-    @property
-    def weights(self) -> np.ndarray:
-        """What each image should weigh in training, where a real one weighs 1."""
-
-    @property
-    def sources(self) -> np.ndarray:
-        """The row of the real image that each image copies, -1 where it copies none."""
-
-    def apply(self, row: int, image: np.ndarray) -> np.ndarray:
-        """Return an image of any size moved as the copy of this row is."""
-
-    def describe_move(self, row: int, sides: tuple[int, ...]) -> str:
-        """Return how a copy of an image with these sides is moved, "" if not."""
-
-    def __len__(self) -> int:
-        """Return how many images there are."""
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        """Yield batches of images."""
 
 
 class ImageOverSampler(BaseOverSampler):
@@ -123,9 +87,16 @@ class ImageOverSampler(BaseOverSampler):
 
     @abstractmethod
     def _plan(
-        self, images: np.ndarray, labels: Labels, strategy: Strategy
-    ) -> SyntheticRows:
-        """Return what the strategy says is missing in checked arrays."""
+        self,
+        images: np.ndarray,
+        labels: Labels,
+        strategy: Strategy,
+        *,
+        reject: bool = True,
+        best_of: int = 1,
+        truncation: float | None = None,
+    ) -> Synthesis:
+        """Return the images that the strategy adds to checked arrays."""
 
     def _check_shape(self, row_shape: tuple[int, ...]) -> None:
         """Refuse images of another shape than those learned from, if need be."""
@@ -182,7 +153,7 @@ class ImageOverSampler(BaseOverSampler):
         X, y = read_labelled(X, y)
         with self._keeping_data_of_the_model(X, y):
             images, labels, _ = self._check_X_y(stack_images(X), y)
-            self._train_timed(images, labels, checkpoint_dir)
+            self._train(images, labels, checkpoint_dir)
         return self
 
     def resample(
@@ -190,6 +161,10 @@ class ImageOverSampler(BaseOverSampler):
         sampling_strategy: Strategy | None = None,
         X: Any = None,
         y: Any = None,
+        *,
+        reject: bool = True,
+        best_of: int = 1,
+        truncation: float | None = None,
     ) -> tuple[Any, Any]:
         """Return the real images followed by synthetic ones.
 
@@ -203,6 +178,16 @@ class ImageOverSampler(BaseOverSampler):
             The images to add to, of the kind that the model was trained on, or a
             dataset of them as for `fit`; their classes must be among `classes_`. None:
             those that were given to `fit`, which a loaded model does not have.
+        reject : bool, default=True
+            Screen generated images with judges trained on the real ones (about a
+            minute) and reject copies, repetitions, and images of other classes or
+            unlike any real one; see :mod:`balancegan.quality.screening`.
+        best_of : int, default=1
+            Number of generated images judged for each one taken; those that the judges
+            are surest of are taken. More give plainer, less varied images. Without
+            `reject` it has no effect.
+        truncation : float, default=None
+            See `sample`.
 
         Returns
         -------
@@ -223,7 +208,12 @@ class ImageOverSampler(BaseOverSampler):
             If the targets or the data cannot be used.
         """
         images, labels, synthetic, to_types_given = self._prepare(
-            sampling_strategy, X, y
+            sampling_strategy,
+            X,
+            y,
+            reject=reject,
+            best_of=best_of,
+            truncation=truncation,
         )
         return to_types_given(*self._extend(images, labels, synthetic))
 
@@ -232,7 +222,11 @@ class ImageOverSampler(BaseOverSampler):
         sampling_strategy: Strategy | None = None,
         X: Any = None,
         y: Any = None,
-    ) -> SyntheticRows:
+        *,
+        reject: bool = True,
+        best_of: int = 1,
+        truncation: float | None = None,
+    ) -> Synthesis:
         """Return what `resample` adds, without the real images, batch by batch.
 
         For sets too large to be held twice: images are made when they are asked for.
@@ -252,7 +246,14 @@ class ImageOverSampler(BaseOverSampler):
             `synthetic.numbers` are what `sample` takes as `first` to make it, if it is
             generated.
         """
-        return self._prepare(sampling_strategy, X, y)[2]
+        return self._prepare(
+            sampling_strategy,
+            X,
+            y,
+            reject=reject,
+            best_of=best_of,
+            truncation=truncation,
+        )[2]
 
     def fit_resample(self, X: Any, y: Any = None) -> tuple[Any, Any]:
         """Train the GAN, then return the real images followed by synthetic ones.
@@ -322,12 +323,12 @@ class ImageOverSampler(BaseOverSampler):
         self._training_data = (X, y)
 
     def _fit_resample(self, X: np.ndarray, y: Labels) -> tuple[np.ndarray, Labels]:
-        self._train_timed(X, y)
+        self._train(X, y, None)
         return self._extend(X, y, self._plan(X, y, self.sampling_strategy))
 
     def _prepare(
-        self, strategy: Strategy | None, X: Any, y: Any
-    ) -> tuple[np.ndarray, Labels, SyntheticRows, Callable[..., tuple[Any, Any]]]:
+        self, strategy: Strategy | None, X: Any, y: Any, **how: Any
+    ) -> tuple[np.ndarray, Labels, Synthesis, Callable[..., tuple[Any, Any]]]:
         """Return checked arrays, what is missing in them, and what brings them back."""
         check_is_fitted(self, "model_")
         self._validate_params()  # they may have been set since
@@ -355,7 +356,7 @@ class ImageOverSampler(BaseOverSampler):
             strategy = self.sampling_strategy
         arrays = ArraysTransformer(stacked, y)
         images, labels, to_given = self._check_X_y(stacked, y, reset=False)
-        synthetic = self._plan(images, labels, strategy)
+        synthetic = self._plan(images, labels, strategy, **how)
 
         def to_types_given(images: np.ndarray, labels: Labels) -> tuple[Any, Any]:
             X_given, y_given = give_back(arrays, images, to_given(labels))
@@ -364,7 +365,7 @@ class ImageOverSampler(BaseOverSampler):
         return images, labels, synthetic, to_types_given
 
     def _extend(
-        self, images: np.ndarray, labels: Labels, synthetic: SyntheticRows
+        self, images: np.ndarray, labels: Labels, synthetic: Synthesis
     ) -> tuple[np.ndarray, Labels]:
         """Append synthetic rows to checked arrays."""
         labels = labels.followed_by(synthetic.labels)
@@ -379,17 +380,3 @@ class ImageOverSampler(BaseOverSampler):
         self.method_ = np.concatenate([real, synthetic.methods])
         self.sample_weight_ = np.concatenate([np.ones(n_real), synthetic.weights])
         return extended, labels
-
-    def _train_timed(
-        self,
-        X: np.ndarray,
-        y: Labels,
-        checkpoint_dir: str | os.PathLike[str] | None = None,
-    ) -> None:
-        started = time.perf_counter()
-        before = getattr(self, "model_", None)
-        try:
-            self._train(X, y, checkpoint_dir)
-        finally:
-            if getattr(self, "model_", None) is not before:
-                self.fit_seconds_ = time.perf_counter() - started

@@ -1,12 +1,13 @@
-"""What was found of the images of each class, in a row; what is wrong, by its name.
+"""One row per class: how its images are made, and how generated images were judged.
 
-The main reason for rejection is found here and nowhere else: tables, warnings and
-findings repeat it, with its share.
+The main reason for rejection is found here only; tables, warnings and findings repeat
+it.
 """
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
@@ -14,7 +15,6 @@ from balancegan.quality.screening import (
     COPIED,
     COPY,
     GAN,
-    INTERPOLATED,
     METHODS,
     N_TRIAL,
     REASONS,
@@ -23,76 +23,111 @@ from balancegan.quality.screening import (
 )
 from balancegan.samplers.synthesis import Portion
 
+if TYPE_CHECKING:
+    from balancegan.samplers.move_finder import FoundMoves
+
 MANY = 0.5  # of the images of a class: beyond, a fault of the generator
 MOST_NAMED = 10  # classes in a warning
 LEAST_AGREEMENT = 0.3  # how far below real images: beyond, a fault of the generator
 
 
-class Made(NamedTuple):
-    """Images of a class made in one way, and what was found when they were looked at.
+@dataclass(frozen=True, eq=False)
+class AugmentationReport:
+    """What `fit` and the last resampling found out. Informative only.
 
-    `screened` is None where they were not. The portion may be empty: too few images
-    were good enough. `instead` of them stand in for images of the GAN, which cannot
-    make enough good ones of the class. `forced` of them were rejected, and are taken
-    since there is nothing else.
+    Attributes
+    ----------
+    fit_seconds : float
+        Duration of the training, with all preparation. 0: loaded model.
+    class_counts : dict
+        Number of training images per class.
+    history : DataFrame
+        One row per record of the training: step, seconds, mean losses since the record
+        before, and, if generated images were evaluated, their mean agreement, diversity
+        and distance over the few-shot classes (see
+        :class:`~balancegan.gan.quality.QualityMeter`), with the seconds it took.
+    class_history : DataFrame
+        The same figures for each few-shot class. With several attributes: the rarest
+        combinations of at least 5 images, at most 20; "agreement" is the mean over the
+        attributes, "agreement_NAME" that of each.
+    quality : DataFrame
+        One row per synthetic image of the last resampling, in order; see
+        :class:`balancegan.samplers.choice.FilledPlan`.
+    quality_summary : DataFrame
+        One row per class; see :func:`balancegan.samplers.summary.summarize`.
+    moves : FoundMoves or None
+        With `moves="auto"`, what the last resampling found, if it needed copies; see
+        :class:`balancegan.samplers.move_finder.FoundMoves`.
+    """
+
+    fit_seconds: float = 0.0
+    class_counts: dict[Any, int] = field(default_factory=dict)
+    history: pd.DataFrame = field(default_factory=pd.DataFrame)
+    class_history: pd.DataFrame = field(default_factory=pd.DataFrame)
+    quality: pd.DataFrame = field(default_factory=pd.DataFrame)
+    quality_summary: pd.DataFrame = field(default_factory=pd.DataFrame)
+    moves: "FoundMoves | None" = None
+
+
+class ClassFill(NamedTuple):
+    """Images of one class made by one method.
+
+    `screened` is None if they were not judged. The portion is empty if all generated
+    images were rejected. `n_replacing` of them replace generated images. `n_forced`
+    of them were rejected and are used because no real image can be copied.
     """
 
     portion: Portion
     screened: ScreeningResult | None = None
-    instead: int = 0
-    forced: int = 0
+    n_replacing: int = 0
+    n_forced: int = 0
 
 
-def summarize(label: Any, n_real: int, made: Sequence[Made]) -> dict[str, Any]:
-    """Return what was found of the images of one class.
+def summarize(label: Any, n_real: int, fills: Sequence[ClassFill]) -> dict[str, Any]:
+    """Return how the images of one class are made, and how they were judged.
 
     Parameters
     ----------
     label : object
         The class.
     n_real : int
-        Its real images.
-    made : sequence of Made
-        What is made of it.
+        Number of its real images.
+    fills : sequence of ClassFill
+        Its new images.
 
     Returns
     -------
     row : dict
-        "class", "real", how many images are made by each method, and how many of these
-        "instead" of images of the GAN, which cannot learn the class, or "forced", taken
-        although they were rejected, since there is nothing else; of the first
-        images that were looked at (the GAN's, if it was tried) "looked_at", how many,
-        the share "accepted", and the shares rejected as "copy", "repeated", "unlike"
-        and "other_class"; "reason" and "reason_share", the largest of these shares;
-        "fault" and "fault_share", the same if it is a fault of the GAN (see
+        "class", "real", and the number of images made by each method; "instead", how
+        many of them replace generated images; "forced", how many were rejected but are
+        used because no real image can be copied. If generated images were judged:
+        "looked_at" (how many), the shares "accepted" and rejected as "copy",
+        "repeated", "unlike" and "other_class"; "reason" and "reason_share", the largest
+        of these; "fault" and "fault_share", the same if the generator is at fault (see
         :func:`is_fault`), else None and 0; "agreement", the share that a judge puts
-        into the class, with "agreement_before" any was rejected and "real_agreement" of
-        real images that it has not seen; "diversity", as a ratio to real images, and
-        "diversity_before".
-        None where unknown.
+        into the class, "agreement_before" rejection, and "real_agreement" of unseen
+        real images; "diversity" as a ratio to real images, and "diversity_before".
     """
     numbers = dict.fromkeys(METHODS, 0)
-    for one in made:
-        numbers[one.portion.method] += len(one.portion)
-    instead = sum(one.instead for one in made)
+    for fill in fills:
+        numbers[fill.portion.method] += len(fill.portion)
     row: dict[str, Any] = {
         "class": label,
         "real": n_real,
         **numbers,
-        "instead": instead,
-        "forced": sum(one.forced for one in made),
+        "instead": sum(fill.n_replacing for fill in fills),
+        "forced": sum(fill.n_forced for fill in fills),
     }
-    looked_at = [one for one in made if one.screened is not None]
-    if not looked_at or (screened := looked_at[0].screened) is None:
+    screened = next((fill.screened for fill in fills if fill.screened), None)
+    if screened is None:
         return row
-    is_gan = looked_at[0].portion.method == GAN
     figures = screened.figures
     accepted = figures["rejected"] == ""
     shares = {
         reason: float((figures["rejected"] == reason).mean()) for reason in REASONS
     }
     reason, share = find_reason(screened)
-    is_bad = is_gan and is_fault(reason, screened)
+    is_bad = is_fault(reason, screened)
     return {
         **row,
         "looked_at": len(figures),
@@ -107,7 +142,6 @@ def summarize(label: Any, n_real: int, made: Sequence[Made]) -> dict[str, Any]:
         "real_agreement": screened.limits.real_agreement,
         "diversity_before": screened.diversity[0],
         "diversity": screened.diversity[1],
-        "is_gan_tried": is_gan,
     }
 
 
@@ -164,22 +198,16 @@ def describe_exceptions(
         A sentence on how the model was trained, if that explains rejected images.
     """
     rows = summary.to_dict(orient="records")
-    replaced = {
-        INTERPOLATED: [row[INTERPOLATED] > 0 for row in rows],
-        COPIED: [row["instead"] > row[INTERPOLATED] for row in rows],
-    }
-    said = [
-        f"{METHODS[method].capitalize()} replace generated images. "
-        f"{_say_why(itertools.compress(zip(called, rows, strict=True), kept))}."
-        for method, kept in replaced.items()
-        if any(kept)
-    ]
-    forced = [row["forced"] for row in rows]
-    if any(forced):
-        why = _say_why(itertools.compress(zip(called, rows, strict=True), forced))
+    named = list(zip(called, rows, strict=True))
+    said = []
+    if any(replaced := [row["instead"] for row in rows]):
+        why = _say_why(itertools.compress(named, replaced))
+        said.append(f"{METHODS[COPIED].capitalize()} replace generated images. {why}.")
+    if any(forced := [row["forced"] for row in rows]):
+        why = _say_why(itertools.compress(named, forced))
         said.append(
-            f"{sum(forced):,} rejected images are used all the same, because gan_only "
-            f"is set or there is no real image to copy. {why}."
+            f"{sum(forced):,} rejected images are used all the same, because "
+            f"gan_share is 1 or there is no real image to copy. {why}."
         )
     if said and training and any(map(_is_judged, rows)):
         n_added = sum(row[method] for row in rows for method in METHODS)
@@ -207,11 +235,11 @@ def _say_why(classes: Iterable[tuple[str, Mapping[Any, Any]]]) -> str:
 def _join(names: Sequence[str]) -> str:
     """Return the first of many names."""
     more = len(names) - MOST_NAMED
-    rest = [f"and {more} more, see quality_summary_"] if more > 0 else []
+    rest = [f"and {more} more, see report_.quality_summary"] if more > 0 else []
     return ", ".join([*names[:MOST_NAMED], *rest])
 
 
 def _is_judged(row: Mapping[Any, Any]) -> bool:
     """Return whether generated images of the class were looked at."""
     accepted = row.get("accepted")
-    return not (accepted is None or pd.isna(accepted)) and bool(row["is_gan_tried"])
+    return not (accepted is None or pd.isna(accepted))

@@ -18,8 +18,9 @@ from balancegan.cli.commands import main
 from balancegan.gan.presets import PRESETS
 from balancegan.gan.regions import Regions
 from balancegan.gan.training import TrainingRun
-from balancegan.samplers.recipe import plan_training
+from balancegan.samplers.training import plan_training
 
+from .augmenters import build_augmenter
 from .conftest import make_images
 
 SIDE = 8
@@ -58,7 +59,7 @@ def of_counts(*counts):
 
 
 def needs_gan(images, y, **parameters):
-    augmenter = ConditionalGANAugmenter(verbose=0, **parameters)
+    augmenter = build_augmenter(verbose=0, **parameters)
     several = isinstance(y, pd.DataFrame)
     labels = Labels(tuple(y), tuple(y.to_numpy().T)) if several else Labels.of_one(y)
     return plan_training(augmenter, images, labels).needs_gan
@@ -77,12 +78,9 @@ def needs_gan(images, y, **parameters):
         ((20, ENOUGH), {"gan_share": 0}, False),
         ((20, ENOUGH), {"gan_share": 0.001}, True),
         ((20, ENOUGH), {"gan_share": 0, "steps": 5, "max_minutes": 2.0}, False),
-        ((20, ENOUGH), {"gan_share": 0, "gan_only": True}, True),
-        ((20, 3), {"gan_only": True}, True),
-        ((20, 20), {"gan_only": True}, True),
-        ((20, ENOUGH), {"sampling_strategy": "validated"}, True),
-        ((20, ENOUGH), {"sampling_strategy": "validated", "gan_share": 0}, False),
-        ((20, 20), {"sampling_strategy": "validated"}, True),
+        ((20, ENOUGH), {"gan_share": 1, "moves": "none"}, True),
+        ((20, 3), {"gan_share": 1}, True),
+        ((20, 20), {"gan_share": 1}, True),
     ],
 )
 def test_what_needs_a_gan(counts, parameters, expected):
@@ -124,7 +122,7 @@ def test_one_label_has_no_regions(monkeypatch):
 def copies_only(untrained):
     """An augmenter that needed no GAN, and what it was given."""
     X, y = of_counts(20, ENOUGH)
-    augmenter = ConditionalGANAugmenter(gan_share=0, random_state=0, verbose=0)
+    augmenter = build_augmenter(gan_share=0, random_state=0, verbose=0)
     return augmenter.fit(X, y), X, y
 
 
@@ -132,9 +130,9 @@ def test_nothing_is_built_where_no_gan_is_needed(copies_only, tmp_path):
     augmenter, X, y = copies_only
     assert augmenter.model_.generator is None
     assert augmenter.model_.n_steps == 0
-    assert len(augmenter.history_) == len(augmenter.class_history_) == 0
+    assert len(augmenter.report_.history) == len(augmenter.report_.class_history) == 0
     assert augmenter.sampling_strategy_ == {1: 12}
-    assert augmenter.class_counts_ == {0: 20, 1: ENOUGH}
+    assert augmenter.report_.class_counts == {0: 20, 1: ENOUGH}
     augmenter.fit(X, y, checkpoint_dir=tmp_path / "checkpoints")
     assert not (tmp_path / "checkpoints").exists()
 
@@ -163,22 +161,20 @@ def test_copies_do_not_depend_on_whether_a_gan_was_trained(copies_only):
         lambda a, _: a.sample(1, 2),
         lambda a, folder: a.save(folder / "model"),
         lambda a, _: a.set_params(gan_share=0.1).resample(),
-        lambda a, _: a.set_params(gan_only=True).resample(),
-        lambda a, _: a.set_params(gan_only=True).synthesize(),
+        lambda a, _: a.set_params(gan_share=1).resample(),
+        lambda a, _: a.set_params(gan_share=1).synthesize(),
     ],
 )
 def test_what_needs_a_generator_is_refused_without_one(copies_only, tmp_path, ask):
     augmenter, *_ = copies_only
-    with pytest.raises(
-        DataError, match=r"No GAN was trained.*gan_share.*gan_only=True"
-    ):
+    with pytest.raises(DataError, match="No GAN was trained.*gan_share, or other"):
         ask(augmenter, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
 def test_other_targets_that_need_a_generator_are_refused(untrained):
     X, y = of_counts(20, 20)
-    augmenter = ConditionalGANAugmenter(verbose=0).fit(X, y)
+    augmenter = build_augmenter(verbose=0).fit(X, y)
     assert len(augmenter.resample()[0]) == 40
     with pytest.raises(DataError, match="other targets"):
         augmenter.resample({0: 30})
@@ -186,7 +182,7 @@ def test_other_targets_that_need_a_generator_are_refused(untrained):
 
 def test_rare_combinations_are_recombined_without_a_generator(untrained):
     X, y = goes_along(is_apart=True)
-    augmenter = ConditionalGANAugmenter(
+    augmenter = build_augmenter(
         sampling_strategy="combinations", random_state=0, verbose=0
     )
     _, y_bal = augmenter.fit_resample(X, y)
@@ -204,7 +200,7 @@ def test_rare_combinations_are_recombined_without_a_generator(untrained):
     ],
 )
 def test_a_setting_of_training_without_effect_is_named(untrained, capsys, given, said):
-    ConditionalGANAugmenter(gan_share=0, **given).fit(*of_counts(20, ENOUGH))
+    build_augmenter(gan_share=0, **given).fit(*of_counts(20, ENOUGH))
     printed = capsys.readouterr().err
     assert "no GAN is trained, because no generated image is needed" in printed
     assert said in printed
@@ -254,7 +250,7 @@ def test_train_always_trains(tmp_path, monkeypatch):
     result = run("train", tmp_path / "even.npz", "--model", model, "--json")
     assert json.loads(result.stdout)["steps"] == 2
     loaded = ConditionalGANAugmenter.load(model)
-    assert loaded.gan_only is False  # what fills a class is decided later
+    assert loaded.gan_share == 0.1  # what fills a class is decided later
     assert loaded.sample(0, 2).shape == (2, 8, 8)
 
 

@@ -1,21 +1,17 @@
-import random
 import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from balancegan import ConditionalGANAugmenter
 from balancegan.errors import DataError, SimplerMethodWarning
-from balancegan.gan import inversion
-from balancegan.gan.inversion import LatentFinder
 from balancegan.images import find_format
-from balancegan.samplers import choice, move_finder
-from balancegan.samplers.choice import Ladder, Laddered
+from balancegan.samplers import move_finder
+from balancegan.samplers.choice import MethodChoice
 from balancegan.samplers.copies import LARGEST_REPEATED, MovedCopies, shift_image
-from balancegan.samplers.interpolation import InterpolatingModel
 from balancegan.samplers.summary import describe_exceptions
 
+from .augmenters import build_augmenter
 from .conftest import make_images
 
 QUICK = {"steps": 1, "random_state": 0, "verbose": 0}
@@ -83,7 +79,7 @@ def tiny_classes():
 
 @pytest.fixture(scope="module")
 def fitted(tiny_classes):
-    return ConditionalGANAugmenter(**QUICK).fit(*tiny_classes)
+    return build_augmenter(**QUICK).fit(*tiny_classes)
 
 
 @pytest.fixture
@@ -104,12 +100,12 @@ def test_classes_too_small_for_the_gan_get_copies(fitted, accepting):
     assert y_bal[47:].tolist() == ["boot"] * 5 + ["shirt"] * 2 + ["sock"] * 5
     methods = ["copied"] * 5 + ["gan"] * 2 + ["copied"] * 5
     assert fitted.method_.tolist() == ["real"] * 47 + methods
-    assert fitted.quality_["method"].tolist() == methods
-    looked_at = fitted.quality_["probability"].notna()
+    assert fitted.report_.quality["method"].tolist() == methods
+    looked_at = fitted.report_.quality["probability"].notna()
     assert looked_at.tolist() == [False] * 5 + [True] * 2 + [False] * 5
-    assert fitted.quality_summary_["gan"].tolist() == [0, 2, 0]
-    assert fitted.quality_summary_["copied"].tolist() == [5, 0, 5]
-    assert fitted.quality_summary_["instead"].tolist() == [1, 0, 1]  # a tenth, at most
+    assert fitted.report_.quality_summary["gan"].tolist() == [0, 2, 0]
+    assert fitted.report_.quality_summary["copied"].tolist() == [5, 0, 5]
+    assert fitted.report_.quality_summary["instead"].tolist() == [1, 0, 1]
 
 
 def test_copies_stand_in_for_nothing_where_the_gan_has_no_share(fitted, accepting):
@@ -120,7 +116,7 @@ def test_copies_stand_in_for_nothing_where_the_gan_has_no_share(fitted, acceptin
             fitted.resample({"shirt": 14, "boot": 9, "sock": 6})
     finally:
         fitted.set_params(gan_share=0.1)
-    assert fitted.quality_summary_["instead"].tolist() == [0, 0, 0]
+    assert fitted.report_.quality_summary["instead"].tolist() == [0, 0, 0]
 
 
 @pytest.mark.parametrize("gan_share", [0, 0.1])
@@ -134,16 +130,16 @@ def test_where_every_class_gets_copies_as_many_of_each_are_moved(
             told[len(rows)] = others[-1]
             super().__init__(images, class_indices, rows, *others, **named)
 
-    monkeypatch.setattr(choice, "MovedCopies", Remembers)
+    monkeypatch.setattr("balancegan.samplers.choice.MovedCopies", Remembers)
     fitted.set_params(gan_share=gan_share)
     try:
         fitted.resample(2.0)
-        summary = fitted.quality_summary_.set_index("class")
+        summary = fitted.report_.quality_summary.set_index("class")
         moved = {
             label: told[row["real"]] * row["copied"] / 60
             for label, row in summary.iterrows()
         }
-        assert (fitted.quality_["class"] == "bag").sum() == 30
+        assert (fitted.report_.quality["class"] == "bag").sum() == 30
         assert told[30] == 1
         assert moved["boot"] == pytest.approx(moved["shirt"], rel=0.2)
         assert moved["bag"] == pytest.approx(moved["shirt"], rel=0.15)
@@ -158,7 +154,7 @@ def test_where_every_class_gets_copies_as_many_of_each_are_moved(
 
 def test_a_warning_of_many_classes_names_some_of_them(fitted):
     fitted.resample({"boot": 9})
-    summary = pd.concat([fitted.quality_summary_] * 300, ignore_index=True)
+    summary = pd.concat([fitted.report_.quality_summary] * 300, ignore_index=True)
     said = describe_exceptions(summary, [f"class{k}" for k in range(300)])
     assert "class9 " in said
     assert "class10" not in said
@@ -168,8 +164,8 @@ def test_a_warning_of_many_classes_names_some_of_them(fitted):
 def test_a_short_training_is_said_first_and_each_reason_once():
     row = dict.fromkeys(("gan", "recombined", "interpolated", "forced"), 0)
     row |= {"real": 12, "copied": 30, "instead": 30, "accepted": 0.02}
-    row |= {"is_gan_tried": True, "reason": "unlike", "reason_share": 0.98}
-    few = row | {"real": 3, "accepted": None, "is_gan_tried": False}
+    row |= {"reason": "unlike", "reason_share": 0.98}
+    few = row | {"real": 3, "accepted": None}
     summary = pd.DataFrame([row, row | {"reason_share": 0.9}, few])
     short = "Training was short: 10 of the default 3,000 steps."
     said = describe_exceptions(summary, ["bag", "class '0'", "boot"], short)
@@ -191,15 +187,19 @@ def test_rejected_images_are_not_handed_out_in_silence(fitted, monkeypatch):
     monkeypatch.setattr("balancegan.quality.screening.Limits.reasons", all_but_300)
     for limit in ("COPY", "NEAR"):
         monkeypatch.setattr(f"balancegan.quality.screening.{limit}", -1.0)
-    fitted.set_params(gan_only=True)
+    fitted.set_params(gan_share=1)
     try:
         with pytest.warns(SimplerMethodWarning, match="88 rejected images are used"):
             fitted.resample({"shirt": 400})
     finally:
-        fitted.set_params(gan_only=False)
-    summary = fitted.quality_summary_.iloc[0]
+        fitted.set_params(gan_share=0.1)
+    summary = fitted.report_.quality_summary.iloc[0]
     assert summary["accepted"] > 0.1
-    assert summary["forced"] == (fitted.quality_["rejected"] == "repeated").sum() == 88
+    assert (
+        summary["forced"]
+        == (fitted.report_.quality["rejected"] == "repeated").sum()
+        == 88
+    )
 
 
 def test_real_images_are_counted_that_are_added_to(fitted, tiny_classes, accepting):
@@ -207,24 +207,7 @@ def test_real_images_are_counted_that_are_added_to(fitted, tiny_classes, accepti
     few = np.r_[0:30, 30:33]  # three shirts of twelve
     with pytest.warns(SimplerMethodWarning, match=r"Too few real images: shirt \(3\)"):
         fitted.resample({"shirt": 5}, X[few], y[few])
-    assert fitted.quality_summary_["real"].tolist() == [3]
-
-
-def test_a_class_that_the_gan_is_bad_at_gets_images_between_real_ones(
-    fitted, accepting, monkeypatch
-):
-    monkeypatch.setattr(choice, "RUNGS", (("interpolated", 2), ("copied", 1)))
-    fitted.set_params(gan_share=1)
-    try:
-        with pytest.warns(SimplerMethodWarning, match="between.*boot.*Copies.*sock"):
-            fitted.resample({"boot": 8, "sock": 6})
-    finally:
-        fitted.set_params(gan_share=0.1)
-    methods = ["interpolated"] * 4 + ["copied"] * 5
-    assert fitted.method_[47:].tolist() == methods
-    assert fitted.quality_["method"].tolist() == methods
-    assert fitted.quality_summary_["interpolated"].tolist() == [4, 0]
-    assert fitted.quality_summary_["instead"].tolist() == [4, 5]
+    assert fitted.report_.quality_summary["real"].tolist() == [3]
 
 
 @pytest.mark.parametrize(
@@ -242,7 +225,7 @@ def test_real_images_again_fill_up_what_the_gan_may_not_make(
     n_again = 30 - n_gan
     assert fitted.method_[47:].tolist() == ["gan"] * n_gan + ["copied"] * n_again
     assert y_bal[47:].tolist() == ["shirt"] * 30
-    row = fitted.quality_summary_.iloc[0]
+    row = fitted.report_.quality_summary.iloc[0]
     assert (row["gan"], row["copied"], row["instead"]) == (n_gan, n_again, 0)
     np.testing.assert_array_equal(X_bal[47 : 47 + n_gan], fitted.sample("shirt", n_gan))
     real = [image.tobytes() for image in X[y == "shirt"]]
@@ -255,7 +238,7 @@ def test_real_images_come_again_as_they_are_where_none_are_to_be_moved(
 ):
     X, y = tiny_classes
     moved, _ = fitted.resample({"shirt": 42})
-    numbers = fitted.quality_["number"]
+    numbers = fitted.report_.quality["number"]
     fitted.set_params(moves="none")
     try:
         as_they_are, _ = fitted.resample({"shirt": 42})
@@ -265,7 +248,7 @@ def test_real_images_come_again_as_they_are_where_none_are_to_be_moved(
     assert is_copy.sum() == 25
     # The GAN's images, and whose turn it is, are the same
     np.testing.assert_array_equal(as_they_are[~is_copy], moved[~is_copy])
-    np.testing.assert_array_equal(fitted.quality_["number"], numbers)
+    np.testing.assert_array_equal(fitted.report_.quality["number"], numbers)
     real = [image.tobytes() for image in X[y == "shirt"]]
     again = [image.tobytes() for image in as_they_are[is_copy]]
     assert {again.count(image) for image in real} == {2, 3}  # 12 images, 25 copies
@@ -285,17 +268,17 @@ def test_moves_are_found_once_where_copies_need_them(
     fitted.set_params(moves="auto", gan_share=0)
     try:
         fitted.resample({"shirt": 12})
-        assert (calls, fitted.moves_) == ([], None)
+        assert (calls, fitted.report_.moves) == ([], None)
         for _ in range(2):
             images, _ = fitted.resample({"shirt": 42})
-        assert (calls, fitted.moves_.allowed) == ([len(X)], ("mirror",))
+        assert (calls, fitted.report_.moves.allowed) == ([len(X)], ("mirror",))
         real = X[y == "shirt"]
         known = [{i.tobytes() for i in each} for each in (real, real[:, :, ::-1])]
         found = [[i.tobytes() in each for i in images[len(X) :]] for each in known]
         assert all(np.any(found, axis=0))
         assert min(map(sum, found)) >= 5
         fitted.set_params(moves="shift").resample({"shirt": 42})
-        assert (len(calls), fitted.moves_) == (1, None)
+        assert (len(calls), fitted.report_.moves) == (1, None)
         with pytest.raises(DataError, match="moves='flip'"):
             fitted.set_params(moves="flip").resample({"shirt": 42})
     finally:
@@ -351,12 +334,12 @@ def test_what_a_shift_uncovers_is_mirrored_in_large_images_repeated_in_small_one
 
 
 def test_copies_say_which_row_they_copy(fitted):
-    fitted.set_params(moves="none", reject=False)
+    fitted.set_params(moves="none")
     try:
-        synthesis = fitted.synthesize({"shirt": 40})
+        synthesis = fitted.synthesize({"shirt": 40}, reject=False)
         images = np.concatenate(list(synthesis))
     finally:
-        fitted.set_params(moves="shift", reject=True)
+        fitted.set_params(moves="shift")
     real = fitted._training_data[0]
     is_copy = synthesis.methods == "copied"
     assert is_copy.any()
@@ -378,106 +361,50 @@ def test_what_fills_up_is_no_copy_that_is_there_already(fitted, monkeypatch):
     with pytest.warns(SimplerMethodWarning, match="shirt"):
         fitted.resample({"shirt": 42})
     assert fitted.method_[47:].tolist() == ["copied"] * 30
-    assert fitted.quality_["number"].tolist() == list(range(30))
-    assert fitted.quality_summary_["instead"].tolist() == [5]
+    assert fitted.report_.quality["number"].tolist() == list(range(30))
+    assert fitted.report_.quality_summary["instead"].tolist() == [5]
 
 
 def test_a_share_is_not_exceeded_by_rounding(fitted):
-    ladder = Ladder(fitted.model_, *fitted._training_data, reject=False, gan_only=False)
+    choice = MethodChoice(fitted.model_, *fitted._training_data, gan_share=0.1)
     n = np.arange(1_000)
     for percent in range(1, 100):
-        ladder.gan_share = percent / 100
-        most = ladder.most_generated(40, n)
+        choice.gan_share = percent / 100
+        most = [choice.most_generated(40, int(k)) for k in n]
         expected = -(-percent * (40 + n) // 100)  # rounded up, in whole numbers
         np.testing.assert_array_equal(most, np.minimum(n, expected))
 
 
-@pytest.mark.parametrize(("share", "ratio"), [(0.1, 1), (0.07, 2), (0.5, 3), (1, 1)])
-def test_the_first_of_many_are_what_fewer_would_be(fitted, accepting, share, ratio):
-    fitted.set_params(gan_share=share)
-    try:
-        many, _ = fitted.resample({"shirt": 90, "boot": 30})
-        made = Laddered([], fitted.quality_, fitted.quality_summary_)
-        climbed = Ladder(
-            fitted.model_,
-            *(many, np.zeros(len(many), int)),
-            reject=False,
-            gan_only=False,
-            gan_share=share,
-        )
-        order = climbed.order_for_fewer(made)
-        assert sorted(order) == list(range(26 + 78))
-        added = many[47:][order]
-        fewer, _ = fitted.resample({"shirt": 12 + 12 * ratio, "boot": 4 + 4 * ratio})
-    finally:
-        fitted.set_params(gan_share=0.1)
-    expected = np.concatenate([added[: 4 * ratio], added[26 : 26 + 12 * ratio]])
-    found = fewer[47:]
-    assert sorted(map(bytes, found)) == sorted(map(bytes, expected))
-
-
 def test_the_gan_alone_makes_as_many_as_are_wanted(fitted, monkeypatch):
     monkeypatch.setattr("balancegan.quality.screening.LEAST_ACCEPTED", 1.1)
-    fitted.set_params(gan_only=True)
+    fitted.set_params(gan_share=1)
     try:
-        with pytest.warns(SimplerMethodWarning, match=r"rejected.*gan_only.*shirt"):
+        with pytest.warns(SimplerMethodWarning, match=r"rejected.*gan_share.*shirt"):
             X_bal, _ = fitted.resample({"shirt": 20})
-        assert fitted.quality_["probability"].notna().all()
+        assert fitted.report_.quality["probability"].notna().all()
         weights = fitted.sample_weight_[47:]
         assert ((weights >= 0) & (weights <= 1)).all()
         assert weights.min() < 1
         np.testing.assert_array_equal(X_bal[47:], fitted.sample("shirt", 8))
     finally:
-        fitted.set_params(gan_only=False)
+        fitted.set_params(gan_share=0.1)
     assert fitted.method_[47:].tolist() == ["gan"] * 8
 
 
-def test_images_between_real_ones_are_near_them(
-    trained, small_set, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(inversion, "N_STEPS", 40)
-    X, y = small_set
-    trained.save(tmp_path / "model")  # a loaded generator may learn
-    model = ConditionalGANAugmenter.load(tmp_path / "model").model_
-    assert model.generator.trainable
-    index = 0
-    own = X[y == model.classes[index]][:6]
-    classes, before = np.full(len(own), index), model.generator.get_weights()
-    state = random.getstate()
-    finder = LatentFinder(model)
-    assert random.getstate() == state
-    between = InterpolatingModel.between(finder, own, classes)
-    assert between.real_latents.shape == (6, model.preset.latent_dim)
-    wanted = model.image_format.to_model_range(own)
-
-    def distance(latents):
-        made = model.generator.predict([latents, classes.astype("int32")], verbose=0)
-        return np.square(made - wanted).mean()
-
-    drawn = model.draw_latents(np.zeros(64, int), 0)[:6]
-    assert distance(between.real_latents) < 0.9 * distance(drawn)
-    whole = np.concatenate(list(between.make_images(index, 0, 150)))
-    later = np.concatenate(list(between.make_images(index, 100, 3)))
-    np.testing.assert_array_equal(later, whole[100:103])
-    after = model.generator.get_weights()
-    for one, other in zip(before, after, strict=True):
-        np.testing.assert_array_equal(one, other)
-
-
 def test_the_gan_alone_if_it_is_wanted(fitted):
-    fitted.set_params(gan_only=True, reject=False)
+    fitted.set_params(gan_share=1)
     try:
-        X_bal, _ = fitted.resample({"sock": 6})
+        X_bal, _ = fitted.resample({"sock": 6}, reject=False)
         np.testing.assert_array_equal(X_bal[47:], fitted.sample("sock", 5))
         assert fitted.method_[47:].tolist() == ["gan"] * 5
         assert fitted.sample_weight_.tolist() == [1.0] * 52
     finally:
-        fitted.set_params(gan_only=False, reject=True)
+        fitted.set_params(gan_share=0.1)
 
 
 def test_what_is_said_of_images_is_said_of_each_in_order(fitted, accepting):
     X_bal, y_bal = fitted.resample({"shirt": 15, "boot": 6})
-    quality = fitted.quality_
+    quality = fitted.report_.quality
     assert quality["class"].tolist() == y_bal[47:].tolist()
     assert len(fitted.sample_weight_) == len(X_bal)
     np.testing.assert_array_equal(fitted.sample_weight_[47:], quality["weight"])
@@ -507,9 +434,27 @@ def test_images_changed_in_place_get_judges_of_their_own(fitted):
 
 def test_truncated_images_vary_less(fitted):
     whole = fitted.sample("bag", 40)
-    fitted.set_params(truncation=0.2)
-    try:
-        truncated = fitted.sample("bag", 40)
-    finally:
-        fitted.set_params(truncation=None)
+    truncated = fitted.sample("bag", 40, truncation=0.2)
     assert truncated.std(axis=0).mean() < whole.std(axis=0).mean()
+    shared = {"reject": False, "truncation": 0.2}
+    fitted.set_params(gan_share=1)
+    try:
+        X_bal, _ = fitted.resample({"sock": 6}, **shared)
+    finally:
+        fitted.set_params(gan_share=0.1)
+    made = fitted.sample("sock", 5, truncation=0.2)
+    np.testing.assert_array_equal(X_bal[47:], made)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"best_of": 0}, "best_of must be a whole number.*0"),
+        ({"best_of": 1.5}, "best_of must be a whole number.*1.5"),
+        ({"truncation": 0}, "truncation must be a number above 0.*0"),
+        ({"truncation": "wide"}, "truncation must be.*'wide'"),
+    ],
+)
+def test_arguments_of_resample_are_checked(fitted, given, message):
+    with pytest.raises(DataError, match=message):
+        fitted.resample({"shirt": 14}, **given)
