@@ -123,7 +123,7 @@ def test_same_images_in_another_process(small_set, tmp_path):
         "from balancegan.gan import judge\n"
         f"judge.JUDGE_STEPS = {judge.JUDGE_STEPS}\n"
         "data = np.load(sys.argv[1])\n"
-        f"augmenter = build_augmenter(**{QUICK})\n"
+        f"augmenter = ConditionalGANAugmenter(**{QUICK})\n"
         "images = augmenter.fit(data['X'], data['y']).sample('bag', 9)\n"
         "np.save(sys.argv[2], images)\n"
     )
