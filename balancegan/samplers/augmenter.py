@@ -47,10 +47,10 @@ from balancegan.samplers.summary import AugmentationReport, describe_exceptions
 from balancegan.samplers.synthesis import Synthesis
 from balancegan.samplers.training import (
     TrainingOptions,
-    connect_workers,
     plan_training,
     prepare_run,
     say_untrained,
+    start_workers,
     train,
 )
 
@@ -388,9 +388,7 @@ class ConditionalGANAugmenter(ImageOverSampler):
         if needs_gan or options.strategy == MULTI_WORKER:
             given = None if self.random_state is None else seed
             folder = checkpoint_dir if needs_gan else None
-            workers, checkpoints, seed = connect_workers(
-                options.strategy, folder, given
-            )
+            workers, checkpoints, seed = start_workers(options.strategy, folder, given)
 
         # Train, or keep what copies need
         if needs_gan:

@@ -211,7 +211,7 @@ def plan_training(
     return TrainingPlan(plan, model, class_indices, needs_gan)
 
 
-def connect_workers(
+def start_workers(
     strategy: Distribution,
     checkpoint_dir: str | os.PathLike[str] | None,
     seed: int | None,
@@ -221,10 +221,10 @@ def connect_workers(
     Parameters are those of :func:`balancegan.gan.distribution.connect_workers` and
     :func:`balancegan.gan.training.open_checkpoints`.
     """
-    from balancegan.gan import distribution  # imports TensorFlow
+    from balancegan.gan.distribution import connect_workers  # imports TensorFlow
     from balancegan.gan.training import open_checkpoints
 
-    workers = distribution.connect_workers(strategy)
+    workers = connect_workers(strategy)
     return workers, *open_checkpoints(checkpoint_dir, seed, workers)
 
 
