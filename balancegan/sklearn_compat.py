@@ -5,6 +5,15 @@ Estimators of both libraries validate their parameters and containers with these
 """
 
 from imblearn.utils._validation import ArraysTransformer
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import (
+    Interval,
+    StrOptions,
+    validate_parameter_constraints,
+)
 
-__all__ = ["ArraysTransformer", "Interval", "StrOptions"]
+__all__ = [
+    "ArraysTransformer",
+    "Interval",
+    "StrOptions",
+    "validate_parameter_constraints",
+]

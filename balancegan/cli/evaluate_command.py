@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 EXIT_WORSE = 3
 
 
+SETTINGS = (*RECIPE_PARAMETERS, *SCREENING_PARAMETERS, *METHOD_PARAMETERS)
+
+
 @click.command()
 @click.argument("data", type=PATH)
 @click.option(

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 import joblib
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from balancegan.attributes import Labels, name_values
@@ -53,6 +52,7 @@ from balancegan.samplers.training import (
     start_workers,
     train,
 )
+from balancegan.sklearn_compat import Interval, StrOptions
 
 if TYPE_CHECKING:
     from balancegan.samplers.move_finder import FoundMoves

@@ -17,7 +17,6 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from imblearn.over_sampling.base import BaseOverSampler
-from imblearn.utils._validation import ArraysTransformer
 from sklearn.utils import assert_all_finite
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -28,6 +27,7 @@ from balancegan.containers import stack_images, unstack_images
 from balancegan.datasets import is_dataset
 from balancegan.errors import DataError, refusals_as_data_errors
 from balancegan.samplers.synthesis import Synthesis
+from balancegan.sklearn_compat import ArraysTransformer
 from balancegan.targets import (
     as_given,
     as_numpy,

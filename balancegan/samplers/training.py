@@ -11,11 +11,6 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-from sklearn.utils._param_validation import (
-    Interval,
-    StrOptions,
-    validate_parameter_constraints,
-)
 
 from balancegan.attributes import Attributes, Labels
 from balancegan.balance import Plan, plain, plan_synthesis
@@ -38,12 +33,16 @@ from balancegan.gan.presets import (
 )
 from balancegan.images import find_format
 from balancegan.progress import say_line, show_progress
+from balancegan.sklearn_compat import (
+    Interval,
+    StrOptions,
+    validate_parameter_constraints,
+)
 
 if TYPE_CHECKING:
     from balancegan.gan.checkpoint import CheckpointFolder
     from balancegan.gan.distribution import WorkerGroup
     from balancegan.gan.training import TrainingRun
-    from balancegan.samplers.augmenter import ConditionalGANAugmenter
 
 # Settings that have no effect if no GAN is trained
 IDLE = ("steps", "max_minutes", "log_dir")
@@ -160,9 +159,7 @@ class TrainingPlan:
     needs_gan: bool
 
 
-def plan_training(
-    augmenter: "ConditionalGANAugmenter", images: np.ndarray, labels: Labels
-) -> TrainingPlan:
+def plan_training(augmenter: Any, images: np.ndarray, labels: Labels) -> TrainingPlan:
     """Return what `fit` of an augmenter will do with checked arrays.
 
     Parameters
@@ -229,7 +226,7 @@ def start_workers(
 
 
 def prepare_run(
-    augmenter: "ConditionalGANAugmenter",
+    augmenter: Any,
     images: np.ndarray,
     labels: Labels,
     model: TrainedModel,
@@ -271,7 +268,7 @@ def prepare_run(
 
 def train(
     run: "TrainingRun",
-    augmenter: "ConditionalGANAugmenter",
+    augmenter: Any,
     checkpoints: "CheckpointFolder | None",
     adopt: Callable[[TrainedModel, History], None],
 ) -> None:
@@ -292,7 +289,7 @@ def train(
     adopt(run.result(), run.history)
 
 
-def say_untrained(augmenter: "ConditionalGANAugmenter") -> None:
+def say_untrained(augmenter: Any) -> None:
     """Say that no GAN is trained, and which settings have no effect therefore."""
     given = [name for name in IDLE if getattr(augmenter, name) is not None]
     if TrainingOptions.of(augmenter.preset).tensorboard:
