@@ -123,13 +123,11 @@ def evaluate(
     refuse_sources(labelled, [report])
     display = Display(quiet=quiet)
     settings = {
-        **take(
-            options, (*RECIPE_PARAMETERS, *SCREENING_PARAMETERS, *METHOD_PARAMETERS)
-        ),
+        **take(options, SETTINGS),
         "max_ratio": max_ratio,
         **labelled.format_settings(value_range),
     }
-    asked = settings["gan_share"] is not None
+    is_asked = settings["gan_share"] is not None
     task = plan_task(
         labelled,
         targets,
@@ -141,7 +139,7 @@ def evaluate(
         image_format=image_format,
     )
     names = None if methods is None else [name.strip() for name in methods.split(",")]
-    task, gan_size = _reduce(task, gan_side, names, asked)
+    task, gan_size = _reduce(task, gan_side, names, is_asked)
     display.say_notes(task.labelled.notes)
     comparison = prepare_comparison(
         task, names, quiet=quiet, gan_size=gan_size, are_shown=True, **options
