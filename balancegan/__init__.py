@@ -1,8 +1,8 @@
-"""Balance labelled image sets with a conditional GAN, and say whether it helped.
+"""Add images to rare classes of image data sets, and measure whether it helps.
 
-Start with :class:`ConditionalGANAugmenter`, then ask :func:`compare`; or start with
-``balancegan --help`` at the command line. The public names are loaded when first used,
-so that importing the package is quick and does not start TensorFlow.
+Start with :class:`ConditionalGANAugmenter` and :func:`compare`, or with
+``balancegan --help`` at the command line. Public names are loaded when first used, so
+importing the package is quick and does not start TensorFlow.
 """
 
 from importlib import import_module
