@@ -14,7 +14,7 @@ import numpy as np
 from keras import layers
 from sklearn.datasets import load_digits
 
-from balancegan import ConditionalGANAugmenter
+from balancegan import ConditionalGANAugmenter, TrainingOptions
 from balancegan.pictures import tile_grid, write_png
 
 
@@ -41,7 +41,7 @@ X, y = load_digits(return_X_y=True)
 rows = [np.flatnonzero(y == digit)[: 170 - 15 * digit] for digit in range(10)]
 X, y = X[np.concatenate(rows)], y[np.concatenate(rows)]
 augmenter = ConditionalGANAugmenter(
-    generator=build_dense_generator,
+    preset=TrainingOptions(generator=build_dense_generator),
     image_shape=(8, 8),
     steps=options.steps,
     random_state=0,
