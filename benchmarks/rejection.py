@@ -24,7 +24,7 @@ from scoring import Scorer
 
 from balancegan import ConditionalGANAugmenter
 from balancegan.pictures import tile_grid, write_png
-from balancegan.quality.reference import Reference
+from balancegan.quality.judges import Reference
 from balancegan.quality.screening import screen_images
 from balancegan.samplers.summary import name_fault
 

@@ -13,7 +13,7 @@ from balancegan.evaluation.resampling import read_quality
 from balancegan.gan.selection import Selection
 from balancegan.images import find_format
 from balancegan.quality import judges, screening
-from balancegan.quality.reference import Reference
+from balancegan.quality.judges import Reference
 from balancegan.quality.screening import (
     REASONS,
     Limits,

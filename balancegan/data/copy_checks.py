@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable, Sized
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from balancegan.data.examined import ExaminedSet
 from balancegan.data.image_parts import ExaminedPart
@@ -87,28 +87,17 @@ def _find_conflicts_within(
 
 def _find_conflicts_across(examined: ExaminedSet) -> Finding:
     train, test = examined.parts
-    theirs_of: dict[int, set[Any]] = {}
-    for number, row in zip(examined.numbers[1].tolist(), test.sound, strict=True):
-        theirs_of.setdefault(number, set()).add(test.labels[row])
-    rows = []
-    first_of: dict[int, dict[Any, int]] = {}
-    for number, row in zip(examined.numbers[0].tolist(), train.sound, strict=True):
-        if theirs_of.get(number, set()) - {train.labels[row]}:
-            rows.append(row)
-            first_of.setdefault(number, {}).setdefault(train.labels[row], row)
+    ours, theirs = (_list_equal(examined, k) for k in (0, 1))
     # Pair a test image with the first of each other label: all copies are too many
-    pairs = [
-        (row, test_row)
-        for number, test_row in zip(
-            examined.numbers[1].tolist(), test.sound, strict=True
-        )
-        for label, row in first_of.get(number, {}).items()
-        if label != test.labels[test_row]
-    ]
-    if not pairs:
+    first = ours.drop_duplicates(["number", "label"])
+    both = first.merge(theirs, on="number", suffixes=("", "_test"))
+    both = both[both["label"] != both["label_test"]].sort_values(["row_test", "row"])
+    if both.empty:
         message = "No test image equals a training image of another label."
         return Finding("BG114", "passed", message)
-    test_rows = {test_row for _, test_row in pairs}
+    concerned = ours.merge(both[["number", "label"]].drop_duplicates())
+    pairs = list(zip(both["row"], both["row_test"], strict=True))
+    test_rows = set(both["row_test"])
     cited = _cite_pairs(
         pairs,
         _cite_with_class(examined, train, with_part=True),
@@ -120,22 +109,34 @@ def _find_conflicts_across(examined: ExaminedSet) -> Finding:
         f"{count(len(test_rows), 'test image')} {_are(test_rows)} in the training part "
         "with another label. The classifier learns what the test part calls wrong: "
         f"correct the labels, and keep equal images on one side. {cited}",
-        rows,
+        concerned["row"],
         test_rows,
         pairs,
     )
 
 
+def _list_equal(examined: ExaminedSet, part: int) -> pd.DataFrame:
+    """Return row, label and the number that equal images share, of sound images."""
+    rows = examined.parts[part].sound
+    labels = [examined.parts[part].labels[row] for row in rows]
+    return pd.DataFrame(
+        {
+            "number": examined.numbers[part],
+            "row": rows,
+            "label": pd.Series(labels, dtype=object),
+        }
+    )
+
+
 def _find_leaks(examined: ExaminedSet) -> Finding:
     train, test = examined.parts
-    ours, theirs = examined.numbers
-    known, first = np.unique(ours, return_index=True)
-    leaked = np.flatnonzero(np.isin(theirs, known))
-    if not len(leaked):
+    ours, theirs = (_list_equal(examined, k) for k in (0, 1))
+    first = ours.drop_duplicates("number")
+    both = first.merge(theirs, on="number", suffixes=("", "_test"))
+    if both.empty:
         message = f"No test image of {len(test.sound):,} equals a training image."
         return Finding("BG106", "passed", message)
-    origins = train.sound[first[np.searchsorted(known, theirs[leaked])]]
-    pairs = sorted(zip(origins.tolist(), test.sound[leaked].tolist(), strict=True))
+    pairs = sorted(zip(both["row"], both["row_test"], strict=True))
     return Finding(
         "BG106",
         "issue",
@@ -143,8 +144,8 @@ def _find_leaks(examined: ExaminedSet) -> Finding:
         "training part too, so the test part rewards memorising: remove them from one "
         f"side.{_count_other_labels(train, test, pairs)} "
         + _cite_pairs(pairs, _cite_training(train), test.cite),
-        rows=train.sound[np.isin(ours, theirs[leaked])],
-        test_rows=test.sound[leaked],
+        rows=ours.loc[ours["number"].isin(both["number"]), "row"],
+        test_rows=both["row_test"],
         pairs=pairs,
     )
 

@@ -37,10 +37,8 @@ class ExaminedSet:
 
     Parameters
     ----------
-    train : ImagePart
-        Training images.
-    test : ImagePart or None, default=None
-        Test images. None: checks of the test part do not apply.
+    train, test : ImagePart, ImagePart or None
+        The parts. None: checks of the test part do not apply.
     value_range : tuple of float or None, default=None
         The values of black and white. None: the range of nearly all images, if it is
         0 to 1, -1 to 1 or 0 to 255.
@@ -114,13 +112,7 @@ class ExaminedSet:
 
     @cached_property
     def image_format(self) -> ImageFormat:
-        """Layout and range of the training images whose values are good.
-
-        Raises
-        ------
-        DataError
-            If no image can be trained on.
-        """
+        """Layout and range of the training images whose values are good."""
         images, bad = self.train.part.images, self.train.bad_values
         if 0 < bad.sum() < len(images):
             images = images[~bad]

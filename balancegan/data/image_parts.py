@@ -55,15 +55,7 @@ class ImagePart:
 
 
 def check_part(part: ImagePart, which: str) -> None:
-    """Raise DataError unless the arrays of a part fit each other.
-
-    Parameters
-    ----------
-    part : ImagePart
-        A part of a set.
-    which : str
-        Its name in the error: "training" or "test".
-    """
+    """Raise DataError unless the arrays of a part (training or test) fit each other."""
     images = part.images
     if images.ndim not in (3, 4) or images.dtype.kind not in "iufb":
         raise DataError(
@@ -87,27 +79,14 @@ def check_part(part: ImagePart, which: str) -> None:
 
 @dataclass(frozen=True, eq=False)
 class ExaminedPart:
-    """A part with the facts of each of its images.
-
-    Attributes
-    ----------
-    part : ImagePart
-        The part.
-    which : str
-        "training " or "test ", as it comes before "image".
-    values : ImageValues
-        Of its images.
-    outside, fractional, constant : ndarray of shape (n,), bool
-        Which images have values far from the expected range, are in 0 to 1 while the
-        others are in 0 to 255, and are constant.
-    """
+    """A part with the facts of each of its images."""
 
     part: ImagePart
-    which: str
+    which: str  # "training " or "test ", as it comes before "image"
     values: ImageValues
-    outside: np.ndarray
-    fractional: np.ndarray
-    constant: np.ndarray
+    outside: np.ndarray  # (n,), bool: values far from the expected range
+    fractional: np.ndarray  # (n,), bool: in 0 to 1, while the others are in 0 to 255
+    constant: np.ndarray  # (n,), bool
 
     @cached_property
     def bad_values(self) -> np.ndarray:
@@ -133,10 +112,9 @@ class ExaminedPart:
         return shape + blake2b(pixels.tobytes(), digest_size=16).digest()
 
     def cite(self, row: int, *, with_part: bool = False) -> str:
-        """Return the name of an image, or its row.
+        """Return the name of an image, or its row: "row 3", "test row 3".
 
-        Rows of the test part are called "test row"; those of the training part "row",
-        or "training row" if `with_part`.
+        `with_part` also says "training row 3".
         """
         if self.part.names is not None:
             return str(self.part.names[row])

@@ -28,41 +28,19 @@ SHARPNESS_SIDE = 224  # pixels: the input of most pretrained classifiers
 
 @dataclass(frozen=True, eq=False)
 class Measures:
-    """Measures of n photos.
+    """Measures of n photos."""
 
-    Attributes
-    ----------
-    light : ndarray of shape (n, 5), float32
-        Percentiles 1, 5, 50, 95 and 99 of the grey values, in 0..1.
-    sharpness : ndarray of shape (n,), float64
-        See :func:`measure_sharpness`.
-    colour : ndarray of shape (n,), float32
-        Mean difference of the channels, in 0..1. 0: grey.
-    grey : ndarray of shape (n, 64, 64), uint8
-        Thumbnails.
-    features : ndarray of shape (n, k), float32
-        Colours at 8x8 places, histograms of colours and of gradients.
-    """
-
-    light: np.ndarray
-    sharpness: np.ndarray
-    colour: np.ndarray
-    grey: np.ndarray
-    features: np.ndarray
+    light: np.ndarray  # (n, 5): percentiles 1, 5, 50, 95 and 99 of grey, in 0..1
+    sharpness: np.ndarray  # (n,)
+    colour: np.ndarray  # (n,): mean difference of the channels, in 0..1
+    grey: np.ndarray  # (n, 64, 64), uint8: thumbnails
+    features: np.ndarray  # (n, k): colours at 8x8 places, histograms of both
 
 
 def open_photos(
     files: list[Path], file_range: tuple[float, float] | None = None
 ) -> Callable[[int], np.ndarray]:
-    """Return a function that decodes the file of a row, up to 1,024 pixels a side.
-
-    Parameters
-    ----------
-    files : list of Path
-        The file of each row.
-    file_range : tuple of float or None, default=None
-        See `LabelledImages.file_range`.
-    """
+    """Return a function that decodes the file of a row, up to 1,024 pixels a side."""
 
     def show(row: int) -> np.ndarray:
         """Return the pixels of one file, grey or in colour."""
@@ -87,17 +65,8 @@ def _decode(
 
 
 def measure_photos(photo: Callable[[int], np.ndarray], n: int) -> Measures:
-    """Measure photos one by one.
+    """Measure n photos, given by row as pixels (height, width, 1 or 3), uint8.
 
-    Parameters
-    ----------
-    photo : callable
-        From a row to its pixels, of shape (height, width, 1 or 3), uint8.
-    n : int
-        Number of photos.
-
-    Examples
-    --------
     >>> photos = [np.full((80, 90, 3), value, dtype="uint8") for value in (0, 51, 102)]
     >>> measures = measure_photos(photos.__getitem__, 3)
     >>> (255 * measures.light[:, 2]).round().tolist(), measures.colour.tolist()
@@ -232,19 +201,9 @@ def measure_sharpness(image: np.ndarray) -> float:
 def measure_file_sharpness(
     file: Path | bytes, file_range: tuple[float, float] | None = None
 ) -> float:
-    """Return the sharpness of an image file at full size, see `measure_sharpness`.
+    """Return the sharpness of an image file at full size.
 
-    Parameters
-    ----------
-    file : Path or bytes
-        The file, or its content.
-    file_range : tuple of float or None, default=None
-        The values of a file of more than 8 bits that become 0 and 255, see
-        `LabelledImages.file_range`. None: such files are refused.
-
-    Raises
-    ------
-    UnusableImage
-        If it cannot be decoded.
+    `file_range` is black and white of a file of more than 8 bits, which is refused
+    (UnusableImage) without it; see `LabelledImages.file_range`.
     """
     return measure_sharpness(_decode(file, file_range))

@@ -29,47 +29,23 @@ LEAST_OF_CLASS = 10
 
 @dataclass(frozen=True, eq=False)
 class PhotoVotes:
-    """Comparison of the photos of each part with the training photos.
+    """Comparison of the photos of each part with the training photos."""
 
-    Attributes
-    ----------
-    classes : list
-        The labels of the training part.
-    votes : list of ndarray of shape (n, n_classes)
-        Of the seven nearest other photos, weighted by nearness, and of a linear
-        classifier; each row sums to 1.
-    strangeness : list of ndarray of shape (n,)
-        Distance to the tenth-nearest photo of the own class (of small classes, to the
-        median one), in interquartile ranges of the training part beyond the upper
-        quartile; NaN for classes of fewer than ten photos.
-    """
-
-    classes: list
-    votes: list[np.ndarray]
+    classes: list  # labels of the training part
+    votes: list[np.ndarray]  # (n, n_classes); each row sums to 1
+    # (n,), distance to the tenth-nearest photo of the class (the median one of small
+    # classes) in interquartile ranges beyond the upper quartile; NaN of few photos
     strangeness: list[np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
 class LabelDoubts:
-    """Labels of a part that the other training photos contradict.
+    """Labels of a part that the other training photos contradict."""
 
-    Attributes
-    ----------
-    recognised : float
-        Share of the photos whose own class gets most votes, mean over classes; NaN
-        without any.
-    unclear : list of int
-        Positions of classes that are too small, or get too few votes.
-    flags : ndarray of shape (n,), bool
-        Photos whose label is doubted.
-    likelier : ndarray of shape (n,), int
-        Position of the other class with most votes.
-    """
-
-    recognised: float
-    unclear: list[int]
-    flags: np.ndarray
-    likelier: np.ndarray
+    recognised: float  # share whose class gets most votes, mean over classes, or NaN
+    unclear: list[int]  # positions of classes that are small, or get too few votes
+    flags: np.ndarray  # (n,), bool: doubted labels
+    likelier: np.ndarray  # (n,): position of the other class with most votes
 
 
 def doubt_labels(labels: list, votes: np.ndarray, classes: list) -> LabelDoubts:
@@ -103,16 +79,8 @@ def compare_photos(
 ) -> PhotoVotes:
     """Compare photos by colours and shapes with the training photos.
 
-    Parameters
-    ----------
-    features : sequence of ndarray of shape (n, k)
-        Of each part, the training part first.
-    labels : sequence of list
-        Of each part.
-    known : ndarray of shape (m,), int
-        Training rows to compare with.
-    seed : int
-        Seed.
+    `features` and `labels` are those of each part, the training part first; `known` are
+    the training rows to compare with.
     """
     # Scale the features, and turn them into principal components
     scaler = StandardScaler().fit(features[0][known])

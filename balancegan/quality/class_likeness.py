@@ -30,12 +30,6 @@ MOST_OF_CLASS = 0.5  # in one group of near copies; a larger group is dissolved
 def shrink(images: np.ndarray) -> np.ndarray:
     """Return images averaged over squares of pixels, at most 32 pixels a side.
 
-    Parameters
-    ----------
-    images : ndarray of shape (n, height, width, channels)
-
-    Examples
-    --------
     >>> shrink(np.zeros((2, 64, 40, 3))).shape, shrink(np.zeros((2, 28, 28, 1))).shape
     ((2, 32, 20, 3), (2, 28, 28, 1))
     """
@@ -50,13 +44,9 @@ def shrink(images: np.ndarray) -> np.ndarray:
 
 
 def crop(images: np.ndarray, down: int = 0, right: int = 0) -> np.ndarray:
-    """Return the inner part of images, flattened: all but a pixel at each edge.
+    """Return images without a pixel at each edge, flattened to (n, n_values).
 
-    Parameters
-    ----------
-    images : ndarray of shape (n, height, width, channels)
-    down, right : int
-        Offset from the middle: -1, 0 or 1 pixels.
+    `down` and `right` move the window by -1, 0 or 1 pixels.
     """
     rows, columns = (
         slice(1 + by, side - 1 + by) if side > MARGINS else slice(None)
@@ -69,23 +59,11 @@ def crop(images: np.ndarray, down: int = 0, right: int = 0) -> np.ndarray:
 def squared_distances(
     rows: np.ndarray, others: np.ndarray, squares: np.ndarray | None = None
 ) -> np.ndarray:
-    """Return the squared Euclidean distance of each row to each of the others.
+    """Return squared Euclidean distances (m, n) of rows to others.
 
-    One matrix product in the rows' own precision: faster than scikit-learn's searches
-    for a batch of images, and exact enough here.
+    One matrix product: faster than scikit-learn's searches for a batch of images, and
+    exact enough here. `squares` are the `square_norms` of the others, if known.
 
-    Parameters
-    ----------
-    rows, others : ndarray of shape (m, n_values) and (n, n_values), float
-    squares : ndarray of shape (n,) or None, default=None
-        `square_norms` of the others. None: computed.
-
-    Returns
-    -------
-    squared : ndarray of shape (m, n)
-
-    Examples
-    --------
     >>> squared_distances(np.array([[0.0, 3.0]]), np.array([[4.0, 0.0], [0.0, 3.0]]))
     array([[25.,  0.]])
     """
@@ -112,12 +90,7 @@ def _least_over_shifts(
 
 
 class RealNeighbours:
-    """The real images of one class, to find the nearest of.
-
-    Parameters
-    ----------
-    images : ndarray of shape (n, height, width, channels), float32
-        At least one; as `shrink` returns them.
+    """The real images of one class, as `shrink` returns them, to find the nearest of.
 
     Attributes
     ----------
@@ -147,18 +120,7 @@ class RealNeighbours:
             self.second_spacing = np.fmax(self.second_spacing, self.spacing)
 
     def find(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the distance of each image to the nearest real one, and its row.
-
-        Parameters
-        ----------
-        images : ndarray of shape (m, height, width, channels), float32
-            As `shrink` returns them.
-
-        Returns
-        -------
-        distances : ndarray of shape (m,)
-        rows : ndarray of shape (m,), int
-        """
+        """Return the distance of each image to the nearest real one, and its row."""
         distances = np.empty(len(images))
         rows = np.empty(len(images), dtype=int)
         for start in range(0, len(images), CHUNK):
@@ -169,10 +131,9 @@ class RealNeighbours:
         return distances, rows
 
     def ratios_among(self) -> np.ndarray:
-        """Return the distance of each real image to the nearest, by its spacing.
+        """Return the distance of each real image to its nearest, by that one's spacing.
 
-        As if each were a synthetic image and the others real: what `find` says of it,
-        by how far the nearest is from the rest. NaN where there is no rest.
+        As if each in turn were generated and the others real. NaN of fewer than three.
         """
         if len(self.flat) < 3:
             return np.full(len(self.flat), np.nan)
@@ -205,22 +166,10 @@ class RealNeighbours:
 
 
 def nearest_earlier(images: np.ndarray, earlier: np.ndarray) -> np.ndarray:
-    """Return the distance of each image to the nearest of those before it.
+    """Return the distance of each cropped image to the nearest of those before it.
 
-    Parameters
-    ----------
-    images : ndarray of shape (m, n_values)
-        Flattened, as `crop` returns them.
-    earlier : ndarray of shape (n, n_values)
-        Images that came before all of them.
+    All of `earlier` come before the first; its distance is infinite without any.
 
-    Returns
-    -------
-    distances : ndarray of shape (m,)
-        Infinite where there is none.
-
-    Examples
-    --------
     >>> images = np.array([[1.0], [9.0], [8.0]])
     >>> nearest_earlier(images, np.array([[3.0]])).tolist()
     [2.0, 6.0, 1.0]
@@ -239,11 +188,6 @@ def number_near_copies(images: np.ndarray) -> tuple[np.ndarray, bool]:
     Near copies are frames of one scene, exposures of one object, shifted or relit
     copies: nearer than `NEAR` of the typical distance, brightness and contrast left
     out. They are linked in chains: the first and the last need not be near.
-
-    Parameters
-    ----------
-    images : ndarray of shape (n, height, width, channels), float32
-        As `shrink` returns them.
 
     Returns
     -------

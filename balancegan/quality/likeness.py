@@ -34,20 +34,10 @@ VALUES_PER_PIECE = 2**22  # held as floats at once
 
 
 def number_equal(*image_sets: np.ndarray) -> list[np.ndarray]:
-    """Return a number for each image; equal images share it.
+    """Return a number for each image of each set; equal images share it.
 
-    Parameters
-    ----------
-    *image_sets : ndarray of shape (n, ...)
-        Sets of images of one shape. Dtypes may differ: values are compared.
+    Values are compared, whatever the dtypes. Distinct images are counted from 0.
 
-    Returns
-    -------
-    numbers : list of ndarray of shape (n,), int64
-        One array a set; distinct images are counted from 0 in order of appearance.
-
-    Examples
-    --------
     >>> images = np.array([1, 2, 1]).reshape(3, 1, 1)
     >>> number_equal(images, np.array([3.0, 2.0]).reshape(2, 1, 1))
     [array([0, 1, 0]), array([2, 1])]
@@ -71,8 +61,6 @@ def number_equal(*image_sets: np.ndarray) -> list[np.ndarray]:
 def count_equal(images: np.ndarray, known: np.ndarray) -> int:
     """Return how many images equal one of another set.
 
-    Examples
-    --------
     >>> count_equal(np.array([[1, 2], [3, 4], [1, 2]]), np.array([[1.0, 2.0]]))
     2
     """
@@ -87,17 +75,10 @@ def _pieces(n_images: int, values_per_image: int) -> Iterator[slice]:
 
 @dataclass(frozen=True)
 class NearPairs:
-    """Pairs of near copies.
+    """Rows of near copies, and how many images were compared.
 
-    Attributes
-    ----------
-    pairs : list of (int, int)
-        Rows. Within a set the smaller row comes first; of two sets, the row of the
-        training set.
-    n_sought, n_compared : int
-        How many images were compared with how many.
-    n_all_sought, n_all_compared : int
-        How many there are. Where these are larger, samples were drawn at random.
+    Within a set the smaller row comes first; of two sets, the training row. Where
+    `n_all_sought` or `n_all_compared` is larger, a random sample was used.
     """
 
     pairs: list[tuple[int, int]]
@@ -108,7 +89,7 @@ class NearPairs:
 
 
 class NearSearch:
-    """Search for near copies of training images.
+    """Search for near copies of training images (n, height, width[, channels]).
 
     An image is a near copy of its nearest training image if it is nearer than a quarter
     of the distance to its tenth-nearest one, or than a twentieth of the median of these
@@ -118,7 +99,7 @@ class NearSearch:
 
     Parameters
     ----------
-    images : ndarray of shape (n, height, width[, channels])
+    images : ndarray
         Training images, of any range.
     rows : ndarray of shape (m,), int
         Rows to compare with: finite, all different, sorted, at least five. Of more than
@@ -167,16 +148,9 @@ class NearSearch:
     def find_across(
         self, images: np.ndarray, rows: np.ndarray, *, is_strict: bool = False
     ) -> NearPairs:
-        """Return the images of another set that are near copies of a training image.
+        """Return which rows of another set are near copies of a training image.
 
-        Parameters
-        ----------
-        images : ndarray of shape (k, height, width[, channels])
-            Of the same height, width and range as the training images.
-        rows : ndarray of shape (l,), int
-            Those to seek; a sample, if that makes more than 600 million pairs.
-        is_strict : bool, default=False
-            Whether only the limit of the whole set counts, and not that of each image.
+        If `is_strict`, only the limit of the whole set counts, not that of each image.
         """
         sought = self._sample(rows, MOST_PAIRS // len(self.rows))
         if not len(sought):
@@ -230,7 +204,7 @@ def find_shared(
     images, known : ndarray of shape (n, height, width[, channels])
         Finite, of one height, width and range.
     is_strict : bool, default=False
-        See :meth:`NearSearch.find_across`.
+        Whether only the limit of the whole set counts, not that of each image.
 
     Returns
     -------
@@ -258,22 +232,10 @@ def find_shared(
 
 
 def make_thumbnails(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Scale images down by averaging blocks of pixels.
+    """Return rows of images averaged to 16x16 blocks at most, flat (m, k), float32.
 
-    Parameters
-    ----------
-    images : ndarray of shape (n, height, width[, channels])
-        Up to four channels are kept; of more the mean is taken.
-    rows : ndarray of shape (m,), int
-        Those to scale.
+    Of up to four channels all are kept, of more the mean: at most 512 values.
 
-    Returns
-    -------
-    thumbnails : ndarray of shape (m, k), float32
-        Flat, at most 16 pixels high and wide and of at most 512 values.
-
-    Examples
-    --------
     >>> make_thumbnails(np.ones((5, 28, 28), "uint8"), np.arange(3)).shape
     (3, 256)
     """
@@ -305,8 +267,6 @@ def measure_distances(
 ) -> np.ndarray:
     """Return the root mean square difference of images and their counterparts.
 
-    Examples
-    --------
     >>> images = np.array([[0, 0], [3, 3]])
     >>> measure_distances(images, np.array([0, 1]), images, np.array([1, 1]))
     array([3., 0.])

@@ -50,20 +50,9 @@ def find_photo_copies(
 ) -> list[tuple[int, int]]:
     """Return pairs of photos that are copies, mirrored, cropped or relit.
 
-    Parameters
-    ----------
-    grey : ndarray of shape (n, 64, 64), uint8
-        Thumbnails.
-    others : ndarray of shape (m, 64, 64), uint8, default=None
-        Thumbnails of another part. None: photos of one part are compared.
+    Photos are grey thumbnails (n, 64, 64), uint8. They are compared with `others`; if
+    None, with each other, and the smaller row of a pair comes first.
 
-    Returns
-    -------
-    pairs : list of (int, int)
-        Rows. Within a part the smaller one comes first.
-
-    Examples
-    --------
     >>> grey = np.random.default_rng(0).integers(0, 256, (20, 4, 4), dtype="uint8")
     >>> grey = grey.repeat(16, axis=1).repeat(16, axis=2)
     >>> grey[13] = grey[5][:, ::-1] // 2

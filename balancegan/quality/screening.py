@@ -15,8 +15,8 @@ import pandas as pd
 from balancegan.gan.model import TrainedModel
 from balancegan.gan.quality import diversity_ratio
 from balancegan.gan.selection import Selection
+from balancegan.quality.judges import ClassReference, Reference
 from balancegan.quality.likeness import NEAR
-from balancegan.quality.reference import ClassReference, Reference
 
 AT_ONCE = 512  # images that are measured together
 MOST_EARLIER = 10_000  # images of a class that later ones may repeat
@@ -58,15 +58,8 @@ REASONS = {
 
 
 def describe_reason(row: Mapping[Any, Any]) -> str:
-    """Return the main reason for rejection in words.
+    """Return the main reason for rejection of a row of a summary, in words.
 
-    Parameters
-    ----------
-    row : mapping
-        A row of :func:`balancegan.samplers.summary.summarize`.
-
-    Examples
-    --------
     >>> describe_reason({"reason": "unlike"}), describe_reason({"reason": None})
     ('Rejected as images unlike real ones', 'Too few accepted')
     """
@@ -78,27 +71,15 @@ def describe_reason(row: Mapping[Any, Any]) -> str:
 
 @dataclass(frozen=True)
 class Limits:
-    """The limits that images of a class must keep to.
+    """The limits that images of a class must keep to."""
 
-    Attributes
-    ----------
-    least_probability : float
-        Of the asked class, according to the judges.
-    most_distance, most_pixel_distance : float
-        From the real images of the class.
-    real_agreement : float
-        Share of the real images of the class that a judge recognises which has not seen
-        them.
-    is_mostly_unlike : bool, default=False
-        Whether most of the first images are far from the class. Noise also looks like
-        another class, and images of another class are also far: this decides which of
-        the two reasons is given for an image that is both.
-    """
-
-    least_probability: float
-    most_distance: float
+    least_probability: float  # of the asked class, according to the judges
+    most_distance: float  # from the real images of the class
     most_pixel_distance: float
-    real_agreement: float
+    real_agreement: float  # share of unseen real images that judges recognise
+    # Whether most of the first images are far from the class. Noise also looks like
+    # another class, and images of another class are also far: this decides which of
+    # the two reasons is given for an image that is both
     is_mostly_unlike: bool = False
 
     def are_far(self, figures: pd.DataFrame) -> pd.Series:
@@ -130,7 +111,7 @@ def set_limits(
     everything: pd.DataFrame,
     others: np.ndarray,
 ) -> Limits:
-    """Return the limits of a class.
+    """Return the limits of a class, from the figures of its first images.
 
     The least probability rejects the worst 5 %, and more until the judges recognise the
     images above it as often as real images that they have not seen. The generator has
@@ -138,15 +119,8 @@ def set_limits(
     easily: therefore the midpoint between that share and 100 % is required, if it
     costs no more than 20 % of the images.
 
-    Parameters
-    ----------
-    figures : DataFrame
-        Of the first images of the class.
-    real, everything : DataFrame
-        Of the real images of the class, and of all classes.
-    others : ndarray of shape (n,)
-        The pixel distance of real images of other classes from the class: an image
-        that is farther is unlike any real one.
+    `real` and `everything` are the figures of the real images of the class and of all
+    classes; `others` are the pixel distances of real images of other classes.
     """
     agreement = _shrunk_mean(real["agrees"], everything["agrees"])
     limits = Limits(
@@ -223,15 +197,10 @@ class ScreeningResult:
     is_given_up: bool
 
     def weights(self, numbers: np.ndarray | None = None) -> np.ndarray:
-        """Return sample weights of images, 0 to 1.
+        """Return sample weights, 0 to 1, of images; of the accepted ones if None.
 
         The probability of the class relative to the median of unseen real images, at
         most 1. Images that were not measured get the mean of the others.
-
-        Parameters
-        ----------
-        numbers : ndarray of shape (n,), int, default=None
-            Which images. None: the accepted ones.
         """
         numbers = self.numbers if numbers is None else numbers
         usual = self.real["probability"].median() if len(self.real) else np.nan
@@ -249,21 +218,10 @@ def screen_images(
     n: int,
     best_of: int = 1,
 ) -> ScreeningResult:
-    """Find the first `n` images of a model that are good enough.
+    """Find the first `n` images of a class that are good enough.
 
-    Parameters
-    ----------
-    model : TrainedModel
-        Generates the images.
-    reference : Reference
-        The real images that they are compared with.
-    selection : Selection
-        The class.
-    n : int
-        How many images are wanted.
-    best_of : int, default=1
-        Measure this many images for each one that is wanted, and take those of the
-        highest probability. 1: take the first that are accepted.
+    With `best_of` above 1, measure so many images for each one that is wanted and take
+    those of the highest probability.
     """
     of_class = reference.of_classes(selection.class_indices)
     measured = _MeasuredImages(model, selection, of_class)

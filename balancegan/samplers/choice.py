@@ -24,7 +24,7 @@ from balancegan.errors import DataError
 from balancegan.gan.model import TrainedModel
 from balancegan.gan.selection import Selection
 from balancegan.progress import show_progress
-from balancegan.quality.reference import Reference
+from balancegan.quality.judges import Reference
 from balancegan.quality.screening import (
     COPIED,
     GAN,
@@ -64,7 +64,7 @@ class FilledPlan:
     quality : DataFrame
         A row for each image, in the order of the portions: "class", "number", "method",
         "weight", the figures of
-        :meth:`balancegan.quality.reference.ClassReference.measure` (NaN of images that
+        :meth:`balancegan.quality.judges.ClassReference.measure` (NaN of images that
         were not judged), and "rejected", the reason, "" if it was accepted.
     summary : DataFrame
         A row for each class; see :func:`balancegan.samplers.summary.summarize`.
