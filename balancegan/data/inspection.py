@@ -314,11 +314,6 @@ def inspect_labelled(
         or val where there is no test part.
     group_key : str or None, default=None
         The column that says what each image was taken from. None: unknown.
-
-    Raises
-    ------
-    DataError
-        If there is no such part or column, or no image can be trained on.
     """
     others = [split for split in ("test", "val") if split in labelled.parts]
     if against is not None and against not in others:
@@ -352,13 +347,7 @@ def inspect_images(
     value_range: tuple[float, float] | None = None,
     name: Callable[[Any], str] = str,
 ) -> Inspection:
-    """Count and check the images of parts; see :func:`inspect`.
-
-    Raises
-    ------
-    DataError
-        If the arrays do not fit each other, or no image can be trained on.
-    """
+    """Count and check the images of parts; see :func:`inspect`."""
     examined = ExaminedSet(
         train, test, value_range=value_range, name=name, image_shape=image_shape
     )
@@ -377,13 +366,6 @@ def count_values(column: pd.Series) -> dict[Any, int]:
 
     Missing values are counted under None, which comes last.
 
-    Raises
-    ------
-    DataError
-        If the values are not single numbers or texts.
-
-    Examples
-    --------
     >>> count_values(pd.Series(["red", None, "blue", "red"]))
     {'blue': 1, 'red': 2, None: 1}
     """

@@ -6,7 +6,7 @@ are measured on the files themselves.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -63,30 +63,21 @@ def compare_files(
 ) -> FileComparison:
     """Compare added files with originals, by size and sharpness.
 
-    A copy is compared with the file that it copies, other files with the median of the
-    originals of their class.
-
-    Parameters
-    ----------
-    written : WrittenFiles
-        As :func:`balancegan.data.writing.write_images` returns it.
-    file_range : tuple of float or None, default=None
-        Black and white of files of more than 8 bits, see
-        :func:`balancegan.data.photo_measures.measure_file_sharpness`.
+    A copy is compared with its source, other files with the median of the originals of
+    their class. `file_range` is black and white of files of more than 8 bits.
     """
     table = written.table[written.table["split"] == TRAIN]
     is_added = table[MASK_KEY].astype(bool)
     how = table[METHOD_KEY] if METHOD_KEY in table else pd.Series("added", table.index)
-    methods = how.where(is_added, ORIGINAL).replace(NAMES).rename("method")
-    measures = _FileMeasures(written.root, file_range)
-    examined = _choose_files(table.assign(method=methods), measures)
-    measured = pd.DataFrame(
-        [measures.at(name) for name in examined["file_name"]], index=examined.index
-    )
-    examined = examined.join(measured)
-    examined = examined.join(_find_ratios(examined, measures))
+    table = table.assign(method=how.where(is_added, ORIGINAL).replace(NAMES))
+    measure = cache(partial(_measure_file, written.root, file_range))
+    examined = _choose_files(table, written.root)
+    figures = [measure(name) for name in examined["file_name"]]
+    examined = examined.join(pd.DataFrame(figures, index=examined.index))
+    examined = examined.join(_find_ratios(examined, measure))
+    counts = table["method"].value_counts()
     rows = [
-        _describe_method(method, int((methods == method).sum()), files)
+        _describe_method(method, int(counts[method]), files)
         for method, files in examined.groupby("method", sort=False)
     ]
     findings = [
@@ -96,29 +87,23 @@ def compare_files(
     return FileComparison(rows, findings)
 
 
-class _FileMeasures:
-    """Sizes and sharpness of files, each measured once."""
-
-    def __init__(self, root: Path, file_range: tuple[float, float] | None) -> None:
-        self.root, self.file_range = root, file_range
-        self.at: Callable[[str], dict[str, float]] = cache(self._measure)
-
-    def sides(self, name: str) -> tuple[int, int]:
-        header = read_header(self.root / name)
-        return header.height, header.width
-
-    def _measure(self, name: str) -> dict[str, float]:
-        height, width = self.sides(name)
-        sharpness = measure_file_sharpness(self.root / name, self.file_range)
-        side = float(np.sqrt(height * width))
-        return {"height": height, "width": width, "side": side, "sharpness": sharpness}
+def _measure_file(
+    root: Path, file_range: tuple[float, float] | None, name: str
+) -> dict[str, float]:
+    header = read_header(root / name)
+    return {
+        "height": header.height,
+        "width": header.width,
+        "side": float(np.sqrt(header.height * header.width)),
+        "sharpness": measure_file_sharpness(root / name, file_range),
+    }
 
 
-def _choose_files(table: pd.DataFrame, measures: _FileMeasures) -> pd.DataFrame:
+def _choose_files(table: pd.DataFrame, root: Path) -> pd.DataFrame:
     """Return files of each class and method, evenly spread, not too many pixels."""
     grouped = [rows for _, rows in table.groupby(["label", "method"], sort=False)]
-    some = [measures.sides(rows["file_name"].iloc[0]) for rows in grouped[:20]]
-    pixels = float(np.median([height * width for height, width in some]))
+    headers = [read_header(root / rows["file_name"].iloc[0]) for rows in grouped[:20]]
+    pixels = float(np.median([header.height * header.width for header in headers]))
     most = int(MOST_PIXELS / (pixels * len(grouped)))
     most = min(max(most, LEAST_FILES), MOST_FILES)
     return pd.concat(
@@ -129,26 +114,21 @@ def _choose_files(table: pd.DataFrame, measures: _FileMeasures) -> pd.DataFrame:
     )
 
 
-def _find_ratios(examined: pd.DataFrame, measures: _FileMeasures) -> pd.DataFrame:
+def _find_ratios(
+    examined: pd.DataFrame, measure: Callable[[str], dict[str, float]]
+) -> pd.DataFrame:
     """Return size and sharpness of added files as ratios to those of originals."""
-    originals = examined[examined["method"] == ORIGINAL]
-    medians = originals.groupby("label")[["side", "sharpness"]].median()
-    ratios = []
-    for row in examined[examined["method"] != ORIGINAL].to_dict("records"):
-        source = row.get(SOURCE_KEY)
-        known: Any = {}
-        if isinstance(source, str) and source:
-            known = measures.at(source)
-        elif row["label"] in medians.index:
-            known = medians.loc[row["label"]]
-        ratios.append(
-            [
-                row[of] / known[of] if len(known) and known[of] else np.nan
-                for of in ("side", "sharpness")
-            ]
-        )
-    added = examined.index[examined["method"] != ORIGINAL]
-    return pd.DataFrame(ratios, added, ["size_ratio", "sharpness_ratio"], dtype=float)
+    is_original = examined["method"] == ORIGINAL
+    figures = ["side", "sharpness"]
+    medians = examined[is_original].groupby("label")[figures].median()
+    added = examined[~is_original]
+    usual = medians.reindex(added["label"]).set_axis(added.index)
+    if SOURCE_KEY in added:
+        sources = added[SOURCE_KEY].dropna().loc[lambda names: names != ""]
+        for row, source in sources.items():
+            usual.loc[row] = [measure(source)[figure] for figure in figures]
+    ratios = added[figures] / usual.where(usual != 0)
+    return ratios.set_axis(["size_ratio", "sharpness_ratio"], axis=1)
 
 
 def _describe_method(method: Any, n_files: int, files: pd.DataFrame) -> dict[str, Any]:

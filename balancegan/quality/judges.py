@@ -76,7 +76,6 @@ class LinearJudge:
         self, images: np.ndarray, class_indices: np.ndarray, n_steps: int | None = None
     ) -> None:
         """Learn from real images, all classes weighted equally; `n_steps` is unused."""
-        del n_steps
         rows = self._flatten(images)
         n_components = min(MOST_COMPONENTS, *rows.shape)
         self.components = PCA(n_components, random_state=self.seed).fit(rows)
