@@ -23,8 +23,6 @@ def train_briefly():
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("balancegan.gan.judge.JUDGE_STEPS", 1)
-        patch.setattr("balancegan.gan.quality.JUDGE_STEPS", 1)
-        patch.setattr("balancegan.quality.judges.JUDGE_STEPS", 1)
         patch.setattr("balancegan.quality.screening.N_TRIAL", 8)
         yield
 

@@ -229,7 +229,7 @@ def evaluated_early(monkeypatch):
     """Evaluate the images from the first call on, with a judge of few steps."""
     monkeypatch.setattr(callbacks, "FIRST_EVALUATION", 1)
     monkeypatch.setattr("balancegan.gan.conditional_gan.STEPS_PER_CALL", 1)
-    monkeypatch.setattr("balancegan.gan.quality.JUDGE_STEPS", 2)
+    monkeypatch.setattr("balancegan.gan.judge.JUDGE_STEPS", 6)
 
 
 def fit(small_set, **parameters):

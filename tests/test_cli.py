@@ -14,7 +14,6 @@ from click.testing import CliRunner
 from PIL import Image
 
 from balancegan import ConditionalGANAugmenter
-from balancegan.cli import estimate
 from balancegan.cli.commands import main
 from balancegan.gan.checkpoint import CheckpointFolder
 from balancegan.pictures import compare_real_and_synthetic
@@ -145,7 +144,7 @@ def test_dry_run_says_what_would_happen_and_writes_nothing(data, tmp_path):
 
 
 def test_a_dry_run_counts_the_training_of_judges(tmp_path, monkeypatch):
-    monkeypatch.setattr(estimate, "JUDGE_STEPS", 10**7)
+    monkeypatch.setattr("balancegan.gan.judge.JUDGE_STEPS", 10**7)
     path = tmp_path / "data.npz"
     np.savez(path, X=make_images(200), y=np.repeat([0, 1], [150, 50]))
     seconds = {}

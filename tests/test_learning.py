@@ -8,17 +8,16 @@ from sklearn.linear_model import LogisticRegression
 
 from balancegan import ConditionalGANAugmenter, UnseenCombinationWarning
 from balancegan.evaluation import compare
-from balancegan.gan import judge, quality
+from balancegan.gan import judge
 from balancegan.gan.regions import Regions
 
 pytestmark = [pytest.mark.slow, pytest.mark.compiled]
-STEPS = judge.JUDGE_STEPS, quality.JUDGE_STEPS
+STEPS = judge.JUDGE_STEPS
 
 
 @pytest.fixture(autouse=True)
 def train_judges_as_users_do(monkeypatch):
-    monkeypatch.setattr(judge, "JUDGE_STEPS", STEPS[0])
-    monkeypatch.setattr(quality, "JUDGE_STEPS", STEPS[1])
+    monkeypatch.setattr(judge, "JUDGE_STEPS", STEPS)
 
 
 def test_synthetic_digits_are_of_the_class_asked_for_and_varied():

@@ -42,7 +42,7 @@ class PerfectModel:
 
 
 def measure(trained, images_of, monkeypatch):
-    monkeypatch.setattr(quality, "JUDGE_STEPS", 60)
+    monkeypatch.setattr("balancegan.gan.judge.JUDGE_STEPS", 180)
     images, classes = stripes([150, 40, 30])
     meter = QualityMeter(images, classes, PerfectModel(trained, images_of))
     return {row["class"]: row for row in meter.measure()}
@@ -122,7 +122,7 @@ def lit_stripes(class_index, n, seed):
 
 
 def test_agreement_of_several_attributes_is_told_for_each(trained, monkeypatch):
-    monkeypatch.setattr(quality, "JUDGE_STEPS", 80)
+    monkeypatch.setattr("balancegan.gan.judge.JUDGE_STEPS", 240)
     classes = np.repeat([0, 1, 2, 3, 5], [40, 30, 20, 20, 12])
     images = np.concatenate(
         [

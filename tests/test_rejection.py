@@ -68,7 +68,7 @@ class Planted:
 def reference(request):
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "networks":
-            patch.setattr(judges, "JUDGE_STEPS", 600)
+            patch.setattr("balancegan.gan.judge.JUDGE_STEPS", 1_200)
         else:
             patch.setattr(judges, "FEWEST_FOR_NETWORK", 10**9)
         images, labels = digits()[0]

@@ -32,10 +32,10 @@ def main(how, out, steps, checkpoint_dir=None):
         names = [f"CPU:{i}" for i in range(N_DEVICES)]
         strategy = tf.distribute.MirroredStrategy(names)
 
-    from balancegan.gan import callbacks, judge, quality
+    from balancegan.gan import callbacks, judge
     from tests.augmenters import build_augmenter
 
-    judge.JUDGE_STEPS = quality.JUDGE_STEPS = 20
+    judge.JUDGE_STEPS = 20
     callbacks.LOSS_INTERVAL = callbacks.FIRST_EVALUATION = 10
     rng = np.random.default_rng(0)
     y = np.repeat([0, 1, 2], [60, 25, 9])

@@ -27,7 +27,7 @@ from balancegan.gan.model import BATCH, TrainedModel, draw_seed
 from balancegan.gan.presets import UNBOUNDED_STEPS, Preset
 from balancegan.gan.training import TrainingRun, training_bytes
 from balancegan.memory import peak_memory_bytes
-from balancegan.quality.judges import FEWEST_FOR_NETWORK, JUDGE_STEPS, N_FOLDS
+from balancegan.quality.judges import FEWEST_FOR_NETWORK, N_FOLDS, SHARE_OF_STEPS
 from balancegan.quality.screening import N_TRIAL
 from balancegan.samplers.augmenter import ConditionalGANAugmenter
 from balancegan.samplers.training import TrainingPlan, plan_training, prepare_run
@@ -224,7 +224,8 @@ def estimate_cost(
         n_looked_at = max(n_generated, N_TRIAL * trial.n_classes)
         judging_seconds = n_looked_at / BATCH * making.seconds
         if len(X) >= FEWEST_FOR_NETWORK:  # linear judges take a second
-            judging_seconds += N_FOLDS * (JUDGE_STEPS * judging.seconds)
+            n_steps = N_FOLDS * SHARE_OF_STEPS * own_judge.JUDGE_STEPS
+            judging_seconds += n_steps * judging.seconds
     return Estimate(
         steps=steps,
         training_seconds=training_seconds,

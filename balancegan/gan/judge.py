@@ -62,14 +62,14 @@ class Judge:
         self,
         images: np.ndarray,
         class_indices: np.ndarray,
-        n_steps: int | None = None,
+        share_of_steps: float = 1.0,
     ) -> None:
         """Train on class-balanced batches; afterwards the network is frozen.
 
-        Images are shifted at random to avoid overfitting the rare classes. `n_steps`
-        are doubled with several attributes; None means ``JUDGE_STEPS``.
+        Images are shifted at random to avoid overfitting the rare classes. A
+        share of ``JUDGE_STEPS`` is trained, twice as many with several attributes.
         """
-        n_steps = n_steps or JUDGE_STEPS
+        n_steps = max(1, round(share_of_steps * JUDGE_STEPS))
         if len(self.sizes) > 1:
             n_steps *= ATTRIBUTES_FACTOR
         batches = BalancedBatches(

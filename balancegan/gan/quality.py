@@ -24,7 +24,7 @@ FEWEST_IMAGES = 5  # of a combination that is watched
 SYNTHETIC_PER_CLASS = 64
 MAX_REAL_PER_CLASS = 500
 JUDGE_SEED_OFFSET = 7_919
-JUDGE_STEPS = 400  # enough to distinguish the classes; training waits for it
+SHARE_OF_STEPS = 1 / 3  # enough to distinguish the classes; training waits for it
 
 
 def diversity_ratio(real: np.ndarray, synthetic: np.ndarray) -> float:
@@ -124,7 +124,7 @@ class QualityMeter:
 
     def _train_judge(self) -> "Judge":
         judge = self._new_judge()
-        judge.train(self.images, self.class_indices, JUDGE_STEPS)
+        judge.train(self.images, self.class_indices, SHARE_OF_STEPS)
         self._learn_real_features(judge)
         return judge
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from balancegan.gan.judge import Judge
 
 N_FOLDS = 3
-JUDGE_STEPS = 600
+SHARE_OF_STEPS = 1 / 2  # of the steps of a judge, for each of three
 FOLD_SEED_OFFSET = 15_485_863  # these judges are not those of the training
 FEWEST_FOR_NETWORK = 150  # images; of fewer a network learns less than a linear model
 IN_EVERY_FOLD = -1
@@ -72,10 +72,8 @@ class LinearJudge:
         self.seed = seed
         self.classifiers: list[LogisticRegression | int] = []
 
-    def train(
-        self, images: np.ndarray, class_indices: np.ndarray, n_steps: int | None = None
-    ) -> None:
-        """Learn from real images, all classes weighted equally; `n_steps` is unused."""
+    def train(self, images: np.ndarray, class_indices: np.ndarray) -> None:
+        """Learn from real images, all classes weighted equally."""
         rows = self._flatten(images)
         n_components = min(MOST_COMPONENTS, *rows.shape)
         self.components = PCA(n_components, random_state=self.seed).fit(rows)
@@ -138,8 +136,7 @@ class CrossFittedJudge:
         The judge from which each training image was held out; -1 for the only image of
         a class, which every judge needs.
     is_network : bool
-        Whether the judges are networks; of fewer than 150 images they are
-        :class:`LinearJudge`.
+        Whether the judges are networks; with fewer than 150 images they are linear.
     """
 
     def __init__(
@@ -169,7 +166,10 @@ class CrossFittedJudge:
         for fold in range(N_FOLDS):
             rows = np.flatnonzero(self.folds != fold)
             judge = self._new_judge(fold)
-            judge.train(images[rows], class_indices[rows], JUDGE_STEPS)
+            if isinstance(judge, LinearJudge):
+                judge.train(images[rows], class_indices[rows])
+            else:
+                judge.train(images[rows], class_indices[rows], SHARE_OF_STEPS)
             self.judges.append(judge)
 
     def judge(

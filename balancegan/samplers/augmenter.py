@@ -38,7 +38,7 @@ from balancegan.gan.history import History
 from balancegan.gan.model import TrainedModel, draw_seed
 from balancegan.gan.presets import MOST_STEPS, PRESETS, GeneratorBuilder
 from balancegan.images import check_format, check_row_shape
-from balancegan.quality.reference import Reference
+from balancegan.quality.judges import Reference
 from balancegan.samplers.base import ImageOverSampler, without
 from balancegan.samplers.choice import MethodChoice, check_best_of, check_truncation
 from balancegan.samplers.copies import list_moves
