@@ -27,6 +27,7 @@ from time_to_quality import FEW_SHOT, PER_CLASS, mean_of
 
 from balancegan.attributes import Labels
 from balancegan.gan import networks
+from balancegan.gan.judge import JUDGE_STEPS
 from balancegan.gan.presets import PRESETS
 from balancegan.gan.training import TrainingRun
 from balancegan.images import find_format
@@ -132,7 +133,8 @@ def train_and_score(images, labels, scorer, preset, seed, judge_steps):
     run = TrainingRun(images, Labels.of_one(labels), find_format(images), preset, seed)
     clock = Clock()
     if run.judge is not None:
-        run.judge.train(run.batches.images, run.batches.class_indices, judge_steps)
+        share = None if judge_steps is None else judge_steps / JUDGE_STEPS
+        run.judge.train(run.batches.images, run.batches.class_indices, share or 1)
     callbacks = [run.losses, run.schedule, clock]
     run.gan.fit(run.batches, verbose=0, shuffle=False, callbacks=callbacks)
     made = {
