@@ -11,7 +11,7 @@ from PIL import Image
 from balancegan import ConditionalGANAugmenter
 from balancegan.data.filewriting import encode_image
 from balancegan.data.lineage import read_lineage
-from balancegan.data.outputs import is_our_card
+from balancegan.data.outputs import is_data_card
 
 from .conftest import load_npz, make_images
 from .test_cli import pixels, run
@@ -168,7 +168,7 @@ def test_the_card_begins_with_what_the_hub_reads(cells, tmp_path):
         "tags": ["balanced\n", "synthetic\n"],
     }
     assert (empty, text.startswith("\n# Real and synthetic images\n")) == ("", True)
-    assert is_our_card(tmp_path / "out" / "README.md")
+    assert is_data_card(tmp_path / "out" / "README.md")
 
 
 def test_the_card_counts_images_by_how_they_came_about(cells, tmp_path):

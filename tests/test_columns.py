@@ -13,7 +13,7 @@ from balancegan.data.labelled import SyntheticImages
 from balancegan.data.outputs import FORMATS
 from balancegan.data.reading import read_images
 from balancegan.data.values import describe_values, find_usual_range
-from balancegan.data.writing import check_format, write_images
+from balancegan.data.writing import check_writable, write_images
 from balancegan.errors import DataError
 
 from .test_cli import run
@@ -64,7 +64,7 @@ def test_no_column_takes_the_place_of_another(photos, tmp_path, kind):
     labelled = read_images(source)
     assert set(labelled.train.columns) == set(columns)
     out = tmp_path / f"o{SUFFIXES.get(kind, '')}"
-    check_format(out, labelled, kind)
+    check_writable(out, labelled, kind)
     write_images(out, labelled, format=kind)
     again = read_images(out)
     np.testing.assert_array_equal(np.sort(again.images, 0), np.sort(X, 0))
@@ -111,7 +111,7 @@ def test_numbers_of_tables_with_gaps_stay_whole(photos, suffix):
     assert labelled.train.columns["id"].tolist()[:7] == ids[:7]
     for kind in FORMATS:
         out = photos.parent / f"{kind}{SUFFIXES.get(kind, '')}"
-        check_format(out, labelled, kind)
+        check_writable(out, labelled, kind)
         write_images(out, labelled, format=kind)
         again = read_images(out).train.columns["id"]
         assert set(map(str, LARGE[:7])) <= set(again.astype(str))

@@ -325,7 +325,7 @@ def test_names_of_files_are_not_longer_than_file_systems_allow(tmp_path):
     np.savez(tmp_path / "d.npz", x_train=X, y_train=Y, class_names=names)
     result = run("convert", tmp_path / "d.npz", "--out", tmp_path / "o")
     assert result.exit_code == 0, result.output
-    assert tasks.find_format(tmp_path / "o") == "folder"
+    assert tasks.output_format(tmp_path / "o") == "folder"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from PIL import Image
 
 from balancegan import ConditionalGANAugmenter, files
 from balancegan.data.labelled import SyntheticImages
-from balancegan.data.outputs import check_room, estimate_bytes
+from balancegan.data.outputs import check_disk_space, estimate_bytes
 from balancegan.data.reading import read_images
 from balancegan.data.writing import write_images
 from balancegan.errors import DataError
@@ -73,9 +73,9 @@ def test_too_little_room_is_said_before_training(sources, monkeypatch):
     assert "70,000 are free" in done.stderr
     assert not out.exists()
     labelled = read_images(sources / "stored.npz")
-    check_room(sources / "out", labelled, 10, "folder")
+    check_disk_space(sources / "out", labelled, 10, "folder")
     with pytest.raises(DataError, match="Make room"):
-        check_room(out, labelled, 10)
+        check_disk_space(out, labelled, 10)
     assert zipfile.is_zipfile(sources / "stored.npz")
 
 

@@ -214,12 +214,12 @@ def _check_output(
     whatever `out` is.
     """
     from balancegan.cli.tasks import Output
-    from balancegan.data.outputs import check_output, find_places
+    from balancegan.data.outputs import check_output, output_paths
 
     taken: list[Path] = []
     if out is not None:
         check_output(out, data, overwrite=overwrite, format=format, with_card=True)
-        taken += find_places(out, format, with_card=True)
+        taken += output_paths(out, format, with_card=True)
     if picture is not None:
         check_picture(picture, data, taken, overwrite=overwrite)
         taken.append(picture)

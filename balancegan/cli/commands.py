@@ -159,8 +159,8 @@ def convert(
     from balancegan.cli.display import Display, describe_format
     from balancegan.cli.facts import echo_json
     from balancegan.data.filewriting import note_pixels
-    from balancegan.data.outputs import IMAGE_FILES, check_output, find_format
-    from balancegan.data.writing import check_format, write_images
+    from balancegan.data.outputs import IMAGE_FILES, check_output, output_format
+    from balancegan.data.writing import check_writable, write_images
     from balancegan.phases import recording_times
     from balancegan.progress import show_progress
 
@@ -169,10 +169,10 @@ def convert(
     with show_progress("Reading", visible=not quiet, says_end=True):
         labelled, image_format = read_data(data, value_range, may_be_dim=True, **how)
     display, notes = Display(quiet=quiet), list(labelled.notes)
-    if find_format(out, format) in IMAGE_FILES:
+    if output_format(out, format) in IMAGE_FILES:
         notes += note_pixels(image_format)
     display.say_notes(notes)
-    check_format(out, labelled, format, image_format)
+    check_writable(out, labelled, format, image_format)
     with show_progress("Writing", visible=not quiet):
         write_images(out, labelled, format=format, image_format=image_format)
     counts = {name: len(part.labels) for name, part in labelled.parts.items()}

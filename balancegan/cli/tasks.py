@@ -24,8 +24,8 @@ from balancegan.cli.edge import load_tensorflow
 from balancegan.data.filewriting import note_added
 from balancegan.data.imagefiles import note_sizes
 from balancegan.data.labelled import LabelledImages
-from balancegan.data.outputs import IMAGE_FILES, check_room, find_format
-from balancegan.data.writing import check_format
+from balancegan.data.outputs import IMAGE_FILES, check_disk_space, output_format
+from balancegan.data.writing import check_writable
 from balancegan.evaluation.result import EvaluationResult
 from balancegan.gan.devices import has_gpu, may_have_gpu
 from balancegan.gan.presets import choose_preset
@@ -137,7 +137,7 @@ class Output:
     @property
     def is_files(self) -> bool:
         """Whether images are written as files of their own."""
-        return find_format(self.path, self.format) in IMAGE_FILES
+        return output_format(self.path, self.format) in IMAGE_FILES
 
 
 def plan_task(
@@ -296,8 +296,8 @@ def choose_largest_side(settings: Mapping[str, Any], *, quiet: bool) -> int:
 def check_writing(task: Task, out: Output | None) -> None:
     """Raise DataError where what is planned cannot be written as it shall be."""
     if out is not None:
-        check_format(out.path, task.labelled, out.format, task.image_format)
-        check_room(
+        check_writable(out.path, task.labelled, out.format, task.image_format)
+        check_disk_space(
             out.path,
             task.labelled,
             sum(task.plan.values()),

@@ -34,7 +34,7 @@ MOST_NAMED = 20  # bad files in a message
 
 
 @dataclass
-class Kinds:
+class ImageCounts:
     """Counts images of more than 8 bits, files of several images, synthetic images."""
 
     n: int = 0
@@ -112,7 +112,7 @@ def read_image_files(
     bad = list(bad)
     files, link_notes = find_files(root, table["file_name"], bad, follow_links)
     headers = _read_headers(files, bad)
-    kinds = Kinds()
+    kinds = ImageCounts()
     for name, header in headers.items():
         kinds.add(name, header)
     kinds.refuse_synthetic(path)

@@ -1,4 +1,4 @@
-"""Check outputs before hours are spent: their places, what they replace, disk space."""
+"""Check outputs before hours are spent: their paths, what they replace, disk space."""
 
 import os
 import zipfile
@@ -25,12 +25,12 @@ LEFT_BY_SYSTEMS = (".ds_store", "thumbs.db", "desktop.ini")
 N_SAMPLE = 64  # images that are compressed to estimate the size of all
 
 
-def find_format(out: Path, given: str | None = None) -> str:
+def output_format(out: Path, given: str | None = None) -> str:
     """Return the format of an output: given, or by its name.
 
     Examples
     --------
-    >>> find_format(Path("balanced.npz")), find_format(Path("balanced"))
+    >>> output_format(Path("balanced.npz")), output_format(Path("balanced"))
     ('npz', 'folder')
     """
     by_name = out.suffix[1:] if out.suffix[1:] in FILES else None
@@ -67,40 +67,40 @@ def check_output(
     overwrite : bool
         Whether an earlier output may be replaced.
     format : str or None, default=None
-        See :func:`find_format`.
+        See :func:`output_format`.
     with_card : bool, default=False
         Whether a data card is written, too.
     """
     out = Path(out)
-    kind = find_format(out, format)
+    kind = output_format(out, format)
     reason = check_folder(out)
     if reason is not None:
         raise DataError(f"{out} cannot be written: {reason}.")
-    places = find_places(out, kind, with_card=with_card)
-    for target, is_folder in places.items():
+    paths = output_paths(out, kind, with_card=with_card)
+    for target, is_folder in paths.items():
         _check_target(target, is_folder, source, overwrite)
         if is_folder:
-            _check_owner(target, places)
+            _check_owner(target, paths)
 
 
-def find_places(
+def output_paths(
     out: Path, format: str | None = None, *, with_card: bool = False
 ) -> dict[Path, bool]:
     """Return all files and folders of an output, and which of them are folders.
 
     Examples
     --------
-    >>> places = find_places(Path("cells.csv"), with_card=True)
-    >>> {place.name: is_folder for place, is_folder in places.items()}
+    >>> paths = output_paths(Path("cells.csv"), with_card=True)
+    >>> {path.name: is_folder for path, is_folder in paths.items()}
     {'cells.csv': False, 'cells': True, 'cells.card.md': False}
     """
-    kind = find_format(out, format)
-    places = {out: kind == "folder"}
+    kind = output_format(out, format)
+    paths = {out: kind == "folder"}
     if kind in ("csv", "parquet"):
-        places[images_folder(out)] = True
-    if with_card and not places[out]:
-        places[card_beside(out)] = False
-    return places
+        paths[images_folder(out)] = True
+    if with_card and not paths[out]:
+        paths[card_path(out)] = False
+    return paths
 
 
 def images_folder(manifest: Path) -> Path:
@@ -108,17 +108,17 @@ def images_folder(manifest: Path) -> Path:
     return manifest.with_suffix("")
 
 
-def card_beside(out: Path) -> Path:
+def card_path(out: Path) -> Path:
     """Return the data card next to an output file."""
     return out.with_suffix(".card.md")
 
 
-def is_our_card(path: Path) -> bool:
+def is_data_card(path: Path) -> bool:
     """Return whether a file is a data card of balancegan.
 
     Examples
     --------
-    >>> is_our_card(Path("nowhere.card.md"))
+    >>> is_data_card(Path("nowhere.card.md"))
     False
     """
     try:
@@ -190,7 +190,7 @@ def _may_be_ours(folder: Path) -> bool:
     return not present or any(present <= paths for paths in named)
 
 
-def check_room(
+def check_disk_space(
     out: Path, labelled: LabelledImages, n_added: int, format: str | None = None
 ) -> None:
     """Raise DataError if the disk has less space than an output needs.
@@ -202,7 +202,7 @@ def check_room(
     n_added : int
         Number of synthetic images.
     """
-    n_bytes = estimate_bytes(labelled, n_added, find_format(out, format))
+    n_bytes = estimate_bytes(labelled, n_added, output_format(out, format))
     reason = files.check_room(out, n_bytes)
     if reason is not None:
         raise DataError(

@@ -27,7 +27,7 @@ from balancegan.data.fitting import (
 )
 from balancegan.data.foldertree import TABLES
 from balancegan.data.imagefiles import (
-    Kinds,
+    ImageCounts,
     OnError,
     check_usable,
     list_bad,
@@ -183,7 +183,7 @@ def read_shards(
     by_split = find_shards(path)
     keys = images_key, labels_key
     bad: list[BadFile] = []
-    rule, parts, notes, kinds = None, {}, [], Kinds()
+    rule, parts, notes, kinds = None, {}, [], ImageCounts()
     for split in sorted(by_split, key=lambda s: (s != TRAIN, s)):
         samples = _iterate(by_split[split], keys)
         if rule is None:
@@ -247,7 +247,7 @@ def _read_part(
     samples: Iterable[Sample],
     rule: _Decoding,
     bad: list[BadFile],
-    kinds: Kinds,
+    kinds: ImageCounts,
 ) -> tuple[Part, np.ndarray]:
     """Return a part, and the least and largest height and width before decoding."""
     facts = _Facts()
@@ -268,7 +268,7 @@ def _decode(
     rule: _Decoding,
     bad: list[BadFile],
     facts: "_Facts",
-    kinds: Kinds,
+    kinds: ImageCounts,
 ) -> Iterator[np.ndarray]:
     """Yield blocks of pixels, and collect what is known of each image."""
     samples = iter(samples)

@@ -20,11 +20,11 @@ from balancegan.data.outputs import (
     FOLDER_CARD,
     FOLDER_TABLE,
     IMAGE_FILES,
-    card_beside,
-    find_format,
-    find_places,
+    card_path,
     images_folder,
-    is_our_card,
+    is_data_card,
+    output_format,
+    output_paths,
 )
 from balancegan.errors import DataError
 from balancegan.files import whole_file, whole_folder
@@ -33,7 +33,7 @@ from balancegan.images import ImageFormat
 CardMaker = Callable[[WrittenFiles | None], str]
 
 
-def check_format(
+def check_writable(
     out: str | os.PathLike[str],
     labelled: LabelledImages,
     format: str | None = None,
@@ -51,10 +51,11 @@ def check_format(
         See :func:`write_images`.
     """
     out = Path(out)
-    kind = find_format(out, format)
-    places = [place for place, is_folder in find_places(out, kind).items() if is_folder]
+    kind = output_format(out, format)
+    paths = output_paths(out, kind)
+    folders = [path for path, is_folder in paths.items() if is_folder]
     for part in labelled.parts.values():
-        _check_files_apart(part.files or (), places)
+        _check_files_apart(part.files or (), folders)
     if kind in IMAGE_FILES:
         check_pixels(labelled, image_format)
     if kind == "parquet":
@@ -112,7 +113,7 @@ def write_images(
         If the format cannot hold the images.
     """
     out = Path(out)
-    kind = find_format(out, format)
+    kind = output_format(out, format)
     if kind == "folder":
         with whole_folder(out) as folder:
             table = write_files(folder, labelled, synthetic, image_format)
@@ -128,10 +129,10 @@ def write_images(
     else:
         written = _write_manifest(out, labelled, synthetic, image_format)
     if card is not None:
-        with whole_file(card_beside(out)) as file:
+        with whole_file(card_path(out)) as file:
             file.write(card(written).encode())
-    elif is_our_card(card_beside(out)):
-        card_beside(out).unlink()  # it describes the earlier output
+    elif is_data_card(card_path(out)):
+        card_path(out).unlink()  # it describes the earlier output
 
 
 def _write_manifest(
