@@ -323,7 +323,7 @@ def test_val_is_looked_at_where_there_is_no_test(tmp_path):
     outcomes = {finding["code"]: finding["outcome"] for finding in facts["findings"]}
     assert outcomes["BG106"] == "issue"
     assert outcomes["BG109"] == "passed"  # nobody knows the group of any image
-    assert any("is of val" in note for note in facts["notes"])
+    assert any("about the part val" in note for note in facts["notes"])
 
 
 def test_either_of_two_parts_is_looked_at(tmp_path):
