@@ -76,7 +76,7 @@ def describe_added(
         "n_near_test": 0,
     }
     fidelity: list[dict[str, Any]] = [{} for _ in range(n_classes)]
-    if len(images) and is_candidate:
+    if len(images) and len(unleaked) and is_candidate:
         measured = _spread_out(classes, n_classes, MAX_MEASURED)
         images, classes = images[measured], classes[measured]
         judge = Judge(
