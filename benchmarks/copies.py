@@ -22,8 +22,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 from sets import draw_rows, read_npz
 
-from balancegan.downstream.classifiers import TrainingRows, train_network
-from balancegan.downstream.transformations import shift_images
+from balancegan.evaluation.classifiers import TrainingRows, train_network
+from balancegan.evaluation.methods import shift_images
 from balancegan.evaluation.metrics import class_metrics, overall_metrics
 from balancegan.images import find_format
 from balancegan.samplers.copies import MovedCopies

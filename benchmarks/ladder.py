@@ -28,7 +28,7 @@ import numpy as np
 from scoring import Scorer
 
 from balancegan import ConditionalGANAugmenter
-from balancegan.downstream.classifiers import TrainingRows, train_network
+from balancegan.evaluation.classifiers import TrainingRows, train_network
 from balancegan.evaluation.metrics import class_metrics
 from balancegan.pictures import tile_grid, write_png
 from balancegan.quality.screening import COPIED, GAN, INTERPOLATED

@@ -30,9 +30,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 from sets import SETS
 
-from balancegan.downstream.classifiers import TrainingRows, train_network
-from balancegan.downstream.networks import CLASSIFIERS
-from balancegan.downstream.transformations import shift_images
+from balancegan.evaluation.classifiers import TrainingRows, train_network
 from balancegan.evaluation.labelling import Labelling, learn_labels
 from balancegan.evaluation.methods import (
     BUILT_IN,
@@ -40,8 +38,10 @@ from balancegan.evaluation.methods import (
     Method,
     default_augmenter,
     find_methods,
+    shift_images,
 )
 from balancegan.evaluation.metrics import class_metrics, overall_metrics
+from balancegan.evaluation.networks import CLASSIFIERS
 from balancegan.evaluation.resampling import resample
 from balancegan.evaluation.runcache import RunCache
 from balancegan.images import find_format

@@ -30,8 +30,8 @@ import numpy as np
 
 from balancegan import ConditionalGANAugmenter
 from balancegan.balance import FEW_SHOT
-from balancegan.downstream.classifiers import TrainingRows, train_network
-from balancegan.downstream.transformations import shift_images
+from balancegan.evaluation.classifiers import TrainingRows, train_network
+from balancegan.evaluation.methods import shift_images
 from balancegan.evaluation.metrics import class_metrics, overall_metrics
 
 RESULTS = Path(__file__).parent / "results"

@@ -61,11 +61,9 @@ MAY_IMPORT = {
     "gan": BASICS,
     "targets": BASICS,
     "quality": {*BASICS, "gan"},
-    "downstream": {*BASICS, "gan"},
     "samplers": {
         *BASICS,
         "containers",
-        "downstream",
         "gan",
         "quality",
         "targets",
@@ -73,7 +71,6 @@ MAY_IMPORT = {
     "evaluation": {
         *BASICS,
         "containers",
-        "downstream",
         "gan",
         "quality",
         "samplers",
@@ -82,7 +79,6 @@ MAY_IMPORT = {
     "cli": {
         *BASICS,
         "data",
-        "downstream",
         "evaluation",
         "gan",
         "quality",
@@ -122,7 +118,6 @@ ALONE = [
     "gan.keras_compat",
     "gan.losses",
     "gan.selection",
-    "downstream.transformations",
     "evaluation.metrics",
     "evaluation.labelling",
     "cli.option_types",

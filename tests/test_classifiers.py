@@ -10,21 +10,21 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
-from balancegan.downstream.classifiers import (
+from balancegan.errors import DataError
+from balancegan.evaluation.classifiers import (
     AugmentedBatches,
     TrainingRows,
     build_network,
     choose_batch_size,
     train_network,
 )
-from balancegan.downstream.estimators import train_estimator
-from balancegan.downstream.networks import (
+from balancegan.evaluation.estimators import train_estimator
+from balancegan.evaluation.methods import shift_images
+from balancegan.evaluation.networks import (
     SMALLEST_SIDE,
     build_classifier,
     build_residual_classifier,
 )
-from balancegan.downstream.transformations import shift_images
-from balancegan.errors import DataError
 from balancegan.gan.keras_compat import fresh_layer_names
 from balancegan.images import find_format
 

@@ -12,9 +12,9 @@ from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 
 from balancegan import ConditionalGANAugmenter
-from balancegan.downstream.classifiers import AugmentedBatches, TrainingRows
 from balancegan.errors import DataError
 from balancegan.evaluation.checks import run_checks
+from balancegan.evaluation.classifiers import AugmentedBatches, TrainingRows
 from balancegan.evaluation.comparison import compare
 from balancegan.evaluation.labelling import learn_labels
 from balancegan.evaluation.methods import Method

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from keras import layers
 
-from balancegan.downstream.classifiers import (
+from balancegan.errors import DataError
+from balancegan.evaluation import compare
+from balancegan.evaluation.classifiers import (
     check_network,
     choose_classifier,
     train_network,
 )
-from balancegan.downstream.pretrained import CONFIG, METADATA, WEIGHTS
-from balancegan.errors import DataError
-from balancegan.evaluation import compare
+from balancegan.evaluation.pretrained import CONFIG, METADATA, WEIGHTS
 
 from .test_classifiers import TEST_IMAGES, rows_of
 from .test_quality import stripes

@@ -19,7 +19,7 @@ from tensorflow.python.eager import context
 from tensorflow.python.framework import config as tf_config
 
 from balancegan import ConditionalGANAugmenter, DataError
-from balancegan.downstream.classifiers import TrainingRows, train_network
+from balancegan.evaluation.classifiers import TrainingRows, train_network
 from balancegan.gan.keras_compat import NAME_SCOPES
 from balancegan.gan.networks import build_projection_generator
 from balancegan.gan.settings import PROCESS_SETTINGS, standard_settings

@@ -19,14 +19,14 @@ from balancegan.cli.estimate import Limit, estimate_classifier, estimate_cost
 from balancegan.cli.tasks import Task, make_augmenter
 from balancegan.data.fitting import SHOWN_SIDE, Header, choose_size, resize_pixels
 from balancegan.data.imagefiles import at_size
-from balancegan.downstream.classifiers import (
+from balancegan.evaluation.classifiers import (
     N_STEPS,
     TrainingRows,
 )
-from balancegan.downstream.networks import ClassifierBuilder
-from balancegan.downstream.pretrained import PretrainedClassifier
 from balancegan.evaluation.comparison import compare
 from balancegan.evaluation.methods import find_methods
+from balancegan.evaluation.networks import ClassifierBuilder
+from balancegan.evaluation.pretrained import PretrainedClassifier
 from balancegan.evaluation.result import EvaluationResult
 from balancegan.evaluation.splits import DEFAULT_FOLDS, find_splits
 from balancegan.images import find_format

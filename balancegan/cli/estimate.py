@@ -16,12 +16,12 @@ import numpy as np
 
 import balancegan.gan.judge as own_judge
 from balancegan.attributes import Labels
-from balancegan.downstream.classifiers import (
+from balancegan.evaluation.classifiers import (
     TrainingRows,
     build_network,
     choose_batch_size,
 )
-from balancegan.downstream.networks import ClassifierBuilder
+from balancegan.evaluation.networks import ClassifierBuilder
 from balancegan.gan.keras_compat import Adam
 from balancegan.gan.model import BATCH, TrainedModel, draw_seed
 from balancegan.gan.presets import UNBOUNDED_STEPS, Preset
@@ -336,7 +336,7 @@ def estimate_classifier(
     Parameters
     ----------
     build, rows, n_steps
-        As in :func:`balancegan.downstream.classifiers.train_network`.
+        As in :func:`balancegan.evaluation.classifiers.train_network`.
     limit : Limit or None, default=None
         How long estimating may take. None: 15 seconds.
     """

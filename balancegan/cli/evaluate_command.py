@@ -230,7 +230,7 @@ def prepare_comparison(
     groups = None if group_key is None else task.labelled.groups(group_key)
     load_tensorflow(quiet=quiet)
     from balancegan.cli.comparing import Comparison, show_photos
-    from balancegan.downstream.classifiers import choose_classifier
+    from balancegan.evaluation.classifiers import choose_classifier
 
     if not are_shown:
         task, gan_size = show_photos(task)

@@ -16,15 +16,13 @@ import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.base import BaseEstimator
 
-from balancegan.downstream.classifiers import (
+from balancegan.errors import DataError
+from balancegan.evaluation.classifiers import (
     N_STEPS,
     check_network,
     choose_classifier,
 )
-from balancegan.downstream.estimators import check_estimator
-from balancegan.downstream.networks import DESCRIPTIONS
-from balancegan.downstream.pretrained import PretrainedClassifier
-from balancegan.errors import DataError
+from balancegan.evaluation.estimators import check_estimator
 from balancegan.evaluation.labelling import Labelling
 from balancegan.evaluation.methods import (
     Method,
@@ -32,6 +30,8 @@ from balancegan.evaluation.methods import (
     default_augmenter,
     find_methods,
 )
+from balancegan.evaluation.networks import DESCRIPTIONS
+from balancegan.evaluation.pretrained import PretrainedClassifier
 from balancegan.evaluation.result import EvaluationResult
 from balancegan.evaluation.runcache import PACKAGES, RunCache
 from balancegan.evaluation.splits import find_splits

@@ -17,9 +17,9 @@ from sklearn.base import BaseEstimator
 from sklearn.metrics import confusion_matrix
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from balancegan.downstream.classifiers import TrainingRows, train_network
-from balancegan.downstream.estimators import train_estimator
 from balancegan.evaluation.added_images import Gallery, Strips, describe_added
+from balancegan.evaluation.classifiers import TrainingRows, train_network
+from balancegan.evaluation.estimators import train_estimator
 from balancegan.evaluation.labelling import Labelling
 from balancegan.evaluation.methods import Method
 from balancegan.evaluation.metrics import (

@@ -12,16 +12,16 @@ from typing import Any
 import keras
 import numpy as np
 
-from balancegan.downstream.networks import (
+from balancegan.errors import DataError
+from balancegan.evaluation.methods import Transformation, mix_up
+from balancegan.evaluation.networks import (
     CLASSIFIERS,
     ClassifierBuilder,
     are_photos,
     build_classifier,
     default_builder,
 )
-from balancegan.downstream.pretrained import SUFFIX, PretrainedClassifier
-from balancegan.downstream.transformations import Transformation, mix_up
-from balancegan.errors import DataError
+from balancegan.evaluation.pretrained import SUFFIX, PretrainedClassifier
 from balancegan.gan.batches import BalancedBatches, to_dataset
 from balancegan.gan.keras_compat import AdamW, default_seeds_from
 from balancegan.gan.settings import standard_settings

@@ -6,8 +6,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone, is_regressor
 from sklearn.utils.validation import has_fit_parameter
 
-from balancegan.downstream.classifiers import TrainingRows, check_output
 from balancegan.errors import DataError
+from balancegan.evaluation.classifiers import TrainingRows, check_output
 
 
 def check_estimator(

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from balancegan.downstream.transformations import mix_up, shift_images
+from balancegan.evaluation.methods import mix_up, shift_images
 
 
 @given(st.integers(4, 40), st.integers(4, 40), st.integers(1, 4), st.integers(0, 99))

@@ -1,1 +1,0 @@
-"""The classifier that is trained afterwards, whom synthetic images shall serve."""
