@@ -8,7 +8,7 @@ stops may use it, or the test images.
 import keras
 import numpy as np
 
-from balancegan.evaluation.fidelity import (
+from balancegan.evaluation.added_images import (
     NEAR_COPY_QUANTILE,
     density_and_coverage,
     frechet_distance,

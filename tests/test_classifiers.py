@@ -16,9 +16,9 @@ from balancegan.evaluation.classifiers import (
     TrainingRows,
     build_network,
     choose_batch_size,
+    train_estimator,
     train_network,
 )
-from balancegan.evaluation.estimators import train_estimator
 from balancegan.evaluation.methods import shift_images
 from balancegan.evaluation.networks import (
     SMALLEST_SIDE,

@@ -3,7 +3,7 @@ import pytest
 from scipy.linalg import sqrtm
 from scipy.spatial.distance import cdist
 
-from balancegan.evaluation.fidelity import (
+from balancegan.evaluation.added_images import (
     FidelityMeter,
     density_and_coverage,
     frechet_distance,

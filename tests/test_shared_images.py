@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from balancegan.evaluation.fidelity import share_of_near_copies
+from balancegan.evaluation.added_images import share_of_near_copies
 from balancegan.images import typical_distance
 from balancegan.quality.likeness import count_equal, find_shared
 

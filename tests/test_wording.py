@@ -71,7 +71,6 @@ WHOLE_NAMES = {
 UNFINISHED = {
     "cli",
     "data",
-    "evaluation",
     "gan",
     "quality",
     "samplers",

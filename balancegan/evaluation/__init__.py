@@ -1,7 +1,7 @@
-"""The comparison: whether it helps, for which classes, beside cheaper methods.
+"""The comparison: whether balancing helps, for which classes, against baselines.
 
-Start with :func:`compare`, in ``comparison``; ``trials`` runs it, ``result`` says what
-came of it, ``checks`` and ``report`` what to make of that. Loaded when first used, so
+Start with :func:`compare` in ``comparison``: ``trials`` runs it, ``result`` holds the
+result, ``checks`` and ``report`` interpret it. Names are loaded when first used, so
 that reading a result does not start TensorFlow.
 """
 
@@ -9,16 +9,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from balancegan.evaluation.amounts import choose_amounts
     from balancegan.evaluation.comparison import compare
     from balancegan.evaluation.methods import Method
     from balancegan.evaluation.report import write_report
     from balancegan.evaluation.result import EvaluationResult
 
-__all__ = ["Method", "EvaluationResult", "compare", "write_report"]
+__all__ = ["Method", "EvaluationResult", "choose_amounts", "compare", "write_report"]
 
 _HOMES = {
     "Method": "methods",
     "EvaluationResult": "result",
+    "choose_amounts": "amounts",
     "compare": "comparison",
     "write_report": "report",
 }

@@ -94,7 +94,7 @@ def choose_amounts(
     if small:
         raise DataError(f"Each class needs at least ten images. Received: {small}.")
 
-    # Hold out a tenth of each class, and resample the remaining images
+    # Hold out 10 % of each class, and resample the remaining images
     with refusals_as_data_errors():
         train, test = train_test_split(
             np.arange(len(images)),

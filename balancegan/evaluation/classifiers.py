@@ -1,7 +1,7 @@
 """The classifier that methods are compared by, trained the same way for all of them.
 
 By default a network (:mod:`.networks`); or the user's own function, trained Keras model
-(:mod:`.pretrained`) or scikit-learn classifier (:mod:`.estimators`).
+(:mod:`.pretrained`) or scikit-learn classifier.
 """
 
 from collections.abc import Callable
@@ -11,6 +11,8 @@ from typing import Any
 
 import keras
 import numpy as np
+from sklearn.base import BaseEstimator, clone, is_regressor
+from sklearn.utils.validation import has_fit_parameter
 
 from balancegan.errors import DataError
 from balancegan.evaluation.methods import Transformation, mix_up
@@ -138,8 +140,7 @@ def train_network(
     ----------
     build : callable or None
         (image_shape, n_classes) to a Keras model of images in [-1, 1] that returns
-        logits or probabilities of shape (n, n_classes). None: see
-        :func:`default_builder`.
+        logits or probabilities. None: see :func:`default_builder`.
     rows : TrainingRows
         What it learns from.
     test_images : ndarray of shape (n, ...)
@@ -154,11 +155,6 @@ def train_network(
     Returns
     -------
     probabilities : ndarray of shape (n, n_classes), float64
-
-    Raises
-    ------
-    DataError
-        If the network's output has another shape.
     """
     image_shape = rows.to_model_range(rows.images[:1]).shape[1:]
     batch_size = batch_size or choose_batch_size(image_shape)
@@ -223,22 +219,10 @@ def choose_classifier(
     *,
     fine_tune: bool = False,
 ) -> Any:
-    """Return the classifier for a name, a trained model or its file.
+    """Return the classifier for a name of ``CLASSIFIERS``, a Keras model or its file.
 
-    Parameters
-    ----------
-    given : object
-        A key of ``CLASSIFIERS``, a path of a .keras file, or a Keras model; anything
-        else is returned unchanged.
-    image_shape : tuple of int or None, default=None
-        The default network depends on it if `given` is None. None: `given` stays None.
-    fine_tune : bool, default=False
-        Whether all layers of a trained model learn.
-
-    Raises
-    ------
-    DataError
-        If there is no such classifier, or nothing to fine-tune.
+    Anything else is returned unchanged, and None with an `image_shape` is the default
+    network. With `fine_tune`, all layers of a trained model learn.
 
     Examples
     --------
@@ -287,3 +271,96 @@ def check_output(seen: Any, n_classes: int, n_rows: int | None = None) -> np.nda
             f"class in the order of the sorted labels. Received: shape {shape}."
         )
     return np.asarray(seen)
+
+
+def check_estimator(
+    estimator: BaseEstimator, *, mixes: bool, weighs: bool, has_combinations: bool
+) -> None:
+    """Raise a DataError if a scikit-learn estimator cannot learn as asked.
+
+    `mixes`: with mixup; `weighs`: with weights of classes, or `has_combinations`.
+    """
+    name = type(estimator).__name__
+    if is_regressor(estimator):
+        raise DataError(f"The classifier must classify. Received: {name}, a regressor.")
+    if mixes:
+        raise DataError(
+            "scikit-learn's classifiers cannot learn from mixed labels. Received: "
+            "mixup. Leave that method out, or compare by a network."
+        )
+    takes_class_weights = not has_combinations and _parameters(
+        estimator, "class_weight"
+    )
+    takes_weights = has_fit_parameter(estimator, "sample_weight")
+    if weighs and not takes_class_weights and not takes_weights:
+        raise DataError(
+            f"{name} takes neither class_weight nor sample_weight (which combinations "
+            "need). Leave out the method that weights classes."
+        )
+
+
+def train_estimator(
+    estimator: BaseEstimator, rows: TrainingRows, test_images: np.ndarray, seed: int
+) -> np.ndarray:
+    """Fit a scikit-learn classifier to flattened rows and return its probabilities.
+
+    Rows are augmented once. Parameters called ``random_state`` are set to the seed.
+    Classifiers without ``predict_proba`` give zeros and ones.
+    """
+    has_combinations = rows.combinations is not None
+    check_estimator(
+        estimator,
+        mixes=bool(rows.mixup),
+        weighs=rows.weighted,
+        has_combinations=has_combinations,
+    )
+    # Set seeds and weights
+    model = clone(estimator)
+    settings: dict[str, Any] = dict.fromkeys(_parameters(model, "random_state"), seed)
+    weights: dict[str, Any] = {}
+    if rows.weighted:
+        if (names := _parameters(model, "class_weight")) and not has_combinations:
+            settings |= dict.fromkeys(names, "balanced")
+        else:
+            weights["sample_weight"] = rows.weights[rows.balanced]
+    model.set_params(**settings)
+
+    # Fit and predict flattened images
+    images = rows.to_model_range(rows.images)
+    if rows.transform is not None:
+        images = rows.transform(images, np.random.default_rng([seed, 1]))
+    model.fit(images.reshape(len(images), -1), rows.class_indices, **weights)
+    test_rows = rows.to_model_range(test_images).reshape(len(test_images), -1)
+    return _estimator_probabilities(model, test_rows, rows.n_classes)
+
+
+def _parameters(estimator: BaseEstimator, name: str) -> list[str]:
+    """Return parameters of a name, those of nested estimators too."""
+    return [each for each in estimator.get_params() if each.split("__")[-1] == name]
+
+
+def _estimator_probabilities(
+    model: Any, test_rows: np.ndarray, n_classes: int
+) -> np.ndarray:
+    """Order the columns by class index, whatever classes the estimator has seen."""
+    probabilities = np.zeros((len(test_rows), n_classes))
+    try:
+        seen = np.asarray(model.predict_proba(test_rows))
+    except AttributeError:
+        predicted = np.asarray(model.predict(test_rows))
+        name = type(model).__name__
+        if predicted.shape != (len(test_rows),):
+            raise DataError(
+                f"{name}.predict must return shape ({len(test_rows)},). Received: "
+                f"{predicted.shape}."
+            ) from None
+        if not np.isin(predicted, np.arange(n_classes)).all():
+            raise DataError(
+                f"Predictions must be learned classes, 0 to {n_classes - 1}. Received "
+                f"from {name}: {np.unique(predicted)[:5]}."
+            ) from None
+        probabilities[np.arange(len(test_rows)), predicted.astype(int)] = 1
+        return probabilities
+    check_output(seen, len(model.classes_), len(test_rows))
+    probabilities[:, np.asarray(model.classes_, dtype=int)] = seen
+    return probabilities

@@ -19,10 +19,10 @@ from sklearn.base import BaseEstimator
 from balancegan.errors import DataError
 from balancegan.evaluation.classifiers import (
     N_STEPS,
+    check_estimator,
     check_network,
     choose_classifier,
 )
-from balancegan.evaluation.estimators import check_estimator
 from balancegan.evaluation.labelling import Labelling
 from balancegan.evaluation.methods import (
     Method,

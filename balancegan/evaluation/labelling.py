@@ -48,13 +48,7 @@ class Labelling:
         return np.asarray(unravel(class_indices, self.attributes.sizes)[self.position])
 
     def number(self, y: Any, n_images: int) -> np.ndarray:
-        """Return the class indices of labels of a test part.
-
-        Raises
-        ------
-        DataError
-            If attributes differ, or values are unknown.
-        """
+        """Return the class indices of labels of a test part, or raise a DataError."""
         labels = self._in_order(_read(y, n_images))
         unknown = self._find_unknown(labels)
         if unknown:
@@ -77,13 +71,7 @@ class Labelling:
         return pd.DataFrame(dict(zip(self.attributes.names, columns, strict=True)))
 
     def from_given(self, y: Any, *, in_columns: bool) -> np.ndarray:
-        """Return the class indices of labels that a sampler returned.
-
-        Raises
-        ------
-        DataError
-            If classes are unknown or missing.
-        """
+        """Return the class indices of labels from a sampler, or raise a DataError."""
         attributes = self.attributes
         if self.has_combinations and not in_columns:
             numbers = np.asarray(y)

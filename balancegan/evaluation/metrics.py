@@ -19,20 +19,9 @@ SHOTS = ("few_shot", "medium_shot", "many_shot")
 def class_metrics(
     true: np.ndarray, predicted: np.ndarray, n_classes: int
 ) -> pd.DataFrame:
-    """Return precision, recall and number of test images of each class.
+    """Return "precision", "recall" and "n_test" of each class, a row per class.
 
-    Parameters
-    ----------
-    true, predicted : ndarray of shape (n,), int
-        Class indices 0..n_classes-1.
-    n_classes : int
-        Number of classes; some may have no test image.
-
-    Returns
-    -------
-    metrics : DataFrame
-        A row per class; columns "precision", "recall" (both in 0..1), "n_test".
-        Recall is NaN without test images, precision if the class was never predicted.
+    Recall is NaN without test images, precision if the class was never predicted.
 
     Examples
     --------
@@ -62,15 +51,14 @@ def overall_metrics(
     probabilities : ndarray of shape (n, K) or None
         In 0..1. None: the calibration error is NaN.
     train_counts : sequence of int of length K
-        Real training images of each class; they define few-shot classes.
+        Real training images of each class.
 
     Returns
     -------
     metrics : dict
         "balanced_accuracy" (the mean recall), "g_mean", "macro_f1", "accuracy",
         "calibration_error", and the mean recall of "many_shot" (over 1,000 training
-        images), "medium_shot" and "few_shot" classes (at most 200). NaN for a group
-        without classes.
+        images), "medium_shot" and "few_shot" classes (at most 200), NaN without any.
 
     Examples
     --------
@@ -107,31 +95,13 @@ def overall_metrics(
 def combination_metrics(
     correct: np.ndarray, class_indices: np.ndarray, train_counts: np.ndarray
 ) -> tuple[dict[str, float], pd.DataFrame]:
-    """Return the accuracy of each combination of attributes, and their means.
+    """Return the mean accuracies of combinations of attributes, and a row for each.
 
     A classifier may learn one attribute from another that it is correlated with. The
     mean over combinations shows this, because rare ones weigh as much as frequent
     ones. The lowest is the worst-group accuracy of Sagawa et al. 2020,
-    https://arxiv.org/abs/1911.08731.
-
-    Parameters
-    ----------
-    correct : ndarray of shape (n,), bool
-        Whether the class of each test image was predicted.
-    class_indices : ndarray of shape (n,), int
-        Its combination.
-    train_counts : ndarray of shape (n_combinations,), int
-        Real training images of each combination.
-
-    Returns
-    -------
-    metrics : dict
-        Over the combinations that have test images: "combination_accuracy" (the mean),
-        "worst_combination", and the means of "many_shot", "medium_shot" and
-        "few_shot" combinations.
-    table : DataFrame
-        A row per combination; columns "n_test" and "accuracy" (NaN without test
-        images).
+    https://arxiv.org/abs/1911.08731. Combinations without test images are left out of
+    means; their "accuracy" in the table is NaN.
 
     Examples
     --------

@@ -49,16 +49,7 @@ ARITHMETIC = {"Add", "Subtract", "Multiply", "TrueDivide", "Divide"}
 class PretrainedClassifier:
     """A builder of networks from a trained model; may be sent to another process.
 
-    Attributes
-    ----------
-    config : dict
-        Keras's description of the model.
-    weights : list of ndarray
-        Its weights.
-    fine_tune : bool
-        Whether all layers learn, or only the last.
-    name : str
-        Its name in reports.
+    With `fine_tune` all layers learn, else the last one only.
     """
 
     config: dict[str, Any]

@@ -128,21 +128,10 @@ def resample(
 
 
 def read_quality(sampler: Any, names: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """Return a sampler's ``report_.quality_summary`` as plain rows; empty without one.
+    """Return a sampler's table of quality as plain rows, if it has one.
 
-    Parameters
-    ----------
-    sampler : object
-        A sampler that has resampled.
-    names : sequence of str, default=()
-        The order of attributes in the result; ``balance_on`` may have another one.
-
-    Returns
-    -------
-    judged : list of dict
-        A row per class that got images: "class" (the values of its attributes), the
-        number of images by method ("gan", "copied", ...), and the columns of the table
-        on the generated images that were checked, None where there were none.
+    "class" are the values of the attributes, in the order of `names` even if
+    ``balance_on`` has another one. None stands for what was not checked.
     """
     summary = getattr(getattr(sampler, "report_", None), "quality_summary", None)
     if summary is None:

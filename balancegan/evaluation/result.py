@@ -120,7 +120,7 @@ class EvaluationResult:
         Columns: "method", "split", "seed", "class", "n_train" (real images), "n_added",
         "n_test", "precision", "recall", with several attributes "combination_recall"
         (the mean over the class's combinations), and the metrics of added images, see
-        :meth:`balancegan.evaluation.fidelity.FidelityMeter.measure`.
+        :meth:`balancegan.evaluation.added_images.FidelityMeter.measure`.
         """
         frame = self._frame_rows("classes")
         return frame.astype(dict.fromkeys(frame.columns[7:], float))

@@ -51,13 +51,7 @@ class RunCache:
                 ) from error
 
     def name(self, depends_on: Any) -> str | None:
-        """Return the name of an entry, a hash; None without a folder.
-
-        Raises
-        ------
-        DataError
-            If something cannot be pickled.
-        """
+        """Return the name of an entry, a hash; None without a folder."""
         if self.folder is None:
             return None
         versions = list(library_versions(PACKAGES).values())

@@ -18,8 +18,11 @@ from sklearn.metrics import confusion_matrix
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from balancegan.evaluation.added_images import Gallery, Strips, describe_added
-from balancegan.evaluation.classifiers import TrainingRows, train_network
-from balancegan.evaluation.estimators import train_estimator
+from balancegan.evaluation.classifiers import (
+    TrainingRows,
+    train_estimator,
+    train_network,
+)
 from balancegan.evaluation.labelling import Labelling
 from balancegan.evaluation.methods import Method
 from balancegan.evaluation.metrics import (
@@ -51,23 +54,7 @@ class Trial:
 
 
 class TrialRunner:
-    """Runs the trials of one comparison; may be sent to another process.
-
-    Parameters
-    ----------
-    splits : list of Split
-        Images and class indices.
-    labelling : Labelling
-        What the class indices stand for.
-    class_names : list of str
-        Names of the classes.
-    image_format : ImageFormat
-        Of the images.
-    classifier, classifier_steps
-        As in :func:`balancegan.evaluation.compare`.
-    cache : RunCache
-        Finished runs.
-    """
+    """Runs the trials of one comparison; may be sent to another process."""
 
     def __init__(
         self,
@@ -124,14 +111,10 @@ class TrialRunner:
     def run(
         self, trial: Trial, names: Names | None = None
     ) -> tuple[list[dict[str, Any]], float]:
-        """Return the facts of each method's run, cached or new.
+        """Return the facts of each method's run, cached or new, and the seconds taken.
 
-        Parameters
-        ----------
-        trial : Trial
-            What to run.
-        names : tuple or None, default=None
-            The result of :meth:`name`. None: it is called.
+        `names` are those of :meth:`name`; None: it is called. The seconds are 0 if all
+        runs were cached.
 
         Returns
         -------
@@ -145,7 +128,6 @@ class TrialRunner:
             :func:`balancegan.evaluation.added_images.describe_added`; "judged", see
             :func:`balancegan.evaluation.resampling.read_quality`.
         seconds : float
-            Time taken; 0 if all runs were cached.
         """
         if os.getpid() != self.home:
             _set_threads(*self.threads)
