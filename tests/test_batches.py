@@ -110,7 +110,7 @@ def test_keras_takes_each_batch_once(steps_a_call):
     assert int(model.optimizer.iterations) == 5
 
 
-def test_nothing_is_tuned():
+def test_autotuning_is_off():
     """The thread that tunes is waited for, up to a minute, when training has ended."""
     batches, _ = make_batches()
     assert to_dataset(batches).options().autotune.enabled is False

@@ -58,7 +58,7 @@ DIFFERENT = [
 ]
 
 
-def test_builders_that_differ_are_described_apart():
+def test_different_builders_have_different_descriptions():
     assert len(set(map(describe_builder, DIFFERENT))) == len(DIFFERENT)
 
 
@@ -71,11 +71,11 @@ def test_builders_that_differ_are_described_apart():
         Builder,
     ],
 )
-def test_the_same_builder_is_described_alike(make):
+def test_the_same_builder_has_one_description(make):
     assert describe_builder(make()) == describe_builder(make())
 
 
-def test_a_builder_is_described_alike_in_another_process():
+def test_descriptions_are_the_same_in_another_process():
     said = "from tests import test_builders as t; print(list(map(t.describe_builder, "
     said += "t.DIFFERENT)))"
     printed = {

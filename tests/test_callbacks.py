@@ -91,12 +91,12 @@ def run(distances, steps, *, until_flat_at=None, again_at=None):
     return gan, watching, history
 
 
-def test_looks_are_spread_over_the_budget():
+def test_evaluations_are_spread_over_the_budget():
     _, _, history = run([0.5] * 12, 1200)
     assert history.frame()["step"].tolist() == list(range(200, 1201, 100))
 
 
-def test_short_training_is_not_looked_at():
+def test_short_training_is_not_evaluated():
     gan, watching, history = run([], 190)
     assert len(history.frame()) == 0
     assert watching.restore_best() == 190
@@ -116,7 +116,7 @@ def test_of_states_equally_good_the_latest_is_kept():
     assert watching.restore_best() == 800
 
 
-def test_auto_ends_when_images_become_no_better():
+def test_auto_stops_when_images_no_longer_improve():
     falling = [0.5, 0.4, 0.3, 0.2, 0.1]
     gan, watching, _ = run(falling + [0.1] * 99, 20_000, until_flat_at=1.0)
     assert gan.step == 500 * 10
@@ -130,7 +130,7 @@ def test_auto_leaves_the_rest_of_the_budget_to_the_falling_rate():
     assert history.frame()["step"].iloc[-1] == gan.step
 
 
-def test_auto_goes_on_while_images_become_better():
+def test_auto_continues_while_images_improve():
     gan, _, _ = run([0.9**k for k in range(40)], 20_000, until_flat_at=0.4)
     assert gan.step == 20_000
 
@@ -138,7 +138,7 @@ def test_auto_goes_on_while_images_become_better():
 @given(st.integers(1, 500).map(lambda calls: 10 * calls), st.integers(0, 9))
 @example(3200, 3)
 @example(5000, 0)
-def test_looks_go_on_where_they_were(again_at, best):
+def test_resumed_evaluations_are_the_same(again_at, best):
     distances = [0.5 + 0.1 * abs(k - best) for k in range(99)]
     ends, last = [], []
     for at in (None, again_at):
@@ -179,21 +179,19 @@ def evaluate(*looks, first=500):
         watching.evaluate(first + 100 * i)
 
 
-def test_a_collapse_is_warned_of_once():
+def test_one_warning_per_collapse():
     with pytest.warns(TrainingWarning, match="'shirt' .* step 700: .* 0.10 of") as said:
         evaluate((0.9, 0.9), (0.9, 0.1), (0.8, 0.1), (0.9, 0.1), (0.9, 0.1))
     assert len(said) == 1
 
 
-def test_no_collapse_is_seen_where_there_is_none():
+def test_no_warning_without_a_collapse():
     nan = float("nan")  # of a class of equal images
     evaluate((0.9, 0.1), (0.1, 0.9), (0.9, 0.3), (nan, 0.1))  # warnings are errors
     evaluate((0.1, 0.1), (0.1, 0.1), (0.1, 0.1), first=100)  # has not begun to vary
 
 
-def test_training_that_diverges_goes_back_and_on_at_a_lower_rate(
-    small_set, monkeypatch
-):
+def test_diverged_training_rolls_back_and_lowers_the_rate(small_set, monkeypatch):
     finish = ConditionalGAN.finish_step
     rates = []
 
@@ -217,7 +215,7 @@ def test_training_that_diverges_goes_back_and_on_at_a_lower_rate(
     )
 
 
-def test_losses_that_are_no_numbers_end_training():
+def test_losses_of_nan_end_training():
     watching = LossMonitor(History(), Budget(100, None))
     watching.set_model(FakeGAN())
     with pytest.raises(TrainingFailed, match="generator loss is nan"):
@@ -237,7 +235,7 @@ def fit(small_set, **parameters):
     return build_augmenter(**{**settings, **parameters}).fit(*small_set)
 
 
-def test_watching_does_not_change_what_is_learned(small_set, evaluated_early, tmp_path):
+def test_logging_does_not_change_what_is_learned(small_set, evaluated_early, tmp_path):
     unwatched = fit(small_set, log_dir=None)
     watched = fit(small_set, log_dir=tmp_path, verbose=1)
     np.testing.assert_array_equal(
@@ -245,7 +243,9 @@ def test_watching_does_not_change_what_is_learned(small_set, evaluated_early, tm
     )
 
 
-def test_history_has_a_row_a_look_and_few_shot_class(small_set, evaluated_early):
+def test_history_has_a_row_per_evaluation_and_few_shot_class(
+    small_set, evaluated_early
+):
     augmenter = fit(small_set)
     frame = augmenter.report_.class_history
     assert set(frame["class"]) == {"bag", "boot", "shirt"}
@@ -255,9 +255,7 @@ def test_history_has_a_row_a_look_and_few_shot_class(small_set, evaluated_early)
     assert augmenter.model_.kept_step in (1, 2, 3)
 
 
-def test_the_kept_state_is_the_one_that_was_seen(
-    small_set, evaluated_early, monkeypatch
-):
+def test_the_kept_state_is_the_evaluated_one(small_set, evaluated_early, monkeypatch):
     seen = {}
     evaluate = QualityMonitor.evaluate
 
@@ -293,7 +291,7 @@ def test_a_run_writes_lines_grids_and_event_files(small_set, evaluated_early, tm
         assert list(run_folder.glob("events.out.tfevents.*"))
 
 
-def test_runs_that_begin_at_once_have_folders_of_their_own(tmp_path, monkeypatch):
+def test_concurrent_runs_have_separate_folders(tmp_path, monkeypatch):
     (tmp_path / "run-1").mkdir()
     # As it looks to a run whose number another one takes just then
     monkeypatch.setattr(Path, "exists", lambda _: False)

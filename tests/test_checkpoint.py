@@ -130,7 +130,7 @@ def run_folder(uninterrupted, kept, tmp_path):
         ("tutorial", 2, True),
     ],
 )
-def test_killed_and_gone_on_with(
+def test_killed_training_resumes_bit_identically(
     small_set,
     uninterrupted,
     monkeypatch,
@@ -149,7 +149,7 @@ def test_killed_and_gone_on_with(
     assert_same(augmenter, uninterrupted(preset))
 
 
-def test_what_is_finished_is_not_trained_again(
+def test_finished_training_is_not_repeated(
     small_set, uninterrupted, run_folder, monkeypatch
 ):
     assert CheckpointFolder(run_folder).steps == [4, 3]
@@ -170,7 +170,7 @@ def test_several_attributes(tmp_path):
     assert_same(augmenter, expected)
 
 
-def test_without_a_seed_it_goes_on_with_the_one_it_began_with(small_set, tmp_path):
+def test_without_a_seed_resuming_keeps_the_first_seed(small_set, tmp_path):
     settings = {**SETTINGS, "random_state": None}
     augmenter = build_augmenter(**settings)
     with killed_after(2):
@@ -182,7 +182,7 @@ def test_without_a_seed_it_goes_on_with_the_one_it_began_with(small_set, tmp_pat
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_told_to_end_it_writes_first(
+def test_an_interrupt_writes_a_checkpoint_first(
     small_set, uninterrupted, tmp_path, monkeypatch, number
 ):
     monkeypatch.setattr(callbacks, "CHECKPOINT_SECONDS", 1e9)
@@ -225,7 +225,7 @@ def spoil(path, how):
 
 
 @pytest.mark.parametrize("how", ["flipped", "truncated", "empty", "foreign"])
-def test_a_damaged_checkpoint_is_passed_over(run_folder, how):
+def test_a_damaged_checkpoint_is_ignored(run_folder, how):
     spoil(run_folder / "step-4.npz", how)
     folder = CheckpointFolder(run_folder)
     with pytest.warns(CheckpointWarning, match="step-4"):
@@ -251,7 +251,7 @@ def test_a_damaged_checkpoint_is_passed_over(run_folder, how):
         folder.latest()
 
 
-def test_with_a_damaged_checkpoint_it_goes_on_from_the_one_before(
+def test_training_resumes_from_the_last_undamaged_checkpoint(
     small_set, uninterrupted, run_folder
 ):
     spoil(run_folder / "step-4.npz", "flipped")
@@ -329,7 +329,7 @@ def test_the_last_two_are_kept_and_removed_with_the_folder(tmp_path):
     assert not folder.folder.exists()
 
 
-def test_what_killed_processes_left_goes_whatever_step_they_were_at(tmp_path):
+def test_partial_checkpoints_of_killed_processes_are_removed(tmp_path):
     folder = CheckpointFolder(tmp_path / "run")
     folder.write(7, State({"run": {}}, {}))
     for step in (5, 9):
@@ -343,7 +343,7 @@ def test_what_killed_processes_left_goes_whatever_step_they_were_at(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_runs_are_told_apart_by_all_of_their_data():
+def test_runs_are_identified_by_all_of_their_data():
     images = make_images(300)
     labels = Labels.of_one(np.arange(300) % 2)
     runs = [describe_run(images, labels, {})["data"]]
@@ -386,7 +386,7 @@ def test_a_signal_is_never_swallowed():
             signal.raise_signal(signal.SIGINT)  # training is over
 
 
-def test_where_nothing_can_be_written_training_goes_on(
+def test_training_continues_if_checkpoints_cannot_be_written(
     small_set, uninterrupted, tmp_path, monkeypatch
 ):
     def refuse(*_):
@@ -411,7 +411,7 @@ def test_signals_that_are_ignored_stay_ignored():
         signal.signal(signal.SIGINT, before)
 
 
-def test_in_another_thread(small_set, tmp_path):
+def test_checkpoints_are_written_in_other_threads(small_set, tmp_path):
     """Where no signals come, training is written down all the same."""
     done = []
     augmenter = build_augmenter(**SETTINGS)

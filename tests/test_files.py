@@ -23,7 +23,7 @@ def test_a_file_appears_when_complete(tmp_path):
 
 
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
-def test_what_was_there_stays_when_writing_fails(tmp_path, error):
+def test_the_old_file_stays_when_writing_fails(tmp_path, error):
     file_path, folder_path = tmp_path / "file", tmp_path / "folder"
     file_path.write_text("before")
     folder_path.mkdir()
@@ -38,7 +38,7 @@ def test_what_was_there_stays_when_writing_fails(tmp_path, error):
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_a_folder_takes_the_place_of_another(tmp_path):
+def test_a_folder_replaces_another(tmp_path):
     path = tmp_path / "folder"
     for name in ("a", "b"):
         with whole_folder(path) as folder:
@@ -90,7 +90,7 @@ def test_leftovers_of_killed_processes_are_removed(tmp_path, whole):
     assert all(entry.exists() for entry in kept)
 
 
-def test_killed_while_one_folder_took_the_place_of_another(tmp_path):
+def test_a_folder_is_put_back_after_a_kill(tmp_path):
     path = tmp_path / "folder"
     aside = leave(path, ".aside", gone(), True)
     (aside / "a").rename(aside / path.name)
@@ -100,7 +100,7 @@ def test_killed_while_one_folder_took_the_place_of_another(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_folder_is_whole_when_another_cannot_take_its_place(tmp_path, monkeypatch):
+def test_a_folder_that_cannot_be_replaced_stays(tmp_path, monkeypatch):
     path = tmp_path / "folder"
     path.mkdir()
     (path / "old").touch()

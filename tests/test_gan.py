@@ -165,7 +165,7 @@ def test_average_follows_the_generator_by_its_half_life():
         np.testing.assert_allclose(after.numpy(), before + 0.5, rtol=1e-4, atol=1e-5)
 
 
-def test_which_generator_is_sampled():
+def test_the_averaged_generator_is_sampled():
     averaged, last = small_gan("default"), small_gan("tutorial")
     assert averaged.sampling_generator is averaged.averaged_generator
     assert last.sampling_generator is last.generator

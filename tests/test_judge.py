@@ -51,7 +51,7 @@ def test_features_are_not_trained_further(monkeypatch):
 
 
 @pytest.mark.parametrize("n", [1, JUDGE_BATCH, JUDGE_BATCH + 5])
-def test_what_is_seen_in_an_image_does_not_depend_on_its_batch(n):
+def test_features_do_not_depend_on_the_batch(n):
     images, _ = brightness_classes(n)
     judge_ = new_judge(images)
     features, logits = judge_.predict(images)
@@ -70,7 +70,7 @@ def test_judges_take_images_of_any_size(shape):
     assert logits.shape == (2, 3)
 
 
-def test_of_several_attributes_a_judge_learns_each(monkeypatch):
+def test_a_judge_learns_each_of_several_attributes(monkeypatch):
     monkeypatch.setattr(judge, "JUDGE_STEPS", 80)
     images, brightness = brightness_classes(120)
     striped = np.arange(120) % 2
@@ -85,7 +85,7 @@ def test_of_several_attributes_a_judge_learns_each(monkeypatch):
     assert np.mean(of_stripes.argmax(axis=1) == striped[90:]) > 0.9
 
 
-def test_agreement_is_told_for_each_attribute():
+def test_agreement_is_given_for_each_attribute():
     judge_ = Judge(SHAPE, (3, 2), lambda rows: rows, seed=0)
     #                   value 2 of the first; value 0 of the second, and 1
     logits = np.array([[0, 1, 5, 9, 8], [0, 1, 5, 8, 9], [7, 1, 5, 9, 8]])

@@ -45,7 +45,7 @@ def test_rows_come_back_wherever_they_were_kept(monkeypatch, limit, sizes, dtype
     np.testing.assert_array_equal(taken, rows)
 
 
-def test_what_is_not_taken_leaves_no_open_file(monkeypatch):
+def test_discarded_rows_leave_no_open_file(monkeypatch):
     monkeypatch.setattr(memory, "IN_MEMORY", 0)
     with pytest.raises(KeyError), GrowingArray() as gathered:
         gathered.append(make_images(2))
@@ -54,7 +54,7 @@ def test_what_is_not_taken_leaves_no_open_file(monkeypatch):
     assert file.closed
 
 
-def test_a_temporary_folder_that_is_full_is_named(monkeypatch):
+def test_a_full_temporary_folder_is_named(monkeypatch):
     class Full(io.BytesIO):
         def write(self, _):
             raise OSError(errno.ENOSPC, "No space left on device")
@@ -65,7 +65,7 @@ def test_a_temporary_folder_that_is_full_is_named(monkeypatch):
         gathered.append(make_images(2))
 
 
-def test_room_for_much_is_in_a_file(monkeypatch):
+def test_large_arrays_are_in_a_file(monkeypatch):
     assert not isinstance(allocate((2, 4, 4)), np.memmap)
     monkeypatch.setattr(memory, "IN_MEMORY", 31)
     room = allocate((2, 4, 4))
@@ -85,7 +85,9 @@ def test_room_for_much_is_in_a_file(monkeypatch):
         (10**9, 98, 99, "100 bytes of memory, and 98 are available"),
     ],
 )
-def test_too_little_memory_is_said_before(monkeypatch, limit, system, group, words):
+def test_too_little_memory_is_an_error_beforehand(
+    monkeypatch, limit, system, group, words
+):
     for name, found in (("limit", limit), ("system", system), ("group", group)):
         monkeypatch.setattr(memory, f"_{name}_available", lambda found=found: found)
     if words is None:
@@ -104,7 +106,7 @@ def resident(name):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_what_was_read_of_a_file_is_let_go(tmp_path):
+def test_pages_of_a_mapped_file_are_released(tmp_path):
     path = tmp_path / "images.npy"
     np.save(path, np.ones((500, 64, 64), "uint8"))
     mapped = np.load(path, mmap_mode="r")
@@ -117,7 +119,7 @@ def test_what_was_read_of_a_file_is_let_go(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_rows_of_a_file_bring_few_others_along(tmp_path, monkeypatch):
+def test_taking_rows_reads_little_of_the_file(tmp_path, monkeypatch):
     path = tmp_path / "images.npy"
     images = make_images(20_000, shape=(32, 32))  # 20 MB
     np.save(path, images)

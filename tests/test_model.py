@@ -1,8 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from balancegan import ConditionalGANAugmenter
 from balancegan.gan.model import BATCH
 from balancegan.gan.selection import Selection
+
+from .conftest import make_images
 
 
 def numbered(model, first, n, class_index=1):
@@ -14,7 +19,7 @@ def numbered(model, first, n, class_index=1):
 @pytest.mark.parametrize(
     ("first", "n"), [(0, 1), (0, BATCH), (3, 2), (BATCH - 1, 2), (10, 2 * BATCH)]
 )
-def test_image_k_is_the_same_whoever_asks(trained, first, n):
+def test_image_k_does_not_depend_on_the_request(trained, first, n):
     many = numbered(trained.model_, 0, 3 * BATCH)
     np.testing.assert_array_equal(
         numbered(trained.model_, first, n), many[first : first + n]
@@ -47,3 +52,42 @@ def test_each_image_has_the_latent_of_its_class_and_number(trained, monkeypatch)
         expected = rng.standard_normal(len(latent)).astype("float32")
         np.testing.assert_array_equal(latent, expected)
     assert {int(class_index) for _, class_index in given} == {0, 2}
+
+
+def fit(**parameters):
+    settings = {"steps": 2, "random_state": 0, "verbose": 0, **parameters}
+    return ConditionalGANAugmenter(**settings).fit(
+        make_images(30), np.repeat(["bag", "boot"], [20, 10])
+    )
+
+
+def test_models_with_the_same_fingerprint_generate_the_same_images(tmp_path):
+    first, second = fit(), fit()
+    first.save(tmp_path / "model")
+    loaded = ConditionalGANAugmenter.load(tmp_path / "model")
+    for other in (second, loaded):
+        assert other.model_.fingerprint() == first.model_.fingerprint()
+        np.testing.assert_array_equal(other.sample("bag", 5), first.sample("bag", 5))
+
+
+def test_what_changes_images_changes_the_fingerprint():
+    model = fit().model_
+    names = {
+        changed.fingerprint()
+        for changed in (
+            model,
+            fit(steps=3).model_,
+            fit(random_state=1).model_,
+            replace(model, seed=9),
+            replace(model, image_format=replace(model.image_format, high=254.0)),
+            replace(
+                model,
+                attributes=replace(
+                    model.attributes, values=(np.array(["bag", "sock"]),)
+                ),
+            ),
+        )
+    }
+    assert len(names) == 6
+    called = replace(model, class_names=["Bag", "Boot"])
+    assert called.fingerprint() == model.fingerprint()

@@ -45,7 +45,7 @@ def step(display, clock, seconds, done, **how):
     display.update(done, **how)
 
 
-def test_one_slow_step_is_no_estimate_and_steady_ones_are(display, clock):
+def test_time_left_needs_steady_progress(display, clock):
     display.begin("Training", 3_000, "steps")
     step(display, clock, 30, 10)  # compiles
     assert display.line(clock.now, 80).endswith("10 of 3,000 steps  30 s")

@@ -47,7 +47,7 @@ def true_effects(adds, figures):
 
 
 @pytest.mark.parametrize("n_rare", [2, 20])
-def test_effects_are_neither_more_nor_less_however_rare_combinations_are(n_rare):
+def test_effects_are_unbiased_with_rare_combinations(n_rare):
     rng = np.random.default_rng(0)
     values, adds = confounded(rng, n_rare), planted(rng)
     figures = figures_of(values, adds, rng)
@@ -55,7 +55,7 @@ def test_effects_are_neither_more_nor_less_however_rare_combinations_are(n_rare)
     np.testing.assert_allclose(means, true_effects(adds, figures), rtol=0.15)
 
 
-def test_what_is_shrunken_is_less_and_sees_better_whose_it_is():
+def test_shrunken_effects_are_smaller_and_find_owners_better():
     rng = np.random.default_rng(1)
     values, adds = confounded(rng, 2), planted(rng)
     found = effects_of(values, figures_of(values, adds, rng))
@@ -77,7 +77,7 @@ def test_values_that_add_nothing_have_no_effect():
     assert (found.unbiased < 0).any()
 
 
-def test_what_is_never_told_apart_is_shared():
+def test_inseparable_effects_are_divided():
     rng = np.random.default_rng(3)
     values = confounded(rng, 0)
     values[1] = values[0] % 3 * (values[0] < 3)  # values 0..2 go together, one to one

@@ -32,7 +32,7 @@ def balance(data, out, *more):
     return run("balance", data, "--out", out, *SETTINGS, *more)
 
 
-def test_balance_goes_on_to_the_same_output(data, tmp_path):
+def test_balance_resumes_to_the_same_output(data, tmp_path):
     expected, out = tmp_path / "expected.npz", tmp_path / "out.npz"
     assert balance(data, expected).exit_code == 0
     with killed_after(2):
@@ -70,7 +70,7 @@ def test_killed_between_the_output_and_the_end(data, tmp_path, monkeypatch):
     assert not (tmp_path / "out.npz.checkpoints").exists()
 
 
-def test_train_goes_on_to_the_same_model(data, tmp_path):
+def test_train_resumes_to_the_same_model(data, tmp_path):
     models = [tmp_path / name for name in ("expected.balancegan", "model.balancegan")]
     train = ["train", data, *SETTINGS, "--model"]
     assert run(*train, models[0]).exit_code == 0

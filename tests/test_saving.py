@@ -50,7 +50,7 @@ def test_a_loaded_model_makes_the_same_images(trained, saved):
     assert loaded.report_.class_counts == trained.report_.class_counts
 
 
-def test_a_loaded_model_resamples_data_that_it_is_given(trained, saved, small_set):
+def test_a_loaded_model_resamples_given_data(trained, saved, small_set):
     loaded = ConditionalGANAugmenter.load(saved)
     with pytest.raises(DataError, match="Give both"):
         loaded.resample({"boot": 9})
@@ -72,7 +72,7 @@ def test_a_model_is_weights_and_json_and_nothing_else(trained, saved):
     assert facts["preset"] == asdict(trained.model_.preset)
 
 
-def test_a_generator_of_the_users_own_is_asked_for_again(small_set, tmp_path, saved):
+def test_loading_needs_the_users_generator_again(small_set, tmp_path, saved):
     augmenter = build_augmenter(
         generator=build_tutorial_generator, steps=1, random_state=0, verbose=0
     ).fit(*small_set)
@@ -121,7 +121,7 @@ def test_a_function_cannot_be_saved(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_only_a_model_is_overwritten_and_only_when_asked(trained, copy, tmp_path):
+def test_only_a_model_is_overwritten_and_only_if_allowed(trained, copy, tmp_path):
     with pytest.raises(SavedModelError, match="exists already"):
         trained.save(copy)
     trained.save(copy, overwrite=True)
@@ -244,7 +244,7 @@ def test_missing_and_cut_files_are_refused(copy, tmp_path):
     ],
     ids=str,
 )
-def test_facts_of_a_stranger_cost_nothing(copy, changes):
+def test_forged_facts_cost_no_time_or_memory(copy, changes):
     for name, value in changes.items():
         rewrite(copy, *name.split("__"), value=value)
     tracemalloc.start()
@@ -256,7 +256,7 @@ def test_facts_of_a_stranger_cost_nothing(copy, changes):
     tracemalloc.stop()
 
 
-def test_deep_or_long_facts_of_a_stranger(copy, monkeypatch):
+def test_deep_or_long_facts_are_refused(copy, monkeypatch):
     (copy / FACTS_FILE).write_text("[" * 10**6)
     with pytest.raises(SavedModelError, match="cannot be read"):
         ConditionalGANAugmenter.load(copy)
@@ -274,7 +274,7 @@ def flip(path, position):
 @pytest.mark.parametrize("name", [FACTS_FILE, GENERATOR_FILE])
 @given(data=st.data())
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_bit_of_a_model_that_is_another_is_noticed(copy, name, data):
+def test_a_flipped_bit_is_noticed(copy, name, data):
     file = copy / name
     position = data.draw(st.integers(0, 8 * file.stat().st_size - 1))
     flip(file, position)
@@ -331,7 +331,7 @@ def pack_much(group, _):
     "replace_by",
     [link_elsewhere, keep_elsewhere, look_elsewhere, claim_much, pack_much],
 )
-def test_weights_that_are_elsewhere_or_not_there(copy, tmp_path, replace_by):
+def test_external_or_missing_weights_are_refused(copy, tmp_path, replace_by):
     secret = tmp_path / "secret.h5"
     with h5py.File(secret, "w") as file:
         file["secret"] = np.ones(100, "f4")
@@ -355,7 +355,7 @@ def test_weights_that_are_elsewhere_or_not_there(copy, tmp_path, replace_by):
     "shape",
     [(4, 4, 1), (8, 8, 3), (28, 28, 1), (6, 600, 4), (96, 64, 7), (224, 224, 3)],
 )
-def test_what_is_of_the_model_is_not_refused(networks, shape, tmp_path):
+def test_weights_of_any_size_pass_the_size_check(networks, shape, tmp_path):
     preset = replace(PRESETS["tutorial"], networks=networks, latent_dim=3)
     generator = GENERATORS[networks](shape, (2,), 3, 0)
     generator.save_weights(tmp_path / GENERATOR_FILE)
@@ -368,7 +368,7 @@ def test_what_is_of_the_model_is_not_refused(networks, shape, tmp_path):
         )
 
 
-def test_weights_that_cannot_be_of_the_model_are_refused_before_it_is_built(
+def test_weights_of_the_wrong_size_are_refused_before_the_network_is_built(
     copy, monkeypatch
 ):
     monkeypatch.setattr("balancegan.gan.saving.GENERATORS", dict.fromkeys(GENERATORS))

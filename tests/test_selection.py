@@ -33,7 +33,7 @@ def test_one_class_is_always_drawn():
     assert set(Selection.of_class(7).draw(0, 0, 50).tolist()) == {7}
 
 
-def test_beside_values_never_seen_together_others_have_their_own_frequencies():
+def test_open_attributes_of_unseen_values_are_drawn_independently():
     # Digit 1 is never of colour 0; a third attribute is 0 in three of four images
     counts = np.zeros((2, 2, 2), int)
     counts[0, 0], counts[1, 1] = [40, 0], [20, 20]
@@ -44,7 +44,7 @@ def test_beside_values_never_seen_together_others_have_their_own_frequencies():
     np.testing.assert_allclose(np.bincount(drawn)[4:] / MANY, [0.75, 0.25], atol=0.032)
 
 
-def test_image_k_is_of_the_same_class_whoever_asks():
+def test_the_class_of_image_k_does_not_depend_on_the_number():
     selection = select(COUNTS, (1, None))
     whole = selection.draw(5, 0, 100)
     np.testing.assert_array_equal(selection.draw(5, 30, 9), whole[30:39])

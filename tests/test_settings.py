@@ -105,7 +105,7 @@ def test_the_defaults_hold_within_and_the_users_settings_after(chosen, policy, e
         assert read_all() == before
 
 
-def test_scopes_and_checks_of_the_user_are_left_outside():
+def test_scopes_and_callbacks_of_the_user_do_not_apply():
     tf.debugging.enable_check_numerics()
     try:
         with keras.name_scope("mine"):
@@ -137,7 +137,7 @@ def test_threads_may_overlap():
         assert keras.config.floatx() == "float16"
 
 
-def test_what_is_set_meanwhile_stays():
+def test_settings_changed_meanwhile_stay():
     with set_by_user({"floatx": "float16", "epsilon": 1e-2}):
         with standard_settings():
             keras.config.set_floatx("float64")
@@ -205,7 +205,7 @@ def test_no_setting_of_the_process_changes_a_bit(expected, chosen, policy):
         np.testing.assert_array_equal(one, other)
 
 
-def test_loading_and_sampling_depend_on_no_setting_either(trained, tmp_path):
+def test_loading_and_sampling_depend_on_no_setting(trained, tmp_path):
     trained.save(tmp_path / "model")
     with set_by_user({"image_data_format": "channels_first", "floatx": "float16"}):
         loaded = ConditionalGANAugmenter.load(tmp_path / "model")
@@ -267,7 +267,7 @@ def test_no_global_random_state_is_touched():
     assert (one != other).any()
 
 
-def test_where_tensorflow_does_not_execute_eagerly_that_is_said(trained):
+def test_disabled_eager_execution_is_an_error(trained):
     with tf.Graph().as_default(), pytest.raises(DataError, match="eager execution"):
         trained.sample("boot", 1)
     with tf.Graph().as_default(), pytest.raises(DataError, match="eager execution"):
@@ -303,7 +303,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="forks only where that is usual")
-def test_a_forked_process_says_so_and_does_not_wait_forever(tmp_path):
+def test_a_forked_process_raises_an_error(tmp_path):
     script = tmp_path / "forking.py"
     script.write_text(FORKING)
     done = subprocess.run(

@@ -34,7 +34,7 @@ def test_without_a_distribution_the_module_says_it(monkeypatch):
     assert found == {"scikit-learn": "1.99", "tensorflow": "unknown"}
 
 
-def test_every_library_that_is_written_down_is_installed():
+def test_every_recorded_library_is_installed():
     from balancegan.evaluation.runcache import PACKAGES
     from balancegan.gan import checkpoint, saving
 

@@ -85,7 +85,7 @@ def train_once(tmp_path_factory):
     folder, found = tmp_path_factory.mktemp("trained"), {}
 
     def command(how, name):
-        return "-m", "tests.training_together", how, folder / f"{name}.npz", STEPS
+        return "-m", "tests.parallel_training", how, folder / f"{name}.npz", STEPS
 
     def train(how, worker=0):
         name = f"workers {worker}" if how == "workers" else how
@@ -106,7 +106,7 @@ def train_once(tmp_path_factory):
 @pytest.mark.parametrize(
     "how", ["workers", pytest.param("devices", marks=pytest.mark.slow)]
 )
-def test_what_is_learned_does_not_depend_on_who_shares_the_batch(train_once, how):
+def test_training_in_parallel_learns_the_same_model(train_once, how):
     alone, together = train_once("alone"), train_once(how)
     assert len(alone["losses"]) >= 5
     assert len(alone["distances"]) >= 5
@@ -123,7 +123,7 @@ def test_what_is_learned_does_not_depend_on_who_shares_the_batch(train_once, how
 
 @pytest.mark.slow
 @pytest.mark.parametrize("killed", [0, 1])
-def test_a_killed_worker_ends_the_others_and_the_run_goes_on(tmp_path, killed):
+def test_a_killed_worker_ends_the_others_and_the_run_resumes(tmp_path, killed):
     data, model = tmp_path / "data.npz", tmp_path / "model"
     rng = np.random.default_rng(0)
     X = rng.integers(0, 256, size=(60, 8, 8), dtype=np.uint8)
@@ -163,7 +163,7 @@ def test_a_killed_worker_ends_the_others_and_the_run_goes_on(tmp_path, killed):
 
 
 @pytest.mark.slow
-def test_a_worker_whose_others_do_not_come_ends():
+def test_a_worker_ends_if_the_others_do_not_connect():
     script = "from balancegan.cli import training; training.CONNECT_SECONDS = 2\n"
     script += "training.connect('multi-worker')"
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(N_WORKERS)]
@@ -183,7 +183,7 @@ def test_a_worker_whose_others_do_not_come_ends():
     st.integers(0, 99),
     st.integers(0, 9),
 )
-def test_parts_of_a_batch_are_the_batch(n, size, seed, step):
+def test_the_parts_of_a_batch_add_up_to_it(n, size, seed, step):
     rng = np.random.default_rng(seed)
     classes = np.sort(rng.integers(0, 3, 20))
     batches = BalancedBatches(
@@ -200,7 +200,7 @@ def test_parts_of_a_batch_are_the_batch(n, size, seed, step):
         np.testing.assert_array_equal(np.concatenate(own), whole)
 
 
-def test_alone_everything_is_what_it_was():
+def test_one_replica_changes_nothing():
     drawn = np.arange(6.0).reshape(6, 1)
     assert distribution.n_replicas() == 1
     assert distribution.rows_of_replica(drawn, 2) is drawn
@@ -225,7 +225,7 @@ def test_states_are_sent_whole(raw, numbers):
         np.testing.assert_array_equal(found.arrays[name], array)
 
 
-def test_a_clock_that_was_agreed_on_stands():
+def test_a_frozen_clock_does_not_advance():
     budget = Budget(100, 10.0)
     budget.freeze(budget.read_clock() + 5)
     seen = budget.seconds
@@ -235,7 +235,7 @@ def test_a_clock_that_was_agreed_on_stands():
     assert budget.read_clock() < 5
 
 
-def test_a_batch_must_be_dealt_out_evenly():
+def test_a_batch_must_be_divisible_by_the_replicas():
     two = TwoReplicas()
     assert two.for_batch(8, 2) is two
     with pytest.raises(DataError, match="multiple of 4.*batch_size=10"):
@@ -246,7 +246,7 @@ def test_a_batch_must_be_dealt_out_evenly():
     ("n_gpus", "batch_size", "n_halves", "n_used"),
     [(4, 64, 1, 4), (3, 64, 1, 2), (7, 9, 1, 3), (6, 128, 2, 4), (3, 7, 2, 1)],
 )
-def test_of_all_gpus_so_many_as_divide_a_batch(
+def test_as_many_gpus_are_used_as_divide_a_batch(
     monkeypatch, n_gpus, batch_size, n_halves, n_used
 ):
     class Strategy:
@@ -276,7 +276,7 @@ def test_of_all_gpus_so_many_as_divide_a_batch(
         '{"cluster": {"worker": ["a:1"]}, "task": {"type": "ps", "index": 0}}',
     ],
 )
-def test_a_cluster_that_is_not_described_is_refused(config, monkeypatch, tmp_path):
+def test_an_invalid_cluster_is_refused(config, monkeypatch, tmp_path):
     monkeypatch.delenv("TF_CONFIG", raising=False)
     if config is not None:
         monkeypatch.setenv("TF_CONFIG", config)
@@ -291,7 +291,7 @@ def test_a_cluster_that_is_not_described_is_refused(config, monkeypatch, tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["data.npz"]
 
 
-def test_the_first_of_all_is_the_chief(monkeypatch):
+def test_the_first_process_is_the_chief(monkeypatch):
     cluster = {"worker": ["a:1", "b:1"], "chief": ["c:1"], "ps": ["d:1"]}
     for job, index, is_chief in (("worker", 0, False), ("chief", 0, True)):
         task = {"type": job, "index": index}

@@ -6,7 +6,7 @@ from balancegan.gan.conditional_gan import ConditionalGAN
 from .augmenters import build_augmenter
 
 
-def test_the_rate_is_constant_then_falls_to_nothing():
+def test_the_rate_is_constant_then_falls_to_zero():
     schedule = LinearDecay(Budget(1000, None), 0.5, decay_from=0.4)
     rates = [schedule.rate(step) for step in range(0, 1001, 100)]
     assert rates[:5] == [0.5] * 5

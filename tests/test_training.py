@@ -20,14 +20,14 @@ def footprint(shape=(16, 16, 1), batch_size=32, preset="default", features=None)
 
 
 @pytest.mark.parametrize("preset", sorted(PRESETS))
-def test_it_grows_with_the_batch_and_the_image(preset):
+def test_training_memory_grows_with_the_batch_and_the_image(preset):
     once = footprint(preset=preset)
     assert once > 0
     assert footprint(preset=preset, batch_size=64) == pytest.approx(2 * once)
     assert 3 < footprint((32, 32, 1), preset=preset) / once < 5
 
 
-def test_networks_within_networks_count():
+def test_nested_networks_count():
     judge = Judge((16, 16, 1), (2,), lambda images: images, 0)
     assert footprint(features=judge.feature_network) > footprint()
 
@@ -38,7 +38,7 @@ def little_memory(monkeypatch):
 
 
 @pytest.mark.usefixtures("little_memory")
-def test_training_that_would_not_fit_is_not_begun(small_set):
+def test_training_without_enough_memory_is_refused(small_set):
     augmenter = ConditionalGANAugmenter(steps=1, verbose=0)
     with pytest.raises(MemoryError, match="Training needs about .* 100,000,000 are"):
         augmenter.fit(*small_set)
@@ -47,7 +47,7 @@ def test_training_that_would_not_fit_is_not_begun(small_set):
 
 @pytest.mark.usefixtures("little_memory")
 @pytest.mark.parametrize("words", [["train", "--model"], ["balance", "--out"]])
-def test_at_the_command_line_that_is_a_line(tmp_path, words):
+def test_too_little_memory_is_one_line_at_the_command_line(tmp_path, words):
     data = tmp_path / "data.npz"
     np.savez(data, X=make_images(36), y=np.repeat([0, 1], [24, 12]))
     command, option = words

@@ -34,7 +34,7 @@ def compute_dtypes(network):
 
 
 @pytest.mark.parametrize("preset", ["default", "tutorial"])
-def test_inside_it_is_bfloat16_and_outside_float32(preset):
+def test_layers_compute_in_bfloat16_and_weights_are_float32(preset):
     gan = make_gan(preset)
     latents, classes = np.zeros((8, gan.preset.latent_dim)), np.zeros(8, int)
     for network, inputs in (
@@ -58,7 +58,7 @@ def test_networks_of_users_compute_as_they_were_built():
 
 
 @pytest.mark.parametrize("preset", ["default", "tutorial"])
-def test_images_are_those_of_the_saved_model(tmp_path, preset):
+def test_a_model_trained_in_bfloat16_saves_and_loads(tmp_path, preset):
     augmenter = quick(preset=preset, precision="mixed_bfloat16").fit(X, Y)
     images = augmenter.sample("boot", 3)
     augmenter.save(tmp_path / "model")
@@ -67,7 +67,7 @@ def test_images_are_those_of_the_saved_model(tmp_path, preset):
     assert compute_dtypes(augmenter.model_.generator) == {"float32"}
 
 
-def test_it_learns_nearly_the_same():
+def test_bfloat16_learns_nearly_the_same():
     """As long as the chaos of training has not grown: few steps, small ones."""
     settings = {"learning_rate": 1e-5}
     mixed = quick(precision="mixed_bfloat16", **settings).fit(X, Y)
@@ -83,7 +83,7 @@ def test_it_learns_nearly_the_same():
     )
 
 
-def test_auto_is_float32_without_hardware_for_more():
+def test_auto_is_float32_without_bfloat16_hardware():
     images = quick(precision="auto").fit(X, Y).sample("boot", 3)
     np.testing.assert_array_equal(images, quick().fit(X, Y).sample("boot", 3))
 
@@ -99,7 +99,7 @@ def test_auto_is_float32_without_hardware_for_more():
         ([], 1, "mixed_bfloat16"),
     ],
 )
-def test_auto_goes_by_the_hardware(monkeypatch, gpus, tpus, chosen):
+def test_auto_depends_on_the_hardware(monkeypatch, gpus, tpus, chosen):
     devices = {"GPU": list(range(len(gpus))), "TPU": list(range(tpus))}
     details = [{} if gpu is None else {"compute_capability": gpu} for gpu in gpus]
     config = tf.config
@@ -110,7 +110,7 @@ def test_auto_goes_by_the_hardware(monkeypatch, gpus, tpus, chosen):
     assert choose_precision("mixed_bfloat16") == "mixed_bfloat16"
 
 
-def test_what_was_set_before_comes_back_after_an_error():
+def test_the_policy_is_restored_after_an_error():
     with pytest.raises(KeyError), computing_in("mixed_bfloat16"):
         raise KeyError
     assert keras.config.dtype_policy().name == "float32"

@@ -1,6 +1,6 @@
 """A training for other processes to run: alone, on two devices, or as one of several.
 
-    python -m tests.training_together HOW OUT STEPS [checkpoint folder]
+    python -m tests.parallel_training HOW OUT STEPS [checkpoint folder]
 
 HOW is "alone", "devices" or "workers" (with TF_CONFIG). In double precision and at a
 low rate: a GAN is chaotic, and at the usual rate differences double with every step or
