@@ -243,9 +243,7 @@ def test_logging_does_not_change_what_is_learned(small_set, evaluated_early, tmp
     )
 
 
-def test_history_has_a_row_per_evaluation_and_few_shot_class(
-    small_set, evaluated_early
-):
+def test_history_has_a_row_per_evaluation_and_class(small_set, evaluated_early):
     augmenter = fit(small_set)
     frame = augmenter.report_.class_history
     assert set(frame["class"]) == {"bag", "boot", "shirt"}

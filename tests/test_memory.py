@@ -85,9 +85,7 @@ def test_large_arrays_are_in_a_file(monkeypatch):
         (10**9, 98, 99, "100 bytes of memory, and 98 are available"),
     ],
 )
-def test_too_little_memory_is_an_error_beforehand(
-    monkeypatch, limit, system, group, words
-):
+def test_too_little_memory_is_an_error(monkeypatch, limit, system, group, words):
     for name, found in (("limit", limit), ("system", system), ("group", group)):
         monkeypatch.setattr(memory, f"_{name}_available", lambda found=found: found)
     if words is None:
