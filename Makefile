@@ -15,7 +15,7 @@ $(READY): pyproject.toml
 	touch $(READY)
 
 demo: setup  ## The main job on data that ships with scikit-learn
-	$(BIN)/balancegan demo --out balancegan-demo --overwrite --seed 0
+	$(BIN)/balancegan demo --out balancegan-demo --overwrite --random-state 0
 
 test: lint type test-fast  ## Lint, types and tests
 

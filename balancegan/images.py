@@ -225,8 +225,8 @@ def _check_contrast(
             f"Images of dtype {dtype} are expected to use the values from "
             f"{black:g} (black) to {white:g} (white). Received: values from {low:g} to "
             f"{high:g} only, which look almost constant to a network. If these are "
-            f"black and white, give value_range=({low:g}, {high:g}) (--value-range "
-            f"{low:g} {high:g}); if the images are that dark, "
+            f"black and white, give value_range=({low:g}, {high:g}) (value-range "
+            f"in --config); if the images are that dark, "
             f"value_range=({black:g}, {white:g})."
         )
 
@@ -287,7 +287,7 @@ def check_format(
             f"The images leave the range of {of}. "
             f"Expected: values in [{expected.low:g}, {expected.high:g}]. Received: "
             f"values from {low:g} to {high:g}. Bring them to that range, or give a "
-            "value_range (--value-range) that holds all images before training."
+            "value_range (value-range in --config) for all images before training."
         )
     return images
 

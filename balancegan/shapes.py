@@ -15,7 +15,7 @@ import numpy as np
 from balancegan.errors import DataError
 
 MIN_SIDE = 4  # pixels
-OPTION = "--image-shape"
+OPTION = "image-shape"
 FEW_CHANNELS = 4  # grey, grey with transparency, colour, colour with transparency
 
 
@@ -49,8 +49,9 @@ def find_image_shape(
         )
     if prod(shape) != prod(row_shape):
         raise DataError(
-            f"image_shape={declared} (--image-shape) needs {prod(shape)} values an "
-            f"image. Received: rows of shape {row_shape}, {prod(row_shape)} values."
+            f"image_shape={declared} (image-shape in --config) needs {prod(shape)} "
+            f"values per image. Received: rows of shape {row_shape}, {prod(row_shape)} "
+            "values."
         )
     height, width, channels = (int(side) for side in shape)
     if declared is None:
@@ -62,10 +63,10 @@ def find_image_shape(
         )
     if not _can_be_read_as(row_shape, (height, width, channels)):
         raise DataError(
-            "image_shape (--image-shape) is (height, width, channels). Received: rows "
-            f"of shape {row_shape} with image_shape={declared}, which is none of their "
-            "orders. Bring the rows to (height, width, channels), for instance by "
-            "np.moveaxis(X, 1, -1)."
+            "image_shape (image-shape in --config) is (height, width, channels). "
+            f"Received: rows of shape {row_shape} with image_shape={declared}, "
+            "which is none of their orders. Bring rows to (height, width, channels), "
+            "for instance by np.moveaxis(X, 1, -1)."
         )
     return height, width, channels
 
@@ -82,8 +83,8 @@ def _check_channels_last(first: int, second: int, last: int) -> None:
         "Images of several channels must have shape (n, height, width, channels), or "
         f"say what their sides are. Received: rows of shape ({first}, {second}, "
         f"{last}): {why}. If they are {first} channels of {second}x{last} pixels, give "
-        f"image_shape=({second}, {last}, {first}) (--image-shape {second},{last},"
-        f"{first}), or move the channels last: np.moveaxis(X, 1, -1)."
+        f"image_shape=({second}, {last}, {first}) (image-shape in --config), "
+        f"or move the channels last: np.moveaxis(X, 1, -1)."
         + (
             f" If they are {first}x{second} pixels with {last} channels, give "
             f"image_shape=({first}, {second}, {last})."
@@ -161,11 +162,11 @@ def shape_flat(
     received = f"images of {n:,} values each in {path}"
     if image_shape is None:
         guess = guess_shape(n)
-        shape = "HEIGHT,WIDTH" if guess is None else ",".join(map(str, guess))
+        shape = "HEIGHT,WIDTH" if guess is None else ", ".join(map(str, guess))
         called = "(height, width)" if guess is None else str(guess)
         raise DataError(
-            f"Flat images need a shape. Received: {received}. Give it by {OPTION} "
-            f"{shape} (in Python image_shape={called})."
+            f"Flat images need a shape. Received: {received}. Set {OPTION} = "
+            f"[{shape}] in --config (in Python image_shape={called})."
         )
     if prod(image_shape) != n:
         raise DataError(

@@ -28,7 +28,7 @@ from balancegan.data.demo import save_demo_digits
 
 RESULTS = Path(__file__).parent / "results"
 ROOM = Path()  # the folder that all of it happens in
-QUICK = ("--steps", 20, "--seed", 0)
+QUICK = ("--steps", 20, "--random-state", 0)
 OFTEN = (
     "from balancegan.gan import callbacks; callbacks.CHECKPOINT_SECONDS = 0.0; "
     "from balancegan.cli.commands import main; main()"
@@ -175,8 +175,10 @@ def odd_data(data, folder):
     black[y == 9] = 0
     alike[y == 9] = X[y == 9][0]
     holed[5, 3, 3] = np.nan
+    config = folder / "rate.toml"
+    config.write_text("learning-rate = 10\n")
     made = {
-        "a learning rate of 10": (X, ["--learning-rate", 10]),
+        "a learning rate of 10": (X, ["--config", config]),
         "a class all black": (black, []),
         "a class of one image many times": (alike, []),
         "floats with one NaN": (holed, []),
@@ -184,7 +186,8 @@ def odd_data(data, folder):
     for name, (images, more) in made.items():
         path, out = folder / "odd.npz", folder / "out.npz"
         np.savez(path, x_train=images, y_train=y)
-        words = ("balance", path, "--out", out, "--steps", 200, "--seed", 0, *more)
+        words = ["balance", path, "--out", out, *more]
+        words += ["--steps", 200, "--random-state", 0]
         yield name, {**finish(start(*words)), "left": out.exists()}
         remove(out)
 
@@ -202,8 +205,10 @@ def same_images(data):
         hashes += done.stdout.split()
     results = []
     for jobs in (1, 2):
-        words = ["--steps", 20, "--seeds", 2, "--classifier-steps", 30, "--json"]
-        methods = ["--methods", "none,cgan", "--jobs", jobs]
+        config = ROOM / "jobs.toml"
+        config.write_text(f"steps = 20\nclassifier-steps = 30\njobs = {jobs}\n")
+        words = ["--seeds", 2, "--json", "--config", config]
+        methods = ["--methods", "none,cgan"]
         done = subprocess.run(
             [sys.executable, "-m", "balancegan", "evaluate", str(data)]
             + [str(word) for word in (*words, *methods)],

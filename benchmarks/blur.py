@@ -83,7 +83,7 @@ def balance(training, out, options):
     """Write a balanced folder by the command line."""
     if not out.exists():
         command = [str(Path(sys.executable).with_name("balancegan")), "balance"]
-        command += [str(training), "--out", str(out), "--seed", "0", "--quiet"]
+        command += [str(training), "--out", str(out), "--random-state", "0", "--quiet"]
         subprocess.run(command + shlex.split(options), check=True)
     return read_photos(files_by_class(out))
 

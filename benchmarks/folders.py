@@ -36,7 +36,7 @@ N_MEASURED = 60  # files of a class whose sharpness is measured, at most
 def balance(training, out):
     """Run the command; return its seconds, its peak memory and what it says."""
     command = [str(Path(sys.executable).with_name("balancegan")), "balance"]
-    command += [str(training), "--out", str(out), "--seed", "0"]
+    command += [str(training), "--out", str(out), "--random-state", "0"]
     with open(out.with_suffix(".log"), "w+") as log:
         started = perf_counter()
         process = subprocess.Popen(command, stdout=log, stderr=log)

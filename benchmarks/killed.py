@@ -40,7 +40,8 @@ KILLS = 5  # of one run, at most
 
 def start(command, data, folder, *more):
     option, name = OUTPUTS[command]
-    words = [command, data, option, folder / name, "--steps", STEPS, "--seed", 0, *more]
+    words = [command, data, option, folder / name, *more]
+    words += ["--steps", STEPS, "--random-state", 0]
     return subprocess.Popen(
         [sys.executable, "-c", RUN, *map(str, words)],
         stdout=subprocess.DEVNULL,

@@ -4,8 +4,8 @@
         --counts 1000,1000,1000,40,20,12,8,5,3,2
     python benchmarks/make_lt.py fashion_mnist.npz thin-1.npz \
         --counts 2,3,5,8,12,20,40,1000,1000,1000
-    balancegan train thin-0.npz --model thin-0.balancegan --seed 0
-    balancegan train thin-1.npz --model thin-1.balancegan --seed 0
+    balancegan train thin-0.npz --model thin-0.balancegan --random-state 0
+    balancegan train thin-1.npz --model thin-1.balancegan --random-state 0
     python benchmarks/ladder.py --reference fashion.keras \
         --set thin-0.npz thin-0.balancegan --set thin-1.npz thin-1.balancegan
 

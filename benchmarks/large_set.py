@@ -58,7 +58,7 @@ def main():
     large, out = options.folder / "large", options.folder / "balanced"
     write_set(options.source, large)
     command = [Path(sys.executable).with_name("balancegan"), "balance", large]
-    command += ["--out", out, "--steps", STEPS, "--seed", 0, "--json"]
+    command += ["--out", out, "--steps", STEPS, "--random-state", 0, "--json"]
     done = subprocess.run(
         list(map(str, command)), stdout=subprocess.PIPE, text=True, check=True
     )

@@ -84,7 +84,7 @@ def train(data, folder, steps=STEPS, from_step=FROM_STEP):
     """Train on a set; return what it took."""
     logs, model = folder / "logs", folder / "model"
     command = [sys.executable, "-m", "balancegan", "train", data, "--model", model]
-    command += ["--steps", steps, "--seed", 0, "--log-dir", logs, "--quiet"]
+    command += ["--steps", steps, "--random-state", 0, "--log-dir", logs, "--quiet"]
     started = time.monotonic()
     process = subprocess.Popen(list(map(str, command)))
     _, status, usage = os.wait4(process.pid, 0)

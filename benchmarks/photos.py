@@ -49,7 +49,14 @@ def balance(training, out, seed, options):
     if out.exists():
         return None
     command = [str(Path(sys.executable).with_name("balancegan")), "balance"]
-    command += [str(training), "--out", str(out), "--seed", str(seed), "--quiet"]
+    command += [
+        str(training),
+        "--out",
+        str(out),
+        "--random-state",
+        str(seed),
+        "--quiet",
+    ]
     started = perf_counter()
     subprocess.run(command + shlex.split(options), check=True)
     return round(perf_counter() - started, 1)

@@ -1,7 +1,7 @@
 """How many synthetic images per real one help: recall against their ratio.
 
     python benchmarks/make_lt.py fashion_mnist.npz fashion-lt-0.npz --draw 0
-    balancegan train fashion-lt-0.npz --model fashion-lt-0.balancegan --seed 0
+    balancegan train fashion-lt-0.npz --model fashion-lt-0.balancegan --random-state 0
     python benchmarks/ratio.py --name fashion_lt \
         --draw fashion-lt-0.npz fashion-lt-0.balancegan \
         --draw fashion-lt-1.npz fashion-lt-1.balancegan \

@@ -1,7 +1,7 @@
 """What rejecting images does: agreement, coverage, diversity, before and after.
 
     python benchmarks/make_lt.py fashion_mnist.npz fashion-lt-0.npz --draw 0
-    balancegan train fashion-lt-0.npz --model fashion-lt-0.balancegan --seed 0
+    balancegan train fashion-lt-0.npz --model fashion-lt-0.balancegan --random-state 0
     python benchmarks/rejection.py fashion-lt-0.npz --model fashion-lt-0.balancegan \
         --reference fashion.keras --name fashion_lt_0
 

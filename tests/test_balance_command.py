@@ -16,8 +16,8 @@ from balancegan.data.outputs import is_data_card
 from .conftest import load_npz, make_images
 from .test_cli import pixels, run
 
-QUICK = ["--steps", "1", "--seed", "0"]
-AS_THEY_COME = ["--gan-share", "1", "--no-reject"]
+QUICK = ["--steps", "1", "--random-state", "0"]
+AS_THEY_COME = ["--gan-share", 1, "--no-reject"]
 SHAPES = ("round", "long")
 NEVER_SEEN = ["--target", "baso|phil,pale=5"]
 
@@ -47,6 +47,18 @@ def balanced(source, out, *options):
     return pd.read_csv(out / "metadata.csv")
 
 
+def train_and_balance(source, out, model, *options):
+    """Train a model, and balance with it: every added image is generated."""
+    size = ("--size", "16x24")
+    fit = options[options.index("--fit") :][:2] if "--fit" in options else ()
+    result = run("train", source, "--model", model, *size, *QUICK, *options)
+    assert result.exit_code == 0, result.output
+    how = ("--model", model, *size, *fit, *AS_THEY_COME)
+    result = run("balance", source, "--out", out, *how)
+    assert result.exit_code == 0, result.output
+    return pd.read_csv(out / "metadata.csv")
+
+
 def made_again(model, file, out):
     result = run("generate", model, "--again", file, "--out", out, "--overwrite")
     assert result.exit_code == 0, result.output
@@ -56,9 +68,8 @@ def made_again(model, file, out):
 @pytest.mark.parametrize("fit", ["pad", "crop", "stretch"])
 def test_every_synthetic_file_can_be_made_again(cells, tmp_path, fit):
     out, model = tmp_path / "out", tmp_path / "model"
-    options = ["--save-model", model, "--fit", fit]
-    options += ["--attributes", "shade", *AS_THEY_COME]
-    table = balanced(cells, out, *options)
+    options = ("--fit", fit, "--attributes", "shade")
+    table = train_and_balance(cells, out, model, *options)
     synthetic = table[table["is_synthetic"]]
     assert synthetic["label"].tolist() == ["baso|phil"] * 8
     for name in synthetic["file_name"]:
@@ -71,7 +82,7 @@ def test_every_synthetic_file_can_be_made_again(cells, tmp_path, fit):
 
 def test_only_its_own_model_makes_an_image_again(cells, tmp_path):
     out, model = tmp_path / "out", tmp_path / "model"
-    table = balanced(cells, out, "--save-model", model, *AS_THEY_COME)
+    table = train_and_balance(cells, out, model)
     other = tmp_path / "other"
     run("train", cells, "--model", other, "--steps", "3", "--size", "16x24")
     file = out / table["file_name"].iloc[-1]
@@ -104,7 +115,7 @@ def test_a_copy_needs_the_data_again(cells, tmp_path):
 
 def test_an_index_names_one_image(cells, tmp_path):
     out, model = tmp_path / "out", tmp_path / "model"
-    table = balanced(cells, out, "--save-model", model, *AS_THEY_COME)
+    table = train_and_balance(cells, out, model)
     row = table.iloc[-3]
     options = ["--class", row["label"], "--index", int(row["synthetic_number"])]
     run("generate", model, *options, "--out", tmp_path / "one.png")
@@ -127,13 +138,16 @@ def test_an_index_names_one_image(cells, tmp_path):
     ("options", "message"),
     [
         (["--class", "a", "--index", "1", "--n", "2"], "Give --index, or --n"),
-        (["--again", "x.png", "--n", "2"], "--again says which"),
-        (["--again", "x.png", "--class", "a"], "--again says which"),
+        (["--again", "x.png", "--n", "2"], "--again alone determines"),
+        (["--again", "x.png", "--class", "a"], "--again alone determines"),
         (["--again", "x.png", "--out", "folder"], "a .png file"),
         ([], "Missing option"),
-        (["--attribute", "shade"], "no value such as"),
+        (["--attribute", "shade"], "expected a value such as"),
         (["--class", "a", "--index", "-1"], "--index"),
-        (["--class", "a", "--index", "1", "--index", "1"], "An image is made once"),
+        (
+            ["--class", "a", "--index", "1", "--index", "1"],
+            "must be different",
+        ),
     ],
 )
 def test_requests_that_contradict_themselves(tmp_path, options, message):
@@ -189,7 +203,7 @@ def test_the_card_counts_images_by_how_they_came_about(cells, tmp_path):
 
 def test_files_that_stand_out_are_found_and_said(cells, tmp_path):
     """Generated images of 8x12 pixels next to files of 33 to 60."""
-    options = ["--target", "neutrophil=30", "--size", "8x12", "--seed", "0"]
+    options = ["--target", "neutrophil=30", "--size", "8x12", "--random-state", "0"]
     options += ["--steps", "1", *AS_THEY_COME, "--json"]
     result = run("balance", cells, "--out", tmp_path / "out", *options)
     assert result.exit_code == 0, result.output
@@ -223,7 +237,7 @@ def test_copies_are_moved_unless_somebody_moves_images_while_training(
 
 
 @pytest.mark.parametrize(
-    "options", [["--gan-share", 0.1], ["--gan-share", "1", "--no-reject"], []]
+    "options", [["--gan-share", 0.1], ["--gan-share", 1, "--no-reject"], []]
 )
 def test_the_card_says_of_judges_where_there_were_some(cells, tmp_path, options):
     balanced(cells, tmp_path / "out", "--target", "neutrophil=30", *options)
@@ -243,11 +257,11 @@ def test_a_model_that_was_kept_moves_copies_as_is_asked(cells, tmp_path):
 def test_a_card_lies_beside_a_file_and_is_not_written_over(cells, tmp_path):
     card = tmp_path / "out.card.md"
     card.write_text("mine")
-    options = ["--size", "16", "--gan-share", "1", *QUICK]
+    options = ["--size", "16", "--gan-share", 1, *QUICK]
     result = run("balance", cells, "--out", tmp_path / "out.npz", *options)
     assert (result.exit_code, "card.md exists already" in result.stderr) == (2, True)
     assert card.read_text() == "mine"
-    options += ["--overwrite", "--seed", "5"]
+    options += ["--overwrite", "--random-state", "5"]
     result = run("balance", cells, "--out", tmp_path / "out.npz", *options)
     assert result.exit_code == 0, result.output
     assert "| seed | 5 |" in card.read_text()
@@ -391,7 +405,7 @@ def test_what_was_never_seen_together_is_made_with_a_warning(cells, tmp_path):
     run("train", few, "--model", model, *train)
     options = ["--class", "baso|phil", "--attribute", "shade=pale", "--n", "2"]
     result = run("generate", model, *options, "--out", tmp_path / "unseen", "--json")
-    assert result.stderr.count("no training image has this together") == 1
+    assert result.stderr.count("no training image has this combination") == 1
     assert json.loads(result.stdout)["training_images"] == 0
     options += ["--attribute", "label=neutrophil", "--out", tmp_path / "two"]
     result = run("generate", model, *options)
@@ -404,7 +418,7 @@ def test_what_was_never_seen_together_is_made_with_a_warning(cells, tmp_path):
     assert "baso|phil" in warning
     assert "look at them" in warning
 
-    out = ["--out", tmp_path / "never", "--picture", tmp_path / "never.png", "--json"]
+    out = ["--out", tmp_path / "never", "--json"]
     result = run("balance", few, *out, *NEVER_SEEN, *options)
     assert result.exit_code == 0, result.output
     assert "look at them" in result.stderr
@@ -416,7 +430,6 @@ def test_what_was_never_seen_together_is_made_with_a_warning(cells, tmp_path):
     assert made["shade"].tolist() == ["pale"] * 5
     card = (tmp_path / "never" / "README.md").read_text()
     assert re.search(r"phil \| pale \| 0 \| 5 \|.*\| no original \|", card)
-    assert len(pixels(tmp_path / "never.png")) > 24
 
 
 @pytest.mark.parametrize(
@@ -424,10 +437,10 @@ def test_what_was_never_seen_together_is_made_with_a_warning(cells, tmp_path):
     [
         (["--attributes", "hue"], "'hue'.*has: shade, shape"),
         (["--balance-on", "hue"], "'hue'"),
-        (["--balance-on", "shade,shade"], "no list of names"),
+        (["--balance-on", "shade,shade"], "expected different names"),
         (["--balance-on", "label,shade", "--target", "pale=9"], "value of each of"),
         (["--balance-on", "shade", "--target", "grey=9"], "dark, pale.*'grey'"),
-        (["--model", "m", "--save-model", "n"], "--save-model"),
+        (["--model", "m", "--resume"], "--resume"),
     ],
 )
 def test_what_cannot_be_done_with_attributes(cells, tmp_path, options, message):

@@ -10,19 +10,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from PIL import Image
 
 from balancegan import ConditionalGANAugmenter
 from balancegan.cli.commands import main
 from balancegan.gan.checkpoint import CheckpointFolder
-from balancegan.pictures import compare_real_and_synthetic
 
+from .commands import invoke, with_config
 from .conftest import load_npz, make_images
 from .help_texts import COMMANDS, FOLDER, help_text
 
 X, Y = make_images(36), np.repeat([0, 1, 2], [20, 12, 4])
-QUICK = ["--steps", "1", "--seed", "0"]
+QUICK = ["--steps", "1", "--random-state", "0"]
 
 
 @pytest.fixture
@@ -42,7 +41,7 @@ def data(tmp_path):
 
 
 def run(*arguments):
-    result = CliRunner().invoke(main, [str(a) for a in arguments])
+    result = invoke(*arguments)
     unexpected = result.exception and not isinstance(result.exception, SystemExit)
     assert not unexpected, result.exc_info
     assert "Error: Unexpected" not in result.stderr, result.stderr
@@ -55,13 +54,13 @@ def pixels(path):
 
 
 def test_balance_does_the_main_job(data, tmp_path):
-    out, picture = tmp_path / "balanced.npz", tmp_path / "picture.png"
+    out = tmp_path / "balanced.npz"
     before = data.read_bytes()
-    result = run("balance", data, "--out", out, "--picture", picture, *QUICK)
+    result = run("balance", data, "--out", out, *QUICK)
     assert result.exit_code == 0, result.output
     assert result.stdout == ""
     assert "shirt" in result.stderr
-    assert "slides has a row for each original only" in result.stderr
+    assert "slides has rows for originals only" in result.stderr
     source, balanced = load_npz(data), load_npz(out)
     assert np.bincount(balanced["y_train"]).tolist() == [20, 20, 20]
     np.testing.assert_array_equal(balanced["x_train"][:36], X)
@@ -71,12 +70,6 @@ def test_balance_does_the_main_job(data, tmp_path):
     for key in ("x_test", "y_test", "class_names", "slides"):
         np.testing.assert_array_equal(balanced[key], source[key])
     assert data.read_bytes() == before
-    images, labels = balanced["x_train"][..., None], balanced["y_train"]
-    real = [X[label == Y][:8, ..., None] for label in range(3)]
-    made = [images[36:][labels[36:] == label][:8] for label in range(3)]
-    assert [len(of_class) for of_class in made] == [0, 8, 8]
-    expected = compare_real_and_synthetic(["bag", "shirt", "boot"], real, made)
-    np.testing.assert_array_equal(pixels(picture), expected)
 
 
 def test_balance_speaks_json(data, tmp_path):
@@ -130,7 +123,7 @@ def test_nothing_to_make_trains_nothing(data, tmp_path):
 def test_dry_run_says_what_would_happen_and_writes_nothing(data, tmp_path):
     before = sorted(tmp_path.iterdir())
     log_dir = ("--log-dir", tmp_path / "runs")
-    trained = ("--steps", "5000", "--gan-share", "1")
+    trained = ("--steps", "5000", "--gan-share", 1)
     result = run("balance", data, "--dry-run", "--json", *trained, *log_dir)
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)
@@ -192,7 +185,7 @@ def test_train_then_generate_and_balance(data, tmp_path):
     assert pixels(tmp_path / "b.png").shape == (3 * 34 + 2, 10 * 34 + 2, 3)
 
     balanced = tmp_path / "balanced.npz"
-    as_they_come = ["--no-reject", "--gan-share", "1"]
+    as_they_come = ["--no-reject", "--gan-share", 1]
     run("balance", data, "--model", model, "--out", balanced, *as_they_come)
     rows = load_npz(balanced)
     np.testing.assert_array_equal(
@@ -210,7 +203,7 @@ def test_a_saved_model_is_found_by_name_and_takes_no_training_options(data, tmp_
     assert (result.exit_code, "bag, shirt, boot" in result.stderr) == (2, True)
 
     result = run("balance", data, "--model", tmp_path / "nowhere", "--dry-run")
-    assert (result.exit_code, "there is none" in result.stderr) == (2, True)
+    assert (result.exit_code, "A saved model is a folder" in result.stderr) == (2, True)
     result = run("balance", data, "--model", model, "--steps", "9", "--dry-run")
     assert (result.exit_code, "--model: --steps" in result.stderr) == (2, True)
     result = run("balance", data, "--model", model, "--dry-run", "--json", "--quiet")
@@ -231,7 +224,6 @@ def test_demo(tmp_path):
         "digits-balanced.card.md",
         "digits-balanced.npz",
         "digits-imbalanced.npz",
-        "real-and-synthetic.png",
     ]
 
 
@@ -327,7 +319,7 @@ def test_existing_output_is_replaced_when_asked(data, tmp_path):
 def test_other_refusals(data, tmp_path):
     assert run("balance", data).exit_code == 2
     result = run("generate", tmp_path / "none", "--class", "a", "--out", tmp_path / "o")
-    assert (result.exit_code, "there is none" in result.stderr) == (2, True)
+    assert (result.exit_code, "A saved model is a folder" in result.stderr) == (2, True)
     (tmp_path / "model").mkdir()
     result = run("train", data, "--model", tmp_path / "model", "--overwrite", *QUICK)
     assert (result.exit_code, "Only a saved model" in result.stderr) == (2, True)
@@ -352,7 +344,7 @@ def test_failure_of_the_work_is_exit_code_1(data, tmp_path, monkeypatch):
     last = result.stderr.splitlines()[-1]
     assert re.match(r"Error: \S+out.npz cannot be written: No space left on", last)
     assert "bytes are free in" in last
-    assert "Step 1 is written down: the same command with --resume goes on" in last
+    assert "A checkpoint of step 1 is kept: the same command with --resume" in last
 
 
 @pytest.mark.parametrize(
@@ -415,9 +407,9 @@ def test_defaults_are_those_of_the_class(command, arguments):
     help_names = {"help_option_names": ["-h", "--help"]}  # click caches the first
     parsed = main.commands[command].make_context(command, arguments, **help_names)
     parsed = parsed.params
-    assert parsed.get("gan_share") is None  # it depends on the files
+    assert parsed.get("gan_share") is None  # depends on the files
     shared = parsed.keys() & defaults.keys() - {"gan_share"}
-    assert shared >= {"preset", "steps", "max_minutes", "batch_size", "random_state"}
+    assert shared >= {"steps", "max_minutes", "random_state"}
     assert {k: parsed[k] for k in shared} == {k: defaults[k] for k in shared}
 
 
@@ -450,8 +442,9 @@ def test_the_installed_command_keeps_its_streams_apart(installed, data, tmp_path
 
 def interrupt_in_training(installed, *words, by=signal.SIGINT):
     """Run a command, interrupt it in the midst of training, return what it said."""
+    words = with_config([*words, "--max-minutes", 10, "--preset", "tutorial"])
     process = subprocess.Popen(
-        [installed, *words, "--minutes", "10", "--preset", "tutorial"],
+        [installed, *words],
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -482,8 +475,8 @@ def test_told_to_end_nothing_unfinished_is_left_but_what_goes_on(
     )
     (step,) = CheckpointFolder(tmp_path / "out.npz.checkpoints").steps
     assert said == [
-        f"Interrupted. Step {step} is written down: the same command with --resume "
-        "goes on from there."
+        f"Interrupted. A checkpoint of step {step} is kept: the same command with "
+        "--resume continues from there."
     ]
     assert sorted(tmp_path.iterdir()) == sorted(
         [*before, tmp_path / "out.npz.checkpoints"]

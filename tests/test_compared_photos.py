@@ -126,23 +126,6 @@ def test_a_size_that_is_given_is_that_of_the_gan_too(folder, asked):
     assert isinstance(sampler, ConditionalGANAugmenter)
 
 
-def test_balance_compares_files_at_their_size_after_it_read_them_smaller(
-    folder, asked, tmp_path
-):
-    out = ["--out", tmp_path / "balanced", "--size", "16"]
-    run("balance", folder, *out, "--evaluate", "--seeds", "1")
-    (comparison,) = asked
-    assert comparison.labelled.images.shape == (16, *SHOWN, 3)
-    assert comparison.test_part[0].shape == (6, *SHOWN, 3)
-    (sampler,) = {
-        method.sampler for method in comparison.methods if method.name == "cgan"
-    }
-    assert sampler.size == (16, 16)
-    assert median_sharpness(added_by(comparison, "cgan")) > 0.95 * median_sharpness(
-        comparison.labelled.images
-    )
-
-
 def test_no_images_are_generated_next_to_much_larger_files(tmp_path, asked):
     for name, n in (("many", 12), ("rare", 9)):
         place = tmp_path / "large" / name

@@ -188,7 +188,7 @@ def test_test_images_choose_nothing(tmp_path):
 def test_only_test_images_of_more_bits_need_a_range(tmp_path):
     files = {f"train/{c}/0.png": low_png(np.eye(24), 1) for c in "ab"}
     set_of(tmp_path, {**files, "test/a/0.png": deep_png(ramp(0, 4095))})
-    with pytest.raises(DataError, match="of more than 8 bits: name its --value-range"):
+    with pytest.raises(DataError, match="of more than 8 bits: set value-range"):
         read_images(tmp_path)
     assert read_images(tmp_path, value_range=(0, 4095)).test_part[0].max() == 255
 

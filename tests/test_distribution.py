@@ -9,12 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
 from balancegan import ConditionalGANAugmenter
-from balancegan.cli.commands import main
 from balancegan.errors import DataError
 from balancegan.gan import distribution
 from balancegan.gan.batches import BalancedBatches
@@ -22,6 +20,8 @@ from balancegan.gan.budget import Budget
 from balancegan.gan.checkpoint import State
 from balancegan.gan.devices import read_task, writes_results
 from balancegan.gan.distribution import WorkerGroup, _pack, _unpack, connect_workers
+
+from .commands import invoke, with_config
 
 ROOT = Path(__file__).parents[1]
 N_WORKERS = 2
@@ -128,8 +128,9 @@ def test_a_killed_worker_ends_the_others_and_the_run_resumes(tmp_path, killed):
     rng = np.random.default_rng(0)
     X = rng.integers(0, 256, size=(60, 8, 8), dtype=np.uint8)
     np.savez(data, X=X, y=np.repeat([0, 1], [45, 15]))
-    command = ["-m", "balancegan", "train", data, "--model", model, "--seed", 0]
+    command = ["train", data, "--model", model, "--random-state", 0]
     command += ["--batch-size", 8, "--strategy", "multi-worker", "--steps", N_STEPS]
+    command = ["-m", "balancegan", *with_config(command)]
     script = (
         "from balancegan.gan import callbacks; callbacks.CHECKPOINT_SECONDS = 0.5\n"
     )
@@ -285,7 +286,7 @@ def test_an_invalid_cluster_is_refused(config, monkeypatch, tmp_path):
     data = tmp_path / "data.npz"
     np.savez(data, X=np.zeros((9, 8, 8), np.uint8), y=np.arange(9) % 2)
     arguments = ["train", str(data), "--model", str(tmp_path / "m")]
-    done = CliRunner().invoke(main, [*arguments, "--strategy", "multi-worker"])
+    done = invoke(*arguments, "--strategy", "multi-worker")
     assert done.exit_code == 2
     assert "TF_CONFIG" in done.output
     assert [path.name for path in tmp_path.iterdir()] == ["data.npz"]

@@ -2,7 +2,6 @@ import json
 import re
 from functools import partial
 
-import joblib
 import numpy as np
 import pytest
 
@@ -124,45 +123,6 @@ def test_fail_if_worse_is_an_exit_code(data, monkeypatch, overall, code):
 ESTIMATE = {"runs": 3, "generator_seconds": 60.0, "classifier_seconds": 30.0}
 
 
-def test_balance_evaluates_in_one_go(data, tmp_path, monkeypatch):
-    from .test_checks import make_result
-
-    asked = []
-
-    def answer(self, **how):
-        asked.append((self, joblib.effective_n_jobs(None)))
-        return make_result()
-
-    monkeypatch.setattr(Comparison, "run", answer)
-    monkeypatch.setattr(Comparison, "estimate", lambda self: ESTIMATE)
-    out, report = tmp_path / "out.npz", tmp_path / "report.html"
-    arguments = ["--evaluate", "--report", report, "--seeds", "4", "--target", "0.5"]
-    arguments += ["--jobs", "2"]
-    options = ["--out", out, "--steps", "2", "--seed", "7", "--json"]
-    result = run("balance", data, *arguments, *options)
-    assert result.exit_code == 0, result.output
-    facts = json.loads(result.stdout)
-    assert facts["evaluation"]["verdicts"][0]["overall"] == "helps"
-    assert facts["seed"] == 7
-    assert report.exists()
-    assert out.exists()
-    ((comparison, n_jobs),) = asked
-    assert n_jobs == 2
-    assert comparison.seeds == 4
-    (sampler,) = {
-        method.sampler for method in comparison.methods if method.name == "cgan"
-    }
-    assert (sampler.sampling_strategy, sampler.steps) == (0.5, 2)
-
-
-def test_a_dry_run_of_both_says_how_long_both_take(data, monkeypatch):
-    monkeypatch.setattr(Comparison, "estimate", lambda self: ESTIMATE)
-    result = run("balance", data, "--dry-run", "--evaluate", "--steps", "2")
-    assert result.exit_code == 0, result.output
-    assert "would train 2 steps" in result.stderr
-    assert "3 runs in about 1 min 30 s" in result.stderr
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -171,8 +131,7 @@ def test_a_dry_run_of_both_says_how_long_both_take(data, monkeypatch):
         (["evaluate", "--report", "no/report.html"], "cannot be written"),
         (["evaluate", "--group-key", "x_test"], "one entry for each of 53"),
         (["evaluate", "--folds", "9"], "Received: .2: 8"),
-        (["balance", "--dry-run", "--report", "r.html"], "--report.*add --evaluate"),
-        (["balance", "--dry-run", "--evaluate", "--model", "m"], "a saved model"),
+        (["balance", "--dry-run", "--report", "r.html"], "No such option"),
     ],
 )
 def test_bad_usage_is_refused_before_any_work(data, arguments, said, monkeypatch):
@@ -182,25 +141,6 @@ def test_bad_usage_is_refused_before_any_work(data, arguments, said, monkeypatch
     assert result.exit_code == 2
     assert "Traceback" not in result.stderr
     assert re.search(said, " ".join(result.stderr.split())), result.stderr
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        (["--folds", "9"], "Received: .2: 8"),
-        (["--group-key", "x_test"], "one entry for each of 53"),
-        (["--group-key", "photos"], "photos"),
-    ],
-)
-def test_balance_refuses_a_bad_comparison_before_it_balances(
-    data, tmp_path, options, said
-):
-    out = tmp_path / "out.npz"
-    result = run("balance", data, "--out", out, "--evaluate", "--steps", "2", *options)
-    assert result.exit_code == 2
-    assert re.search(said, " ".join(result.stderr.split())), result.stderr
-    assert "wrote" not in result.stderr
-    assert not out.exists()
 
 
 @pytest.fixture
@@ -234,7 +174,7 @@ def test_evaluate_knows_attributes(confounded, tmp_path, monkeypatch):
         report,
         *QUICK,
     ]
-    gan = ["--gan-share", "1", "--no-reject"]
+    gan = ["--gan-share", 1, "--no-reject"]
     result = run("evaluate", confounded, *methods, *ON_PAIRS, *gan, "--json")
     assert result.exit_code == 0, result.output
     assert "accuracy of combinations" in " ".join(result.stderr.split())
@@ -244,21 +184,6 @@ def test_evaluate_knows_attributes(confounded, tmp_path, monkeypatch):
     added = read.combinations_frame.groupby("method")["n_added"].sum()
     assert added.to_dict() == {"none": 0, "oversample": 79, "cgan": 79}
     assert "boot, day" in report.read_text()
-
-
-def test_balance_evaluates_what_it_balances(confounded, tmp_path, monkeypatch):
-    asked = []
-    monkeypatch.setattr(Comparison, "estimate", lambda self: ESTIMATE)
-    monkeypatch.setattr(Comparison, "run", lambda self, **how: asked.append(self))
-    out = ["--out", tmp_path / "out.npz", "--quiet", "--steps", "1"]
-    monkeypatch.setattr("balancegan.cli.display.Display.show_comparison", print)
-    result = run("balance", confounded, *out, *ON_PAIRS, "--evaluate")
-    assert result.exit_code == 0, result.output
-    (sampler,) = {
-        method.sampler for method in asked[0].methods if method.name == "cgan"
-    }
-    assert sampler.balance_on == ["label", "light"]
-    assert list(asked[0].test_part[1].columns) == ["label", "light"]
 
 
 def test_a_test_part_without_the_attribute_is_refused(

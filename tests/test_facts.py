@@ -5,14 +5,14 @@ import math
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from balancegan.cli.commands import main
-from balancegan.cli.facts import as_json, find_faults
+from balancegan.cli.card import describe_rejections
+from balancegan.cli.display import as_json
 
+from .commands import invoke
 from .conftest import make_images
 
 VALUES = st.recursive(
@@ -59,20 +59,20 @@ def folder(tmp_path):
 
 
 def run(*arguments):
-    result = CliRunner().invoke(main, [*map(str, arguments), "--json"])
+    result = invoke(*arguments, "--json")
     assert result.exit_code == 0, result.output
     return strict(result.stdout), result.stderr
 
 
 def test_every_command_says_what_it_noted_warned_of_found_and_took(folder, tmp_path):
     out, model = tmp_path / "b.npz", tmp_path / "model"
-    quick = ("--steps", 1, "--seed", 0)
-    trained = ("--gan-share", "1", *quick)
+    quick = ("--steps", 1, "--random-state", 0)
+    trained = ("--gan-share", 1, *quick)
     commands = {
         "inspect": (),
         "convert": ("--out", tmp_path / "c.npz"),
         "train": ("--model", model, *quick),
-        "balance": ("--out", out, "--save-model", tmp_path / "kept", *trained),
+        "balance": ("--out", out, *trained),
     }
     said = {name: run(name, folder, *options) for name, options in commands.items()}
     asked = ("--class", "boot", "--out", tmp_path / "made", "--n", 2)
@@ -83,8 +83,6 @@ def test_every_command_says_what_it_noted_warned_of_found_and_took(folder, tmp_p
         parts = {phase: s for phase, s in facts["seconds"].items() if phase != "all"}
         assert sum(parts.values()) == pytest.approx(facts["seconds"]["all"], abs=0.5)
     assert said["train"][0]["model"] == str(model)
-    assert said["balance"][0]["saved_model"] == str(tmp_path / "kept")
-    assert said["balance"][0]["picture"] is None
 
 
 def test_findings_name_the_files_that_they_are_about(folder):
@@ -115,6 +113,6 @@ def test_checks_that_were_not_run_say_why(tmp_path):
 def test_a_finding_has_the_reason_and_share_of_its_class():
     row = {"class": 3, "gan": 0, "fault": "unlike", "reason": "unlike"}
     fine = {"class": 4, "gan": 9, "fault": None, "reason": "other_class"}
-    (found,) = find_faults([row | {"fault_share": 0.98}, fine], str)
+    (found,) = describe_rejections([row | {"fault_share": 0.98}, fine], str)
     assert (found["code"], found["class"], found["outcome"]) == ("BG203", "3", "tip")
     assert found["message"] == "Rejected as images unlike real ones: 98 %"

@@ -6,11 +6,9 @@ import warnings
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 from balancegan.cli import edge
-from balancegan.cli.commands import main
-from balancegan.cli.edge import _failure
+from balancegan.cli.edge import _describe_failure
 from balancegan.data import reading
 from balancegan.errors import (
     DataError,
@@ -18,6 +16,8 @@ from balancegan.errors import (
     TrainingFailed,
     TrainingWarning,
 )
+
+from .commands import invoke
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def set_of_two(tmp_path):
 
 
 def run(*words, **variables):
-    return CliRunner().invoke(main, words, env=variables)
+    return invoke(*words, **variables)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_an_error_is_a_line_and_its_traceback_is_shown_on_request(
 
     monkeypatch.setattr(reading, "read_images", fail)
     # What is left of memory changes from one call to the next
-    monkeypatch.setattr(edge, "_out_of_memory", lambda: "Memory ran out.")
+    monkeypatch.setattr(edge, "_describe_memory", lambda: "Memory ran out.")
     result = run("inspect", set_of_two)
     assert (result.exit_code, result.stdout) == (exit_code, "")
     assert result.stderr.startswith(f"Error: {line}")
@@ -85,7 +85,7 @@ def test_what_is_no_failure_stays_what_it_is(set_of_two):
 
 
 def test_a_long_message_of_a_library_is_cut_to_its_first_line():
-    assert "more" not in _failure(RuntimeError("short\nand more")).message
+    assert "more" not in _describe_failure(RuntimeError("short\nand more")).message
 
 
 @pytest.mark.parametrize(
@@ -139,12 +139,18 @@ def test_a_reader_that_has_enough_is_no_error(set_of_two, monkeypatch):
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
-        ("--steps", "many", "'many' is not a whole number or 'auto'."),
-        ("--steps", "0", "0 is not in the range"),
+        (
+            "--steps",
+            "many",
+            "expected a whole number from 1 to 1,000,000,000, or",
+        ),
+        ("--steps", "0", "expected a whole number from 1"),
         ("--batch-size", "1.5", "'1.5' is not a valid integer."),
-        ("--minutes", "ten", "'ten' is not a valid float."),
+        ("--max-minutes", "ten", "'ten' is not a valid float."),
     ],
 )
 def test_what_is_no_number_is_told_without_names_of_types(option, value, message):
     result = run("train", "data.npz", "--model", "m", option, value)
-    assert f"Invalid value for '{option}': {message}" in result.stderr
+    is_option = option != "--batch-size"
+    shown = f"'{option}'" if is_option else "'batch-size' (in the file of --config)"
+    assert f"Invalid value for {shown}: {message}" in " ".join(result.stderr.split())

@@ -23,7 +23,7 @@ from balancegan.errors import DataError
 from .conftest import load_npz, make_images
 from .test_cli import run
 
-NOTHING_TO_ADD = ("--max-ratio", "0", "--seed", "0")
+NOTHING_TO_ADD = ("--max-ratio", "0", "--random-state", "0")
 
 
 def choose(labels, blocks=None, share=0.2, seed=0):
@@ -117,7 +117,7 @@ def copied_photos(table):
 @pytest.mark.parametrize("seed", range(2))
 def test_files_are_written_below_train_and_test(photos, tmp_path, kind, seed):
     out = tmp_path / ("out" if kind == "folder" else "out.csv")
-    options = ["--max-ratio", "0", "--holdout", "0.3", "--seed", seed]
+    options = ["--max-ratio", "0", "--holdout", "0.3", "--random-state", seed]
     result = run("balance", photos, "--out", out, *options)
     assert result.exit_code == 0, result.output
     table = pd.read_csv(out / "metadata.csv" if kind == "folder" else out)
@@ -264,7 +264,7 @@ def test_shards_of_more_than_8_bits_need_a_scale(tmp_path):
                 member.size = len(content) if name == "png" else 1
                 archive.addfile(member, io.BytesIO(content))
     labelled = read_images(tmp_path / "shard.tar")
-    with pytest.raises(DataError, match=r"for shards.*--value-range"):
+    with pytest.raises(DataError, match=r"for shards.*value-range"):
         hold_out(labelled, Holdout(0.2))
     given = read_images(tmp_path / "shard.tar", value_range=(0, 1023))
     parts = hold_out(given, Holdout(0.2), value_range=(0, 1023)).parts

@@ -118,7 +118,7 @@ def files_below(folder):
     return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
 
 
-OUT = ["--out", "out", "--format", "folder"]
+OUT = ["--out", "out"]
 
 
 @pytest.mark.parametrize(

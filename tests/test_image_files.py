@@ -189,6 +189,7 @@ def test_what_a_folder_needs_is_said(tmp_path):
         read_images(tmp_path / "missing")
 
 
+FOLLOW = "set follow-links = true in --config"
 BAD = {
     "cat/truncated.jpg": "damaged: ",
     "cat/empty.png": "empty",
@@ -196,11 +197,11 @@ BAD = {
     "cat/bomb.png": "100,000,000 pixels, and more than 50,000,000 are not decoded",
     "cat/floats.tif": "its values are floats, those of most others integers",
     "cat/pointer.jpg": "a Git LFS pointer, not the image: run git lfs pull",
-    "cat/outside.png": "a link that leads outside the folder: --follow-links",
+    "cat/outside.png": f"a link that leads outside the folder: {FOLLOW}",
     "cat/nowhere.png": "a link to nothing",
     "cat/pipe.png": "no file",
     "stray.png": "belongs to no class",
-    "linked": "a link to a folder: --follow-links",
+    "linked": f"a link to a folder: {FOLLOW}",
 }
 
 
@@ -364,7 +365,7 @@ def test_sizes_are_chosen_and_said(tmp_path):
     assert data.images.shape == (3, 27, 64, 3)
     assert data.notes == [
         "files of 100x200 to 120x300 pixels (height x width) are brought to 27x64: pad "
-        "(--size, --fit)"
+        "(--size; fit in --config)"
     ]
     own = read_images(tmp_path, size=(32, 48), fit="crop")
     assert own.images.shape == (3, 32, 48, 3)

@@ -191,7 +191,7 @@ def test_masks_of_8_bits_need_a_value_range(values, dtype):
     """In 0 to 255 they would look black to a network."""
     images = np.resize(np.array(values, dtype=dtype), (2, 4, 4))
     low, high = values
-    remedy = rf"value_range=\({low}, {high}\) \(--value-range {low} {high}\)"
+    remedy = rf"value_range=\({low}, {high}\) \(value-range in --config\)"
     with pytest.raises(DataError, match=remedy):
         find_format(images)
     assert find_format(images, may_be_dim=True).high > 100

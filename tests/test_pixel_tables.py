@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
-from balancegan.cli.commands import main
 from balancegan.data.reading import read_images
 from balancegan.data.writing import write_images
 from balancegan.errors import DataError
+
+from .commands import invoke
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_three_channels_are_read_pixel_by_pixel(tmp_path, rng):
 def test_other_shapes_are_asked_for(tmp_path, images):
     head = ["label", *(f"p{k}" for k in range(56))]
     path = write_rows(tmp_path / "t.csv", images[:, 1:], LABELS, head=head)
-    with pytest.raises(DataError, match="--image-shape HEIGHT,WIDTH"):
+    with pytest.raises(DataError, match="image-shape = .HEIGHT,WIDTH"):
         read_images(path)
     np.testing.assert_array_equal(
         read_images(path, image_shape=(7, 8)).images, images[:, 1:]
@@ -181,7 +181,7 @@ def test_pixels_are_written_as_any_kind(tmp_path, images, out):
 def test_flat_arrays_need_a_shape(tmp_path, images):
     path = tmp_path / "a.npz"
     np.savez(path, data=images.reshape(6, 64), target=LABELS, id=np.arange(6))
-    with pytest.raises(DataError, match="--image-shape 8,8 "):
+    with pytest.raises(DataError, match="image-shape = .8, 8. in --config"):
         read_images(path)
     with pytest.raises(DataError, match="9,9.*has 81 values.*64 values each"):
         read_images(path, image_shape=(9, 9))
@@ -222,8 +222,8 @@ def test_pixels_have_a_size_already(tmp_path, images, how):
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"images_root": "."}, "images_root|--images-root is for a table"),
-        ({"image_shape": (8, 8)}, "--image-shape is for"),
+        ({"images_root": "."}, "images_root|images-root is for a table"),
+        ({"image_shape": (8, 8)}, "image-shape is for"),
     ],
 )
 def test_settings_of_tables_are_for_tables(tmp_path, setting, message):
@@ -241,13 +241,11 @@ def test_a_folder_of_images_must_be_there(tmp_path):
 def test_the_command_line_takes_a_shape(tmp_path, images):
     path = tmp_path / "a.npz"
     np.savez(path, data=images.reshape(6, 64), target=LABELS)
-    refused = CliRunner().invoke(main, ["inspect", str(path)])
+    refused = invoke("inspect", path)
     assert refused.exit_code == 2
-    assert "--image-shape 8,8" in refused.output
+    assert "image-shape = [8, 8]" in refused.output
     out = str(tmp_path / "b.npz")
-    done = CliRunner().invoke(
-        main, ["convert", str(path), "--image-shape", "8,8", "--out", out]
-    )
+    done = invoke("convert", path, "--image-shape", "8,8", "--out", out)
     assert done.exit_code == 0, done.output
     np.testing.assert_array_equal(read_images(out).images, images)
 
@@ -256,6 +254,6 @@ def test_the_command_line_takes_a_shape(tmp_path, images):
 def test_what_is_no_shape_is_refused(tmp_path, shape):
     (tmp_path / "a.npz").touch()
     command = ["inspect", str(tmp_path / "a.npz"), "--image-shape", shape]
-    result = CliRunner().invoke(main, command)
+    result = invoke(*command)
     assert result.exit_code == 2
     assert "such as 28,28" in result.output

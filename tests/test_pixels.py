@@ -10,14 +10,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from pyarrow.parquet import read_table
 
 from balancegan import read_images, write_images
-from balancegan.cli.commands import main
 from balancegan.data.labelled import LabelledImages, Part
 from balancegan.data.outputs import FORMATS, IMAGE_FILES
 from balancegan.images import find_format
@@ -26,6 +24,7 @@ from tests.test_images import image_sets
 from tests.test_round_trips import SUFFIXES
 
 from .augmenters import build_augmenter
+from .commands import invoke
 
 LABELS = np.repeat(["bag", "boot"], [12, 6])
 SHARES = make_images(18, (8, 8), "float64")  # of white
@@ -66,13 +65,13 @@ def saved(untold, tmp_path):
 
 
 def run(*arguments):
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    result = invoke(*arguments)
     assert result.exit_code == 0, result.output
     return result
 
 
 def balance(data, model, out, *options):
-    how = ("--no-reject", "--gan-share", "1", "--overwrite")
+    how = ("--no-reject", "--gan-share", 1, "--overwrite")
     return run("balance", data, "--model", model, "--out", out, *how, *options)
 
 
@@ -106,7 +105,7 @@ def read_balanced(out, format):
 def test_balance_writes_what_resample_returns(saved, tmp_path, kind, format):
     augmenter, model, data = saved(KINDS[kind])
     out = tmp_path / f"out{SUFFIXES.get(format, '')}"
-    result = balance(data, model, out, "--format", format)
+    result = balance(data, model, out)
     expected, _ = augmenter.resample(None, KINDS[kind], LABELS)
     is_rounded = format in IMAGE_FILES and expected.dtype != np.uint8
     assert ("image files hold 8 bits" in result.stderr) == is_rounded
@@ -201,11 +200,9 @@ def test_what_is_written_reads_as_it_was(made, format, is_given):
 def test_masks_are_trained_on_with_their_value_range(untold, tmp_path):
     masks = (SHARES > 0.5).astype("uint8")
     np.savez(tmp_path / "masks.npz", x_train=masks, y_train=LABELS)
-    refused = CliRunner().invoke(
-        main, ["balance", str(tmp_path / "masks.npz"), "--out", str(tmp_path / "out")]
-    )
+    refused = invoke("balance", tmp_path / "masks.npz", "--out", tmp_path / "out")
     assert refused.exit_code == 2
-    assert "--value-range 0 1" in refused.stderr
+    assert "value_range=(0, 1) (value-range in --config)" in refused.stderr
     run("inspect", tmp_path / "masks.npz")
     run("convert", tmp_path / "masks.npz", "--out", tmp_path / "masks")
     files = sorted((tmp_path / "masks").rglob("*.png"))

@@ -11,6 +11,8 @@ import pytest
 
 from balancegan.data.demo import save_demo_digits
 
+from .commands import with_config
+
 pytestmark = pytest.mark.slow
 
 METHODS = ["--methods", "oversample,smote,oversample+augment"]
@@ -27,7 +29,8 @@ N_RUNS = 12
 
 
 def command(*arguments):
-    return [sys.executable, "-m", "balancegan", "evaluate", *map(str, arguments)]
+    words = with_config(["evaluate", *arguments])
+    return [sys.executable, "-m", "balancegan", *words]
 
 
 def run(*arguments):

@@ -8,14 +8,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from click.testing import CliRunner
 from PIL import Image
 
 from balancegan import DataError, memory, read_images
-from balancegan.cli.commands import main
 from balancegan.data import samples, shards
 from balancegan.data.reading import find_kind
 from fuzz.encoders import deep_png
+
+from .commands import invoke
 
 KINDS = ("tar", "parquet")
 RNG = np.random.default_rng(0)
@@ -94,7 +94,7 @@ def test_deep_images_keep_their_shades(tmp_path, kind, bits, white):
     np.testing.assert_array_equal(data.test_part[0], shades[5:])
     assert data.file_range == (0, white)
     assert data.notes == [
-        f"6 images of more than 8 bits: 0 to {white:,} became 0 to 255 (--value-range)"
+        f"6 images of more than 8 bits: 0 to {white:,} became 0 to 255 (value-range)"
     ]
     half = read_images(tmp_path, value_range=(white / 2, white))
     expected = np.rint((deep / white * 2 - 1).clip(0) * 255)
@@ -117,7 +117,7 @@ def test_a_deep_image_after_the_first_thousand_needs_a_range(tmp_path, monkeypat
     rows = rows_of(X[:3], Y[:3])
     rows.append({"image": deep_png(np.full((*X.shape[1:], 1), 4095)), "label": "bag"})
     path = write(tmp_path / "a.tar", rows)
-    with pytest.raises(DataError, match="of more than 8 bits: name its --value-range"):
+    with pytest.raises(DataError, match="of more than 8 bits: set value-range"):
         read_images(path)
     data = read_images(path, value_range=(0, 4095))
     assert (data.images[3] == 255).all()
@@ -310,8 +310,8 @@ def test_shards_are_balanced_like_any_set(tmp_path, kind):
     data = write(tmp_path / f"a.{kind}", rows_of(X, Y))
     before = data.read_bytes()
     out = tmp_path / "balanced.npz"
-    arguments = ["balance", data, "--out", out, "--steps", 2, "--seed", 0]
-    done = CliRunner().invoke(main, [str(each) for each in arguments])
+    arguments = ["balance", data, "--out", out, "--steps", 2, "--random-state", 0]
+    done = invoke(*arguments)
     assert done.exit_code == 0, done.output
     assert data.read_bytes() == before
     with np.load(out) as arrays:

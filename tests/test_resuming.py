@@ -11,7 +11,7 @@ from .conftest import load_npz, make_images
 from .test_checkpoint import killed_after
 from .test_cli import run
 
-SETTINGS = ["--steps", 3, "--batch-size", 8, "--seed", 3]
+SETTINGS = ["--steps", 3, "--batch-size", 8, "--random-state", 3]
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +49,7 @@ def test_balance_resumes_to_the_same_output(data, tmp_path):
 
     done = balance(data, out, "--resume")
     assert done.exit_code == 0, done.stderr
-    assert "going on from step 2" in done.stderr
+    assert "resuming from step 2" in done.stderr
     assert not checkpoints.exists()
     found, wanted = load_npz(out), load_npz(expected)
     assert found.keys() == wanted.keys()
@@ -92,7 +92,7 @@ def test_begun_anew_where_that_is_allowed(data, tmp_path):
         balance(data, out)
     done = balance(data, out, "--overwrite")
     assert done.exit_code == 0, done.stderr
-    assert "going on" not in done.stderr
+    assert "resuming" not in done.stderr
 
 
 def test_with_another_setting_it_is_refused_and_stays(data, tmp_path):
@@ -108,7 +108,7 @@ def test_with_another_setting_it_is_refused_and_stays(data, tmp_path):
 def test_nothing_to_go_on_with(data, tmp_path):
     done = balance(data, tmp_path / "out.npz", "--resume")
     assert done.exit_code == 0, done.stderr
-    assert "nothing to go on with" in done.stderr
+    assert "no checkpoint to resume" in done.stderr
     again = balance(data, tmp_path / "out.npz", "--resume")
     assert again.exit_code == 2
     assert "exists already" in again.stderr

@@ -2,11 +2,9 @@
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from balancegan.cli.commands import main
 from balancegan.errors import DataError
 from balancegan.images import find_format
 from balancegan.samplers.copies import MovedCopies
@@ -14,6 +12,7 @@ from balancegan.shapes import find_image_shape
 from tests.conftest import load_npz, make_images
 
 from .augmenters import build_augmenter
+from .commands import invoke
 
 
 @pytest.mark.parametrize(
@@ -40,7 +39,7 @@ def test_channels_last_needs_no_word(row_shape):
 )
 def test_channels_that_may_come_first_are_asked_about(row_shape):
     channels, height, width = row_shape
-    remedy = rf"image_shape=\({height}, {width}, {channels}\).*--image-shape"
+    remedy = rf"image_shape=\({height}, {width}, {channels}\).*image-shape"
     with pytest.raises(DataError, match=remedy):
         find_image_shape(row_shape)
     declared = (height, width, channels)
@@ -109,7 +108,7 @@ def bands(tmp_path):
 
 
 def run(*arguments):
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+    return invoke(*arguments)
 
 
 def test_the_command_line_asks_which_sides_are_channels(bands, tmp_path):
@@ -118,7 +117,7 @@ def test_the_command_line_asks_which_sides_are_channels(bands, tmp_path):
     for command in (("inspect", data), ("balance", data, "--out", out)):
         refused = run(*command)
         assert refused.exit_code == 2
-        assert "--image-shape 16,16,13" in refused.stderr
+        assert "image_shape=(16, 16, 13) (image-shape in --config)" in refused.stderr
     inspected = run("inspect", data, "--image-shape", "16,16,13")
     assert "16x16x13" in inspected.stderr
     assert inspected.exit_code == 0, inspected.output

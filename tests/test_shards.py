@@ -7,15 +7,15 @@ import tarfile
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 from balancegan import ConditionalGANAugmenter
-from balancegan.cli.commands import main
 from balancegan.data.lineage import read_lineage
 from balancegan.gan.model import BATCH, own_share
+
+from .commands import invoke
 
 N = 150  # images: three batches
 CLASS = ("--class", "b.1", "--n", N)
@@ -34,7 +34,7 @@ def model(tmp_path_factory):
 
 def generate(model, out, *options):
     arguments = ["generate", model, *CLASS, "--out", out, *options]
-    return CliRunner().invoke(main, list(map(str, arguments)))
+    return invoke(*arguments)
 
 
 def test_what_was_in_a_folder_before_is_counted(model, tmp_path):

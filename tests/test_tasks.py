@@ -4,12 +4,12 @@ import json
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from PIL import Image
 
 from balancegan.cli import tasks
-from balancegan.cli.commands import main
 from balancegan.gan.training import TrainingRun
+
+from .commands import invoke
 
 COUNTS = {"many": 12, "few": 9}
 
@@ -38,7 +38,7 @@ def make_photos(tmp_path):
 
 
 def run(*arguments):
-    result = CliRunner().invoke(main, [*map(str, arguments)])
+    result = invoke(*arguments)
     assert result.exit_code == 0, result.output
     return result
 
@@ -61,7 +61,7 @@ def test_no_images_are_generated_next_to_much_larger_files(
     make_photos, tmp_path, untrained
 ):
     photos, out = make_photos(130), tmp_path / "out"
-    result = run("balance", photos, "--out", out, "--seed", "0", "--json")
+    result = run("balance", photos, "--out", out, "--random-state", "0", "--json")
     said, facts = " ".join(result.stderr.split()), json.loads(result.stdout)
     assert "no images are generated: at 64x64 they would be blurred" in said
     assert "next to files of 130 to 131 px" in said
@@ -86,7 +86,7 @@ def test_no_images_are_generated_next_to_much_larger_files(
             130,
             (
                 "--gan-share",
-                "1",
+                1,
             ),
             True,
         ),

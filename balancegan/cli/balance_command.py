@@ -1,238 +1,180 @@
-"""Balancing at the command line, and on request the comparison afterwards.
+"""``balancegan balance``: everything that can be refused is refused before training."""
 
-What either would refuse is refused before any training.
-"""
-
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from balancegan.cli.edge import (
-    OUTPUT,
-    PATH,
-    InputRefused,
-    load_tensorflow,
+from balancegan.cli.checks import (
+    check_apart,
     read_data,
     refuse_given,
-    refuse_idle_settings,
+    refuse_ineffective_settings,
 )
-from balancegan.cli.evaluate_command import (
-    estimate_comparison,
-    exit_if_worse,
-    find_issues,
-    prepare_comparison,
-    refuse_report,
-    run_comparison,
+from balancegan.cli.command import (
+    DATA,
+    OUTPUT,
+    TRAINING,
+    Command,
+    InputRefused,
 )
+from balancegan.cli.edge import load_tensorflow
 from balancegan.cli.option_types import NumberType
 from balancegan.cli.options import (
-    COMPARISON_PARAMETERS,
-    READING_PARAMETERS,
+    AUGMENTER_SETTINGS,
+    GENERAL_OPTIONS,
+    NETWORK_SETTINGS,
+    PATH,
+    READING,
+    READING_SETTINGS,
     TRAINING_PARAMETERS,
-    attributes_option,
-    balance_on_option,
-    comparison_options,
-    data_options,
-    format_option,
-    output_options,
-    overwrite_option,
-    resume_option,
+    option,
+    options,
+    settings,
     take,
-    target_options,
-    training_options,
-)
-from balancegan.cli.places import (
-    check_apart,
-    check_new,
-    check_picture,
-    refuse_sources,
 )
 
 if TYPE_CHECKING:
-    from balancegan.balance import Plan
     from balancegan.cli.display import Display
     from balancegan.cli.tasks import Output, Task
     from balancegan.data.holdout import Holdout
     from balancegan.data.labelled import LabelledImages
 
-# Arguments of the augmenter that the comparison sets itself
-NAMES = ("attributes", "balance_on")
-WRITING = ("picture", "save_model")
-COMPARING = ("report", "cache", "n_jobs")
-SPLITTING = ("seeds", "folds", "group_key")
 
-
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "balancegan balance data.npz --out balanced.npz",
+        "balancegan balance photos/ -o balanced/ --holdout 0.2 --max-minutes 10",
+        "balancegan balance cells.csv -o b.csv -t mast=500 -t basophil=500",
+    ),
+)
 @click.argument("data", type=PATH)
-@click.option(
-    "--out",
-    type=OUTPUT,
-    help="What to write: an .npz, .csv or .parquet file, or a folder.",
-)
-@format_option
-@target_options
-@balance_on_option
-@attributes_option
-@click.option(
-    "--model",
-    type=PATH,
-    help="Use a saved model instead of training.",
-)
-@click.option(
-    "--save-model",
-    type=OUTPUT,
-    help="Keep the model that is trained: it makes the same images again.",
-)
-@click.option(
-    "--picture",
-    type=OUTPUT,
-    help="Also write a PNG with real beside synthetic images.",
-)
-@click.option(
+@options("out")
+@options("overwrite")
+@option(
     "--dry-run",
+    heading=OUTPUT,
     is_flag=True,
-    help="Say what would be made, how long it would take and how much memory.",
+    help="Write nothing; show what would be added, and estimate time and memory.",
 )
-@click.option(
-    "--evaluate",
-    "evaluated",
-    is_flag=True,
-    help="Then find out whether it helps, as the command evaluate does.",
+@options("target", "balance-on", "gan-share", "moves")
+@settings(*AUGMENTER_SETTINGS)
+@option(
+    "-m",
+    "--model",
+    heading=TRAINING,
+    type=PATH,
+    help="Use a model saved by the command train instead of training.",
 )
-@click.option(
+@option(
     "--holdout",
+    heading=DATA,
     type=NumberType(0, 1, min_open=True, max_open=True),
-    help="Set this share of each class aside as a test part before anything is "
-    "learned. Images of one group (--group-key) and copies stay on one side.",
+    help="Set this share of each class aside as a test part, before anything is "
+    "learned. Copies and images of one group stay on one side.",
 )
-@comparison_options
-@data_options
-@training_options
-@resume_option
-@overwrite_option
-@output_options
+@options("group-key", "images-key", "labels-key", "attributes", "size", "on-error")
+@settings(*READING_SETTINGS)
+@options("steps", "max-minutes", "random-state", "resume")
+@settings(*NETWORK_SETTINGS, "log-dir", "tensorboard")
+@options(*GENERAL_OPTIONS)
 def balance(
     data: Path,
     out: Path | None,
-    format: str | None,
     targets: tuple[str, ...],
+    balance_on: tuple[str, ...] | None,
+    attributes: tuple[str, ...],
     model: Path | None,
     dry_run: bool,
-    evaluated: bool,
     holdout: float | None,
-    fail_if_worse: bool,
+    group_key: str | None,
     resume: bool,
     overwrite: bool,
     as_json: bool,
     quiet: bool,
-    **options: Any,
+    **given: Any,
 ) -> None:
-    """Write a balanced copy of DATA, with synthetic images in its training part."""
-    from balancegan.cli.display import Display
-    from balancegan.cli.facts import echo_json, find_faults
-    from balancegan.cli.tasks import choose_largest_side, describe_task, plan_task
+    """Write a balanced copy of DATA, with synthetic images in its training part.
+
+    Rare classes get shifted copies, recombined images and images generated by a
+    conditional GAN. Use `balancegan evaluate` to measure whether they help.
+    """
+    from balancegan.cli.card import describe_rejections
+    from balancegan.cli.display import Display, echo_json
+    from balancegan.cli.tasks import (
+        choose_largest_side,
+        describe_task,
+        plan_task,
+    )
     from balancegan.phases import describe_times, recording_times
 
     times = click.get_current_context().with_resource(recording_times())
-    # What can be refused is refused before any training
-    _refuse_idle_options(model=model, evaluated=evaluated, holdout=holdout)
-    reading, names, writing, comparing, splitting = (
-        take(options, parameters)
-        for parameters in (READING_PARAMETERS, NAMES, WRITING, COMPARING, SPLITTING)
-    )
     display = Display(quiet=quiet)
+
+    # Refuse wrong options and output
+    _refuse_ineffective_options(model, holdout, group_key)
     if out is None and not dry_run:
         raise click.UsageError("Missing option '--out' (or '--dry-run').")
     if out is not None and model is None and not dry_run:
-        overwrite |= _find_begun(out, display, resume=resume, anew=overwrite)
-    report, folders = comparing["report"], (options["log_dir"], comparing["cache"])
-    output = _check_output(data, out, format, overwrite, report, folders, **writing)
-    reading["largest_side"] = choose_largest_side(options, quiet=quiet)
-    how = {"value_range": options["value_range"], "quiet": quiet, **reading}
-    how["holdout"] = _choose_holdout(holdout, options["random_state"], splitting)
-    labelled, of_images = _read(data, model, output, **how)
-    told = labelled.format_settings(options["value_range"])
-    refuse_sources(labelled, [report, writing["picture"]])
-    settings = {**options, **told, "verbose": int(not quiet)}
-    task = plan_task(labelled, targets, settings, model=model, **of_images, **names)
-    task = _check_task(task, output, display, options["gan_share"])
-    comparison = (
-        prepare_comparison(task, None, quiet=quiet, **splitting) if evaluated else None
+        overwrite |= _find_checkpoint(out, display, resume=resume, overwrite=overwrite)
+    output = _check_output(data, out, given["log_dir"], overwrite=overwrite)
+
+    # Read, and plan what to add
+    reading = take(given, READING)
+    reading["largest_side"] = choose_largest_side(given, quiet=quiet)
+    reading["holdout"] = _choose_holdout(holdout, given["random_state"], group_key)
+    value_range = given["value_range"]
+    labelled, known = _read(
+        data, model, output, value_range=value_range, quiet=quiet, **reading
     )
+    arguments = {**given, **labelled.format_settings(value_range)}
+    task = plan_task(
+        labelled,
+        targets,
+        arguments | {"verbose": int(not quiet)},
+        model=model,
+        attributes=attributes,
+        balance_on=balance_on,
+        **known,
+    )
+    is_asked = model is not None or given["gan_share"] is not None
+    task = _check_task(task, output, display, is_asked=is_asked)
+
+    # Train, write and report
     facts = _run(task, output, display, dry_run=dry_run, resume=resume)
-    result = None
-    if comparison is not None and not dry_run:
-        result = run_comparison(comparison, quiet=quiet, **comparing)
-    elif comparison is not None:
-        facts["comparison"] = estimate_comparison(
-            comparison, comparing["n_jobs"], quiet=quiet
-        )
     display.say(describe_times(times.read()))
     if as_json:
-        asked = {"data": data, "out": out, "dry_run": dry_run, "report": report}
-        found = find_faults(facts.get("quality", []), task.classes.name)
-        found += facts.pop("findings", []) + find_issues(result)
-        facts = asked | describe_task(task, facts, result)
+        asked = {"data": data, "out": out, "dry_run": dry_run}
+        found = describe_rejections(facts.get("quality", []), task.classes.name)
+        found += facts.pop("findings", [])
+        facts = asked | describe_task(task, facts)
         echo_json(facts, times, notes=task.labelled.notes, findings=found)
-    exit_if_worse(result, fail_if_worse)
 
 
 def _choose_holdout(
-    share: float | None, seed: int | None, splitting: dict[str, Any]
+    share: float | None, seed: int | None, group_key: str | None
 ) -> "Holdout | None":
-    """Return how a test part is set aside, which a comparison then uses.
-
-    Its groups are no longer those of folds, unless folds are asked for.
-    """
     from balancegan.data.holdout import Holdout
 
-    if share is None:
-        return None
-    group_key = splitting["group_key"]
-    if splitting["folds"] is None:
-        splitting["group_key"] = None
-    return Holdout(share, seed or 0, group_key)
+    return None if share is None else Holdout(share, seed or 0, group_key)
 
 
 def _check_output(
-    data: Path,
-    out: Path | None,
-    format: str | None,
-    overwrite: bool,
-    report: Path | None,
-    folders: Iterable[str | Path | None],
-    *,
-    picture: Path | None,
-    save_model: Path | None,
+    data: Path, out: Path | None, log_dir: str | None, *, overwrite: bool
 ) -> "Output | None":
-    """Return what shall be written, after refusing what cannot be.
-
-    `folders` are added to: a log, a cache. What lies in a place of its own is written
-    whatever `out` is.
-    """
+    """Return what shall be written, after refusing what cannot be."""
     from balancegan.cli.tasks import Output
     from balancegan.data.outputs import check_output, output_paths
 
-    taken: list[Path] = []
+    places: list[Path] = []
     if out is not None:
-        check_output(out, data, overwrite=overwrite, format=format, with_card=True)
-        taken += output_paths(out, format, with_card=True)
-    if picture is not None:
-        check_picture(picture, data, taken, overwrite=overwrite)
-        taken.append(picture)
-    if save_model is not None:  # who saves it looks at what it may replace
-        check_new(save_model, overwrite=True, data=data, others=taken, is_folder=True)
-        taken.append(save_model)
-    refuse_report(report, data, taken, overwrite=overwrite)
-    for folder in folders:
-        if folder is not None:
-            check_apart(Path(folder), data, [*taken, *filter(None, [report])])
-    if out is None:
-        return None
-    return Output(out, format, picture, save_model, overwrite)
+        check_output(out, data, overwrite=overwrite, with_card=True)
+        places += output_paths(out, with_card=True)
+    if log_dir is not None:
+        check_apart(Path(log_dir), data, places)
+    return None if out is None else Output(out, overwrite)
 
 
 def _read(
@@ -242,16 +184,15 @@ def _read(
     *,
     value_range: tuple[float, float] | None,
     quiet: bool,
-    **how: Any,
+    **reading: Any,
 ) -> "tuple[LabelledImages, dict[str, Any]]":
-    """Return labelled images, their format, and what a saved model can be asked for."""
+    """Return labelled images, their format, and the attributes of a saved model."""
     from balancegan.data.filewriting import note_pixels
     from balancegan.progress import show_progress
 
-    is_trained = model is not None
     with show_progress("Reading", visible=not quiet, says_end=True):
         labelled, image_format = read_data(
-            data, value_range, may_be_dim=is_trained, **how
+            data, value_range, may_be_dim=model is not None, **reading
         )
     known: tuple[str, ...] = ()
     if model is not None:
@@ -267,24 +208,21 @@ def _read(
 
 
 def _check_task(
-    task: "Task",
-    output: "Output | None",
-    display: "Display",
-    share: float | None,
+    task: "Task", output: "Output | None", display: "Display", *, is_asked: bool
 ) -> "Task":
-    """Show what shall be added, after refusing what cannot be written.
+    """Show what is to be added, after refusing what cannot be written.
 
-    Unless the user has asked for a `share`, no blurred images are generated.
+    Unless the user has asked for generated images, blurred ones are left out.
     """
+    from balancegan.balance import class_counts
     from balancegan.cli.tasks import check_writing, note_files, without_blurred
 
     if output is None or output.is_files:
-        is_asked = share is not None or task.model is not None
-        task = without_blurred(task, is_asked=is_asked)
-        task = note_files(task)
+        task = note_files(without_blurred(task, is_asked=is_asked))
     display.say_notes(task.labelled.notes)
     check_writing(task, output)
-    _show_plan(task, task.plan, display)
+    counts = class_counts(task.classes.of_images)
+    display.show_plan(counts, task.plan, task.classes.name)
     return task
 
 
@@ -296,14 +234,13 @@ def _run(
     dry_run: bool,
     resume: bool,
 ) -> dict[str, Any]:
-    """Balance, or estimate what it would cost; say so, and return the facts."""
+    """Balance, or estimate the cost; show and return the facts."""
     from balancegan.cli.balancing import balance_file, estimate_file
-    from balancegan.cli.resuming import written_down
+    from balancegan.cli.training import checkpointing
 
     is_estimated = output is None or dry_run
     finds_moves = task.settings["moves"] == "auto" and any(task.plan.values())
-    judges_moves = finds_moves and not is_estimated
-    if task.model is not None or task.needs_gan or judges_moves:
+    if task.model or task.needs_gan or (finds_moves and not is_estimated):
         load_tensorflow(quiet=not task.settings["verbose"])
     if output is None or dry_run:
         facts = estimate_file(task)
@@ -314,73 +251,44 @@ def _run(
             finds_moves=finds_moves,
         )
         return facts
-    if task.model is not None or not task.needs_gan:  # nothing begun is given up
+    if task.model is not None or not task.needs_gan:  # checkpoints are left alone
         facts = balance_file(task, output, None)
     else:
-        with written_down(output.path, anew=not resume) as checkpoints:
+        with checkpointing(output.path, resume=resume) as checkpoints:
             facts = balance_file(task, output, checkpoints)
-    if facts.get("moves", {}).get("sentence"):
-        display.say(facts["moves"]["sentence"])
-    if facts.get("quality"):
-        display.show_quality(facts["quality"], task.classes.name)
     n_real, has_test = len(task.labelled.labels), "test" in task.labelled.parts
-    display.say_written(output.path, facts, n_real=n_real, has_test=has_test)
+    display.show_balanced(
+        output.path, facts, task.classes.name, n_real=n_real, has_test=has_test
+    )
     display.warn_of_arrays(task.labelled.aligned_keys)
-    wanted = {"picture": output.picture, "saved_model": output.save_model}
-    written = {what: str(path) for what, path in wanted.items() if path}
-    if output.picture is not None and not any(facts["plan"].values()):
-        display.say(f"{output.picture} was not written: no image was added")
-        del written["picture"]
-    if output.save_model is not None and not facts.get("steps"):
-        display.say(
-            f"{output.save_model} was not written: no GAN was trained; the command "
-            "train always trains one"
-        )
-        del written["saved_model"]
-    return {**dict.fromkeys(wanted), **facts, **written}
+    return facts
 
 
-def _find_begun(out: Path, display: "Display", **how: bool) -> bool:
-    from balancegan.cli.resuming import find_begun
+def _find_checkpoint(out: Path, display: "Display", **how: bool) -> bool:
+    from balancegan.cli.training import find_checkpoint
 
-    return find_begun(out, display.say, **how)
-
-
-def _show_plan(task: "Task", plan: "Plan", display: "Display") -> None:
-    from balancegan.balance import class_counts
-
-    counts = class_counts(task.classes.of_images)
-    display.show_plan(counts, plan, task.classes.name)
+    return find_checkpoint(out, display.say, **how)
 
 
-def _refuse_idle_options(
-    *, model: Path | None, evaluated: bool, holdout: float | None
+def _refuse_ineffective_options(
+    model: Path | None, holdout: float | None, group_key: str | None
 ) -> None:
-    """Refuse options of balance that others leave without effect."""
-    refuse_idle_settings()
+    """Refuse options that have no effect with others."""
+    refuse_ineffective_settings()
     if model is not None and holdout is not None:
         raise InputRefused(
-            "--holdout sets images aside before training, and a saved model may have "
+            "--holdout sets images aside before training, but a saved model may have "
             "been trained on them. Leave out --model, or --holdout."
         )
-    if model is not None and evaluated:
+    if group_key is not None and holdout is None:
         raise InputRefused(
-            "--evaluate trains generators of its own on each training part; it does "
-            "not judge a saved model. Leave out --model, or --evaluate."
+            "--group-key has no effect without --holdout. Add --holdout."
         )
     if model is not None:
+        names = [key.replace("-", "_") for key in TRAINING_PARAMETERS]
         refuse_given(
-            (*TRAINING_PARAMETERS, "save_model", "resume"),
-            "A saved model is not trained again, so these options have no effect "
-            "with --model",
+            names,
+            "A saved model is not trained again, so these options have no effect with "
+            "--model",
             "leave out --model",
-        )
-    if not evaluated:
-        idle = set(COMPARISON_PARAMETERS)
-        if holdout is not None:
-            idle.discard("group_key")
-        refuse_given(
-            tuple(idle),
-            "Nothing is compared without --evaluate, so these options have no effect",
-            "add --evaluate",
         )

@@ -1,10 +1,6 @@
-"""Balancing from file to file: train or load, make images, write them with a card.
+"""Balance from file to file: train or load, make images, write them with a card."""
 
-``balance_command`` turns options into these arguments and shows what comes back, a
-dict of facts that JSON knows.
-"""
-
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +10,8 @@ import pandas as pd
 
 from balancegan.balance import Plan
 from balancegan.cli.card import count_added, describe_balanced
-from balancegan.cli.options import METHOD_PARAMETERS
-from balancegan.cli.tasks import SCREENING, Output, Task, make_augmenter
-from balancegan.cli.training import name_classes, save_trained, training_facts
+from balancegan.cli.tasks import CALL_SETTINGS, Output, Task, make_augmenter
+from balancegan.cli.training import describe_training, name_classes
 from balancegan.data.depth import Scale
 from balancegan.data.labelled import LabelledImages, SyntheticImages
 from balancegan.data.output_checks import FileComparison, WrittenFiles, compare_files
@@ -27,26 +22,30 @@ from balancegan.files import explaining
 from balancegan.images import ImageFormat, find_format
 from balancegan.memory import peak_memory_bytes
 from balancegan.phases import describe_times, present_times
-from balancegan.pictures import compare_real_and_synthetic, write_png
 from balancegan.progress import show_progress
 from balancegan.samplers.augmenter import ConditionalGANAugmenter
 from balancegan.samplers.copies import list_moves
+from balancegan.samplers.synthesis import Synthesis
 
-# In pictures
-SHOWN_PER_CLASS = 8
-SHOWN_CLASSES = 20
+# Settings that a saved model takes from the command
+OF_COMMAND = ("gan_share", "moves", "max_ratio", "verbose", "balance_on")
 
 
 def balance_file(task: Task, out: Output, checkpoints: Path | None) -> dict[str, Any]:
     """Write a balanced copy of labelled images.
 
-    Training is written down in the folder `checkpoints`, and gone on with from there.
+    Parameters
+    ----------
+    task, out : Task, Output
+        What to add, and where to write.
+    checkpoints : Path or None
+        Folder of checkpoints, to resume from. None: no checkpoints.
 
     Returns
     -------
     facts : dict
-        Memory, how the model was trained; "plan", how many images of each class were
-        made.
+        For JSON: how the model was trained, what was added ("plan": the number per
+        class), quality, findings and memory.
     """
     labelled, show = task.labelled, bool(task.settings["verbose"])
     if not any(task.plan.values()):
@@ -56,16 +55,16 @@ def balance_file(task: Task, out: Output, checkpoints: Path | None) -> dict[str,
         with show_progress("Writing", visible=show):
             _write(out, labelled, nothing, task.image_format)
         return {"plan": task.plan, "peak_memory_bytes": peak_memory_bytes()}
-    augmenter = _kept(task, checkpoints, out)
+    augmenter = _trained(task, checkpoints)
 
-    how = {name: task.settings[name] for name in SCREENING}
+    how = {name: task.settings[name] for name in CALL_SETTINGS}
     rows = augmenter.synthesize(task.strategy, labelled.images, labelled.targets, **how)
     report, truncation = augmenter.report_, how["truncation"]
     positions = augmenter.model_.attributes.positions(augmenter.balance_on)
-    batches = _Watched(rows, rows.labels.joined(positions))
+    classes = rows.labels.joined(positions)
     label, *others = rows.labels.columns
     synthetic = SyntheticImages(
-        batches,
+        rows,
         label,
         rows.numbers,
         replace(augmenter.model_, truncation=truncation).fingerprint(),
@@ -77,7 +76,7 @@ def balance_file(task: Task, out: Output, checkpoints: Path | None) -> dict[str,
         rows,
     )
     facts = {
-        **training_facts(augmenter),
+        **describe_training(augmenter),
         "model": None if task.model is None else str(task.model),
         "fingerprint": synthetic.model,
         "quality": _facts_of(report.quality_summary),
@@ -85,28 +84,20 @@ def balance_file(task: Task, out: Output, checkpoints: Path | None) -> dict[str,
         "truncation": truncation,
     }
     plan = augmenter.n_to_generate_
-    sides, sizes = augmenter.model_.image_format.image_shape[:2], labelled.train.sizes
-    moves = [
-        ""
-        if source < 0
-        else rows.describe_move(row, sides if sizes is None else tuple(sizes[source]))
-        for row, source in enumerate(rows.sources.tolist())
-    ]
+    moves = _list_moves(rows, augmenter, labelled)
     added = pd.DataFrame(
-        {"class": pd.Series(batches.classes), "method": rows.methods, "move": moves}
+        {"class": pd.Series(classes.tolist()), "method": rows.methods, "move": moves}
     )
     facts["added"] = count_added(added)
     card = _Card(task, plan, facts, report.class_history, added)
     with show_progress("Writing", visible=show), explaining(out.path):
         _write(out, labelled, synthetic, augmenter.model_.image_format, card)
-        if out.picture is not None:
-            _write_comparison(out.picture, augmenter, task, batches.first)
     memory = peak_memory_bytes()
     return {"plan": plan, **facts, **card.found(), "peak_memory_bytes": memory}
 
 
 class _Card:
-    """Looks at the files that were written, and returns the card."""
+    """Examines the written files, and returns the card."""
 
     def __init__(
         self,
@@ -139,7 +130,7 @@ class _Card:
         )
 
     def found(self) -> dict[str, Any]:
-        """Return what was found of the files, for JSON."""
+        """Return the findings about the written files, for JSON."""
         if self.files is None:
             return {"files": [], "findings": []}
         keys = ("code", "title", "outcome", "message")
@@ -157,29 +148,13 @@ def _write(
     image_format: ImageFormat,
     card: CardMaker | None = None,
 ) -> None:
-    # Training took its time: another program may have made something there
-    check_output(
-        out.path,
-        labelled.path,
-        overwrite=out.overwrite,
-        format=out.format,
-        with_card=True,
-    )
-    write_images(
-        out.path,
-        labelled,
-        synthetic,
-        format=out.format,
-        card=card,
-        image_format=image_format,
-    )
+    # Check again: another program may have written there during training
+    check_output(out.path, labelled.path, overwrite=out.overwrite, with_card=True)
+    write_images(out.path, labelled, synthetic, card=card, image_format=image_format)
 
 
 def estimate_file(task: Task) -> dict[str, Any]:
-    """Find out by a little work what balancing a file would cost.
-
-    The facts are those of :class:`balancegan.cli.estimate.Estimate`.
-    """
+    """Return the fields of an Estimate of balancing a file."""
     if not task.needs_gan:
         timed = ("training_seconds", "judging_seconds", "synthesis_seconds")
         nothing = {"steps": 0, **dict.fromkeys(timed, 0.0), "needs_gan": False}
@@ -191,22 +166,21 @@ def estimate_file(task: Task) -> dict[str, Any]:
     images, targets = task.labelled.images, task.labelled.targets
     n_images, show = sum(task.plan.values()), bool(task.settings["verbose"])
     with show_progress("Measuring", visible=show, seconds=LIMIT_SECONDS):
-        cost = estimate_cost(
-            augmenter, images, targets, n_images, reject=task.settings["reject"]
-        )
-    return asdict(cost)
+        reject = task.settings["reject"]
+        cost = estimate_cost(augmenter, images, targets, n_images, reject=reject)
+        return asdict(cost)
 
 
 def read_model(
     model: Path, labelled: LabelledImages, *, is_range_given: bool
 ) -> tuple[tuple[str, ...], ImageFormat]:
-    """Return what a saved model can be asked for, the label first, and its format.
+    """Return the attributes of a saved model, the label first, and its format.
 
     Raises
     ------
     DataError
-        If files were brought to another size than the model's, or their values to
-        another scale, unless somebody asked for that.
+        If files were resized to another size than the model's, or scaled to another
+        range (unless `is_range_given`).
     """
     trained = ConditionalGANAugmenter.load(model).model_
     known = trained.image_format
@@ -215,33 +189,21 @@ def read_model(
         received = "x".join(map(str, labelled.images.shape[1:3]))
         raise DataError(
             f"The model makes images of {height}x{width} pixels. Received: files "
-            f"brought to {received}. Use --size {height}x{width}."
+            f"resized to {received}. Use --size {height}x{width}."
         )
     own, other = trained.file_range, labelled.file_range
     if own and other and own != other and not is_range_given:
         raise DataError(
-            f"The model learned from files whose values {Scale(*own).ends()} became 0 "
-            f"to 255. Received: files whose values {Scale(*other).ends()} would. Use "
-            f"--value-range {own[0]:g} {own[1]:g}, or "
-            f"--value-range {other[0]:g} {other[1]:g} if each shall have its own."
+            f"The model was trained on files whose values {Scale(*own).ends()} became "
+            f"0 to 255. Received: files with {Scale(*other).ends()}. Set value-range "
+            f"in --config: [{own[0]:g}, {own[1]:g}], or "
+            f"[{other[0]:g}, {other[1]:g}] to keep both scales."
         )
     return trained.attributes.names, known
 
 
-def _kept(task: Task, checkpoints: Path | None, out: Output) -> ConditionalGANAugmenter:
-    """Return the augmenter of a task, saved where it is to be and a GAN is trained."""
-    if out.save_model is None or not task.needs_gan:
-        return _trained(task, checkpoints)
-    from balancegan.gan.saving import check_destination  # imports TensorFlow
-
-    check_destination(out.save_model, overwrite=out.overwrite)
-    augmenter = _trained(task, checkpoints)
-    save_trained(augmenter, out.save_model, overwrite=out.overwrite)
-    return augmenter
-
-
 def _trained(task: Task, checkpoints: Path | None) -> ConditionalGANAugmenter:
-    """Return the augmenter of a task, loaded or trained, with names of classes."""
+    """Return the augmenter of a task, loaded or trained."""
     augmenter = _loaded(task)
     if augmenter is None:
         augmenter = make_augmenter(task.settings)
@@ -267,21 +229,20 @@ def _loaded(task: Task) -> ConditionalGANAugmenter | None:
         if (asked.low, asked.high) != (known.low, known.high):
             raise DataError(
                 f"The model makes images with black at {known.low:g} and white at "
-                f"{known.high:g}. Received: --value-range {asked.low:g} "
-                f"{asked.high:g}. Leave it out, or train another model."
+                f"{known.high:g}. Received: value-range [{asked.low:g}, "
+                f"{asked.high:g}]. Leave it out, or train another model."
             )
-    own = (*METHOD_PARAMETERS, "max_ratio", "verbose", "balance_on")
-    return augmenter.set_params(**{name: task.settings[name] for name in own})
+    return augmenter.set_params(**{name: task.settings[name] for name in OF_COMMAND})
 
 
 def _origins(quality: pd.DataFrame) -> pd.DataFrame:
-    """Return how each image was made and judged, by the names that are written."""
+    """Return the method, weight and score of each image."""
     score = quality.get("probability", np.nan)
     return quality[["method", "weight"]].assign(score=score)
 
 
 def _describe_moves(augmenter: ConditionalGANAugmenter) -> dict[str, Any]:
-    """Return how copies may be moved and, where it was found out, what was found."""
+    """Return how copies may be moved; with moves "auto", also the evidence."""
     found = augmenter.report_.moves
     if found is None:
         allowed = list_moves(augmenter.moves) or ()
@@ -291,7 +252,7 @@ def _describe_moves(augmenter: ConditionalGANAugmenter) -> dict[str, Any]:
 
 
 def _facts_of(summary: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return a table as rows that JSON knows, None where nothing is known."""
+    """Return a table as rows for JSON, with None for missing values."""
     rows = summary.astype(object).where(summary.notna(), None).to_dict("records")
     return [
         {
@@ -303,9 +264,9 @@ def _facts_of(summary: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _sizes_of(labels: np.ndarray, labelled: LabelledImages) -> np.ndarray | None:
-    """Return for each label the median height and width of its class's files.
+    """Return the median height and width of the files of each label's class.
 
-    None where images are in arrays.
+    None if images are in arrays.
     """
     if labelled.train.sizes is None:
         return None
@@ -314,40 +275,14 @@ def _sizes_of(labels: np.ndarray, labelled: LabelledImages) -> np.ndarray | None
     return medians.loc[labels].to_numpy()
 
 
-class _Watched:
-    """Batches, and the first images of each class."""
-
-    def __init__(self, batches: Iterable[np.ndarray], classes: np.ndarray) -> None:
-        self.batches, self.classes = batches, classes.tolist()
-        self.first: dict[Any, list[np.ndarray]] = {}
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        labels = iter(self.classes)
-        for batch in self.batches:
-            for image in batch:
-                kept = self.first.setdefault(next(labels), [])
-                if len(kept) < SHOWN_PER_CLASS:
-                    kept.append(image.copy())
-            yield batch
-
-
-def _write_comparison(
-    path: Path,
-    augmenter: ConditionalGANAugmenter,
-    task: Task,
-    first: Mapping[Any, list[np.ndarray]],
-) -> None:
-    """Write a picture with a row per class, real images left, synthetic right.
-
-    These are the first that were written; right of a class that got none is nothing.
-    """
-    to_uint8 = augmenter.model_.image_format.to_uint8
-    images = task.labelled.images
-    names, real, synthetic = [], [], []
-    for label in list(task.plan)[:SHOWN_CLASSES]:
-        rows = task.classes.rows_of(label, SHOWN_PER_CLASS)
-        names.append(task.classes.name(label))
-        real.append(to_uint8(images[rows]))
-        made = np.stack(first[label]) if label in first else images[:0]
-        synthetic.append(to_uint8(made))
-    write_png(path, compare_real_and_synthetic(names, real, synthetic))
+def _list_moves(
+    rows: Synthesis, augmenter: ConditionalGANAugmenter, labelled: LabelledImages
+) -> list[str]:
+    """Return how each added image was moved, "" if it is not a copy."""
+    sides, sizes = augmenter.model_.image_format.image_shape[:2], labelled.train.sizes
+    return [
+        ""
+        if source < 0
+        else rows.describe_move(row, sides if sizes is None else tuple(sizes[source]))
+        for row, source in enumerate(rows.sources.tolist())
+    ]

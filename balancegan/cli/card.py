@@ -1,7 +1,7 @@
 """The data card: what was added to a set, how, and what the files are like."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -10,11 +10,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 import balancegan
 from balancegan.balance import Plan, class_counts
-from balancegan.cli.classes import BalancedClasses
+from balancegan.cli.tasks import BalancedClasses
 from balancegan.data.labelled import TEST, LabelledImages
 from balancegan.data.lineage import WEIGHT_KEY
 from balancegan.data.output_checks import FileComparison
-from balancegan.quality.screening import COPIED, GAN, REASONS, RECOMBINED
+from balancegan.quality.screening import (
+    COPIED,
+    GAN,
+    REASONS,
+    RECOMBINED,
+    describe_reason,
+)
 
 FIGURES = ("agreement", "diversity", "distance")
 JUDGED = ("accepted", "agreement", "real_agreement", "diversity")
@@ -243,3 +249,29 @@ def escape_markdown(text: Any) -> str:
     for sign in "\\|*_`[]":
         plain = plain.replace(sign, f"\\{sign}")
     return plain
+
+
+def describe_rejections(
+    quality: Sequence[Mapping[str, Any]], name: Callable[[Any], str]
+) -> list[dict[str, Any]]:
+    """Return a finding for each class whose generated images were mostly rejected.
+
+    Parameters
+    ----------
+    quality : sequence of mapping
+        Rows of :func:`balancegan.samplers.summary.summarize`.
+    name : callable
+        From a class to its name.
+    """
+    return [
+        {
+            "code": REASONS[row["fault"]].code,
+            "title": REASONS[row["fault"]].images.capitalize(),
+            "outcome": "issue" if row["gan"] else "tip",
+            "class": name(row["class"]),
+            "share": row["fault_share"],
+            "message": f"{describe_reason(row)}: {100 * row['fault_share']:.0f} %",
+        }
+        for row in quality
+        if row.get("fault") in REASONS
+    ]

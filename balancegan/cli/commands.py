@@ -1,9 +1,8 @@
 """The command line: translates options, calls the library, prints, exits.
 
-People read stderr; stdout holds one JSON object with --json and nothing else. Exit
-codes: 0 done, 1 the work failed, 2 wrong usage or bad input, 3 done and found worse
-where that shall fail, 130 interrupted, 143 told to end (SIGTERM). Heavy modules are
-imported in the commands, so that --help is quick.
+Messages go to stderr; with --json, stdout holds one JSON object. Exit codes: 0 done, 1
+failed, 2 wrong usage or bad input, 3 worse (--fail-if-worse), 130 interrupted, 143
+terminated (SIGTERM). Heavy modules are imported in functions, to keep --help fast.
 """
 
 from pathlib import Path
@@ -12,38 +11,39 @@ from typing import Any
 import click
 
 from balancegan.cli.balance_command import balance
-from balancegan.cli.edge import (
-    OUTPUT,
-    PATH,
-    CommandGroup,
-    load_tensorflow,
-    read_data,
-)
+from balancegan.cli.checks import check_apart, check_new, read_data
+from balancegan.cli.command import OUTPUT, TRAINING, Command
+from balancegan.cli.edge import CommandGroup, load_tensorflow
 from balancegan.cli.evaluate_command import evaluate
 from balancegan.cli.generate_command import generate
 from balancegan.cli.inspect_command import inspect
 from balancegan.cli.options import (
-    READING_PARAMETERS,
-    attributes_option,
-    data_options,
-    format_option,
-    output_options,
-    overwrite_option,
-    resume_option,
+    GENERAL_OPTIONS,
+    NETWORK_SETTINGS,
+    OUTPUT_PATH,
+    PATH,
+    READING,
+    READING_SETTINGS,
+    option,
+    options,
+    settings,
     take,
-    training_options,
 )
-from balancegan.cli.places import check_apart, check_new
 
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="balancegan")
 def main() -> None:
-    """Balance labelled image sets with a conditional GAN.
+    """Add images to the rare classes of an image data set, and measure the effect.
 
     \b
     balancegan inspect data.npz
     balancegan balance data.npz --out balanced.npz
+    balancegan evaluate data.npz --report report.html
+
+    \b
+    Shell completion for bash (zsh and fish alike):
+    eval "$(_BALANCEGAN_COMPLETE=bash_source balancegan)"
     """  # noqa: D301
 
 
@@ -53,28 +53,39 @@ main.add_command(generate)
 main.add_command(inspect)
 
 
-@main.command()
-@click.argument("data", type=PATH)
-@click.option(
-    "--model",
-    type=OUTPUT,
-    required=True,
-    help="The directory to save the model in.",
+@main.command(
+    cls=Command,
+    examples=(
+        "balancegan train data.npz --model bags.balancegan",
+        "balancegan train photos/ -m photos.balancegan --size 64 --max-minutes 30",
+        "balancegan train data.npz -m bags.balancegan --resume",
+    ),
 )
-@click.option(
+@click.argument("data", type=PATH)
+@option(
+    "-m",
+    "--model",
+    heading=OUTPUT,
+    type=OUTPUT_PATH,
+    required=True,
+    help="Directory to save the model in.",
+)
+@options("overwrite", "log-dir")
+@settings("tensorboard")
+@options("images-key", "labels-key", "attributes", "size", "on-error")
+@settings(*READING_SETTINGS)
+@options("preset", "steps", "max-minutes", "random-state", "resume")
+@option(
     "--strategy",
+    heading=TRAINING,
     type=click.Choice(["auto", "multi-worker"]),
     default="auto",
     show_default=True,
-    help="Who trains together: the GPUs of this machine, or the processes that the "
-    "environment variable TF_CONFIG names, each started with this same command.",
+    help="Devices: auto uses the GPUs of this machine; multi-worker the processes in "
+    "the environment variable TF_CONFIG, each started with this same command.",
 )
-@attributes_option
-@data_options
-@training_options
-@resume_option
-@overwrite_option
-@output_options
+@settings(*NETWORK_SETTINGS[1:])
+@options(*GENERAL_OPTIONS)
 def train(
     data: Path,
     model: Path,
@@ -83,49 +94,57 @@ def train(
     overwrite: bool,
     as_json: bool,
     quiet: bool,
-    **options: Any,
+    **given: Any,
 ) -> None:
-    """Train on DATA and save the model, for balance and generate."""
-    from balancegan.cli.display import Display
-    from balancegan.cli.facts import echo_json
-    from balancegan.cli.resuming import find_begun, written_down
+    """Train a GAN on DATA and save it, for balance and generate.
+
+    Ctrl-C saves the best state so far.
+    """
+    from balancegan.cli.display import Display, echo_json
     from balancegan.cli.tasks import choose_largest_side
+    from balancegan.cli.training import checkpointing, find_checkpoint, train_file
     from balancegan.gan.devices import MULTI_WORKER, writes_results
     from balancegan.phases import describe_times, recording_times
     from balancegan.progress import show_progress
 
     times = click.get_current_context().with_resource(recording_times())
-    if options["log_dir"] is not None:
-        check_apart(Path(options["log_dir"]), data, [model])
     display = Display(quiet=quiet)
-    writes = writes_results(options["strategy"])
-    begun = writes and find_begun(model, display.say, resume=resume, anew=overwrite)
-    how = take(options, READING_PARAMETERS)
-    how["largest_side"] = choose_largest_side(options, quiet=quiet)
+    if given["log_dir"] is not None:
+        check_apart(Path(given["log_dir"]), data, [model])
+    is_first = writes_results(given["strategy"])
+    resumes = is_first and find_checkpoint(
+        model, display.say, resume=resume, overwrite=overwrite
+    )
+
+    # Read the images
+    value_range = given["value_range"]
+    reading = take(given, READING)
+    reading["largest_side"] = choose_largest_side(given, quiet=quiet)
     with show_progress("Reading", visible=not quiet, says_end=True):
-        labelled, _ = read_data(data, options["value_range"], **how)
-    options |= labelled.format_settings(options["value_range"])
+        labelled, _ = read_data(data, value_range, **reading)
+    given |= labelled.format_settings(value_range)
+    given["verbose"] = int(not quiet)
     display.say_notes(labelled.notes)
     labelled = labelled.with_attributes(attributes)
-    load_tensorflow(quiet=quiet, joins_others=options["strategy"] == MULTI_WORKER)
-    from balancegan.cli.training import train_file
+
+    # Train; the first of several workers saves the model
+    load_tensorflow(quiet=quiet, joins_workers=given["strategy"] == MULTI_WORKER)
     from balancegan.gan.saving import check_destination
 
-    overwrite |= begun
-    settings = {**options, "verbose": int(not quiet)}
-    if not writes:
-        train_file(labelled, settings, None, overwrite=False, checkpoints=None)
+    if not is_first:
+        train_file(labelled, given, None, overwrite=False, checkpoints=None)
         display.say("trained; the first of the workers saves the model")
         return
     check_new(model, overwrite=True, data=data, is_folder=True)
+    overwrite |= resumes
     check_destination(model, overwrite=overwrite)
-    with written_down(model, anew=not resume) as checkpoints:
+    with checkpointing(model, resume=resume) as checkpoints:
         facts = train_file(
-            labelled, settings, model, overwrite=overwrite, checkpoints=checkpoints
+            labelled, given, model, overwrite=overwrite, checkpoints=checkpoints
         )
     display.say(
-        f"{model}: {facts['steps']} steps in {facts['training_seconds']:.0f} s, of "
-        f"which the state of step {facts['kept_step']} is kept, seed {facts['seed']}"
+        f"{model}: {facts['steps']} steps in {facts['training_seconds']:.0f} s, the "
+        f"state of step {facts['kept_step']} is kept, seed {facts['seed']}"
     )
     display.say(describe_times(times.read()))
     if as_json:
@@ -133,31 +152,31 @@ def train(
         echo_json(facts, times, notes=labelled.notes)
 
 
-@main.command()
-@click.argument("data", type=PATH)
-@click.option(
-    "--out",
-    type=OUTPUT,
-    required=True,
-    help="What to write: an .npz, .csv or .parquet file, or a folder.",
+@main.command(
+    cls=Command,
+    examples=(
+        "balancegan convert photos/ --out photos.npz --size 64",
+        "balancegan convert mnist.npz -o mnist/",
+        "balancegan convert cells.csv -o cells.parquet --on-error skip",
+    ),
 )
-@format_option
-@data_options
-@overwrite_option
-@output_options
+@click.argument("data", type=PATH)
+@options("out", required=True)
+@options("overwrite", "images-key", "labels-key", "size", "on-error")
+@settings(*READING_SETTINGS)
+@options(*GENERAL_OPTIONS)
 def convert(
     data: Path,
     out: Path,
-    format: str | None,
     value_range: tuple[float, float] | None,
     overwrite: bool,
     as_json: bool,
     quiet: bool,
-    **how: Any,
+    **reading: Any,
 ) -> None:
-    """Write DATA as another kind: images, labels, parts and columns."""
-    from balancegan.cli.display import Display, describe_format
-    from balancegan.cli.facts import echo_json
+    """Write DATA in another format: images, labels, parts and columns."""
+    from balancegan.cli.display import Display, echo_json
+    from balancegan.cli.tasks import describe_format
     from balancegan.data.filewriting import note_pixels
     from balancegan.data.outputs import IMAGE_FILES, check_output, output_format
     from balancegan.data.writing import check_writable, write_images
@@ -165,16 +184,18 @@ def convert(
     from balancegan.progress import show_progress
 
     times = click.get_current_context().with_resource(recording_times())
-    check_output(out, data, overwrite=overwrite, format=format, with_card=True)
+    check_output(out, data, overwrite=overwrite, with_card=True)
     with show_progress("Reading", visible=not quiet, says_end=True):
-        labelled, image_format = read_data(data, value_range, may_be_dim=True, **how)
+        labelled, image_format = read_data(
+            data, value_range, may_be_dim=True, **reading
+        )
     display, notes = Display(quiet=quiet), list(labelled.notes)
-    if output_format(out, format) in IMAGE_FILES:
+    if output_format(out) in IMAGE_FILES:
         notes += note_pixels(image_format)
     display.say_notes(notes)
-    check_writable(out, labelled, format, image_format)
+    check_writable(out, labelled, None, image_format)
     with show_progress("Writing", visible=not quiet):
-        write_images(out, labelled, format=format, image_format=image_format)
+        write_images(out, labelled, image_format=image_format)
     counts = {name: len(part.labels) for name, part in labelled.parts.items()}
     numbers = ", ".join(f"{n} {name}" for name, n in counts.items())
     display.say(f"wrote {out}: {numbers} images, {describe_format(image_format)}")
@@ -183,29 +204,29 @@ def convert(
         echo_json(facts, times, notes=notes)
 
 
-@main.command()
-@click.option(
-    "--out",
-    type=OUTPUT,
-    default=Path("balancegan-demo"),
-    show_default=True,
-    help="Folder for the data and the picture.",
+@main.command(
+    cls=Command,
+    examples=(
+        "balancegan demo",
+        "balancegan demo --out digits --max-minutes 2",
+        "balancegan demo --steps 500 --random-state 0 --overwrite",
+    ),
 )
-@training_options
-@resume_option
-@overwrite_option
-@output_options
+@options("out", default=Path("balancegan-demo"), show_default=True, help="Folder.")
+@options("overwrite", "steps", "max-minutes", "random-state", "resume")
+@settings(*NETWORK_SETTINGS)
+@options(*GENERAL_OPTIONS)
 def demo(
     out: Path,
     resume: bool,
     overwrite: bool,
     as_json: bool,
     quiet: bool,
-    **options: Any,
+    **given: Any,
 ) -> None:
-    """Do all of it on scikit-learn's handwritten digits, made imbalanced.
+    """Inspect and balance scikit-learn's handwritten digits, made imbalanced.
 
-    Needs no download and a few minutes.
+    Takes a few minutes and needs no download.
     """
     from balancegan.data.demo import save_demo_digits
 
@@ -216,22 +237,14 @@ def demo(
         check_new(source, overwrite=overwrite or resume)
     out.mkdir(exist_ok=True)
     save_demo_digits(source)
-    ctx.invoke(
-        inspect,
-        data=source,
-        as_json=False,
-        quiet=quiet,
-        value_range=None,
-        overwrite=False,
-    )
+    ctx.invoke(inspect, data=source, quiet=quiet)
     ctx.invoke(
         balance,
         data=source,
         out=out / "digits-balanced.npz",
-        picture=out / "real-and-synthetic.png",
         resume=resume,
         overwrite=overwrite,
         as_json=as_json,
         quiet=quiet,
-        **options,
+        **given,
     )

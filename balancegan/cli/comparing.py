@@ -6,7 +6,6 @@ does when files are balanced.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,8 +16,7 @@ from sklearn.utils import get_tags
 from balancegan.balance import class_counts
 from balancegan.cli.estimate import Limit, estimate_classifier, estimate_cost
 from balancegan.cli.tasks import Task, make_augmenter
-from balancegan.data.fitting import SHOWN_SIDE, Header, choose_size, resize_pixels
-from balancegan.data.imagefiles import at_size
+from balancegan.data.fitting import resize_pixels
 from balancegan.evaluation.classifiers import (
     N_STEPS,
     TrainingRows,
@@ -256,30 +254,3 @@ def _make_augmenter(size: tuple[int, int] | None, settings: Mapping[str, Any]) -
     """Return what the methods called "cgan" add images by."""
     augmenter = make_augmenter(settings, verbose=0)
     return augmenter if size is None else PhotoAugmenter(augmenter, size)
-
-
-def show_photos(task: Task) -> tuple[Task, tuple[int, int] | None]:
-    """Return a task with photos at the size at which methods are compared.
-
-    Parameters
-    ----------
-    task : Task
-        With images at the size that the GAN learns from.
-
-    Returns
-    -------
-    task : Task
-        With files decoded again, if they are larger. Other images stay as they are.
-    gan_size : tuple of int or None
-        Height and width that the GAN learns from. None: those of the images.
-    """
-    labelled = task.labelled
-    if labelled.fit is None:
-        return task, None
-    height, width = labelled.images.shape[1:3]
-    sides = [part.sizes for part in labelled.parts.values() if part.sizes is not None]
-    headers = [Header(h, w, 1) for h, w in np.concatenate(sides).tolist()]
-    shown = choose_size(headers, SHOWN_SIDE)
-    if max(shown) <= max(height, width):
-        return task, None
-    return replace(task, labelled=at_size(labelled, shown)), (height, width)

@@ -1,17 +1,19 @@
-"""Tables for people, on stderr.
+"""What commands print: tables and messages on stderr, one JSON object on stdout."""
 
-Only the looks: every figure comes from elsewhere. ``cli`` decides what is shown.
-"""
-
-from collections.abc import Callable, Mapping, Sequence
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import click
+import numpy as np
 from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
 from balancegan.cli.card import SPLIT_AGAIN, SPLIT_FIRST, describe_added
+from balancegan.cli.tasks import describe_format
 from balancegan.data.inspection import Inspection
 from balancegan.evaluation.checks import run_checks
 from balancegan.evaluation.report import describe_counts, format_percent
@@ -22,8 +24,7 @@ from balancegan.evaluation.verdicts import (
     format_interval,
     format_points,
 )
-from balancegan.images import ImageFormat
-from balancegan.phases import format_seconds
+from balancegan.phases import PhaseTimes, format_seconds
 from balancegan.quality.checks import Finding
 from balancegan.quality.screening import GAN, REASONS
 
@@ -54,19 +55,19 @@ class Display:
 
     def say(self, text: str) -> None:
         """Write a line."""
-        # Not broken in a file or a pipe, where a line is a message
+        # Keep one message on one line in a file or a pipe
         wraps = not self.console.is_terminal
         self.console.print(text, markup=False, soft_wrap=wraps)
 
     def say_notes(self, notes: list[str]) -> None:
-        """Say what was decided or left out while reading."""
+        """Write the decisions made while reading."""
         for note in notes:
             self.say(f"note: {note}")
 
     def show_inspection(
         self, inspection: Inspection, name: Callable[[Any], str]
     ) -> None:
-        """Show the counts with a bar for each class, the ratio and the findings."""
+        """Show the counts of classes, the imbalance ratio and the findings."""
         rows = [(name(label), n) for label, n in inspection.counts.items()]
         total = sum(inspection.counts.values())
         image_format = describe_format(inspection.image_format)
@@ -98,7 +99,7 @@ class Display:
         self.console.print(table)
 
     def _show_findings(self, findings: Sequence[Finding]) -> None:
-        """Show a row for each issue and tip, and name the other checks."""
+        """Show a row for each issue and tip, and name the remaining checks."""
         table = Table.grid(padding=(0, 2))
         for finding in findings:
             if finding.outcome in ("issue", "tip"):
@@ -121,9 +122,9 @@ class Display:
         plan: Mapping[Any, int],
         name: Callable[[Any], str],
     ) -> None:
-        """Show for each class how many images are real, how many synthetic."""
+        """Show the numbers of real and synthetic images of each class."""
         table = Table("class", box=None, pad_edge=False)
-        for column in ("real", "synthetic", "together"):
+        for column in ("real", "synthetic", "total"):
             table.add_column(column, justify="right")
         for label, n_new in plan.items():
             n = counts.get(label, 0)  # none of a combination that only the plan has
@@ -136,7 +137,7 @@ class Display:
     def show_quality(
         self, rows: Sequence[Mapping[str, Any]], name: Callable[[Any], str]
     ) -> None:
-        """Show how images of each class were made and judged, unless all are copies."""
+        """Show how images of each class were made, and their quality."""
         methods = {
             method: column
             for method, column in METHOD_COLUMNS.items()
@@ -147,10 +148,10 @@ class Display:
             row[method] for row in rows for method in NEW_IMAGES
         ):
             return
-        # Narrow enough for names, which are folded where all is too wide
+        # Fold long names, so that the table fits
         names = Column("class", overflow="fold", min_width=8)
         table = Table(names, box=None, pad_edge=False, padding=(0, 1, 0, 0))
-        # In a narrow terminal the share that was accepted alone
+        # Show the accepted share only in a narrow terminal
         n_figures = len(FIGURES) if self.console.width >= NARROW else 1
         figures = FIGURES[: n_figures if is_checked else 0]
         for column in (*methods.values(), *QUALITY_COLUMNS[: len(figures)]):
@@ -179,47 +180,48 @@ class Display:
         finds_moves: bool = False,
     ) -> None:
         """Say what a run would cost."""
-        if not facts["needs_gan"]:
-            moves = "; finding out which moves keep the class comes on top"
-            ways = "copies or recombined images" if can_recombine else "copies"
+        if not n_images:
+            self.say("nothing to add: no class is below its target")
+        elif not facts["needs_gan"]:
+            methods = "copies or recombined images" if can_recombine else "copies"
+            moves = "; choosing the moves takes additional time" if finds_moves else ""
             self.say(
                 f"no GAN would be trained: the {n_images:,} added images would be "
-                f"{ways}{moves * finds_moves}"
-                if n_images
-                else "nothing to make: no class is below its target"
-            )
-            self.say("nothing was written")
-            return
-        memory = f"memory: about {format_bytes(facts['peak_memory_bytes'])}"
-        if facts["is_least"]:
-            self.say(
-                f"would train {facts['steps']:,} steps in at least "
-                f"{format_seconds(facts['training_seconds'])}; judging images and "
-                f"making {n_images:,} come on top; {memory}"
-            )
-            self.say(
-                "a step is too slow here to be measured well in 20 s: the time of the "
-                "first one gives this lower bound"
+                f"{methods}{moves}"
             )
         else:
-            self.say(
-                f"would train {facts['steps']:,} steps in "
-                f"{_about(facts['training_seconds'])}, judge images for "
-                f"{_about(facts['judging_seconds'])}, then make "
-                f"{n_images:,} in {_about(facts['synthesis_seconds'])}; {memory}"
-            )
-            self.say("times are rough: within a factor of about 2 if nothing else runs")
+            self._say_training(facts, n_images)
         self.say("nothing was written")
 
+    def _say_training(self, facts: Mapping[str, Any], n_images: int) -> None:
+        memory = f"memory: about {format_bytes(facts['peak_memory_bytes'])}"
+        steps, training = facts["steps"], facts["training_seconds"]
+        if facts["is_least"]:
+            self.say(
+                f"would train {steps:,} steps in at least {format_seconds(training)}, "
+                f"then check quality and generate up to {n_images:,} images; {memory}"
+            )
+            self.say(
+                "a step is too slow here to be measured in 20 s: this is a lower bound "
+                "from the time of the first step"
+            )
+            return
+        self.say(
+            f"would train {steps:,} steps in {_about(training)}, check quality in "
+            f"{_about(facts['judging_seconds'])}, then make {n_images:,} images in "
+            f"{_about(facts['synthesis_seconds'])}; {memory}"
+        )
+        self.say("times are rough: within a factor of 2 if nothing else runs")
+
     def say_duration(self, facts: Mapping[str, float], n_jobs: int) -> None:
-        """Say how long a comparison would take, and where the time goes."""
+        """Say how long a comparison would take."""
         training, classifying = facts["generator_seconds"], facts["classifier_seconds"]
         about = "at least" if facts.get("is_least") else "about"
         self.say(
             f"{facts['runs']} runs in {about} "
             f"{format_seconds((training + classifying) / n_jobs)}: generators "
             f"{format_seconds(training)}, classifiers {format_seconds(classifying)}"
-            + (f", {n_jobs} side by side at best" if n_jobs > 1 else "")
+            + (f", with {n_jobs} runs at the same time" if n_jobs > 1 else "")
         )
 
     def show_comparison(self, result: EvaluationResult) -> None:
@@ -247,19 +249,28 @@ class Display:
             self.say(sentence)
         self.say(describe_intervals(result.settings["n_splits"]))
         for check in run_checks(result):
-            is_said = check.code == "BG006"  # by the sentence of its verdict
+            is_said = check.code == "BG006"  # the verdict says it
             if check.outcome in ("issue", "tip") and not is_said:
                 about = f"{check.method}: " if check.method else ""
                 self.say(f"{check.outcome} {check.code}, {about}{check.message}")
 
-    def say_written(
-        self, out: Path, facts: Mapping[str, Any], *, n_real: int, has_test: bool
+    def show_balanced(
+        self,
+        out: Path,
+        facts: Mapping[str, Any],
+        name: Callable[[Any], str],
+        *,
+        n_real: int,
+        has_test: bool,
     ) -> None:
-        """Say what was written and what to do with it."""
+        """Show what was written, its quality, and what to do with it."""
         if "added" not in facts:
             self.say("nothing to add: no class is below its target")
             self.say(f"wrote {out}")
             return
+        if facts["moves"]["sentence"]:
+            self.say(facts["moves"]["sentence"])
+        self.show_quality(facts["quality"], name)
         memory = format_bytes(facts["peak_memory_bytes"])
         self.say(f"wrote {out} (seed {facts['seed']}, peak memory {memory})")
         self.say(describe_added(facts["added"], n_real))
@@ -276,11 +287,10 @@ class Display:
         self.say(f"Do not split {out.name} again: {SPLIT_AGAIN}; {advice}")
 
     def warn_of_arrays(self, aligned_keys: list[str]) -> None:
-        """Say which arrays have no row for added images."""
+        """Name the arrays that have no row for added images."""
         for key in aligned_keys:
             self.say(
-                f"warning: {key} has a row for each original only, and none for added "
-                "images"
+                f"warning: {key} has rows for originals only, and none for added images"
             )
 
 
@@ -305,18 +315,6 @@ def _describe_files(methods: Sequence[Mapping[str, Any]]) -> str:
     return f"Files: {'; '.join(said)}"
 
 
-def describe_format(image_format: ImageFormat) -> str:
-    """Return size, dtype and range in words.
-
-    Examples
-    --------
-    >>> describe_format(ImageFormat((28, 28), (28, 28, 1), "uint8", 0, 255))
-    '28x28x1 uint8 in 0..255'
-    """
-    size = "x".join(map(str, image_format.image_shape))
-    return f"{size} {image_format.dtype} in {image_format.low:g}..{image_format.high:g}"
-
-
 def _about(seconds: float) -> str:
     whole = round(seconds)
     return f"about {format_seconds(seconds)}" if whole else "less than 1 s"
@@ -335,3 +333,55 @@ def format_bytes(n_bytes: int | None) -> str:
     ('1.30 GB', 'unknown')
     """
     return "unknown" if n_bytes is None else f"{n_bytes / 1e9:.2f} GB"
+
+
+def echo_json(
+    facts: Mapping[str, Any],
+    times: PhaseTimes,
+    *,
+    notes: Iterable[str] = (),
+    findings: Iterable[Mapping[str, Any]] = (),
+) -> None:
+    """Print one object of strict JSON, with some keys that all commands have.
+
+    Parameters
+    ----------
+    facts : mapping
+        The command's own keys.
+    times : PhaseTimes
+        The duration of each phase: "seconds".
+    notes, findings, default=()
+        Decisions while reading, and results of checks. "warnings" are those shown.
+    """
+    seconds = {phase.lower(): round(taken, 1) for phase, taken in times.read().items()}
+    common = {
+        "notes": list(notes),
+        "warnings": click.get_current_context().obj or [],
+        "findings": list(findings),
+        "seconds": seconds | {"all": round(sum(times.seconds.values()), 1)},
+    }
+    click.echo(json.dumps(as_json({**facts, **common}), allow_nan=False))
+
+
+def as_json(value: Any) -> Any:
+    """Return a value for strict JSON.
+
+    NaN and infinity become null; a value unknown to JSON, such as a date, becomes text.
+
+    Examples
+    --------
+    >>> as_json({"a": (1, float("nan")), 2: np.float32(0.5), 3: np.datetime64("2026")})
+    {'a': [1, None], '2': 0.5, '3': '2026'}
+    """
+    if isinstance(value, Mapping):
+        return {str(key): as_json(own) for key, own in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [as_json(own) for own in value]
+    if isinstance(value, np.generic):
+        is_known = value.dtype.kind in "biuf"
+        return as_json(value.item()) if is_known else str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return str(value)

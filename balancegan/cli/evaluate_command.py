@@ -1,41 +1,34 @@
-"""The comparison at the command line, on its own or after balancing.
-
-``evaluate`` is the command; ``balance --evaluate`` prepares before it balances, and
-runs afterwards.
-"""
+"""``balancegan evaluate``: the comparison of methods on held-out images."""
 
 import json
-from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from balancegan.cli.edge import (
-    PATH,
-    load_tensorflow,
+from balancegan.cli.checks import (
+    check_apart,
+    check_new,
     read_data,
-    refuse_idle_settings,
-    start_tensorflow,
+    refuse_ineffective_settings,
+    refuse_sources,
 )
-from balancegan.cli.option_types import IntegerType
+from balancegan.cli.command import EVALUATION, OUTPUT, Command
+from balancegan.cli.edge import load_tensorflow, start_tensorflow
 from balancegan.cli.options import (
-    METHOD_PARAMETERS,
-    READING_PARAMETERS,
-    RECIPE_PARAMETERS,
-    SCREENING_PARAMETERS,
-    attributes_option,
-    balance_on_option,
-    comparison_options,
-    data_options,
-    output_options,
-    overwrite_option,
-    recipe_options,
+    AUGMENTER_SETTINGS,
+    GENERAL_OPTIONS,
+    NETWORK_SETTINGS,
+    OUTPUT_PATH,
+    PATH,
+    READING,
+    READING_SETTINGS,
+    option,
+    options,
+    settings,
     take,
-    target_options,
 )
-from balancegan.cli.places import check_apart, check_new, refuse_sources
 
 if TYPE_CHECKING:
     from balancegan.cli.comparing import Comparison
@@ -43,44 +36,55 @@ if TYPE_CHECKING:
     from balancegan.evaluation.result import EvaluationResult
 
 EXIT_WORSE = 3
+OF_GAN = (*NETWORK_SETTINGS, "steps", "max-minutes", "gan-share", "moves")
 
 
-SETTINGS = (*RECIPE_PARAMETERS, *SCREENING_PARAMETERS, *METHOD_PARAMETERS)
-
-
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "balancegan evaluate data.npz --report report.html",
+        "balancegan evaluate photos/ --methods none,smote,cgan --seeds 5 --cache runs/",
+        "balancegan evaluate cells.csv --folds 5 --group-key patient --dry-run",
+    ),
+)
 @click.argument("data", type=PATH)
-@click.option(
+@option(
+    "--report",
+    heading=OUTPUT,
+    type=OUTPUT_PATH,
+    help="Write the comparison to a .html or .json file.",
+)
+@options("overwrite")
+@option(
+    "--dry-run",
+    heading=OUTPUT,
+    is_flag=True,
+    help="Estimate how long the comparison takes, and stop.",
+)
+@options("target")
+@settings("balance-on", "gan-share", "moves", *AUGMENTER_SETTINGS)
+@option(
     "--methods",
+    heading=EVALUATION,
     metavar="NAME,NAME,...",
     help="Methods to compare.  [default: none, class_weight, oversample, "
     "oversample+augment, oversample+augment+mixup, smote, cgan, cgan+augment]",
 )
-@comparison_options
-@click.option(
+@options("seeds", "folds", "cache", "fail-if-worse")
+@option(
     "--classifier",
+    heading=EVALUATION,
     metavar="[network|residual|linear|PATH]",
     help="Classifier to train on each method's images; PATH is a trained Keras model "
-    "(.keras), of which the last layer learns.  [default: network, a small "
-    "convolutional one; for images of more than 64 pixels residual]",
+    "(.keras) whose last layer learns.  [default: network, a small convolutional one; "
+    "residual for images of more than 64 pixels]",
 )
-@click.option(
-    "--fine-tune", is_flag=True, help="Train all layers of the Keras model at PATH."
-)
-@click.option(
-    "--classifier-steps",
-    type=IntegerType(1),
-    help="Training steps of the classifier: of 128 images each, or of 32 images of "
-    "more than 64 pixels.  [default: 1000]",
-)
-@click.option("--dry-run", is_flag=True, help="Say how long it would take, and stop.")
-@target_options
-@balance_on_option
-@attributes_option
-@data_options
-@recipe_options
-@overwrite_option
-@output_options
+@settings("jobs", "fine-tune", "classifier-steps")
+@options("group-key", "images-key", "labels-key", "attributes")
+@settings("size", "on-error", *READING_SETTINGS)
+@options("max-minutes")
+@settings("steps", *NETWORK_SETTINGS)
+@options(*GENERAL_OPTIONS)
 def evaluate(
     data: Path,
     methods: str | None,
@@ -92,46 +96,45 @@ def evaluate(
     targets: tuple[str, ...],
     balance_on: tuple[str, ...] | None,
     attributes: tuple[str, ...],
-    max_ratio: float | None,
-    value_range: tuple[float, float] | None,
     overwrite: bool,
     as_json: bool,
     quiet: bool,
-    **options: Any,
+    **given: Any,
 ) -> None:
     """Measure on held-out images of DATA whether added images improve a classifier.
 
     With --attributes, accuracy is the mean over the combinations of attributes and
-    label, and baselines balance these combinations, too.
+    label, and the baselines balance these combinations, too.
     """
-    from balancegan.cli.display import Display
-    from balancegan.cli.facts import echo_json
+    from balancegan.cli.display import Display, echo_json
     from balancegan.cli.tasks import choose_largest_side, plan_task
     from balancegan.data.fitting import SHOWN_SIDE
     from balancegan.phases import describe_times, recording_times
     from balancegan.progress import show_progress
 
     times = click.get_current_context().with_resource(recording_times())
-    refuse_report(report, data, overwrite=overwrite)
-    if cache is not None:
-        check_apart(cache, data)
-    refuse_idle_settings()
-    reading = take(options, READING_PARAMETERS) | {"largest_side": SHOWN_SIDE}
-    gan_side = None if reading["size"] else choose_largest_side(options, quiet=quiet)
-    with show_progress("Reading", visible=not quiet, says_end=True):
-        labelled, image_format = read_data(data, value_range, **reading)
-    refuse_sources(labelled, [report])
     display = Display(quiet=quiet)
-    settings = {
-        **take(options, SETTINGS),
-        "max_ratio": max_ratio,
-        **labelled.format_settings(value_range),
-    }
-    is_asked = settings["gan_share"] is not None
+
+    # Refuse wrong options and output
+    _check_report(report, data, overwrite=overwrite)
+    if cache is not None:
+        check_apart(cache, data, () if report is None else [report])
+    refuse_ineffective_settings()
+
+    # Read, and plan what is generated
+    value_range = given.pop("value_range")
+    reading = take(given, READING)
+    gan_side = None if reading["size"] else choose_largest_side(given, quiet=quiet)
+    with show_progress("Reading", visible=not quiet, says_end=True):
+        labelled, image_format = read_data(
+            data, value_range, **reading, largest_side=SHOWN_SIDE
+        )
+    refuse_sources(labelled, [report])
     task = plan_task(
         labelled,
         targets,
-        settings,
+        take(given, (*OF_GAN, *AUGMENTER_SETTINGS))
+        | labelled.format_settings(value_range),
         model=None,
         known=(),
         attributes=attributes,
@@ -139,34 +142,40 @@ def evaluate(
         image_format=image_format,
     )
     names = None if methods is None else [name.strip() for name in methods.split(",")]
-    task, gan_size = _reduce(task, gan_side, names, is_asked)
+    is_asked = click.get_current_context().params["gan_share"] is not None
+    task, gan_size = _reduce(task, gan_side, names, is_asked=is_asked)
     display.say_notes(task.labelled.notes)
-    comparison = prepare_comparison(
-        task, names, quiet=quiet, gan_size=gan_size, are_shown=True, **options
-    )
+
+    # Compare, or estimate how long it takes
+    comparison = _prepare(task, names, gan_size, quiet=quiet, **given)
+    display.say_notes(comparison.notes)
     notes = task.labelled.notes + comparison.notes
-    if dry_run:
-        facts = estimate_comparison(comparison, n_jobs, quiet=quiet)
-        if as_json:
-            asked_for = {"data": str(data), "dry_run": True}
-            echo_json(asked_for | facts, times, notes=notes)
-        return
-    result = run_comparison(
-        comparison, report=report, cache=cache, n_jobs=n_jobs, quiet=quiet
-    )
+    if dry_run or not quiet:
+        facts = _estimate(comparison, n_jobs, quiet=quiet)
+        if dry_run and as_json:
+            echo_json({"data": data, "dry_run": True} | facts, times, notes=notes)
+        if dry_run:
+            return
+    result = _run(comparison, report, cache, n_jobs, quiet=quiet)
     display.say(describe_times(times.read()))
     if as_json:
-        echo_json(
-            {"data": data, "report": report, **json.loads(result.to_json())},
-            times,
-            notes=notes,
-            findings=find_issues(result),
-        )
-    exit_if_worse(result, fail_if_worse)
+        found = {"data": data, "report": report, **json.loads(result.to_json())}
+        echo_json(found, times, notes=notes, findings=_list_checks(result))
+    if fail_if_worse:
+        _exit_if_worse(result)
+
+
+def _check_report(report: Path | None, data: Path, *, overwrite: bool) -> None:
+    """Refuse a report that could not be written."""
+    if report is not None:
+        from balancegan.evaluation.report import check_report_path
+
+        check_report_path(report)
+        check_new(report, overwrite=overwrite, data=data)
 
 
 def _reduce(
-    task: "Task", gan_side: int | None, methods: list[str] | None, is_asked: bool
+    task: "Task", gan_side: int | None, methods: list[str] | None, *, is_asked: bool
 ) -> tuple["Task", tuple[int, int] | None]:
     """Return what balancing files would generate, and at which size.
 
@@ -175,11 +184,11 @@ def _reduce(
     task : Task
         With images as classifiers see them.
     gan_side : int or None
-        Pixels of the longer side that the GAN learns from, at most. None: as they are.
+        Longest side of the images that the GAN learns from. None: as they are.
     methods : list of str or None
         What is compared.
     is_asked : bool
-        Whether the user wants generated images.
+        Whether the user has asked for generated images.
 
     Returns
     -------
@@ -194,9 +203,8 @@ def _reduce(
 
     labelled, shape = task.labelled, task.image_format.image_shape
     are_files = labelled.fit is not None or find_kind(labelled.path) == "shards"
-    if not are_files or not (
-        methods is None or any("cgan" in name for name in methods)
-    ):
+    uses_gan = methods is None or any("cgan" in name for name in methods)
+    if not are_files or not uses_gan:
         return task, None
     size = shape[:2]
     if gan_side is not None:
@@ -206,58 +214,34 @@ def _reduce(
     return task, None if size == shape[:2] else size
 
 
-def prepare_comparison(
+def _prepare(
     task: "Task",
     methods: list[str] | None,
+    gan_size: tuple[int, int] | None,
     *,
     quiet: bool,
-    seeds: int,
-    folds: int | None,
     group_key: str | None,
-    gan_size: tuple[int, int] | None = None,
-    are_shown: bool = False,
-    classifier: str | None = None,
-    fine_tune: bool = False,
-    classifier_steps: int | None = None,
+    classifier: str | None,
+    fine_tune: bool,
+    **splitting: Any,
 ) -> "Comparison":
-    """Return a comparison, or refuse it: all that can be refused is refused here.
-
-    `are_shown` says that photos were read at the size at which they are compared, of
-    which the GAN learns from smaller ones if `gan_size` says so.
-    """
-    from balancegan.cli.display import Display
-
+    """Return the comparison, after refusing what cannot be compared."""
     groups = None if group_key is None else task.labelled.groups(group_key)
     load_tensorflow(quiet=quiet)
-    from balancegan.cli.comparing import Comparison, show_photos
+    from balancegan.cli.comparing import Comparison
     from balancegan.evaluation.classifiers import choose_classifier
 
-    if not are_shown:
-        task, gan_size = show_photos(task)
-    comparison = Comparison(
+    return Comparison(
         task,
         methods,
         gan_size=gan_size,
-        folds=folds,
         groups=groups,
-        seeds=seeds,
         classifier=choose_classifier(classifier, fine_tune=fine_tune),
-        classifier_steps=classifier_steps,
+        **splitting,
     )
-    Display(quiet=quiet).say_notes(comparison.notes)
-    return comparison
 
 
-def find_issues(result: "EvaluationResult | None") -> list[dict[str, Any]]:
-    """Return how each check of a comparison ended, for JSON; none without one."""
-    if result is None:
-        return []
-    from balancegan.evaluation.checks import run_checks
-
-    return [asdict(check) for check in run_checks(result)]
-
-
-def estimate_comparison(
+def _estimate(
     comparison: "Comparison", n_jobs: int, *, quiet: bool
 ) -> dict[str, float]:
     """Say how long a comparison takes, and return the facts."""
@@ -271,23 +255,21 @@ def estimate_comparison(
     return facts
 
 
-def run_comparison(
+def _run(
     comparison: "Comparison",
-    *,
     report: Path | None,
     cache: Path | None,
     n_jobs: int,
+    *,
     quiet: bool,
 ) -> "EvaluationResult":
-    """Say how long it takes, compare, show and write what came of it."""
+    """Compare; show and write the result."""
     import joblib
 
     from balancegan.cli.display import Display
     from balancegan.evaluation.report import write_report
 
     display = Display(quiet=quiet)
-    if not quiet:
-        estimate_comparison(comparison, n_jobs, quiet=quiet)
     try:
         with joblib.parallel_config(
             "loky", n_jobs=n_jobs, initializer=start_tensorflow
@@ -296,7 +278,7 @@ def run_comparison(
     except KeyboardInterrupt:
         if cache is not None:
             display.say(
-                f"\nFinished runs are kept in {cache}: the same command goes on."
+                f"\nFinished runs are kept in {cache}: the same command resumes."
             )
         raise
     display.show_comparison(result)
@@ -306,28 +288,15 @@ def run_comparison(
     return result
 
 
-def refuse_report(
-    report: Path | None,
-    data: Path,
-    others: Iterable[Path] = (),
-    *,
-    overwrite: bool,
-) -> None:
-    """Refuse a report that could not be written, before hours are spent on it."""
-    if report is not None:
-        from balancegan.evaluation.report import check_report_path
+def _list_checks(result: "EvaluationResult") -> list[dict[str, Any]]:
+    from balancegan.evaluation.checks import run_checks
 
-        check_report_path(report)
-        check_new(report, overwrite=overwrite, data=data, others=others)
+    return [asdict(check) for check in run_checks(result)]
 
 
-def exit_if_worse(result: "EvaluationResult | None", fail_if_worse: bool) -> None:
-    """Exit with 3 if that is asked for and the best method on trial harms."""
-    if (
-        not fail_if_worse
-        or result is None
-        or len(result.baselines) == len(result.methods)
-    ):
+def _exit_if_worse(result: "EvaluationResult") -> None:
+    """Exit with 3 if the best method that is not a baseline harms."""
+    if len(result.baselines) == len(result.methods):
         return
     if result.verdict().overall == "harms":
         click.get_current_context().exit(EXIT_WORSE)

@@ -1,4 +1,4 @@
-"""Images of a saved model as files, each with its lineage."""
+"""Write images of a saved model to files, with their lineage."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -38,34 +38,30 @@ def generate_files(
     *,
     truncation: float | None = None,
 ) -> dict[str, Any]:
-    """Make images of one class, or combination of attributes, with a saved model.
+    """Write images of one class or combination of attributes.
 
     Parameters
     ----------
     model : Path
         The saved model.
     wanted : mapping of str to str
-        Values of attributes as people write them; the class under "", which stands for
-        the first attribute.
+        Values of attributes; the class under "", the first attribute.
     numbers : sequence of int
-        Which images: image k is always the same.
+        Which images: image k of a class is always the same.
     out : Path
-        By its suffix: .npz for arrays X, y, those of further attributes under their
-        names, is_synthetic and the lineage; .png for one image, or several in one
-        picture; .parquet, .tfrecord or .tar for records of one file (see
-        :mod:`balancegan.data.records`); else a folder, made if missing, of a PNG file
-        for each image. All but the first two are written as the images are made.
+        By its suffix: .npz for arrays X, y, further attributes, is_synthetic and
+        lineage; .png for one image, or all in one picture; .parquet, .tfrecord or .tar
+        for records (see :mod:`balancegan.data.records`); else a folder of PNG files.
     shard : tuple of int, default=(1, 1)
-        Which share of these images is made here, from 1, and of how many. The shares
-        together are what is made without.
+        Which share of these images to generate, from 1, and of how many.
     truncation : float or None, default=None
-        Latents are cut off at so many standard deviations. None: whole ones.
+        Limits latents to this many standard deviations. None: no limit.
 
     Returns
     -------
     facts : dict
-        What was asked for, the numbers of the images and the files written; of a folder
-        how many other things are in it, "kept".
+        For JSON: what was generated, and the files written; for a folder, how many
+        other files it holds ("kept").
     """
     augmenter = ConditionalGANAugmenter.load(model)
     trained = replace(augmenter.model_, truncation=truncation)
@@ -75,16 +71,16 @@ def generate_files(
     asked = trained.find_texts({name or first: t for name, t in wanted.items()})
     own = own_share(np.asarray(numbers), shard[0] - 1, shard[1])
     is_grid = out.suffix == ".png" and len(own) > 1
-    is_on_their_scale = trained.has_wide_grey and not (is_grid or out.suffix == ".npz")
+    keeps_range = trained.has_wide_grey and not (is_grid or out.suffix == ".npz")
     facts = {
         "name": ", ".join(wanted.values()),
         "asked": asked,
         "training_images": augmenter.count_training_images(asked),
         "numbers": own.tolist(),
-        "file_range": None if is_on_their_scale else trained.file_range,
+        "file_range": None if keeps_range else trained.file_range,
     }
     if out.suffix in (".npz", ".png"):
-        files = _write_at_once(trained, asked, own, out)
+        files = _write_arrays(trained, asked, own, out)
     elif out.suffix in WRITERS:
         write_records(out, _records(trained, asked, own))
         files = [out]
@@ -94,17 +90,17 @@ def generate_files(
     return {**facts, "files": [str(file) for file in files]}
 
 
-def _write_at_once(
+def _write_arrays(
     model: TrainedModel, asked: Mapping[str, Any], numbers: np.ndarray, out: Path
 ) -> list[Path]:
-    """Write arrays, or one picture, of images that are all made before."""
+    """Write arrays or one picture."""
     images, class_indices = make_numbered(model, asked, numbers)
     if out.suffix == ".npz":
         write_arrays(out, _name_arrays(model, images, class_indices, numbers))
         return [out]
     pixels = model.image_format.to_pixels(images)
     if not len(pixels):
-        raise DataError(f"{out} would be a picture of no image: this shard has none.")
+        raise DataError(f"{out} cannot be written: this shard has no images.")
     if len(pixels) == 1:
         (record,) = _records(model, asked, numbers)
         return [_write_file(out, record.png)]
@@ -114,13 +110,7 @@ def _write_at_once(
 
 
 def _write_folder(out: Path, records: Iterator[Record]) -> list[Path]:
-    """Write a PNG file for each image: all of a new folder, or into one that is there.
-
-    Raises
-    ------
-    OSError
-        If they cannot be written. Of a new folder nothing is left.
-    """
+    """Write a PNG file per image; a new folder appears only when it is complete."""
     if out.is_dir():
         return [_write_file(out / f"{r.name}.png", r.png) for r in records]
     names = []
@@ -140,7 +130,7 @@ def _write_file(path: Path, content: bytes) -> Path:
 def _records(
     model: TrainedModel, asked: Mapping[str, Any], numbers: np.ndarray
 ) -> Iterator[Record]:
-    """Make images, a batch at a time, and say of each where it comes from."""
+    """Yield images with their lineage, generated batch by batch."""
     made_by, done = model.fingerprint(), 0
     for images, classes in model.make_numbered(model.select(dict(asked)), numbers):
         pixels = model.image_format.to_pixels(images)
@@ -158,7 +148,7 @@ def _name_arrays(
     class_indices: np.ndarray,
     numbers: np.ndarray,
 ) -> dict[str, np.ndarray]:
-    """Return images and all that is known of them as named arrays."""
+    """Return images, attributes and lineage as named arrays."""
     label, *others = model.attributes.columns(class_indices)
     named = dict(zip(model.attributes.names[1:], others, strict=True))
     return {
@@ -172,18 +162,18 @@ def _name_arrays(
 
 
 def generate_again(model: Path, source: Path, out: Path) -> dict[str, Any]:
-    """Make the image of a file again, from what the file says of itself.
+    """Generate the image of a file again, from its lineage.
 
     Raises
     ------
     DataError
-        If the file does not say where it comes from, or another model made it.
+        If the file has no lineage, or another model made it.
     """
     lineage = read_lineage(source)
     if lineage.method not in (None, GAN):
         raise DataError(
             f"{source} was made from real images ({lineage.method}): the model "
-            "alone does not make it again. Balance the same data with the same model."
+            "alone cannot make it again. Balance the same data with the same model."
         )
     trained = replace(
         ConditionalGANAugmenter.load(model).model_, truncation=lineage.truncation
@@ -206,7 +196,7 @@ def generate_again(model: Path, source: Path, out: Path) -> dict[str, Any]:
 def make_numbered(
     model: TrainedModel, asked: Mapping[str, Any], numbers: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return images of these numbers, in the user's format, and their class indices."""
+    """Return images in the user's format, and their class indices."""
     selection = model.select(dict(asked))
     image_format = model.image_format
     empty = np.empty((0, *image_format.row_shape), image_format.dtype)
@@ -219,7 +209,7 @@ def make_numbered(
 def describe(
     model: TrainedModel, made_by: str, class_index: int, number: int
 ) -> Lineage:
-    """Return where image `number` of a class comes from, with a fingerprint."""
+    """Return the lineage of an image."""
     class_name, *others = model.name_values(class_index)
     named = dict(zip(model.attributes.names[1:], others, strict=True))
     file_range = whole_range(model.file_range, model.has_wide_grey)

@@ -1,4 +1,4 @@
-"""Looking at a data set before training, at the command line."""
+"""``balancegan inspect``: look at a data set before training."""
 
 import math
 from collections.abc import Iterable
@@ -9,53 +9,60 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from balancegan.cli.edge import OUTPUT, PATH
+from balancegan.cli.checks import check_new, refuse_sources
+from balancegan.cli.command import DATA, OUTPUT, Command
 from balancegan.cli.options import (
-    attributes_option,
-    data_options,
-    output_options,
-    overwrite_option,
+    GENERAL_OPTIONS,
+    OUTPUT_PATH,
+    PATH,
+    READING_SETTINGS,
+    option,
+    options,
+    settings,
 )
-from balancegan.cli.places import check_page, check_picture, refuse_sources
 
 if TYPE_CHECKING:
     from balancegan.data.image_parts import ImagePart
     from balancegan.data.inspection import Inspection
     from balancegan.data.labelled import LabelledImages
 
-# In the picture
+# Limits of the picture
 SHOWN_PER_CLASS = 10
-SHOWN_CLASSES = 50  # the smallest ones, if there are more
-MOST_PIXELS = 96  # longer sides are scaled down to it
+SHOWN_CLASSES = 50  # the smallest classes
+MOST_PIXELS = 96  # longest side of an image
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "balancegan inspect data.npz --picture data.png",
+        "balancegan inspect photos/ --report photos.html --on-error skip",
+        "balancegan inspect cells.csv --group-key patient --json > cells.json",
+    ),
+)
 @click.argument("data", type=PATH)
-@click.option(
-    "--picture", type=OUTPUT, help="Also write a PNG with some images of each class."
+@option(
+    "--picture",
+    heading=OUTPUT,
+    type=OUTPUT_PATH,
+    help="Write a .png file with some images of each class.",
 )
-@click.option(
+@option(
     "--report",
-    type=OUTPUT,
-    help="Also write an HTML file with the findings and the images that they name.",
+    heading=OUTPUT,
+    type=OUTPUT_PATH,
+    help="Write an .html file with the findings and the images concerned.",
 )
-@click.option(
-    "--group-key",
-    metavar="KEY",
-    help="Array or column of DATA that says what each image was taken from, such as a "
-    'photo or a person. The array of the test images has the same name with "test" '
-    'instead of "train".',
-)
-@click.option(
+@options("overwrite")
+@option(
     "--against",
+    heading=DATA,
     type=click.Choice(["test", "val"]),
-    help="Which part training images are compared with.  [default: test; val where "
-    "there is no test]",
+    help="Part to compare training images with.  [default: test, or val without test]",
 )
-@attributes_option
-@data_options
-@overwrite_option
-@output_options
+@options("group-key", "images-key", "labels-key", "attributes", "size", "on-error")
+@settings(*READING_SETTINGS)
+@options(*GENERAL_OPTIONS)
 def inspect(
     data: Path,
     picture: Path | None,
@@ -67,17 +74,17 @@ def inspect(
     overwrite: bool,
     as_json: bool,
     quiet: bool,
-    **how: Any,
+    **reading: Any,
 ) -> None:
-    """Show the class counts of DATA, and what to look into before training.
+    """Show the class counts of DATA, and problems to look into before training.
 
-    Looks for copies (also mirrored or cropped ones), test images in the training part,
+    Finds copies (also mirrored or cropped ones), test images in the training part,
     wrong or conflicting labels, outliers, dark, bright, blurred or empty images, odd
-    sizes, values out of range, groups in both parts, and small classes. The exit code
-    is 0 whatever is found.
+    sizes, values out of range, groups in both parts, and small classes. Findings do not
+    change the exit code.
     """
-    from balancegan.cli.display import Display, describe_format
-    from balancegan.cli.facts import echo_json
+    from balancegan.cli.display import Display, echo_json
+    from balancegan.cli.tasks import describe_format
     from balancegan.data.inspection import count_values, inspect_labelled
     from balancegan.data.reading import read_images
     from balancegan.phases import recording_times
@@ -86,11 +93,11 @@ def inspect(
     times = click.get_current_context().with_resource(recording_times())
 
     if picture is not None:
-        check_picture(picture, data, overwrite=overwrite)
+        check_new(picture, overwrite=overwrite, data=data, suffix=".png")
     if report is not None:
-        check_page(report, data, overwrite=overwrite)
+        check_new(report, overwrite=overwrite, data=data, suffix=".html")
     with show_progress("Reading", visible=not quiet, says_end=True):
-        labelled = read_images(data, value_range=value_range, **how)
+        labelled = read_images(data, value_range=value_range, **reading)
     refuse_sources(labelled, [picture, report])
     values = {name: count_values(labelled.column(name)) for name in attributes}
     with show_progress("Checking", visible=not quiet, says_end=True):
@@ -131,7 +138,7 @@ def inspect(
 
 
 def _note_refusal(images: np.ndarray, layout: dict[str, Any]) -> list[str]:
-    """Return why images of 8 bits would be refused by training; nothing if not."""
+    """Return why training would refuse images of 8 bits, if it would."""
     from balancegan.errors import DataError
     from balancegan.images import find_format
 
@@ -148,13 +155,13 @@ def _describe_values(counts: dict[Any, int]) -> list[dict[str, Any]]:
 
 
 def _as_label(value: Any) -> Any:
-    """Return a label for JSON: NaN and infinity as text, which tells them apart."""
+    """Return a label for JSON, with NaN and infinity as texts."""
     is_number = isinstance(value, float) and math.isfinite(value)
     return value if is_number or not isinstance(value, float) else str(value)
 
 
 def _describe_findings(inspection: "Inspection") -> list[dict[str, Any]]:
-    """Return findings for JSON, with the files that rows are."""
+    """Return findings for JSON, with the names of files."""
     train, *others = [part.part for part in inspection.examined.parts]
     test = others[0] if others else None
     return [
@@ -168,7 +175,7 @@ def _describe_findings(inspection: "Inspection") -> list[dict[str, Any]]:
 
 
 def _name_rows(part: "ImagePart | None", rows: Iterable[int]) -> list[str] | None:
-    """Return the names of the files that rows are, None where there are no files."""
+    """Return the names of the files of rows, None if images are in arrays."""
     if part is None or part.names is None:
         return None
     return [str(part.names[row]) for row in rows]
@@ -177,7 +184,7 @@ def _name_rows(part: "ImagePart | None", rows: Iterable[int]) -> list[str] | Non
 def _write_picture(
     path: Path, labelled: "LabelledImages", inspection: "Inspection"
 ) -> None:
-    """Write a row of images for each class, taken at even distances in the file."""
+    """Write a row of images per class, evenly spaced in the data."""
     from balancegan.pictures import show_classes, shrink_images, write_png
 
     image_format, counts = inspection.image_format, inspection.counts
@@ -189,7 +196,7 @@ def _write_picture(
         rows = np.flatnonzero(labelled.labels == label)
         places = np.linspace(0, len(rows) - 1, min(SHOWN_PER_CLASS, len(rows)))
         chosen = labelled.images[rows[places.round().astype(int)]]
-        # Values that the audit complains of are shown all the same
+        # Show images with values out of range, too
         chosen = np.clip(chosen, image_format.low, image_format.high)
         chosen = image_format.to_uint8(np.nan_to_num(chosen, nan=image_format.low))
         names.append(f"{labelled.name(label)} ({counts[label]:,})")

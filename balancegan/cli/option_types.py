@@ -1,37 +1,27 @@
-"""What options take: texts at the command line to plain values, or a usage error."""
+"""Types of options: texts to plain values, or a usage error.
+
+The limits repeat those of ``gan.presets`` and ``samplers.copies``, whose imports would
+slow down ``--help``.
+"""
 
 import math
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 SIDE = "[1-9][0-9]{0,3}"  # of an image, in pixels
-# Those of `gan.presets` and `synthesis.moved`, whose imports would slow down --help
 MOST_STEPS = 10**9
 MOVES = ("shift", "mirror", "half-turn", "quarter-turn")
 
 
-class StepsType(click.ParamType):
-    """A number of steps, or "auto"."""
-
-    name = "number|auto"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int | str:
-        """Return the number, or "auto"."""
-        if value == "auto":
-            return "auto"
-        if isinstance(value, str) and not re.fullmatch("[+-]?[0-9]+", value.strip()):
-            self.fail(f"{value!r} is not a whole number or 'auto'.", param, ctx)
-        return click.IntRange(1, MOST_STEPS).convert(value, param, ctx)
-
-
 class IntegerType(click.IntRange):
     """An integer in a range."""
+
+    name = "integer"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -41,7 +31,9 @@ class IntegerType(click.IntRange):
 
 
 class NumberType(click.FloatRange):
-    """A number in a range, which infinity and what is no number are not in."""
+    """A finite number in a range."""
+
+    name = "number"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -54,7 +46,7 @@ class NumberType(click.FloatRange):
 
 
 class OutputType(click.Path):
-    """A file or folder to write, which has a name of its own."""
+    """A file or folder to write, with a name of its own."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -62,110 +54,94 @@ class OutputType(click.Path):
         """Return the path."""
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
         if path.name in ("", ".."):
-            self.fail(f"{str(value)!r} is no name of a file or folder.", param, ctx)
+            self.fail(f"{str(value)!r} does not name a file or folder.", param, ctx)
         return path
 
 
-class SizeType(click.ParamType):
-    """A number of pixels, or height and width such as 48x64."""
+class TextType(click.ParamType):
+    """A text that a function reads.
 
-    name = "pixels|HxW"
+    Parameters
+    ----------
+    name : str
+        What help texts show in place of the value.
+    expected : str
+        Completes "expected ..." in the error message.
+    read : callable
+        Returns the value of a text; None if the text is not valid.
+    """
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int]:
-        """Return height and width."""
-        if isinstance(value, tuple):
-            return value
-        sides = str(value).lower().split("x")
-        if len(sides) > 2 or not all(re.fullmatch(SIDE, side) for side in sides):
-            self.fail(f"{value!r} is no size such as 64 or 48x64.", param, ctx)
-        return int(sides[0]), int(sides[-1])
-
-
-class ShapeType(click.ParamType):
-    """Height and width of an image, and channels where there are several."""
-
-    name = "H,W[,C]"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, ...]:
-        """Return the sides."""
-        if isinstance(value, tuple):
-            return value
-        sides = str(value).lower().replace("x", ",").split(",")
-        if len(sides) not in (2, 3) or not all(re.fullmatch(SIDE, s) for s in sides):
-            self.fail(f"{value!r} is no shape such as 28,28 or 32,32,3.", param, ctx)
-        return tuple(map(int, sides))
-
-
-class NamesType(click.ParamType):
-    """Names with commas between."""
-
-    name = "name[,name...]"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, ...]:
-        """Return the names."""
-        if isinstance(value, tuple):
-            return value
-        names = tuple(name.strip() for name in str(value).split(","))
-        if not all(names) or len(set(names)) < len(names):
-            self.fail(
-                f"{value!r} is no list of names such as digit,colour.", param, ctx
-            )
-        return names
-
-
-class MovesType(NamesType):
-    """How copies may be moved: "auto", "none", or names with commas between."""
-
-    name = "auto|none|name[,name...]"
+    def __init__(self, name: str, expected: str, read: Callable[[str], Any]) -> None:
+        self.name, self.expected, self.read = name, expected, read
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> Any:
-        """Return "auto", "none", a name, or several."""
-        if value in ("auto", "none"):
+        """Return the value."""
+        if not isinstance(value, str):  # a default
             return value
-        names = super().convert(value, param, ctx)
-        if not set(names) <= set(MOVES):
-            known = f"auto, none, or some of {', '.join(MOVES)} with commas between"
-            self.fail(f"{value!r} is not {known}.", param, ctx)
-        return names if len(names) > 1 else names[0]
+        found = self.read(value)
+        if found is None:
+            self.fail(f"expected {self.expected}, got {value!r}.", param, ctx)
+        return found
 
 
-class ValueType(click.ParamType):
-    """The value of an attribute, as in colour=red."""
-
-    name = "name=value"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, str]:
-        """Return name and value."""
-        if isinstance(value, tuple):
-            return value
-        name, _, text = str(value).partition("=")
-        if not name or not text:
-            self.fail(f"{value!r} is no value such as colour=red.", param, ctx)
-        return name, text
+def _read_steps(text: str) -> int | str | None:
+    if text == "auto":
+        return text
+    is_number = re.fullmatch("[0-9]+", text.strip())
+    return int(text) if is_number and 1 <= int(text) <= MOST_STEPS else None
 
 
-class ShardType(click.ParamType):
-    """One of several equal shares, as in 3/16: the third of sixteen."""
+def _read_sides(text: str) -> tuple[int, ...] | None:
+    sides = text.lower().replace("x", ",").split(",")
+    are_valid = all(re.fullmatch(SIDE, side.strip()) for side in sides)
+    return tuple(map(int, sides)) if are_valid else None
 
-    name = "i/n"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int]:
-        """Return which share, from 1, and of how many."""
-        if isinstance(value, tuple):
-            return value
-        i, _, n = str(value).partition("/")
-        if not (i.isdecimal() and n.isdecimal() and 1 <= int(i) <= int(n)):
-            self.fail(f"{value!r} is no share such as 1/16 or 16/16.", param, ctx)
-        return int(i), int(n)
+def _read_size(text: str) -> tuple[int, ...] | None:
+    sides = _read_sides(text)
+    return sides and {1: sides * 2, 2: sides}.get(len(sides))
+
+
+def _read_shape(text: str) -> tuple[int, ...] | None:
+    sides = _read_sides(text)
+    return sides if sides and len(sides) in (2, 3) else None
+
+
+def _read_names(text: str) -> tuple[str, ...] | None:
+    names = tuple(name.strip() for name in text.split(","))
+    return names if all(names) and len(set(names)) == len(names) else None
+
+
+def _read_moves(text: str) -> str | tuple[str, ...] | None:
+    if text in ("auto", "none"):
+        return text
+    names = _read_names(text)
+    if names is None or not set(names) <= set(MOVES):
+        return None
+    return names if len(names) > 1 else names[0]
+
+
+def _read_value(text: str) -> tuple[str, str] | None:
+    name, _, value = text.partition("=")
+    return (name, value) if name and value else None
+
+
+def _read_shard(text: str) -> tuple[int, int] | None:
+    i, _, n = text.partition("/")
+    is_valid = i.isdecimal() and n.isdecimal() and 1 <= int(i) <= int(n)
+    return (int(i), int(n)) if is_valid else None
+
+
+STEPS = TextType(
+    "number|auto", f"a whole number from 1 to {MOST_STEPS:,}, or auto", _read_steps
+)
+SIZE = TextType("pixels|HxW", "a size such as 64 or 48x64", _read_size)
+SHAPE = TextType("H,W[,C]", "a shape such as 28,28 or 32,32,3", _read_shape)
+NAMES = TextType("name[,name...]", "different names with commas between", _read_names)
+MOVES_TYPE = TextType(
+    "auto|none|name[,name...]", f"auto, none, or some of {','.join(MOVES)}", _read_moves
+)
+VALUE = TextType("name=value", "a value such as colour=red", _read_value)
+SHARD = TextType("i/n", "a share such as 1/16 or 16/16", _read_shard)

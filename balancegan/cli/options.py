@@ -1,4 +1,8 @@
-"""Options that several commands share, each named as the argument that it sets."""
+"""Options and settings of the commands, each named as the argument that it sets.
+
+Settings are rarely needed: only the TOML file of ``--config`` takes them. A command
+chooses which parameters of :data:`PARAMETERS` are options, and which are settings.
+"""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -6,332 +10,337 @@ from typing import Any
 
 import click
 
+from balancegan.cli.command import (
+    CLASSES,
+    DATA,
+    EVALUATION,
+    GENERAL,
+    OUTPUT,
+    TRAINING,
+    Option,
+    Setting,
+    read_config,
+)
 from balancegan.cli.option_types import (
+    MOVES_TYPE,
+    NAMES,
+    SHAPE,
+    SIZE,
+    STEPS,
     IntegerType,
-    MovesType,
-    NamesType,
     NumberType,
-    ShapeType,
-    SizeType,
-    StepsType,
+    OutputType,
 )
 
-RECIPE_PARAMETERS = (
-    "preset",
-    "steps",
-    "max_minutes",
-    "batch_size",
-    "learning_rate",
-    "precision",
-)
-TRAINING_PARAMETERS = (
-    *RECIPE_PARAMETERS,
-    "log_dir",
-    "tensorboard",
-    "random_state",
-    "attributes",
-)
+Decorator = Callable[[Any], Any]
 
 
-SCREENING_PARAMETERS = ("reject", "best_of", "truncation")
-METHOD_PARAMETERS = ("gan_share", "moves")
+class Parameter:
+    """The arguments of click.option. Without names, the key is the name."""
 
-READING_PARAMETERS = (
-    "images_key",
-    "labels_key",
-    "images_root",
-    "image_shape",
-    "size",
+    def __init__(self, *names: str, **attributes: Any) -> None:
+        self.names, self.attributes = names, attributes
+
+
+PATH = click.Path(path_type=Path)
+OUTPUT_PATH = OutputType(path_type=Path)
+FOLDER = click.Path(path_type=Path, file_okay=False)
+POSITIVE = NumberType(0, min_open=True)
+
+PARAMETERS = {
+    "out": Parameter(
+        "-o",
+        "--out",
+        type=OUTPUT_PATH,
+        help="What to write: an .npz, .csv or .parquet file, or a folder of images.",
+    ),
+    "overwrite": Parameter(is_flag=True, help="Replace existing output."),
+    "target": Parameter(
+        "-t",
+        "--target",
+        "targets",
+        multiple=True,
+        metavar="CLASS=COUNT|STRATEGY",
+        help="Final count of a class (repeat for more; write the values of a "
+        "combination with commas between). Or one strategy: not-majority, minority, "
+        "not-minority, all, combinations (also those without an image), or a multiple "
+        "of the largest class, such as 0.5 or 2.  [default: auto, same as "
+        "not-majority]",
+    ),
+    "balance-on": Parameter(
+        type=NAMES,
+        help="Columns whose values or combinations are the classes to balance, such as "
+        "label,colour.  [default: label]",
+    ),
+    "max-ratio": Parameter(
+        type=NumberType(0),
+        help="Most synthetic images per real one of a class.",
+    ),
+    "gan-share": Parameter(
+        type=NumberType(0, 1),
+        help="Largest share of a class that may be generated; the rest is filled with "
+        "copies. 0: copies only, no GAN is trained. 1: generated images only.  "
+        "[default: 0.1; 0 for image files more than twice as large as generated "
+        "images]",
+    ),
+    "moves": Parameter(
+        type=MOVES_TYPE,
+        default="shift",
+        show_default=True,
+        help="How copies may be moved: shift (half of them, by up to 1/14 of the "
+        "sides), mirror, half-turn, quarter-turn; auto (shift, and the moves found to "
+        "keep the class; takes about a minute); or none, which is better if your "
+        "training augments images.",
+    ),
+    "reject": Parameter(
+        "--reject/--no-reject",
+        default=True,
+        help="Whether to reject generated images that are near-copies, repetitions, of "
+        "another class or unrealistic.  [default: true]",
+    ),
+    "best-of": Parameter(
+        type=IntegerType(1),
+        default=1,
+        help="Number of generated images to choose each accepted one from.  "
+        "[default: 1]",
+    ),
+    "truncation": Parameter(
+        type=POSITIVE,
+        help="Limit latents to this many standard deviations: images are more typical "
+        "and less varied.",
+    ),
+    "images-key": Parameter(
+        metavar="KEY",
+        help="Array of DATA with images, or column with file names.",
+    ),
+    "labels-key": Parameter(metavar="KEY", help="Array or column of DATA with labels."),
+    "attributes": Parameter(
+        type=NAMES,
+        default=(),
+        help="Columns of DATA that are labels too, such as colour,size.",
+    ),
+    "group-key": Parameter(
+        metavar="KEY",
+        help="Array or column of DATA that says what each image was taken from, such "
+        "as a photo or a person. Images of one group stay on one side of a split.",
+    ),
+    "size": Parameter(
+        type=SIZE,
+        help="Size that image files are resized to.  [default: their own, or the "
+        "median scaled down to 64; 128 to train on a GPU and to compare methods]",
+    ),
+    "on-error": Parameter(
+        type=click.Choice(["fail", "skip"]),
+        default="fail",
+        show_default=True,
+        help="What to do about unusable image files.",
+    ),
+    "images-root": Parameter(
+        type=PATH,
+        help="Folder that the file names of a table start from.  [default: that of the "
+        "table]",
+    ),
+    "image-shape": Parameter(
+        type=SHAPE,
+        help="Height, width and channels, such as [28, 28], of flat images (a row of "
+        "values each) or of images whose channels come first.",
+    ),
+    "fit": Parameter(
+        type=click.Choice(["pad", "crop", "stretch"]),
+        help="How to handle image files with a different aspect ratio: pad, crop or "
+        "stretch.  [default: stretch by up to 10 %, else pad]",
+    ),
+    "follow-links": Parameter(
+        is_flag=True,
+        help="Whether to follow links to folders and out of DATA.  [default: false]",
+    ),
+    "value-range": Parameter(
+        nargs=2,
+        type=float,
+        help="Values of black and white, such as [0, 1]; in image files of more than 8 "
+        "bits, the values that become 0 and 255.  [default: inferred]",
+    ),
+    "preset": Parameter(
+        type=click.Choice(["default", "tutorial"]),
+        default="default",
+        help="Networks and recipe: default or tutorial.",
+    ),
+    "steps": Parameter(
+        type=STEPS,
+        help="Training steps; auto: until image quality stops improving.  [default: "
+        "the preset's number]",
+    ),
+    "max-minutes": Parameter(
+        type=NumberType(0, 1_000_000, min_open=True),
+        help="Longest training time.",
+    ),
+    "batch-size": Parameter(
+        type=IntegerType(2),
+        help="Images per training step.  [default: the preset's]",
+    ),
+    "learning-rate": Parameter(
+        type=POSITIVE,
+        help="Learning rate of both networks.  [default: the preset's]",
+    ),
+    "precision": Parameter(
+        type=click.Choice(["float32", "auto", "mixed_bfloat16"]),
+        default="float32",
+        help="float32, mixed_bfloat16, or auto: mixed_bfloat16 on GPUs and TPUs that "
+        "support it.  [default: float32]",
+    ),
+    "log-dir": Parameter(
+        type=click.Path(file_okay=False),
+        help="Folder for training logs: losses, image quality and sample grids, in a "
+        "new folder per run.",
+    ),
+    "tensorboard": Parameter(
+        is_flag=True,
+        help="Whether log-dir also gets TensorBoard event files.  [default: false]",
+    ),
+    "random-state": Parameter(
+        type=IntegerType(0, 2**32 - 1),
+        help="Seed that makes results repeatable.  [default: a new one every time]",
+    ),
+    "resume": Parameter(
+        is_flag=True,
+        help="Resume the interrupted training of the same command with bit-identical "
+        "results, and replace its output.",
+    ),
+    "seeds": Parameter(
+        type=IntegerType(1),
+        default=3,
+        show_default=True,
+        help="Runs of each method, on each fold if there are folds. One run without "
+        "folds gives no verdict.",
+    ),
+    "folds": Parameter(
+        type=IntegerType(2),
+        help="Cross-validate on the training part with this many folds.  [default: "
+        "use the test part, or 5 folds without one]",
+    ),
+    "cache": Parameter(
+        type=FOLDER,
+        help="Folder that keeps finished runs and generated images. The same command "
+        "resumes an interrupted comparison.",
+    ),
+    "jobs": Parameter(
+        "--jobs",
+        "n_jobs",
+        type=IntegerType(1),
+        default=1,
+        help="Number of runs at the same time.  [default: 1]",
+    ),
+    "fail-if-worse": Parameter(
+        is_flag=True,
+        help="Exit with code 3 if synthetic images reduce accuracy.",
+    ),
+    "fine-tune": Parameter(
+        is_flag=True,
+        help="Whether to train all layers of the Keras model of --classifier.  "
+        "[default: false, the last layer only]",
+    ),
+    "classifier-steps": Parameter(
+        type=IntegerType(1),
+        help="Training steps of the classifier: of 128 images each, or of 32 images of "
+        "more than 64 pixels.  [default: 1000]",
+    ),
+    "config": Parameter(
+        "-c",
+        "--config",
+        type=PATH,
+        is_eager=True,
+        expose_value=False,
+        callback=read_config,
+        help="TOML file with options (names without dashes, such as steps = 500) and "
+        "further settings. Options at the command line take precedence.",
+    ),
+    "json": Parameter(
+        "--json", "as_json", is_flag=True, help="Print one JSON object on stdout."
+    ),
+    "quiet": Parameter(
+        "-q", "--quiet", is_flag=True, help="Print warnings and errors only."
+    ),
+}
+
+NAMES_UNDER = {
+    OUTPUT: "out overwrite log-dir tensorboard",
+    CLASSES: "target balance-on max-ratio gan-share moves reject best-of truncation",
+    DATA: "images-key labels-key attributes group-key size on-error "
+    "images-root image-shape fit follow-links value-range",
+    TRAINING: "preset steps max-minutes batch-size learning-rate precision "
+    "random-state resume",
+    EVALUATION: "seeds folds cache jobs fail-if-worse fine-tune classifier-steps",
+    GENERAL: "config json quiet",
+}
+HEADING_OF = {
+    name: heading for heading, names in NAMES_UNDER.items() for name in names.split()
+}
+
+READING_SETTINGS = (
+    "images-root",
+    "image-shape",
     "fit",
-    "on_error",
-    "follow_links",
+    "follow-links",
+    "value-range",
 )
-
-COMPARISON_PARAMETERS = (
-    "report",
-    "seeds",
-    "folds",
-    "group_key",
-    "cache",
-    "n_jobs",
-    "fail_if_worse",
-)
+GENERAL_OPTIONS = ("config", "json", "quiet")
 
 
-Command = Callable[..., Any]
+def options(*names: str, **changes: Any) -> Decorator:
+    """Return a decorator that gives a command options; `changes` are for all."""
+    return _declare(Option, names, changes)
 
 
-def add_options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    """Return a decorator that adds options, which --help lists in this order."""
+def settings(*names: str) -> Decorator:
+    """Return a decorator that gives a command settings."""
+    return _declare(Setting, names, {})
 
-    def add(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
+
+def option(*names: str, heading: str, **attributes: Any) -> Decorator:
+    """Return a decorator that gives a command an option of its own."""
+    return click.option(*names, cls=Option, heading=heading, **attributes)
+
+
+def _declare(
+    cls: type[Option], names: Sequence[str], changes: dict[str, Any]
+) -> Decorator:
+    def add(command: Any) -> Any:
+        for name in reversed(names):
+            parameter = PARAMETERS[name]
+            attributes = parameter.attributes | {"heading": HEADING_OF[name]} | changes
+            declarations = parameter.names or (f"--{name}",)
+            command = click.option(*declarations, cls=cls, **attributes)(command)
         return command
 
     return add
 
 
-def take(options: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """Take some options out of those that a command was given."""
-    return {name: options.pop(name) for name in names}
+def take(given: dict[str, Any], keys: Sequence[str]) -> dict[str, Any]:
+    """Remove some parameters from those of a command, and return them."""
+    names = [key.replace("-", "_") for key in keys]
+    return {name: given.pop(name) for name in names if name in given}
 
 
-# The augmenter's parameters, under their names
-recipe_options = add_options(
-    click.option(
-        "--preset",
-        type=click.Choice(["default", "tutorial"]),
-        default="default",
-        show_default=True,
-        help="Networks and recipe.",
-    ),
-    click.option(
-        "--steps",
-        type=StepsType(),
-        help="Training steps, or auto: until the images become no better.  "
-        "[default: the preset's]",
-    ),
-    click.option(
-        "--minutes",
-        "max_minutes",
-        type=NumberType(0, 1_000_000, min_open=True),
-        help="End training after so many minutes.",
-    ),
-    click.option("--batch-size", type=IntegerType(2), help="Images per step."),
-    click.option(
-        "--learning-rate",
-        type=NumberType(0, min_open=True),
-        help="Adam's, for both networks.",
-    ),
-    click.option(
-        "--precision",
-        type=click.Choice(["float32", "auto", "mixed_bfloat16"]),
-        default="float32",
-        show_default=True,
-        help="What the networks compute in; auto is bfloat16 on GPUs and TPUs that "
-        "have units for it.",
-    ),
+AUGMENTER_SETTINGS = ("max-ratio", "reject", "best-of", "truncation")
+NETWORK_SETTINGS = ("preset", "batch-size", "learning-rate", "precision")
+# Parameters that reading data, and training, take
+READING = (
+    "images-key",
+    "labels-key",
+    "images-root",
+    "image-shape",
+    "size",
+    "fit",
+    "on-error",
+    "follow-links",
 )
-
-training_options = add_options(
-    recipe_options,
-    click.option(
-        "--log-dir",
-        type=click.Path(file_okay=False),
-        help="Write losses, image quality and sample grids to a new folder here.",
-    ),
-    click.option(
-        "--tensorboard",
-        is_flag=True,
-        help="Write TensorBoard's event files there too.",
-    ),
-    click.option(
-        "--seed",
-        "random_state",
-        type=IntegerType(0, 2**32 - 1),
-        help="Makes the result repeatable.  [default: another one every time]",
-    ),
-)
-
-target_options = add_options(
-    click.option(
-        "--target",
-        "targets",
-        multiple=True,
-        metavar="CLASS=COUNT|STRATEGY",
-        help="Final count of a class (repeat for others; the values of a combination "
-        "have commas between), or one strategy: not-majority, minority, not-minority, "
-        "all, combinations (also those that no image has), or a multiple of the "
-        "largest class: 0.5 is half of it, 2 raises the largest, too.  "
-        "[default: auto, which is not-majority]",
-    ),
-    click.option(
-        "--max-ratio",
-        type=NumberType(0),
-        help="At most so many synthetic images per real one of a class.",
-    ),
-    click.option(
-        "--reject/--no-reject",
-        default=True,
-        show_default=True,
-        help="Look at the GAN's images, and reject copies, repetitions, and those of "
-        "other classes or unlike any real one.",
-    ),
-    click.option(
-        "--best-of",
-        type=IntegerType(1),
-        default=1,
-        show_default=True,
-        help="Look at so many images for each one that is taken.",
-    ),
-    click.option(
-        "--truncation",
-        type=NumberType(0, min_open=True),
-        help="Cut off the latents at so many standard deviations: more typical images, "
-        "less varied.",
-    ),
-    click.option(
-        "--gan-share",
-        type=NumberType(0, 1),
-        help="Largest share of a class that may be generated; the rest is filled with "
-        "copies. 0: copies only, no GAN is trained. 1: every new image is generated.  "
-        "[default: 0.1; 0 for files more than twice as large as generated images]",
-    ),
-    click.option(
-        "--moves",
-        type=MovesType(),
-        default="shift",
-        show_default=True,
-        help="How copies may be moved: shift (half of them, by a fourteenth of the "
-        "sides at most), mirror, half-turn, quarter-turn; auto (shift, and those that "
-        "are found to keep the class, which takes about a minute); or none, which is "
-        "better if your training augments images.",
-    ),
-)
-
-data_options = add_options(
-    click.option(
-        "--images-key",
-        metavar="KEY",
-        help="Array of DATA with images, or column with file names.",
-    ),
-    click.option(
-        "--labels-key", metavar="KEY", help="Array or column of DATA with labels."
-    ),
-    click.option(
-        "--images-root",
-        type=click.Path(path_type=Path),
-        help="Folder that the file names of a table start from.  [default: that of the "
-        "table]",
-    ),
-    click.option(
-        "--image-shape",
-        type=ShapeType(),
-        help="Height, width and channels, such as 28,28 or 32,32,13, of flat images (a "
-        "row of values each) or of images whose channels come first.",
-    ),
-    click.option(
-        "--size",
-        type=SizeType(),
-        help="Height x width that image files are brought to.  [default: their own, or "
-        "the median scaled down to 64; to train on a GPU, and to compare methods, to "
-        "128]",
-    ),
-    click.option(
-        "--fit",
-        type=click.Choice(["pad", "crop", "stretch"]),
-        help="How to handle files with a different aspect ratio.  [default: stretch by "
-        "a tenth at most, else pad]",
-    ),
-    click.option(
-        "--on-error",
-        type=click.Choice(["fail", "skip"]),
-        default="fail",
-        show_default=True,
-        help="What to do about image files that cannot be used.",
-    ),
-    click.option(
-        "--follow-links",
-        is_flag=True,
-        help="Follow links to folders, and links that lead out of DATA.",
-    ),
-    click.option(
-        "--value-range",
-        nargs=2,
-        type=float,
-        metavar="BLACK WHITE",
-        help="Values of black and white; in image files of more than 8 bits, those "
-        "that become 0 and 255.  [default: inferred; 0 255 of uint8]",
-    ),
-)
-
-attributes_option = click.option(
-    "--attributes",
-    type=NamesType(),
-    default=(),
-    help="Columns of DATA that are labels too, such as colour,size.",
-)
-
-comparison_options = add_options(
-    click.option(
-        "--report",
-        type=click.Path(path_type=Path, dir_okay=False),
-        help="Write the comparison to a .html or .json file.",
-    ),
-    click.option(
-        "--seeds",
-        type=IntegerType(1),
-        default=3,
-        show_default=True,
-        help="Runs of each method, on each fold if there are folds. With one and no "
-        "folds there is no verdict.",
-    ),
-    click.option(
-        "--folds",
-        type=IntegerType(2),
-        help="Compare on folds of the training part. The seeds of a fold are averaged "
-        "and count once.  [default: on the test part, or on 5 folds where there is "
-        "none]",
-    ),
-    click.option(
-        "--group-key",
-        metavar="KEY",
-        help="Array or column of DATA: images of one group stay on one side of a fold "
-        "or of --holdout. Compares on folds, even if DATA has a test part.",
-    ),
-    click.option(
-        "--cache",
-        type=click.Path(path_type=Path, file_okay=False),
-        help="Keep finished runs, and images that took long to make, in this folder: "
-        "an interrupted comparison resumes, and a comparison with more methods or "
-        "another classifier reuses the images.",
-    ),
-    click.option(
-        "--jobs",
-        "n_jobs",
-        type=IntegerType(1),
-        default=1,
-        show_default=True,
-        help="Runs side by side; each takes its share of the cores, and memory of its "
-        "own.",
-    ),
-    click.option(
-        "--fail-if-worse",
-        is_flag=True,
-        help="Exit with 3 if synthetic images harm.",
-    ),
-)
-
-output_options = add_options(
-    click.option(
-        "--json", "as_json", is_flag=True, help="Print one JSON object on stdout."
-    ),
-    click.option(
-        "--quiet", is_flag=True, help="Say nothing on stderr but warnings and errors."
-    ),
-)
-
-balance_on_option = click.option(
-    "--balance-on",
-    type=NamesType(),
-    help="What makes the classes that are balanced: label, or attributes, or "
-    "combinations such as label,colour.  [default: label]",
-)
-
-format_option = click.option(
-    "--format",
-    type=click.Choice(["npz", "csv", "parquet", "folder"]),
-    help="Format of the output; folder is one of image files.  [default: by its name]",
-)
-
-resume_option = click.option(
-    "--resume",
-    is_flag=True,
-    help="Go on with the training of the same command, where it was interrupted or "
-    "killed, and replace what it has written.",
-)
-
-overwrite_option = click.option(
-    "--overwrite", is_flag=True, help="Replace what a run before has written."
+TRAINING_PARAMETERS = (
+    *NETWORK_SETTINGS,
+    "steps",
+    "max-minutes",
+    "log-dir",
+    "tensorboard",
+    "random-state",
+    "attributes",
+    "resume",
 )

@@ -122,13 +122,13 @@ def decode(
             image = upright(encoded)
         elif scale is None:
             read_deep(source)  # damage is reported first
-            raise UnusableImage("of more than 8 bits: name its --value-range")
+            raise UnusableImage("of more than 8 bits: set value-range in --config")
         else:
             pixels = scale.to_bytes(read_deep(source))
             if pixels is None:
                 raise UnusableImage(
                     f"most of its values are not from {scale.ends()}, as those of "
-                    "training images are: say black and white by --value-range"
+                    "training images are: set value-range in --config"
                 )
             image = Image.fromarray(pixels if pixels.shape[2] > 1 else pixels[..., 0])
         try:

@@ -120,7 +120,7 @@ class Scale:
     def describe(self, deep: str, n_others: int) -> str:
         """Return a note on `deep`, such as "2 files", and the remaining images."""
         text = (
-            f"{deep} of more than 8 bits: {self.ends()} became 0 to 255 (--value-range)"
+            f"{deep} of more than 8 bits: {self.ends()} became 0 to 255 (value-range)"
         )
         if self.n_clipped:
             text += (
@@ -214,7 +214,7 @@ def _find_off_scale(spreads: dict[str, Spread]) -> dict[str, str]:
             others[name] = (
                 f"its values go from {_say(spread.low)} to {_say(spread.high)}, and in "
                 f"most images of more than 8 bits from {_say(low)} to {_say(high)}: "
-                "bring all to one scale, or say black and white by --value-range"
+                "bring all to one scale, or set value-range in --config"
             )
     return others
 

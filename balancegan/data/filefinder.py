@@ -165,7 +165,7 @@ def _describe(
     if added != [""]:
         rest = len(added) - SHOWN_FOLDERS
         some = ", ".join(added[:SHOWN_FOLDERS]) + f" and {rest} more" * (rest > 0)
-        notes.append(f"the files were found in {some} (--images-root)")
+        notes.append(f"the files were found in {some} (images-root)")
     same = [name for name, file in loose.items() if _same_suffix(name, file)]
     if n := len(loose) - len(same):
         notes.append(f"{n} files were found by names without suffix: {shown}")

@@ -229,7 +229,7 @@ def _choose_scale_again(labelled: LabelledImages) -> LabelledImages:
         raise DataError(
             "Training images choose the scale of images of more than 8 bits, and "
             f"{OPTION} cannot choose it again for shards. Received: {labelled.path}. "
-            "Say black and white by --value-range."
+            "Set value-range in --config."
         )
     tables = []
     for split, part in labelled.parts.items():

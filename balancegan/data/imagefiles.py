@@ -265,7 +265,7 @@ def note_sizes(
     said = " to ".join(dict.fromkeys(f"{height}x{width}" for height, width in ends))
     return [
         f"{what} of {said} pixels (height x width) are brought to "
-        f"{size[0]}x{size[1]}: {fit} (--size, --fit)"
+        f"{size[0]}x{size[1]}: {fit} (--size; fit in --config)"
     ]
 
 

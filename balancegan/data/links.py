@@ -12,7 +12,7 @@ from pathlib import Path
 
 from balancegan.errors import DataError
 
-OPTION = "--follow-links"
+OPTION = "set follow-links = true in --config"
 SHOWN_NAMES = 3
 LINKED_FOLDER = f"a link to a folder: {OPTION}"
 LINKED_OUTSIDE = f"a link that leads outside the folder: {OPTION}"
@@ -128,7 +128,7 @@ def refuse_links(root: Path, files: Iterable[Path]) -> None:
         if file.is_symlink() and not file.resolve().is_relative_to(root.resolve()):
             raise DataError(
                 f"{file} is a link that leads outside {root}, which is not read. Name "
-                f"the file itself, or follow links by {OPTION}."
+                f"the file itself, or {OPTION}."
             )
 
 

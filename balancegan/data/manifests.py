@@ -158,8 +158,8 @@ def _find_files(
         raise DataError(
             f"None of the {names.nunique()} files that {path} names is in "
             f"{finder.root}. Received: {readable(names.iloc[0])!r} as the first one. "
-            "Name the folder of the images by --images-root, or the column of file "
-            "names by --images-key."
+            "Set images-root in --config to the folder of the images, or name the "
+            "column of file names by --images-key."
         )
     bad = [BadFile(name, reason) for name, reason in found.unclear.items()]
     table = table[~table["file_name"].isin(found.unclear)].reset_index(drop=True)

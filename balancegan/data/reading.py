@@ -254,7 +254,7 @@ def _check_settings(
         raise DataError(
             f"{path} holds arrays, whose images have one size already. Received: "
             f"size={size}, fit={fit}, which are for image files. Flat images get their "
-            f"shape by {OPTION}."
+            f"shape by {OPTION} in --config."
         )
     if fit is not None and fit not in FITS:
         raise DataError(f"A fit is one of {', '.join(FITS)}. Received: {fit!r}.")
@@ -267,10 +267,10 @@ def _check_settings(
         return
     if kind != "manifest":
         raise DataError(
-            f"--images-root is for a table that names image files. Received: {path}."
+            f"images-root is for a table that names image files. Received: {path}."
         )
     if not Path(images_root).is_dir():
-        raise DataError(f"There is no folder {os.fspath(images_root)} (--images-root).")
+        raise DataError(f"There is no folder {os.fspath(images_root)} (images-root).")
 
 
 def _refuse_links(path: Path, kind: str) -> None:

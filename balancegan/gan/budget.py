@@ -126,7 +126,7 @@ class Budget:
         Examples
         --------
         >>> Budget(3_000, None).estimate(step=30, step_seconds=1.0)
-        '3,000 steps, about 50 min; max_minutes (--minutes) ends it earlier'
+        '3,000 steps, about 50 min; max_minutes (--max-minutes) ends it earlier'
         >>> Budget(3_000, 300.0).estimate(step=30, step_seconds=1.0)
         'about 330 steps in 5 min'
         """
@@ -140,7 +140,7 @@ class Budget:
         most = "at most " if self.may_end_before else ""
         return (
             f"{most}{self.steps:,} steps, {most or 'about '}{seconds / 60:.0f} min; "
-            "max_minutes (--minutes) ends it earlier"
+            "max_minutes (--max-minutes) ends it earlier"
         )
 
 
