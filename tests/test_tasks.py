@@ -54,7 +54,7 @@ def unmeasured(monkeypatch):
     from balancegan.cli import estimate
 
     nothing = estimate.Estimate(0, 0.0, 0.0, 0.0, None, needs_gan=True)
-    monkeypatch.setattr(estimate, "estimate_cost", lambda *_: nothing)
+    monkeypatch.setattr(estimate, "estimate_cost", lambda *_, **__: nothing)
 
 
 def test_no_images_are_generated_next_to_much_larger_files(
