@@ -44,6 +44,7 @@ LAYOUTS = (
 SPLIT_WORDS = {TEST: ("test",), VALIDATION: ("val", "valid", "validation")}
 CLASS_NAMES_KEYS = ("class_names", "label_names")
 ATTRIBUTES_KEY, ATTRIBUTE_NAMES_KEY = "attrs", "attr_names"
+KNOWN_KEYS = (*LINEAGE_KEYS, *CLASS_NAMES_KEYS, ATTRIBUTE_NAMES_KEY)  # no columns
 # The last Unicode character, and the 2048 surrogates
 LAST_CHARACTER, SURROGATES, ALL_BUT_2048 = 0x10FFFF, 0xD800, 0xFFFFF800
 
@@ -88,29 +89,22 @@ def from_arrays(
         raise DataError(f"There must be images. Received: {images_key} without rows.")
     refuse_synthetic(path, arrays.get(MASK_KEY))
 
-    # Collect the parts with their columns.
-    labels = _flatten_labels(labels_key, arrays[labels_key])
-    known = {images_key, labels_key, *LINEAGE_KEYS, *CLASS_NAMES_KEYS}
-    known.add(ATTRIBUTE_NAMES_KEY)
-    columns, used = _columns(arrays, len(images), TRAIN, known)
-    parts = {TRAIN: Part(images, labels, columns)}
-    for split, pair in find_other_parts(images_key, labels_key, list(arrays)).items():
-        rows, others = (arrays[key] for key in pair)
-        columns, more = _columns(arrays, len(rows), split, known.union(pair))
-        parts[split] = Part(rows, _flatten_labels(pair[1], others), columns)
-        used |= more.union(pair)
-    every_label = np.concatenate([part.labels for part in parts.values()])
+    parts, used = _find_parts(arrays, images_key, labels_key)
+    labels, every = parts[TRAIN].labels, [part.labels for part in parts.values()]
     names = next((arrays[key] for key in CLASS_NAMES_KEYS if key in arrays), None)
-    class_names, notes = _check_class_names(names, labels, every_label)
+    class_names, notes = _check_class_names(names, labels, np.concatenate(every))
     for split, part in parts.items():
         _check_lengths(split, part)
         shaped = shape_images(path, part.images, image_shape)
         parts[split] = replace(part, images=shaped)
 
-    # Describe how the arrays were stored, and what was ignored.
+    # Images with another shape are written as new arrays, not as a copy.
     shaped = parts[TRAIN].images
-    is_unchanged = shaped.shape == images.shape  # else they are written in their shape
-    aligned = (key for key in arrays if arrays[key].shape[:1] == images.shape[:1])
+    is_unchanged = shaped.shape == images.shape
+    known = {*KNOWN_KEYS, images_key, labels_key}
+    aligned = {key for key in arrays if arrays[key].shape[:1] == images.shape[:1]}
+    rest = sorted(aligned - known)
+    copied = StoredArrays(images_key, labels_key, stored, list(arrays), rest)
     if images.ndim == 4 and not is_unchanged:
         shape = "x".join(map(str, shaped.shape[1:]))
         notes.append(f"channels were moved last: images of {shape}")
@@ -124,14 +118,26 @@ def from_arrays(
         path=path,
         parts=parts,
         class_names=class_names,
-        stored=StoredArrays(
-            images_key, labels_key, stored, list(arrays), sorted(set(aligned) - known)
-        )
-        if is_unchanged
-        else None,
+        stored=copied if is_unchanged else None,
         notes=notes,
         image_shape=None if image_shape is None else tuple(image_shape),
     )
+
+
+def _find_parts(
+    arrays: Mapping[str, np.ndarray], images_key: str, labels_key: str
+) -> tuple[dict[str, Part], set[str]]:
+    """Return the parts with their columns, and the arrays that these come from."""
+    pairs = {TRAIN: (images_key, labels_key)}
+    pairs |= find_other_parts(images_key, labels_key, list(arrays))
+    parts, used = {}, set()
+    for split, (images, labels) in pairs.items():
+        known = {*KNOWN_KEYS, *pairs[TRAIN], images, labels}
+        columns, more = _columns(arrays, len(arrays[images]), split, known)
+        flat = _flatten_labels(labels, arrays[labels])
+        parts[split] = Part(arrays[images], flat, columns)
+        used |= more.union((images, labels))
+    return parts, used
 
 
 def find_keys(

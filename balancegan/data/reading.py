@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from balancegan.data.arrayfiles import (
     has_idx_set,
@@ -149,27 +150,22 @@ def read_images(
     if not follow_links:
         _refuse_links(path, kind)
     if kind in ARRAY_KINDS:
-        named = load_named(path, kind, images_key, labels_key)
-        labelled = from_arrays(
-            path, named.arrays, named.images_key, named.labels_key, image_shape
-        )
-        # The user did not name the files next to an .npy file
-        more = [] if kind == "npy" and path.is_file() else labelled.notes
-        unread = _note_splits(labelled, "save test images as x_test and y_test")
-        return replace(labelled, notes=[*more, *named.notes, *unread])
+        return _read_arrays(path, kind, images_key, labels_key, image_shape)
+    how: dict[str, Any] = {
+        "size": size,
+        "largest_side": largest_side,
+        "fit": fit,
+        "on_error": on_error,
+        "value_range": value_range,
+    }
     if kind == "shards":
         labelled = read_shards(
-            path,
-            images_key=images_key,
-            labels_key=labels_key,
-            size=size,
-            largest_side=largest_side,
-            fit=fit,
-            on_error=on_error,
-            value_range=value_range,
+            path, images_key=images_key, labels_key=labels_key, **how
         )
         unread = _note_splits(labelled, "save test images in a file called test")
         return replace(labelled, notes=[*labelled.notes, *unread])
+
+    # List the image files of a table or folder.
     found: Manifest | Listing
     if kind == "manifest":
         root = path.parent if images_root is None else Path(images_root)
@@ -184,18 +180,26 @@ def read_images(
         found.notes.extend(_check_ignored_tables(path, found))
     table, bad, notes = found
     labelled = read_image_files(
-        path,
-        root,
-        table,
-        bad,
-        size=size,
-        largest_side=largest_side,
-        fit=fit,
-        on_error=on_error,
-        value_range=value_range,
-        follow_links=follow_links,
+        path, root, table, bad, follow_links=follow_links, **how
     )
     return replace(labelled, notes=[*labelled.notes, *notes])
+
+
+def _read_arrays(
+    path: Path,
+    kind: str,
+    images_key: str | None,
+    labels_key: str | None,
+    image_shape: Sequence[int] | None,
+) -> LabelledImages:
+    named = load_named(path, kind, images_key, labels_key)
+    labelled = from_arrays(
+        path, named.arrays, named.images_key, named.labels_key, image_shape
+    )
+    # The user did not name the files next to an .npy file
+    notes = [] if kind == "npy" and path.is_file() else labelled.notes
+    unread = _note_splits(labelled, "save test images as x_test and y_test")
+    return replace(labelled, notes=[*notes, *named.notes, *unread])
 
 
 def _read_table(
