@@ -55,6 +55,15 @@ TURNS = {
     r"\bby themselves\b": "alone, only",
     r"\bheed(s|ed)?\b": "follow, use",
     r"\bin the midst\b": "during",
+    r"\bshall\b": "must, should",
+    r"\blook(s|ed) at\b": "checked, evaluated, shown",
+    r"\bnow and then\b": "sometimes",
+    r"\bif need be\b": "if necessary",
+    r"\b(is|are) asked\b|\basked (of|for|about)\b": "requested, tested on",
+    r"\b(is|are|was|were|being) told\b": "given, reported",
+    r"\bones behind\b": "appended",
+    r"\bspeaks? of\b": "mentions, concerns",
+    r"\bthat (is|are) there( already)?\b": "existing",
 }
 # Words of names, which the names of the field replace
 NAMES = r"^(climb|rungs?|ladder(ed)?|crowd|opinions?|together|rivals?|arms?)$"
@@ -73,7 +82,6 @@ UNFINISHED = {
     "data",
     "gan",
     "quality",
-    "samplers",
     "shared modules",
     "tests",
     "help texts",

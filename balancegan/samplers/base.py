@@ -55,7 +55,7 @@ def without(state: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 class ImageOverSampler(BaseOverSampler):
-    """Learns from images, then returns them with synthetic ones behind. Abstract."""
+    """Base of samplers that append synthetic images to the real ones. Abstract."""
 
     _training_data: tuple[Any, Any] | None
 
@@ -99,7 +99,7 @@ class ImageOverSampler(BaseOverSampler):
         """Return the images that the strategy adds to checked arrays."""
 
     def _check_shape(self, row_shape: tuple[int, ...]) -> None:
-        """Refuse images of another shape than those learned from, if need be."""
+        """Refuse images of another shape than in `fit`, if the sampler needs it."""
 
     def fit(
         self,
@@ -126,12 +126,11 @@ class ImageOverSampler(BaseOverSampler):
             imbalanced-learn, and refused where it is not. None: `X` is a dataset, which
             has them.
         checkpoint_dir : path-like, default=None
-            A folder in which training is written down every minute, at its end, and
-            when it is interrupted or told to end (SIGTERM). If there is something in
-            it, training goes on from there, and ends with the model that it would have
-            ended with; `random_state=None` then means the seed that it began with. The
-            folder is yours to remove. None: nothing is written, and a training that is
-            killed is lost.
+            A folder for checkpoints: one every minute, at the end, and on interruption
+            or SIGTERM. If it contains checkpoints, training resumes with bit-identical
+            results; `random_state=None` then means the seed of the first run. You may
+            remove the folder afterwards. None: no checkpoints; a killed training is
+            lost.
 
         Returns
         -------
@@ -142,12 +141,12 @@ class ImageOverSampler(BaseOverSampler):
         DataError
             If images, labels or targets cannot be used.
         SavedModelError
-            If what is in `checkpoint_dir` is of other data, settings or versions,
+            If checkpoints in `checkpoint_dir` are of other data, settings or versions,
             or damaged.
         TrainingFailed
-            If the losses cease to be numbers.
+            If the losses become NaN or infinite.
         KeyboardInterrupt
-            If you interrupt. The augmenter is then fitted with the best state so far.
+            On interruption. The augmenter then has the best state so far.
         """
         self._validate_params()
         X, y = read_labelled(X, y)
@@ -192,12 +191,11 @@ class ImageOverSampler(BaseOverSampler):
         Returns
         -------
         X_resampled : of the type, dtype and range of `X`
-            For a list a list of arrays, for a column one of arrays. Originals first,
-            unchanged and in their order, which for a dataset is that of its reading.
-            `is_synthetic_` marks the others, `method_` says how they are made. Image k
-            of those of a class that are made one way is the same whatever the counts
-            (unless the best of several are taken, or all classes get copies, as many of
-            which are moved in each).
+            For a list a list of arrays, for a column one of arrays. The original images
+            come first, unchanged and in order (of a dataset: as read). `is_synthetic_`
+            marks the added ones, `method_` says how they are made. Image k of a class
+            and method does not depend on the counts, unless `best_of` is above 1 or all
+            classes get copies.
         y_resampled : of the type of `y`
             With all of its columns. Attributes that are not balanced on are drawn as
             often as the training images have their values.
@@ -229,21 +227,19 @@ class ImageOverSampler(BaseOverSampler):
     ) -> Synthesis:
         """Return what `resample` adds, without the real images, batch by batch.
 
-        For sets too large to be held twice: images are made when they are asked for.
-        (Which these are is known before: the GAN's images are looked at, and are made
-        again if they are good enough.)
+        For sets too large to be held twice: images are made during iteration. Generated
+        images are screened before and the accepted ones made again.
 
         Parameters and errors are those of `resample`.
 
         Returns
         -------
         synthetic : iterable of ndarray of shape (m, ...)
-            Batches of images; it may be gone through again, and has a length, that of
-            all images. `synthetic.labels.columns` holds the values of each attribute,
-            of a single label one array, with a row for each image; `synthetic.methods`
-            how it is made, `synthetic.weights` what it should weigh, and
-            `synthetic.sources` the row of the image that it copies (-1: none).
-            `synthetic.numbers` are what `sample` takes as `first` to make it, if it is
+            Batches of images. It can be iterated repeatedly; its length is the number
+            of images. For each image, `synthetic.labels.columns` has the value of each
+            attribute, `synthetic.methods` the method, `synthetic.weights` the sample
+            weight, `synthetic.sources` the row that it copies (-1: none), and
+            `synthetic.numbers` the number that `sample` takes as `first` if it is
             generated.
         """
         return self._prepare(

@@ -96,7 +96,7 @@ class MethodChoice:
         generated, none is copied or recombined.
     moves : sequence of str or None, default=("shift",)
         How copies may be moved; see :class:`balancegan.samplers.copies.MovedCopies`.
-        None: found out when copies are first needed.
+        None: determined when copies are first needed.
     reject : bool, default=True
         Whether generated images are screened. False: the first ones are taken.
     best_of : int, default=1
@@ -181,7 +181,7 @@ class MethodChoice:
         return FilledPlan(portions, quality, pd.DataFrame(rows))
 
     def choose_methods(self, selection: Selection, n_real: int) -> list[str]:
-        """Return the methods for a class with so many real images, the best first."""
+        """Return the methods for a class with `n_real` images, the best first."""
         if self.is_gan_only:
             return [GAN]
         if len(self.model.attributes.sizes) > 1 and self.recombining.can_make(

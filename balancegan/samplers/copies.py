@@ -1,4 +1,4 @@
-"""Copies of real images: to fill classes up with, and for classes too small for a GAN.
+"""Copies of real images, to fill classes.
 
 A copy may be shifted a little, which keeps the class of any image. It may be mirrored
 or turned where that keeps the class: the user says so, or
@@ -117,7 +117,7 @@ class MovedCopies:
         return int(self._order[place])
 
     def is_moved(self, number: int) -> bool:
-        """Return whether a copy is moved (by nothing at all, now and then)."""
+        """Return whether a copy is moved (sometimes by 0 pixels)."""
         is_shifted = self._rng(number, SEED_OFFSET).random() < self.moved
         return bool(is_shifted) or any(self._draw_turn(number))
 
@@ -223,7 +223,7 @@ def turn_image(image: np.ndarray, turns: int, *, is_mirrored: bool) -> np.ndarra
 
 
 def list_moves(moves: str | Sequence[str]) -> tuple[str, ...] | None:
-    """Return the names of the moves that copies may get, None if they shall be found.
+    """Return the moves that copies may get, None for those that `find_moves` finds.
 
     Parameters
     ----------

@@ -1,16 +1,16 @@
-"""Finds out which moves keep the class: whether images may be mirrored or turned.
+"""Test which moves keep the class: whether images may be mirrored or turned.
 
-Judges are trained on the real images, each without a third of them, and are asked about
-that third, unmoved and moved. Near copies (exposures of one object, frames of one
+Judges are trained on the real images, each without a third of them, and classify that
+third, unmoved and moved. Near copies (exposures of one object, frames of one
 scene) are held out together: a judge that has seen one of them recognises the rest only
-unmoved. A class bears a move if its moved images are recognised
-as well. If they are not, a move may change the class (a mirrored b is a d), or moved
-images are only unfamiliar (all shoes of a set point to the left). So a move that most
-classes bear is tried once more, with judges that are trained on moved images, too:
+unmoved. A class tolerates a move if its moved images are recognised as well. If they
+are not, a move may change the class (a mirrored b is a d), or moved images are only
+unfamiliar (all shoes of a set point to the left). So a move that most
+classes tolerate is tested again, with judges that are also trained on moved images:
 these learn what is unfamiliar, and still confuse what is another class.
 
-A move is allowed for all classes or for none, since a move of some classes only would
-be a sign of them.
+A move is allowed for all classes or for none: a move of some classes only would
+identify them.
 """
 
 from collections.abc import Sequence
@@ -33,10 +33,10 @@ from balancegan.samplers.copies import (
     turn_image,
 )
 
-MOST_IMAGES = 3_000  # that judges are trained on and asked about
-MARGIN = 0.1  # of the images of a class: so many fewer may be recognised when moved
-FULL_WEIGHT = 20  # images; a class of fewer has less say
-LEAST_KNOWN = 1 / 3  # of the say: fewer recognised classes do not speak for the rest
+MOST_IMAGES = 3_000  # that judges are trained and tested on
+MARGIN = 0.1  # share of a class that may no longer be recognised when moved
+FULL_WEIGHT = 20  # images; smaller classes have less weight
+LEAST_KNOWN = 1 / 3  # of the weight must be in recognised classes
 COLUMNS = (
     "class",
     "n",
@@ -54,18 +54,18 @@ TESTED = {
 
 @dataclass(frozen=True, eq=False)
 class FoundMoves:
-    """Which moves keep the class, and what says so.
+    """Which moves keep the class, and the evidence.
 
     Attributes
     ----------
     allowed : tuple of str
         How copies may be moved. "shift" always is.
     table : DataFrame
-        A row for each move and class. "n": its images that judges were asked about.
-        "recognised": the share of them that is recognised unmoved, "recognised_moved"
-        moved, "recognised_familiar" moved, by judges that were trained on moved images,
-        too (NaN: not asked). "passes": whether moved images are recognised as well; NA
-        if too few are recognised unmoved to say.
+        A row for each move and class. "n": number of its images that were classified.
+        "recognised": share of them recognised unmoved, "recognised_moved" moved,
+        "recognised_familiar" moved, by judges also trained on moved images (NaN: not
+        tested). "passes": whether moved images are recognised as well; NA if too few
+        are recognised unmoved.
     sentence : str
         The outcome in one line.
     """
@@ -84,7 +84,7 @@ def find_moves(
     *,
     show: bool = False,
 ) -> FoundMoves:
-    """Find out which moves keep the class of images.
+    """Test which moves keep the class of images.
 
     Parameters
     ----------
@@ -176,7 +176,7 @@ class Versions:
 
 
 class Trial:
-    """Images that judges are trained on and asked about.
+    """Images that judges are trained and tested on.
 
     Parameters
     ----------
@@ -228,7 +228,7 @@ class Trial:
 def group_near_copies(
     images: np.ndarray, classes: np.ndarray
 ) -> tuple[np.ndarray, int]:
-    """Return a number that near copies of one class share, and of how many it failed.
+    """Return group numbers of near copies of one class, and how many have none.
 
     Parameters
     ----------
@@ -295,14 +295,14 @@ def compare(
 
 
 def _is_as_good(unmoved: np.ndarray, moved: np.ndarray) -> bool:
-    """Return whether it is recognised as well, but for MARGIN and a standard error."""
+    """Return whether moved images are recognised as well, within MARGIN."""
     lost = unmoved - moved
     error = lost.std() / np.sqrt(len(lost))
     return bool(lost.mean() <= MARGIN + error)
 
 
 def _is_borne(table: pd.DataFrame) -> bool:
-    """Return whether most classes that say anything bear a move, and enough say."""
+    """Return whether most informative classes tolerate a move, and enough do."""
     weights = table["n"].clip(upper=FULL_WEIGHT)
     passing = weights[table["passes"].eq(True)].sum()
     return _is_known(table) and bool(
@@ -358,7 +358,7 @@ def _describe(
 
 
 def _draw_rows(class_indices: np.ndarray, seed: int) -> np.ndarray:
-    """Return at most about 3,000 rows; of large classes the same number."""
+    """Return at most about 3,000 rows, equally many of large classes."""
     counts = np.bincount(class_indices)
     most = int(counts.max())
     while np.minimum(counts, most).sum() > MOST_IMAGES and most > FULL_WEIGHT:

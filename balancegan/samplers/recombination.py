@@ -1,13 +1,11 @@
-"""Images of rare combinations, put together of real images of frequent ones.
+"""Images of rare combinations, recombined from real images.
 
-Of several attributes some go along with each other in training images, so that few
-show them otherwise. Where images of the generator, or real ones, show that each
-attribute has pixels of its own (`gan.regions`), an image of any combination is each
-attribute's pixels from some real image that has its value. So it is as sharp and as
-varied as real images are, and what stands beside an attribute says nothing of it any
-more (independent mechanisms, as in Sauer and Geiger 2021,
-https://arxiv.org/abs/2101.06046, section 3, whose masks are drawn by networks for each
-image; here images stay real).
+If attributes are correlated in the training images, few images show other combinations.
+If each attribute has its own pixels (`gan.regions`), an image of any combination takes
+each attribute's pixels from a real image with that value. It is as sharp and varied as
+real images, and the remaining pixels no longer depend on the attribute (independent
+mechanisms, as in Sauer and Geiger 2021, https://arxiv.org/abs/2101.06046, section 3,
+where networks draw a mask for each image).
 """
 
 from dataclasses import dataclass, fields
@@ -26,7 +24,7 @@ SEED_OFFSET = 4  # keeps these draws apart from those of latents, copies and oth
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class RecombiningModel(TrainedModel):
-    """A trained model whose image k is put together of real images.
+    """A trained model whose image k is recombined from real images.
 
     Which ones depends on the seed, the images, the class and k alone.
 
@@ -72,7 +70,7 @@ class RecombiningModel(TrainedModel):
         )
 
     def can_make(self, selection: Selection) -> bool:
-        """Return whether attributes are apart, and values asked for have real images.
+        """Return whether attributes have separate pixels, and all values real images.
 
         Parameters
         ----------
@@ -91,7 +89,7 @@ class RecombiningModel(TrainedModel):
     def make_batch(
         self, class_indices: np.ndarray, start: int, rows: np.ndarray
     ) -> np.ndarray:
-        """Put images of one batch together, only those that are wanted."""
+        """Recombine the requested images of one batch."""
         wanted = zip(class_indices[rows].tolist(), (start + rows).tolist(), strict=True)
         sources = np.array([self._draw_sources(index, k) for index, k in wanted])
         owners = self.regions.owners[..., None]

@@ -33,7 +33,7 @@ LEAST_AGREEMENT = 0.3  # how far below real images: beyond, a fault of the gener
 
 @dataclass(frozen=True, eq=False)
 class AugmentationReport:
-    """What `fit` and the last resampling found out. Informative only.
+    """Figures of `fit` and of the last resampling, for information only.
 
     Attributes
     ----------
@@ -153,10 +153,10 @@ def find_reason(screened: ScreeningResult) -> tuple[str | None, float]:
     reason : str or None
         "copy": copies of training images, also if shifted by a pixel or with a little
         noise. "repeated": near-identical images. "unlike": unlike any real image,
-        noise for example. "other_class": of other classes than asked for. None:
+        noise for example. "other_class": of other classes than requested. None:
         nothing was rejected.
     share : float
-        Of all images that were looked at.
+        Share of all screened images.
     """
     counts = screened.figures["rejected"].value_counts()
     counts = counts.reindex(list(REASONS), fill_value=0)
@@ -240,6 +240,6 @@ def _join(names: Sequence[str]) -> str:
 
 
 def _is_judged(row: Mapping[Any, Any]) -> bool:
-    """Return whether generated images of the class were looked at."""
+    """Return whether generated images of the class were screened."""
     accepted = row.get("accepted")
     return not (accepted is None or pd.isna(accepted))

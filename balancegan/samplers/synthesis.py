@@ -1,7 +1,6 @@
-"""The images of a plan as they are handed out: batch by batch, each with its origin.
+"""The images of a plan, made batch by batch, each with its origin.
 
-Which images these are was decided in ``ladder``; here they are made, no more than a
-batch at a time.
+``choice`` decides which images these are.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -53,15 +52,14 @@ class Portion:
         return len(self.numbers)
 
     def sources_or_none(self) -> np.ndarray:
-        """Return the row that each image copies, -1 where it copies none."""
+        """Return the row that each image copies, -1 for none."""
         return np.full(len(self), -1) if self.sources is None else self.sources
 
 
 class Synthesis:
-    """The images of a plan, made batch by batch as they are asked for.
+    """The images of a plan, made batch by batch during iteration.
 
-    Labels and numbers are known before any image is made, so that nobody has to hold
-    all images at once.
+    Labels and numbers are known before any image is made.
 
     Parameters
     ----------
@@ -126,7 +124,7 @@ class Synthesis:
         return self.portions[place].copies, int(self.numbers[row])
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        """Yield images of shape (m, ...), in the user's format; each time anew."""
+        """Yield new batches of images (m, ...), in the user's format."""
         done, visible = 0, self.show and len(self) > 0
         made = (images for one in self.portions for images in one.make(one.numbers))
         phase = COPYING if (self.sources >= 0).all() else GENERATING
@@ -141,5 +139,5 @@ class Synthesis:
 
 
 def _join(dtype: Any, parts: Sequence[np.ndarray]) -> np.ndarray:
-    """Return arrays one after the other, an empty one where there are none."""
+    """Return the concatenation of arrays, which may be none."""
     return np.concatenate([np.empty(0, dtype), *parts]).astype(dtype)

@@ -233,7 +233,7 @@ def prepare_run(
     seed: int,
     workers: "WorkerGroup | None" = None,
 ) -> "TrainingRun":
-    """Return a training of the GAN that has not started.
+    """Return a training that has not started.
 
     Parameters
     ----------
