@@ -169,7 +169,7 @@ class Attributes:
         repeated = {name for name in self.names if self.names.count(name) > 1}
         if repeated:
             raise DataError(
-                "Each attribute needs a name of its own. Received twice: "
+                "Each attribute needs a distinct name. Received twice: "
                 f"{sorted(repeated)}."
             )
         if len(self.names) > MAX_ATTRIBUTES or self.n_classes > MAX_COMBINATIONS:

@@ -127,7 +127,7 @@ def _iterate_rows(dataset: Any) -> Iterator[tuple[np.ndarray, dict[str, np.ndarr
                 "All images of a dataset must have one shape, and so must all labels. "
                 f"Received: images and labels of shape {_say(first_shapes)}, then "
                 f"{_say(shapes)} after {n_read} images. Bring them to one by "
-                "dataset.map, with tf.image.resize say."
+                "dataset.map, for instance with tf.image.resize."
             )
         if len(images):
             n_read += len(images)
@@ -198,7 +198,7 @@ def _make_frame(columns: Mapping[str, np.ndarray]) -> pd.DataFrame:
     for name, values in columns.items():
         if values.ndim != 1:
             raise DataError(
-                "Each attribute has one value an image. Received: a row of "
+                "Each attribute has one value per image. Received: a row of "
                 f"{values.shape[1]} for {name!r}. Of one-hot labels take the class: "
                 "tf.argmax(label, axis=-1)."
             )

@@ -74,14 +74,14 @@ def find_image_shape(
 def _check_channels_last(first: int, second: int, last: int) -> None:
     """Raise DataError unless rows of three sides are clearly channels-last."""
     if first < MIN_SIDE <= min(second, last):
-        why = f"{first} by {second} pixels are no image"
+        why = f"{first} by {second} pixels are not an image"
     elif _may_be_channels_first(first, second, last):
         why = "either may be the channels"
     else:
         return
     raise DataError(
         "Images of several channels must have shape (n, height, width, channels), or "
-        f"say what their sides are. Received: rows of shape ({first}, {second}, "
+        f"an image_shape. Received: rows of shape ({first}, {second}, "
         f"{last}): {why}. If they are {first} channels of {second}x{last} pixels, give "
         f"image_shape=({second}, {last}, {first}) (image-shape in --config), "
         f"or move the channels last: np.moveaxis(X, 1, -1)."

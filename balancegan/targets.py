@@ -52,7 +52,7 @@ def read_labelled(X: Any, y: Any) -> tuple[Any, Any]:
 
 
 def read_attributes(y: Any) -> Labels | None:
-    """Return the labels of several attributes, None if `y` has one label an image.
+    """Return the labels of several attributes, None if `y` has one label per image.
 
     Examples
     --------

@@ -161,12 +161,12 @@ def mixed_shapes():
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"X": X, "y": Y[:5]}, "one label an image"),
+        ({"X": X, "y": Y[:5]}, "one label per image"),
         ({"X": X, "y": np.array(list("aabbcc"), dtype=object)}, "'y'.*Python objects"),
         ({"X": mixed_shapes(), "y": Y}, "'X'.*differing shapes"),
         ({"X": X, "y": Y, "extra": np.array([{}])}, "'extra'.*Python objects"),
-        ({"X": X, "y": np.array(3)}, "one label an image"),
-        ({"X": np.array(3), "y": np.array(3)}, "one label an image"),
+        ({"X": X, "y": np.array(3)}, "one label per image"),
+        ({"X": np.array(3), "y": np.array(3)}, "one label per image"),
         ({"X": X[:0], "y": Y[:0]}, "must be images"),
         ({"X": X, "y": np.ones((6, 3))}, "one-hot"),
         ({"X": X, "y": np.array([0, 0, 0, 1, 1, np.nan])}, "NaN"),
@@ -203,7 +203,7 @@ def test_bad_files_are_refused(save, tmp_path):
 def test_texts_that_are_none(save, code):
     names = np.array(["aa", "b"])
     names.view(np.uint32)[1] = code
-    with pytest.raises(DataError, match="'names' .* no Unicode"):
+    with pytest.raises(DataError, match="'names' .* not Unicode"):
         read_images(save(X=X, y=Y, names=names))
     assert read_images(save(X=X, y=Y, names=np.array(["猫", "𝒳"]))).labels.tolist()
 

@@ -252,7 +252,7 @@ def bad_inputs():
     yield "truncated", truncated, [], "cut short"
     yield "object labels", lambda p: save(p, X=X, y=texts), [], "Python objects"
     yield "differing shapes", mixed, [], "differing shapes"
-    yield "other length", lambda p: save(p, X=X, y=Y[:9]), [], "one label an image"
+    yield "other length", lambda p: save(p, X=X, y=Y[:9]), [], "one label per image"
     yield "NaN", lambda p: save(p, X=with_nan, y=Y), [], "image 3"
     yield "infinity", lambda p: save(p, X=with_infinity, y=Y), [], "image 3"
     yield "one class", lambda p: save(p, X=X, y=0 * Y), [], "more than 1 class"

@@ -157,7 +157,7 @@ class Doubling(ImageOverSampler):
     def _train(self, images, labels, checkpoint_dir):
         self.model_ = None
 
-    def _plan(self, images, labels, strategy):
+    def _plan(self, images, labels, strategy, **_):
         return Again(images, labels)
 
 

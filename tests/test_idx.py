@@ -62,8 +62,8 @@ def test_a_folder_as_mnist_has_it(tmp_path, names):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "no idx file"),
-        (b"\0\0\x07\x01\0\0\0\0", "no idx file"),
+        (b"", "not an idx file"),
+        (b"\0\0\x07\x01\0\0\0\0", "not an idx file"),
         (b"\0\0\x08\x03\0\0", "cut short"),
         (encode_idx(IMAGES)[:-9], "must hold 80.*Received: 71"),
         (encode_idx(IMAGES) + b"\0", "or more"),

@@ -135,7 +135,7 @@ def test_a_manifest_has_columns_of_any_name(folder):
     with pytest.raises(DataError, match="Received in .*: 'elsewhere'"):
         read_images(manifest)
     manifest.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DataError, match="is no text"):
+    with pytest.raises(DataError, match="is not a text file"):
         read_images(manifest)
 
 
@@ -163,7 +163,7 @@ GOOD = b'{"path": "cat/1.png", "label": "a"}\n\n'
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (GOOD + b"{", "Line 3 of .*list.jsonl is no JSON"),
+        (GOOD + b"{", "Line 3 of .*list.jsonl is not JSON"),
         (GOOD + b"\xff", "Line 3 .*decode"),
         (GOOD + b'{"label": "\\ud800"}', "Line 3 .*surrogate"),
         (GOOD + b"[" * 100_000, "Line 3 "),

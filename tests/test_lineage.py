@@ -60,7 +60,7 @@ def test_a_file_says_where_it_comes_from(tmp_path_factory, lineage, resized, end
 def test_what_a_stranger_wrote_is_refused(change):
     texts = Lineage("bag", 3, "c0ffee", size=(8, 8), fit="pad").texts() | change
     texts = {key: text for key, text in texts.items() if text is not None}
-    with pytest.raises(DataError, match="does not say where it comes from"):
+    with pytest.raises(DataError, match="no balancegan provenance metadata"):
         Lineage.from_texts(texts)
 
 

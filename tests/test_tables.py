@@ -104,7 +104,7 @@ def test_windows_1252_is_read_and_said(root):
 def test_what_is_no_text_is_refused(root, content):
     path = root / "t.csv"
     path.write_bytes(content)
-    with pytest.raises(DataError, match="is no text"):
+    with pytest.raises(DataError, match="is not a text file"):
         read_images(path)
 
 

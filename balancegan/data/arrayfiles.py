@@ -161,7 +161,9 @@ def _map(file: Path) -> np.ndarray:
         reason = " ".join(str(error).split())
         if "Python objects" in reason:
             reason = "it holds Python objects. Save texts by np.asarray(y, dtype=str)."
-        raise DataError(f"{file} is no .npy file of plain values: {reason}") from error
+        raise DataError(
+            f"{file} is not an .npy file of plain values: {reason}"
+        ) from error
 
 
 def load_arrays(path: Path) -> dict[str, np.ndarray]:
@@ -320,15 +322,15 @@ def read_idx(path: Path) -> np.ndarray:
             most = path.stat().st_size * (MOST_UNPACKED_GZIP if packed else 1)
             if n_bytes > most:
                 raise DataError(
-                    f"{path} is cut short: it says that it holds {n_bytes} bytes."
+                    f"{path} is cut short: its header declares {n_bytes} bytes."
                 )
             values = file.read(n_bytes + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} cannot be read: {error}.") from error
     if len(values) != n_bytes:
         raise DataError(
-            f"{path} must hold {n_bytes} bytes of values, as it says itself. Received: "
-            f"{len(values)}{' or more' if len(values) > n_bytes else ''}."
+            f"{path} must hold {n_bytes} bytes of values according to its header. "
+            f"Received: {len(values)}{' or more' if len(values) > n_bytes else ''}."
         )
     array = np.frombuffer(values, dtype).reshape(shape)
     return array.astype(dtype.newbyteorder("="))
@@ -338,7 +340,7 @@ def _read_idx_header(path: Path, file: IO[bytes]) -> tuple[np.dtype, tuple[int, 
     magic = file.read(4)
     is_idx = len(magic) == 4 and magic[:2] == b"\0\0" and magic[2] in IDX_DTYPES
     if not is_idx or not magic[3]:
-        raise DataError(f"{path} is no idx file.")
+        raise DataError(f"{path} is not an idx file.")
     sides = file.read(4 * magic[3])
     if len(sides) != 4 * magic[3]:
         raise DataError(f"{path} is cut short.")

@@ -82,7 +82,7 @@ def from_arrays(
     images, stored = arrays[images_key], given[labels_key]
     if images.shape[:1] != stored.shape[:1] or not images.ndim:
         raise DataError(
-            f"There must be one label an image. Received: {images_key} of shape "
+            f"There must be one label per image. Received: {images_key} of shape "
             f"{images.shape} and {labels_key} of shape {stored.shape} in {path}."
         )
     if not len(images):
@@ -232,7 +232,7 @@ def _name_values(name: str, values: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _flatten_labels(key: str, stored: np.ndarray) -> np.ndarray:
-    """Return one label an image from a row, a column or one-hot labels."""
+    """Return one label per image from a row, a column or one-hot labels."""
     if stored.dtype.kind == "f" and not np.isfinite(stored).all():
         raise DataError(f"Labels must not be NaN or infinite. Received: {key}.")
     if stored.ndim == 1:
@@ -247,7 +247,7 @@ def _flatten_labels(key: str, stored: np.ndarray) -> np.ndarray:
     ):
         return stored.argmax(axis=1)
     raise DataError(
-        "There must be one label an image: of shape (n,) or (n, 1), or one-hot of "
+        "There must be one label per image: of shape (n,) or (n, 1), or one-hot of "
         f"shape (n, n_classes). Received: {key} of shape {stored.shape}."
     )
 
@@ -255,8 +255,9 @@ def _flatten_labels(key: str, stored: np.ndarray) -> np.ndarray:
 def _check_lengths(split: str, part: Part) -> None:
     if len(part.images) != len(part.labels):
         raise DataError(
-            f"There must be one label an image. Received: {len(part.images)} images of "
-            f"the {split} part, and {len(part.labels)} labels."
+            "There must be one label per image. Received: "
+            f"{len(part.images)} images of the {split} part, and {len(part.labels)} "
+            "labels."
         )
 
 
@@ -274,7 +275,7 @@ def _check_class_names(
     twice = sorted({text for text in texts if texts.count(text) > 1})
     if twice:
         raise DataError(
-            "Each class needs a name of its own in class_names. Received twice: "
+            "Each class needs a distinct name in class_names. Received twice: "
             f"{', '.join(twice)}."
         )
     seen = np.unique(every_label).tolist()
@@ -291,7 +292,7 @@ def _as_text(path: Path, key: str, array: np.ndarray) -> np.ndarray:
         return np.char.decode(array, "utf-8")
     except UnicodeDecodeError as error:
         raise DataError(
-            f"The array {key!r} in {path} holds bytes that are no UTF-8 text: {error}. "
+            f"The array {key!r} in {path} holds bytes that are not UTF-8: {error}. "
             "Store texts."
         ) from error
 
@@ -305,6 +306,6 @@ def _check_unicode(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
         codes = flat.astype(flat.dtype.newbyteorder("=")).view(np.uint32)
         if ((codes > LAST_CHARACTER) | ((codes & ALL_BUT_2048) == SURROGATES)).any():
             raise DataError(
-                f"The array {key!r} in {path} is damaged: it has texts that are no "
+                f"The array {key!r} in {path} is damaged: it has texts that are not "
                 "Unicode."
             )

@@ -148,7 +148,7 @@ def _refuse_vague(vague: Sequence[Folder]) -> None:
         level = _class_level(folder)
         if level is not None and len(level.filled) > 1:
             raise DataError(
-                f"{folder.path} may be a split or a class: its name says "
+                f"{folder.path} may be a split or a class: its name suggests "
                 f"{read_name(folder.name)[0]}, and it holds the folders "
                 f"{_paths(level.filled)}. Call it {TRAIN} or {TEST} if it is a "
                 f"split. {REMEDY}"
@@ -367,7 +367,7 @@ def _refuse_nested(classes: Sequence[Folder]) -> None:
         raise DataError(
             f"{holders} each hold folders of the same names: {list_some(repeated)}. "
             f"Either may be the classes. If {holders} are, give the folders in them "
-            "names of their own, or move the images out of them. If "
+            "distinct names, or move the images out of them. If "
             f"{list_some(repeated)} are, move the images of each into one folder. "
             f"Or {TABLE}"
         )

@@ -164,8 +164,8 @@ class Lineage:
             or not all(NUMBER.fullmatch(texts.get(key, "0")) for key in NUMBERS)
         ):
             raise DataError(
-                "The file does not say where it comes from. Expected: an image that "
-                f"balancegan wrote, with {PREFIX}class, {PREFIX}number and "
+                "The file contains no balancegan provenance metadata. Expected: an "
+                f"image that balancegan wrote, with {PREFIX}class, {PREFIX}number and "
                 f"{PREFIX}model. Received: {', '.join(sorted(texts)) or 'nothing'}."
             )
         has_size = f"{PREFIX}size" in texts

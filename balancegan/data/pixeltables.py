@@ -106,8 +106,8 @@ def read_pixel_cells(
             ) from error
         if len(rows[-1]) != len(rows[0]):
             raise DataError(
-                f"All images of {path} need as many pixels. Received: {len(rows[0])} "
-                f"in row 1, {len(rows[-1])} in row {number}."
+                f"All images of {path} need the same number of pixels. Received: "
+                f"{len(rows[0])} in row 1, {len(rows[-1])} in row {number}."
             )
     images = _to_integers(np.array(rows))
     rest = table.drop(columns=[column])

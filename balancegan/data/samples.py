@@ -125,7 +125,7 @@ def _each(file: Path, items: Iterable[Any]) -> Iterator[Any]:
 
 
 def _damaged(file: Path, reason: str) -> DataError:
-    return DataError(f"{file} is no whole .{shard_format(file)} file: {reason}")
+    return DataError(f"{file} is damaged, or no .{shard_format(file)} file: {reason}")
 
 
 def _read_tar(
@@ -186,7 +186,7 @@ def _load_object(content: bytes, where: str) -> Mapping[str, Any]:
     try:
         found = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"The .json of {where} is no JSON: {error}") from error
+        raise DataError(f"The .json of {where} is not JSON: {error}") from error
     return found if isinstance(found, dict) else {}
 
 

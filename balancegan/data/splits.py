@@ -133,7 +133,7 @@ def find_splits(
     naming = [name for name in usual if set(_texts_to_splits(table[name])) - {None, ""}]
     naming += [name for name in names if _has_only_splits(table[name])]
     if naming:
-        note = f"the column {naming[0]!r} of {path.name} says the split"
+        note = f"the column {naming[0]!r} of {path.name} gives the split"
         values = read_splits(path, table[naming[0]])
         return Splits(naming[:1], values, [note]), []
     flags = find_flags(table, names)

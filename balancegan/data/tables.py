@@ -216,8 +216,8 @@ def _decode(path: Path, content: bytes) -> tuple[str, list[str]]:
         note = f"{path.name} is not UTF-8: it is read as Windows-1252"
         return text, [note] if name == FALLBACK else []
     raise DataError(
-        f"{path} is no text. Expected: a table in UTF-8, UTF-16 or Windows-1252. Save "
-        "it as CSV in UTF-8."
+        f"{path} is not a text file. Expected: a table in UTF-8, UTF-16 or "
+        "Windows-1252. Save it as CSV in UTF-8."
     )
 
 
@@ -350,7 +350,7 @@ def _read_json_lines(path: Path, lines: list[bytes]) -> pd.DataFrame:
             row = json.loads(line.decode("utf-8-sig"))
             json.dumps(row, ensure_ascii=False).encode()  # no surrogates
         except (ValueError, RecursionError) as error:
-            raise DataError(f"Line {number} of {path} is no JSON: {error}") from error
+            raise DataError(f"Line {number} of {path} is not JSON: {error}") from error
         if not isinstance(row, dict):
             raise DataError(
                 f"Every line of {path} must be a JSON object, of columns and values. "
@@ -359,9 +359,9 @@ def _read_json_lines(path: Path, lines: list[bytes]) -> pd.DataFrame:
         nested = [key for key, value in row.items() if isinstance(value, (dict, list))]
         if nested:
             raise DataError(
-                f"A column of {path} has one text, number, true, false or null a line. "
-                f"Received: several values of {nested[0]!r} in line {number}. Leave "
-                "the column out, or make a column of each value."
+                f"A column of {path} has one text, number, true, false or null per "
+                f"line. Received: several values of {nested[0]!r} in line {number}. "
+                "Leave the column out, or make a column of each value."
             )
         rows.append(row)
     if not rows:
