@@ -89,7 +89,7 @@ def test_loading_needs_the_users_generator_again(small_set, tmp_path, saved):
         tmp_path / "own", generator=build_tutorial_generator
     )
     np.testing.assert_array_equal(loaded.sample("bag", 3), augmenter.sample("bag", 3))
-    assert loaded.generator is build_tutorial_generator
+    assert loaded.preset.generator is build_tutorial_generator
 
 
 @pytest.mark.parametrize(

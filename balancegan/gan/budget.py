@@ -164,7 +164,7 @@ class LinearDecay(keras.callbacks.Callback):
         self.learning_rate, self.times_lowered = learning_rate, 0
 
     def rate(self, step: int) -> float:
-        """Return the learning rate after so many steps."""
+        """Return the learning rate after `step` steps."""
         rate = self.learning_rate * LOWERED**self.times_lowered
         if self.decay_from >= 1:
             return rate

@@ -1,4 +1,4 @@
-"""What happens during training beside the steps, as Keras callbacks.
+"""What happens in training between the steps, as Keras callbacks.
 
 They record losses, measure image quality, keep the best state and write checkpoints.
 The training step knows nothing of them.

@@ -1,8 +1,8 @@
-"""Which combination of attributes image k of a request is of.
+"""Which combination of attributes image k of a request has.
 
-A request names some of the attributes. Those that it leaves open are drawn as the
-training images have them, with a random generator for each image, so that image k is
-of the same combination however many are asked for.
+A request names some of the attributes. The open ones are drawn as they occur in the
+training images, with one random generator per image, so the combination of image k
+does not depend on the number of images.
 """
 
 from dataclasses import dataclass

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -132,9 +132,13 @@ class TrainingOptions:
     @classmethod
     def from_json(
         cls, facts: dict[str, Any], generator: GeneratorBuilder | None
-    ) -> Self:
-        """Return saved options, with your own builder of the generator, if any."""
-        return cls(**facts, generator=generator)
+    ) -> "TrainingOptions | str":
+        """Return the saved `preset`: options, or a name if all are the preset's.
+
+        `generator` is your own builder of the generator, if any.
+        """
+        options = cls(**facts, generator=generator)
+        return options.preset if options == cls(preset=options.preset) else options
 
 
 @dataclass(frozen=True, eq=False)
