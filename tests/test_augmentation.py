@@ -7,7 +7,7 @@ from balancegan.evaluation.methods import mix_up, shift_images
 
 
 @given(st.integers(4, 40), st.integers(4, 40), st.integers(1, 4), st.integers(0, 99))
-def test_moved_images_are_windows_of_padded_ones(height, width, channels, seed):
+def test_shifted_images_repeat_the_edge(height, width, channels, seed):
     rng = np.random.default_rng(seed)
     images = rng.normal(size=(3, height, width, channels)).astype("float32")
     before = images.copy()
@@ -25,7 +25,7 @@ def test_moved_images_are_windows_of_padded_ones(height, width, channels, seed):
         )
 
 
-def test_all_distances_occur_equally_often(rng):
+def test_all_shifts_are_equally_likely(rng):
     images = np.zeros((5_000, 28, 28, 1), "float32")
     images[:, 14, 14] = 1
     _, rows, columns, _ = np.nonzero(shift_images(images, rng))
@@ -35,14 +35,14 @@ def test_all_distances_occur_equally_often(rng):
         assert counts.min() > 900
 
 
-def test_equal_generators_move_alike(rng):
+def test_equal_generators_shift_equally(rng):
     images = rng.normal(size=(9, 12, 12, 2))
     first, second = (shift_images(images, np.random.default_rng(4)) for _ in range(2))
     np.testing.assert_array_equal(first, second)
     assert (shift_images(images, np.random.default_rng(5)) != first).any()
 
 
-def test_labels_are_mixed_as_the_images_are(rng):
+def test_mixup_mixes_images_and_labels_equally(rng):
     labels = np.eye(6, dtype="float32")[rng.integers(6, size=64)]
     images = labels @ np.arange(6, dtype="float32")  # brightness says the class
     images = np.broadcast_to(images[:, None, None, None], (64, 4, 4, 1))
@@ -55,7 +55,7 @@ def test_labels_are_mixed_as_the_images_are(rng):
 
 
 @pytest.mark.parametrize(("alpha", "share"), [(0.2, 0.5), (5.0, 0.05)])
-def test_small_alpha_leaves_images_nearly_alone(alpha, share, rng):
+def test_a_small_alpha_mixes_little(alpha, share, rng):
     images, labels = np.zeros((4_000, 4, 4, 1)), np.eye(4_000)
     _, mixed = mix_up(images[:500], labels[:500, :500], rng, alpha)
     alone = np.mean(mixed.max(axis=1) > 0.9)

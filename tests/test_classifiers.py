@@ -93,7 +93,7 @@ def test_the_network_for_photos_fits_any_shape(shape):
     assert 250_000 < network.count_params() < 400_000
 
 
-def test_photos_have_a_network_and_a_batch_size_of_their_own():
+def test_photos_have_their_own_network_and_batch_size():
     names = [build_network(None, (side, 40, 3), 2, 0).name for side in (64, 65)]
     assert names == ["classifier", "residual"]
     assert [choose_batch_size((40, side, 3)) for side in (64, 65)] == [128, 32]
@@ -111,7 +111,7 @@ def test_a_network_of_the_wrong_width_is_refused():
         )
 
 
-def test_a_network_may_have_layers_from_elsewhere():
+def test_a_network_may_have_custom_layers():
     with fresh_layer_names():  # as if it were the first of the process
         elsewhere = linear_network((9, 9, 1), 4)
     linear_network((9, 9, 1), 4)  # by now Keras has counted on
@@ -135,7 +135,7 @@ def test_batches_depend_on_seed_and_step_alone():
     assert (first[3][0] != first[4][0]).any()
 
 
-def test_batches_are_plain_rows_unless_asked():
+def test_batches_are_not_augmented_by_default():
     rows = rows_of()
     images, labels, weights = AugmentedBatches(rows, n_steps=1, batch_size=64, seed=0)[
         0
@@ -146,7 +146,7 @@ def test_batches_are_plain_rows_unless_asked():
     assert set(weights) == {1}
 
 
-def test_each_class_weighs_the_same_in_all():
+def test_the_total_weight_of_every_class_is_equal():
     images, classes = stripes(30)
     rows = rows_of(weighted=True)
     kept = np.r_[0:30, 30:40, 60:65]
@@ -176,7 +176,7 @@ def test_scikit_learn_classifiers_learn(estimator, weighted):
     assert np.mean(first.argmax(axis=1) == TEST_CLASSES) > 0.9
 
 
-def test_an_estimator_of_the_users_is_not_touched():
+def test_the_users_estimator_is_not_changed():
     estimator = LogisticRegression(random_state=3)
     train_estimator(estimator, rows_of(weighted=True), TEST_IMAGES, 5)
     assert not hasattr(estimator, "classes_")
@@ -184,7 +184,7 @@ def test_an_estimator_of_the_users_is_not_touched():
     assert estimator.class_weight is None
 
 
-def test_columns_are_those_of_the_classes_that_were_seen():
+def test_probabilities_are_ordered_by_class():
     images, classes = stripes(30)
     rows = rows_of()
     rows = TrainingRows(images[30:], classes[30:], 3, rows.to_model_range)
@@ -193,14 +193,14 @@ def test_columns_are_those_of_the_classes_that_were_seen():
     assert (seen[20:].argmax(axis=1) == TEST_CLASSES[20:]).all()
 
 
-def test_what_an_estimator_cannot_do_is_refused():
+def test_unsupported_settings_of_an_estimator_are_refused():
     with pytest.raises(DataError, match="mixed labels"):
         train_estimator(LogisticRegression(), rows_of(mixup=0.2), TEST_IMAGES, 0)
     with pytest.raises(DataError, match="neither class_weight nor sample_weight"):
         train_estimator(KNeighborsClassifier(), rows_of(weighted=True), TEST_IMAGES, 0)
 
 
-def test_moving_averages_keep_up_in_few_steps():
+def test_batch_normalisation_adapts_in_few_steps():
     rows = rows_of(transform=shift_images)
     seen = train_network(None, rows, TEST_IMAGES, 0, n_steps=40)
     assert seen[np.arange(len(seen)), TEST_CLASSES].mean() > 0.9

@@ -61,7 +61,7 @@ def result():
     return compare_pairs(["class_weight", "oversample"], seeds=2)
 
 
-def test_figures_are_those_of_the_predictions(result):
+def test_metrics_match_the_predictions(result):
     model = LINEAR.set_params(random_state=0)
     flat = lambda rows: rows.reshape(len(rows), -1) / 127.5 - 1  # noqa: E731
     predicted = model.fit(flat(X), Y["garment"]).predict(flat(X_TEST))
@@ -84,7 +84,7 @@ def test_figures_are_those_of_the_predictions(result):
     )
 
 
-def test_methods_are_told_apart_by_combinations(result):
+def test_combinations_rank_the_methods(result):
     assert result.metric == "combination_accuracy"
     summary = result.summary()
     # The light gives the garment away in training; alone it would be right in half
@@ -95,7 +95,7 @@ def test_methods_are_told_apart_by_combinations(result):
     pd.testing.assert_frame_equal(again.summary(), summary)
 
 
-def test_folds_of_a_confounded_set_show_by_combinations_what_recalls_hide():
+def test_combinations_reveal_shortcuts_that_recall_hides():
     result = compare_pairs(["oversample"], cv=2)
     none = result.summary().loc["none"]
     assert none["balanced_accuracy"] > none["combination_accuracy"] + 0.1
@@ -151,7 +151,7 @@ def test_samplers_that_take_columns_get_them_by_name():
         (True, lambda y: y.assign(garment="bag"), "missing \\['boot'\\]"),
     ],
 )
-def test_labels_that_were_never_given_are_refused(in_columns, change, message):
+def test_unknown_labels_from_a_sampler_are_refused(in_columns, change, message):
     labelling, class_indices = learn_labels(Y, len(X))
     sampler = Remembers(in_columns, change)
     with pytest.raises(DataError, match=message):
@@ -168,7 +168,7 @@ def test_combinations_without_images_may_be_added():
     assert labelling.name(2, ["Bag", "Boot"]) == "Boot, day"
 
 
-def test_our_augmenter_is_told_every_attribute(monkeypatch):
+def test_the_augmenter_gets_every_attribute(monkeypatch):
     seen = []
     train = ConditionalGANAugmenter._train
 
@@ -200,7 +200,7 @@ def test_another_attribute_may_be_learned():
     [Y[["light", "garment"]], Y.to_numpy(), Y.to_numpy().tolist(), Y.to_numpy(str)],
     ids=["other order", "objects", "list", "texts"],
 )
-def test_columns_are_found_by_name_and_those_without_by_place(table):
+def test_columns_are_matched_by_name_else_by_position(table):
     labelling, class_indices = learn_labels(Y, len(X), "light")
     np.testing.assert_array_equal(labelling.number(table, len(X)), class_indices)
     other, _ = learn_labels(table, len(X))
@@ -255,7 +255,7 @@ def test_weights_balance_the_combinations():
         assert weight == pytest.approx(rows.weights[class_indices[k]])
 
 
-def test_classes_that_are_weighted_by_name_only_cannot_weigh_combinations():
+def test_class_weight_alone_cannot_weight_combinations():
     class Unweighted(LogisticRegression):
         def fit(self, X, y):
             return super().fit(X, y)
@@ -281,7 +281,7 @@ def test_labels_that_cannot_be_compared_are_refused(how, message):
         compare_pairs(["none"], **how)
 
 
-def test_of_one_label_no_attribute_can_be_chosen():
+def test_class_attribute_needs_several_attributes():
     with pytest.raises(DataError, match="class_attribute"):
         compare(["none"], X, Y["garment"], cv=2, class_attribute="garment", verbose=0)
 
@@ -299,7 +299,7 @@ def test_reports_show_the_combinations(result):
     assert json.loads(result.to_json())["settings"]["attributes"] == list(Y.columns)
 
 
-def test_combinations_without_test_images_are_told():
+def test_combinations_without_test_images_are_reported():
     kept = (Y_TEST["light"] == "day").to_numpy()
     result = compare_pairs(["none"], X_test=X_TEST[kept], y_test=Y_TEST[kept])
     (check,) = [check for check in run_checks(result) if check.code == "BG005"]
@@ -308,13 +308,13 @@ def test_combinations_without_test_images_are_told():
     assert "bag, night" in check.message
 
 
-def test_a_sampler_of_the_field_balances_combinations_by_name():
+def test_imbalanced_learn_balances_combinations():
     labelling, class_indices = learn_labels(Y.to_numpy(), len(X))
     found = resample(RandomOverSampler(), X, class_indices, labelling, 0)
     assert np.bincount(found.class_indices).tolist() == [40] * 4
 
 
-def test_one_image_of_a_rare_combination_is_no_evidence_for_its_class():
+def test_one_image_of_a_rare_combination_is_not_evidence():
     keep = np.r_[0:30, 30:60, 60:61, 90:120]  # one bag at night
     test = X_TEST[keep], Y_TEST.iloc[keep]
 

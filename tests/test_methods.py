@@ -12,7 +12,7 @@ from balancegan.evaluation.methods import (
 )
 
 
-def test_the_default_methods_are_the_protocols():
+def test_default_methods():
     methods = find_methods(None, RandomOverSampler)
     assert [method.name for method in methods] == [
         "none",
@@ -28,7 +28,7 @@ def test_the_default_methods_are_the_protocols():
     assert [method.baseline for method in methods] == [True] * 6 + [False] * 2
 
 
-def test_generator_methods_share_what_was_generated():
+def test_gan_methods_share_a_sampler():
     methods = find_methods(
         ["cgan", "cgan+augment", "cgan+augment+mixup"], RandomOverSampler
     )
@@ -36,14 +36,14 @@ def test_generator_methods_share_what_was_generated():
     assert [method.mixup for method in methods[1:]] == [0, 0, 0.2]
 
 
-def test_no_generator_is_made_unless_asked():
+def test_no_augmenter_is_made_unless_needed():
     def refuse():
         raise AssertionError
 
     find_methods(["smote", Method("mine", RandomOverSampler())], refuse)
 
 
-def test_a_users_own_methods_are_on_trial():
+def test_samplers_by_name_are_not_baselines():
     methods = find_methods(
         {"smote-3": SMOTE(k_neighbors=3), "nothing": None}, RandomOverSampler
     )
@@ -61,13 +61,13 @@ def test_a_users_own_methods_are_on_trial():
         ("cgan2", "no method called 'cgan2'"),
     ],
 )
-def test_what_is_no_method_is_refused(given, message):
+def test_unknown_methods_are_refused(given, message):
     with pytest.raises(DataError, match=message):
         find_methods(given, RandomOverSampler)
 
 
 @pytest.mark.parametrize("counts", [(20, 8, 6), (20, 3, 2), (20, 1, 1)])
-def test_smote_stands_small_classes(counts, rng):
+def test_smote_accepts_small_classes(counts, rng):
     X = rng.integers(0, 256, size=(sum(counts), 12)).astype("uint8")
     y = np.repeat(["a", "b", "c"], counts)
     X_new, y_new = SmallClassSMOTE(random_state=0).fit_resample(X, y)
@@ -78,7 +78,7 @@ def test_smote_stands_small_classes(counts, rng):
     np.testing.assert_array_equal(X_new, again)
 
 
-def test_smote_is_imbalanced_learns_where_classes_suffice(rng):
+def test_smote_is_imbalanced_learns_for_large_classes(rng):
     X, y = rng.normal(size=(40, 5)).astype("float32"), np.repeat([0, 1], [30, 10])
     ours = SmallClassSMOTE(random_state=1).fit_resample(X, y)[0]
     np.testing.assert_array_equal(ours, SMOTE(random_state=1).fit_resample(X, y)[0])

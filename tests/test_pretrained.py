@@ -58,7 +58,7 @@ def trained_names(network):
 
 
 @pytest.mark.parametrize("activation", [None, "softmax"])
-def test_a_last_layer_for_these_classes_is_kept_and_alone_learns(save, activation):
+def test_a_fitting_last_layer_is_kept_and_trained(save, activation):
     model = make_model(4, activation=activation)
     build = choose_classifier(str(save(model)))
     network = build(SHAPE, 4)
@@ -212,7 +212,7 @@ def test_changed_files_are_refused(save, change, said):
         ("model.h5", "one of network"),
     ],
 )
-def test_what_is_no_classifier_is_refused(name, said):
+def test_other_classifiers_are_refused(name, said):
     with pytest.raises(DataError, match=said):
         choose_classifier(name)
 
@@ -222,7 +222,7 @@ def test_other_classifiers_cannot_be_fine_tuned():
         choose_classifier("linear", fine_tune=True)
 
 
-def test_a_trained_model_goes_to_other_processes_and_is_known_again(save):
+def test_a_trained_model_can_be_pickled_and_cached(save):
     build = choose_classifier(save(make_model()))
     copied = pickle.loads(pickle.dumps(build))
     assert joblib.hash(copied) == joblib.hash(build)

@@ -49,7 +49,7 @@ def rename(result, old, new):
     return EvaluationResult.from_json(result.to_json().replace(f'"{old}"', new))
 
 
-def test_the_first_screen_says_the_verdict_and_every_method():
+def test_the_first_screen_shows_the_verdict_and_all_methods():
     result = make_result()
     text = render_report(result)
     start = text.index(result.verdict().sentence[:20])
@@ -58,7 +58,7 @@ def test_the_first_screen_says_the_verdict_and_every_method():
     assert "helps" in gather_facts(result)["verdict"]["overall"]
 
 
-def test_numbers_are_those_of_the_result():
+def test_numbers_match_the_result():
     result = make_result()
     text = " ".join(read_html(result).text.split())
     mean = result.summary().loc["ours", "balanced_accuracy"]
@@ -71,7 +71,7 @@ def test_numbers_are_those_of_the_result():
     assert row["ranges"]["ours"] == (recalls.min(), recalls.max())
 
 
-def test_nothing_is_fetched_and_nothing_runs():
+def test_the_report_loads_and_runs_nothing():
     reader = read_html(make_result())
     assert not {"script", "iframe", "object", "form"} & set(reader.names)
     for name, value in reader.attributes:
@@ -89,14 +89,14 @@ def test_names_are_escaped(old):
     assert EVIL in reader.text
 
 
-def test_baselines_alone_there_is_no_verdict():
+def test_baselines_alone_get_no_verdict():
     result = make_result()
     for method in result.settings["methods"]:
         method["baseline"] = True
     assert "Of 3 methods ours has the highest" in read_html(result).text
 
 
-def test_what_is_missing_is_a_dash():
+def test_missing_values_are_dashes():
     result = make_result(figures={}, seeds=1)
     reader = read_html(result)
     assert "–" in reader.text
@@ -144,7 +144,7 @@ def test_other_kinds_of_file_are_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_class_without_test_images_leaves_its_cells_in_their_columns():
+def test_a_class_without_test_images_keeps_the_columns():
     result = make_result()
     for run in result.runs:
         run["classes"][0] |= {"n_test": 0, "recall": None}
@@ -173,7 +173,7 @@ def renderings(result, capsys):
 
 
 @pytest.mark.parametrize("counts", [(900, 40), (90, 40)])
-def test_the_recall_of_few_shot_classes_is_shown_if_there_are_others(counts, capsys):
+def test_few_shot_recall_is_shown_if_some_classes_are_few_shot(counts, capsys):
     result = make_result()
     for run in result.runs:
         for row, n_train in zip(run["classes"], counts, strict=True):
@@ -197,7 +197,7 @@ def test_intervals_are_finite_and_possible_or_called_not_measurable(seeds, capsy
 
 
 @pytest.mark.parametrize(("n_splits", "said"), [(1, "over seeds"), (4, "over 4 folds")])
-def test_what_intervals_are_about_is_said(n_splits, said, capsys):
+def test_the_report_explains_intervals(n_splits, said, capsys):
     result = make_result()
     result.settings["n_splits"] = n_splits
     for run in result.runs:
@@ -207,7 +207,7 @@ def test_what_intervals_are_about_is_said(n_splits, said, capsys):
         assert ("4 folds)" if n_splits > 1 else "4 seeds)") in " ".join(text.split())
 
 
-def test_the_title_names_the_images_and_the_day_of_the_comparison():
+def test_the_title_names_the_data_and_the_date():
     result = make_result()
     untitled = render_report(result)
     assert "Does balancing these images help?" in untitled
@@ -227,7 +227,7 @@ def test_the_verdict_is_on_the_first_screen_of_a_phone():
     assert re.findall(r"<td[^>]*>([^<]*)</td>", row)[:2] == ["ours", "helps"]
 
 
-def test_classes_that_are_filled_with_copies_have_pictures():
+def test_copies_have_pictures():
     result = make_result()
     result.settings["pictures"] = {"0": {"real": "AAAA"}, "1": {"real": "BBBB"}}
     result.runs[2]["pictures"] = {
@@ -251,7 +251,7 @@ def test_classes_that_are_filled_with_copies_have_pictures():
     assert html.index("CCCC") < html.index("DDDD") < html.index("EEEE")
 
 
-def test_classes_that_are_numbers_are_named():
+def test_numeric_classes_are_quoted():
     result = rename(rename(make_result(n_test=20), "bag", '"0"'), "shirt", '"1"')
     text = read_html(result).text
     assert "class '0'" in text

@@ -31,7 +31,7 @@ class Returns:
         return self.change(X, y)
 
 
-def test_nothing_is_the_rows_as_they_are():
+def test_no_sampler_leaves_the_rows_unchanged():
     resampled = resample(None, IMAGES, CLASS_INDICES, LABELLING, 0)
     np.testing.assert_array_equal(resampled.images, IMAGES)
     np.testing.assert_array_equal(LABELLING.classes[resampled.class_indices], LABELS)
@@ -39,7 +39,7 @@ def test_nothing_is_the_rows_as_they_are():
     assert (resampled.fit_seconds, resampled.resample_seconds) == (0, 0)
 
 
-def test_learning_is_told_apart_where_the_sampler_tells():
+def test_fit_seconds_of_the_sampler_are_reported():
     sampler = Returns(lambda X, y: (X, y))
     resampled = resample(sampler, IMAGES, CLASS_INDICES, LABELLING, 0)
     assert resampled.fit_seconds == 0
@@ -70,7 +70,7 @@ class SaysWhatItDoes:
         return np.concatenate([X, 255 - X[:2], X[:3]]), np.concatenate([y, y[:5]])
 
 
-def test_copies_that_the_sampler_declares_are_told_apart():
+def test_declared_copies_are_marked():
     resampled = resample(SaysWhatItDoes(), IMAGES, CLASS_INDICES, LABELLING, seed=0)
     n = len(IMAGES)
     assert resampled.is_new.tolist() == [False] * n + [True] * 5
@@ -85,7 +85,7 @@ def test_seeds_reach_samplers_inside_a_pipeline():
     np.testing.assert_array_equal(first.images, again.images)
 
 
-def test_other_samplers_get_images_as_they_are():
+def test_other_samplers_get_unflattened_images():
     sampler = Returns(lambda X, y: (X[::-1], y[::-1]))
     resampled = resample(sampler, IMAGES, CLASS_INDICES, LABELLING, 0)
     assert sampler.calls == []  # a copy was asked
@@ -107,12 +107,12 @@ def test_other_samplers_get_images_as_they_are():
         (lambda X, y: (X[:0], y[:0]), "at least one|missing"),
     ],
 )
-def test_what_is_no_labelled_set_is_refused(change, message):
+def test_invalid_output_of_a_sampler_is_refused(change, message):
     with pytest.raises(DataError, match=message):
         resample(Returns(change), IMAGES, CLASS_INDICES, LABELLING, 0)
 
 
-def test_fractions_are_rounded_and_noise_is_cut_off():
+def test_values_are_rounded_and_clipped():
     given = IMAGES - 0.4 * (IMAGES > 0)
     sampler = Returns(lambda X, y: (given, y))
     found = resample(sampler, IMAGES, CLASS_INDICES, LABELLING, 0).images
@@ -144,14 +144,14 @@ def test_originals_rounded_on_the_way_are_not_new(sampler):
     assert np.flatnonzero(found.is_new).tolist() == list(range(30, 30 + n_new))
 
 
-def test_boolean_images_are_blended_to_the_nearer():
+def test_boolean_images_are_rounded():
     images = make_images(30, (6, 5, 2)) > 200
     found = resample(SmallClassSMOTE(), images, CLASS_INDICES, LABELLING, 0)
     real = images[18:].mean()
     assert found.images[30:].mean() == pytest.approx(real, abs=0.1)
 
 
-def test_a_sampler_that_works_in_place_changes_nothing_of_ours():
+def test_samplers_cannot_change_the_input():
     def darken(X, y):
         X //= 2
         return X, y
@@ -162,7 +162,7 @@ def test_a_sampler_that_works_in_place_changes_nothing_of_ours():
 
 
 @pytest.mark.parametrize("order", [["light", "garment"], ["garment", "light"]])
-def test_what_is_balanced_on_may_stand_in_any_order(order):
+def test_balance_on_may_have_any_order(order):
     values = {"garment": "bag", "light": "day"}
     sampler = Returns(None)
     sampler.balance_on = order
@@ -172,7 +172,7 @@ def test_what_is_balanced_on_may_stand_in_any_order(order):
     assert row["class"] == ["bag", "day"]
 
 
-def test_rows_are_new_wherever_they_stand(rng):
+def test_new_rows_are_found_at_any_position(rng):
     added = make_images(4, (6, 5, 2), seed=9)
     mixed = np.concatenate([added[:2], IMAGES[10:], added[2:], IMAGES[:12]])
     is_new = find_new_rows(IMAGES, mixed)

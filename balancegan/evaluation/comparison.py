@@ -157,6 +157,7 @@ def compare(
         image_shape=image_shape,
         value_range=value_range,
     )
+    # Check everything before the first trial
     shape = image_format.image_shape
     classifier = choose_classifier(classifier, shape, fine_tune=fine_tune)
     train_counts = np.bincount(labelling.learned(splits[0].given[1]))
@@ -169,7 +170,8 @@ def compare(
     n_steps = N_STEPS if classifier_steps is None else classifier_steps
     _check_classifier(classifier, n_steps, known, image_format, labelling)
     names = _check_names(class_names, labelling.classes)
-    # Find leaks once, not in every process
+
+    # Find leaks once, not in every process, and run the trials
     leaks = [
         {"n_test": len(equal), "n_equal": int(equal.sum()), "n_near": int(near.sum())}
         for equal, near in (split.leaks for split in splits)
@@ -181,6 +183,8 @@ def compare(
     runs = _run_all(runner, trials, n_jobs, visible=verbose > 0)
     order = {method.name: k for k, method in enumerate(known)}
     runs.sort(key=lambda run: (run["split"], run["seed"], order[run["method"]]))
+
+    # Describe the comparison so that it can be reproduced
     settings = {
         "data_name": data_name,
         "date": datetime.now().astimezone().date().isoformat(),

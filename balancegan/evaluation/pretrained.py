@@ -11,7 +11,6 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -221,33 +220,21 @@ def _load(path: Path) -> keras.Model:
             f"Received: {path}, {kind}."
         )
     with tempfile.TemporaryDirectory() as folder:
-        # A copy: what was checked is what is read
+        # Check and read a copy, which cannot change in between
         copy = Path(folder) / f"model{SUFFIX}"
-        with _refusing(path, OSError, *READ_ERRORS):
+        try:
             shutil.copyfile(path, copy)
             with zipfile.ZipFile(copy) as archive:
                 members = {one.filename: one.file_size for one in archive.infolist()}
-        with _refusing(path, ValueError):
-            _check_members(members, MOST_CONFIG_BYTES + 20 * copy.stat().st_size)
-        with _refusing(path, OSError, *READ_ERRORS), zipfile.ZipFile(copy) as archive:
-            described = json.loads(archive.read(CONFIG))
-            weights = Path(archive.extract(WEIGHTS, folder))
-        with _refusing(path, OSError, ValueError):
-            _check_config(described)
-            check_weights_file(weights)
-        with _refusing(path, OSError, *READ_ERRORS):
-            model = keras.saving.load_model(copy, compile=False, safe_mode=True)
-    return model
-
-
-@contextmanager
-def _refusing(path: Path, *errors: type[Exception]) -> Iterator[None]:
-    """Turn errors of a file into a DataError."""
-    try:
-        yield
-    except errors as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise DataError(f"{path} cannot be used as a classifier: {reason}") from error
+                _check_members(members, MOST_CONFIG_BYTES + 20 * copy.stat().st_size)
+                _check_config(json.loads(archive.read(CONFIG)))
+                check_weights_file(Path(archive.extract(WEIGHTS, folder)))
+            return keras.saving.load_model(copy, compile=False, safe_mode=True)
+        except (OSError, ValueError, *READ_ERRORS) as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise DataError(
+                f"{path} cannot be used as a classifier: {reason}"
+            ) from error
 
 
 def _check_members(members: dict[str, int], most: int) -> None:

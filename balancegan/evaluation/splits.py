@@ -62,7 +62,8 @@ class Split:
     def leaks(self) -> tuple[np.ndarray, np.ndarray]:
         """Which test images equal a training image, and which others nearly do."""
         sides = (self.test()[0], self.train()[0])
-        return find_shared(*map(self.image_format.to_channels_last, sides))
+        images, known = map(self.image_format.to_channels_last, sides)
+        return find_shared(images, known, is_strict=True)
 
 
 def _take(part: Part, rows: np.ndarray | None) -> Part:
