@@ -152,11 +152,11 @@ def test_the_method_of_copies_writes_what_ours_does_without_an_image_of_the_gan(
         ("copies", 0),
         ("copies+augment+mixup", methods.MIXUP),
     ]
-    sampler = ours.sampler.set_params(random_state=0, reject=False, gan_share=0.1)
+    sampler = ours.sampler.set_params(random_state=0, gan_share=0.1)
     x_copies, _ = sampler.fit(images, y).set_params(gan_share=0).resample()
     assert list(sampler.method_[sampler.is_synthetic_]) == ["copied"] * 10
     sampler.set_params(gan_share=0.1)
-    x_ours, _ = sampler.resample()
+    x_ours, _ = sampler.resample(reject=False)
     n_gan = int((sampler.method_ == "gan").sum())
     assert n_gan == 2  # of the twenty rows of the class
     assert np.array_equal(x_ours[30 + n_gan :], x_copies[30:-n_gan])
