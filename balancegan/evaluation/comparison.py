@@ -179,10 +179,7 @@ def compare(
     runner = TrialRunner(
         splits, labelling, names, image_format, classifier, n_steps, RunCache(cache_dir)
     )
-    trials = _plan_trials(known, len(splits), seeds)
-    runs = _run_all(runner, trials, n_jobs, visible=verbose > 0)
-    order = {method.name: k for k, method in enumerate(known)}
-    runs.sort(key=lambda run: (run["split"], run["seed"], order[run["method"]]))
+    runs = _run_all(runner, known, seeds, n_jobs, visible=verbose > 0)
 
     # Describe the comparison so that it can be reproduced
     settings = {
@@ -222,10 +219,16 @@ def _plan_trials(methods: list[Method], n_splits: int, seeds: list[int]) -> list
 
 
 def _run_all(
-    runner: TrialRunner, trials: list[Trial], n_jobs: int | None, *, visible: bool
+    runner: TrialRunner,
+    methods: list[Method],
+    seeds: list[int],
+    n_jobs: int | None,
+    *,
+    visible: bool,
 ) -> list[dict[str, Any]]:
-    """Return the runs of all trials, in the order in which they finish."""
+    """Return the runs of all trials, by split, seed and method."""
     runs: list[dict[str, Any]] = []
+    trials = _plan_trials(methods, len(runner.splits), seeds)
     time_left = TimeLeft((t.methods[0].name for t in trials), effective_n_jobs(n_jobs))
     total = sum(len(trial.methods) for trial in trials)
     with show_progress(
@@ -239,7 +242,8 @@ def _run_all(
             time_left.note(of_trial[0]["method"], seconds)
             last = of_trial[-1]
             bar.update(len(runs), f"(last: {last['method']}, seed {last['seed']})")
-    return runs
+    order = {method.name: k for k, method in enumerate(methods)}
+    return sorted(runs, key=lambda r: (r["split"], r["seed"], order[r["method"]]))
 
 
 def _check_classifier(
