@@ -518,7 +518,7 @@ class ConditionalGANAugmenter(ImageOverSampler):
         if not self.model_.count_images(label):
             warnings.warn(
                 f"No training image has {label!r} together. The images are made from "
-                "what is known of each of these values; check them.",
+                "what is known of each of these values; look at them.",
                 UnseenCombinationWarning,
                 stacklevel=stacklevel,
             )

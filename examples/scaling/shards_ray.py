@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=64_000)
     parser.add_argument("--shards", type=int, default=16)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--address", help="of a cluster that is there")
+    parser.add_argument("--address", help="of a running cluster")
     options = parser.parse_args()
     options.out.mkdir(exist_ok=True)
     ray.init(address=options.address)
