@@ -4,7 +4,7 @@
     python benchmarks/page.py --check
 
 Replaces what is between the marks of the documents, from results/methods_SET.json,
-filling_SET.json, copies_SET.json, validated_SET.json and photos.json, and writes
+filling_SET.json, copies_SET.json and photos.json, and writes
 results/methods.png. --check writes nothing and fails if a document differs.
 """
 
@@ -25,7 +25,7 @@ from methods_tables import (
     sets_table,
     still_table,
 )
-from tables import alone_table, fillings_table, moved_table, validated_table
+from tables import alone_table, fillings_table, moved_table
 
 # Rows of the table in the README: table, set and classifier it is taken from
 SHORT = (
@@ -89,7 +89,6 @@ def main():
         "fillings": fillings_table(RESULTS),
         "moved": moved_table(RESULTS),
         "alone": alone_table(RESULTS),
-        "validated": validated_table(RESULTS),
     }
     photos = json.loads((RESULTS / "photos.json").read_text())
     parts["short"] = short_table(parts, photos)

@@ -97,9 +97,6 @@ SETS = {
     "dominoes_995": dominoes(0.995),
 }
 
-# Images left out over images kept, of sets whose draws take turns at leaving out
-TEST_SHARES = {"digits": 1 / 2, "wbc": 1 / 4}
-
 
 def read_npz(file):
     with np.load(file, allow_pickle=False) as arrays:

@@ -1,17 +1,14 @@
-"""Tables of fillings and of amounts by validation; format of figures.
+"""Tables of fillings, and the format of figures.
 
 Each table is Markdown, of the files in a folder of results.
 """
 
-import itertools
 import json
-import re
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from filling import AGREED, ALONE, GAN_OF_ALL, REAL
-from sets import TEST_SHARES
 
 from balancegan.evaluation.verdicts import format_interval, paired_difference
 
@@ -45,8 +42,6 @@ WORDED_ALONE = {
     AGREED: "generated, without disputed ones",
 }
 CHOSEN_BY = 0  # the draw by whose test images the filling was chosen first
-VALIDATED_ON = TITLES | {"digits": "Digits, 8x8", "wbc": "The folder of cells"}
-BROKEN = "broken_"  # before the set in names of files
 WORDS = {"helps": "better", "harms": "worse"}
 
 
@@ -114,43 +109,6 @@ def alone_table(folder):
             row[WORDED_ALONE[kind]] = mean_and_each(runs[JUDGED_BY])
     titles = ["set", "images per class", *WORDED_ALONE.values()]
     return to_markdown([dict.fromkeys(titles, "") | rows[key] for key in sorted(rows)])
-
-
-def validated_table(folder):
-    """Return what was chosen by validation, and what came of it on test images."""
-    rows = []
-    for kind, (name, title) in itertools.product(("", BROKEN), VALIDATED_ON.items()):
-        file = folder / f"validated_{kind}{name}.json"
-        if not file.exists():
-            continue
-        result = json.loads(file.read_text())
-        runs = result["runs"]
-        gained = "0"
-        if any(run["synthetic"] for run in runs):
-            sides = (
-                [float(np.mean(run.get(side, 0.0))) for run in runs]
-                for side in ("validated", "none")
-            )
-            share = TEST_SHARES.get(name, 0.0)
-            gained = describe(paired_difference(*sides, test_share=share))
-        minutes = re.findall(r"minutes ([0-9.]+)", result["command"])
-        rows.append(
-            {
-                "set": title + ", generator without condition" * bool(kind),
-                "runs": len(runs),
-                "minutes of training, of trying": ", ".join(minutes),
-                "chosen": "; ".join(map(name_chosen, runs)),
-                "points to adding nothing": gained,
-            }
-        )
-    return to_markdown(rows)
-
-
-def name_chosen(run):
-    """Return which amount a run chose, or that it added none."""
-    if not run["synthetic"]:
-        return "none"
-    return next(row["candidate"] for row in run["tried"] if row["chosen"])
 
 
 def paired_over_draws(values, others, **settings):

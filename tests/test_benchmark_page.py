@@ -372,42 +372,6 @@ def test_how_many_copies_are_moved_is_said_beside_none(page, tmp_path):
     assert tables.moved_table(tmp_path / "empty") == tables.to_markdown([])
 
 
-def test_what_validation_chose_and_gained(page, tmp_path):
-    chosen = {"candidate": "5 per real one", "chosen": True}
-    tried = [{"candidate": "none", "chosen": False}, chosen]
-    runs = [
-        {"synthetic": 9, "tried": tried, "none": [0.5, 0.7], "validated": [0.7, 0.7]},
-        {"synthetic": 0, "tried": tried},
-    ]
-    command = "python benchmarks/validated.py --minutes 2 --validation-minutes 5"
-    for name, of_set in (("blood", runs), ("broken_digits", runs[1:])):
-        file = tmp_path / f"validated_{name}.json"
-        file.write_text(json.dumps({"command": command, "runs": of_set}))
-    lines = page.validated_table(tmp_path).splitlines()[2:]
-    assert lines[0].startswith("| Blood cells | 2 | 2, 5 | 5 per real one; none | +5.0")
-    assert lines[1].startswith("| Digits, 8x8, generator without condition | 1 |")
-    assert lines[1].endswith("| none | 0 |")
-
-
-def test_runs_on_folds_have_wider_intervals(page, tmp_path):
-    tried = [{"candidate": "all", "chosen": True}]
-    runs = [
-        {"synthetic": 9, "tried": tried, "none": [none], "validated": [none + gain]}
-        for none, gain in ((0.5, 0.03), (0.52, 0.02), (0.48, 0.04))
-    ]
-    facts = {"command": "--minutes 1 --validation-minutes 6", "runs": runs}
-    bounds = []
-    for name in ("chest", "wbc"):
-        (tmp_path / f"validated_{name}.json").write_text(json.dumps(facts))
-        row = page.validated_table(tmp_path).splitlines()[-1]
-        bounds.append([float(x) for x in re.findall(r"[-+][0-9.]+", row)])
-    (mean, low, high), (same_mean, lower, higher) = bounds
-    assert same_mean == mean
-    wider = ((1 / 3 + 1 / 4) / (1 / 3)) ** 0.5
-    assert higher - mean == pytest.approx(wider * (high - mean), abs=0.1)
-    assert mean - lower == pytest.approx(wider * (mean - low), abs=0.1)
-
-
 def test_what_was_paused_has_no_minutes(page, results):
     (runs,) = results
     assert "| 1.0 | 1 |" in page.costs_table([runs])
