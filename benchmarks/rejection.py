@@ -26,7 +26,7 @@ from balancegan import ConditionalGANAugmenter
 from balancegan.pictures import tile_grid, write_png
 from balancegan.quality.judges import Reference
 from balancegan.quality.screening import screen_images
-from balancegan.samplers.summary import name_fault
+from balancegan.samplers.summary import find_reason
 
 RESULTS = Path(__file__).parent / "results"
 PER_CLASS = 300
@@ -69,7 +69,7 @@ def main():
                 "real": int((train[1] == index).sum()),
                 "accepted": round(float((rejected == "").mean()), 3),
                 "rejected": rejected[rejected != ""].value_counts().to_dict(),
-                "fault": name_fault(screened)[0],
+                "reason": find_reason(screened)[0],
                 "judged": round(float(screened.figures["agrees"].mean()), 3),
                 "judged_real": round(screened.limits.real_agreement, 3),
                 "real_agreement": before["real_agreement"],
