@@ -137,7 +137,7 @@ def use(case: Case, path: Path, out: Path, number: int) -> None:
         find_format(labelled.images)
         kind = ("npz", "folder", "csv")[number // 7 % 3]
         name = f"out.{kind}" if kind in ("npz", "csv") else "out"
-        write_images(out / name, labelled, format=kind)
+        write_images(out / name, labelled)
 
 
 def use_command(path: Path, out: Path) -> str | None:

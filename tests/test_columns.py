@@ -64,8 +64,8 @@ def test_no_column_takes_the_place_of_another(photos, tmp_path, kind):
     labelled = read_images(source)
     assert set(labelled.train.columns) == set(columns)
     out = tmp_path / f"o{SUFFIXES.get(kind, '')}"
-    check_writable(out, labelled, kind)
-    write_images(out, labelled, format=kind)
+    check_writable(out, labelled)
+    write_images(out, labelled)
     again = read_images(out)
     np.testing.assert_array_equal(np.sort(again.images, 0), np.sort(X, 0))
     assert sorted(map(again.name, again.labels)) == sorted(Y)
@@ -79,7 +79,7 @@ def test_large_numbers_stay_whole_next_to_synthetic_rows(tmp_path, kind):
     labelled = read_images(store(tmp_path / "d.npz", id_train=LARGE))
     synthetic = SyntheticImages([X[:2]], Y[:2], np.arange(2), "model")
     out = tmp_path / f"o{SUFFIXES.get(kind, '')}"
-    write_images(out, labelled, synthetic, format=kind)
+    write_images(out, labelled, synthetic)
     if kind == "npz":  # a copy: the array is the very same
         values = np.load(out)["id_train"].tolist()
     elif kind == "parquet":
@@ -111,8 +111,8 @@ def test_numbers_of_tables_with_gaps_stay_whole(photos, suffix):
     assert labelled.train.columns["id"].tolist()[:7] == ids[:7]
     for kind in FORMATS:
         out = photos.parent / f"{kind}{SUFFIXES.get(kind, '')}"
-        check_writable(out, labelled, kind)
-        write_images(out, labelled, format=kind)
+        check_writable(out, labelled)
+        write_images(out, labelled)
         again = read_images(out).train.columns["id"]
         assert set(map(str, LARGE[:7])) <= set(again.astype(str))
 
@@ -230,7 +230,7 @@ def test_bytes_are_texts(tmp_path):
     stored = np.load(tmp_path / "o.npz")["y_train"]
     assert stored.tolist() == [*labels.tolist(), b"bag", "Tür".encode()]
     np.savez(tmp_path / "e.npz", x_train=X, y_train=np.array([b"\xff"] * 8))
-    with pytest.raises(DataError, match="no UTF-8"):
+    with pytest.raises(DataError, match="not UTF-8"):
         read_images(tmp_path / "e.npz")
 
 
@@ -314,7 +314,7 @@ def test_standardised_floats_have_no_usual_range():
     assert find_usual_range(values, images.dtype) == (0.0, 255.0)
 
 
-def test_val_is_looked_at_where_there_is_no_test(tmp_path):
+def test_val_is_checked_if_there_is_no_test(tmp_path):
     more = {"x_val": X[:3], "y_val": Y[:3], "slide_train": np.array([""] * 8)}
     more["slide_val"] = np.array([""] * 3)
     np.savez(tmp_path / "d.npz", x_train=X, y_train=Y, **more)
@@ -326,7 +326,7 @@ def test_val_is_looked_at_where_there_is_no_test(tmp_path):
     assert any("about the part val" in note for note in facts["notes"])
 
 
-def test_either_of_two_parts_is_looked_at(tmp_path):
+def test_either_of_two_parts_is_checked(tmp_path):
     rng = np.random.default_rng(1)
     more = {"x_test": rng.integers(0, 256, (3, *X.shape[1:])), "y_test": Y[:3]}
     more |= {"x_val": X[:3], "y_val": Y[:3]}  # a leak
@@ -337,7 +337,7 @@ def test_either_of_two_parts_is_looked_at(tmp_path):
         facts = json.loads(result.stdout)
         outcomes = {each["code"]: each["outcome"] for each in facts["findings"]}
         assert outcomes["BG106"] == leaks
-        assert facts["notes"][-1] == f"{other} was not looked at: see --against {other}"
+        assert facts["notes"][-1] == f"{other} was not checked: see --against {other}"
     np.savez(tmp_path / "d.npz", x_train=X, y_train=Y)
     result = run("inspect", tmp_path / "d.npz", "--against", "val")
     assert result.exit_code == 2

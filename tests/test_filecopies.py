@@ -237,7 +237,7 @@ def photos(tmp_path):
     return folder
 
 
-def balanced(source, out, format=None):
+def balanced(source, out):
     labelled = read_images(source)
     names = [file.name for file in labelled.train.files]
     rows = [names.index(name) for name in ("A photo.JPG", "b.png", f"{'ä' * 120}.jpg")]
@@ -255,7 +255,7 @@ def balanced(source, out, format=None):
         sources=sources,
         moves=Shifts(),
     )
-    write_images(out, labelled, synthetic, format=format)
+    write_images(out, labelled, synthetic)
     return labelled
 
 

@@ -353,7 +353,7 @@ def test_synthetic_images_lie_next_to_those_of_their_class(tmp_path):
     data = read_images(make(tmp_path / "in", *names))
     images = data.images[:1]
     synthetic = SyntheticImages([images], np.array(["dog"]), np.array([0]), "0" * 8)
-    write_images(tmp_path / "out", data, synthetic, format="folder")
+    write_images(tmp_path / "out", data, synthetic)
     (made,) = (tmp_path / "out").rglob("synthetic*.png")
     assert made.parent == tmp_path / "out" / "seg_train" / "seg_train" / "dog"
     again = read_images(tmp_path / "in")

@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from balancegan.cli.balance_command import _choose_holdout
 from balancegan.data.holdout import Holdout, choose_test_rows, find_blocks, hold_out
 from balancegan.data.image_parts import ImagePart, image_part
 from balancegan.data.reading import read_images
@@ -272,10 +271,3 @@ def test_shards_of_more_than_8_bits_need_a_scale(tmp_path):
         "train": 10,
         "test": 2,
     }
-
-
-@pytest.mark.parametrize(("folds", "key"), [(None, None), (3, "slide")])
-def test_a_comparison_uses_the_test_part_unless_folds_are_asked_for(folds, key):
-    splitting = {"folds": folds, "group_key": "slide"}
-    assert _choose_holdout(0.2, None, splitting) == Holdout(0.2, 0, "slide")
-    assert splitting["group_key"] == key

@@ -49,7 +49,7 @@ def labelled_images(draw):
 
 def write(folder, labelled, kind, name="out", synthetic=None):
     out = folder / f"{name}{SUFFIXES.get(kind, '')}"
-    write_images(out, labelled, synthetic, format=kind)
+    write_images(out, labelled, synthetic)
     return out
 
 
@@ -143,7 +143,7 @@ def test_originals_stay_the_files_that_they_are(tmp_path):
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.effect_noise((20, 30), 50).convert("RGB").save(file, quality=30)
     out = tmp_path / "out"
-    write_images(out, read_images(source), format="folder")
+    write_images(out, read_images(source))
     for file in source.rglob("*.*"):
         assert (out / file.relative_to(source)).read_bytes() == file.read_bytes()
     again = write(tmp_path, read_images(source), "csv", "list")

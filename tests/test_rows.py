@@ -45,7 +45,7 @@ def test_writing_holds_a_batch_at_a_time(tmp_path, kind):
     labelled = LabelledImages(tmp_path / "made", {"train": part})
     synthetic = SyntheticImages(batches(), np.full(12, "b"), np.arange(12), "c0ffee")
     out = tmp_path / ("out" if kind == "folder" else f"out.{kind}")
-    write_images(out, labelled, synthetic, format=kind)
+    write_images(out, labelled, synthetic)
     assert len(held) == 6
 
 

@@ -193,7 +193,7 @@ def convert(
     if output_format(out) in IMAGE_FILES:
         notes += note_pixels(image_format)
     display.say_notes(notes)
-    check_writable(out, labelled, None, image_format)
+    check_writable(out, labelled, image_format)
     with show_progress("Writing", visible=not quiet):
         write_images(out, labelled, image_format=image_format)
     counts = {name: len(part.labels) for name, part in labelled.parts.items()}

@@ -339,7 +339,7 @@ def choose_largest_side(settings: Mapping[str, Any], *, quiet: bool) -> int:
 def check_writing(task: Task, out: Output | None) -> None:
     """Raise DataError if what is planned cannot be written."""
     if out is not None:
-        check_writable(out.path, task.labelled, None, task.image_format)
+        check_writable(out.path, task.labelled, task.image_format)
         check_disk_space(out.path, task.labelled, sum(task.plan.values()))
 
 

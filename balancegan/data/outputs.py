@@ -25,27 +25,21 @@ LEFT_BY_SYSTEMS = (".ds_store", "thumbs.db", "desktop.ini")
 N_SAMPLE = 64  # images that are compressed to estimate the size of all
 
 
-def output_format(out: Path, given: str | None = None) -> str:
-    """Return the format of an output: given, or by its name.
+def output_format(out: Path) -> str:
+    """Return the format of an output by its name; DataError for another suffix.
 
     Examples
     --------
     >>> output_format(Path("balanced.npz")), output_format(Path("balanced"))
     ('npz', 'folder')
     """
-    by_name = out.suffix[1:] if out.suffix[1:] in FILES else None
-    if given is None:
-        if by_name is None and out.suffix and not out.is_dir():
-            raise DataError(
-                "An output is an .npz, .csv or .parquet file, or a folder, whose name "
-                f"has no suffix. Received: {out}."
-            )
-        return by_name or "folder"
-    if given in FILES and given != by_name:
-        raise DataError(f"A {given} file ends in .{given}. Received: {out}.")
-    if given not in FILES and by_name is not None:
-        raise DataError(f"The format {given} is a folder. Received: {out}.")
-    return given
+    suffix = out.suffix[1:]
+    if suffix and suffix not in FILES and not out.is_dir():
+        raise DataError(
+            "An output is an .npz, .csv or .parquet file, or a folder, whose name "
+            f"has no suffix. Received: {out}."
+        )
+    return suffix if suffix in FILES else "folder"
 
 
 def check_output(
@@ -53,7 +47,6 @@ def check_output(
     source: Path | None,
     *,
     overwrite: bool,
-    format: str | None = None,
     with_card: bool = False,
 ) -> None:
     """Raise DataError unless a new output may be written.
@@ -66,26 +59,21 @@ def check_output(
         The user's own data, which is never overwritten.
     overwrite : bool
         Whether an earlier output may be replaced.
-    format : str or None, default=None
-        See :func:`output_format`.
     with_card : bool, default=False
         Whether a data card is written, too.
     """
     out = Path(out)
-    kind = output_format(out, format)
     reason = check_folder(out)
     if reason is not None:
         raise DataError(f"{out} cannot be written: {reason}.")
-    paths = output_paths(out, kind, with_card=with_card)
+    paths = output_paths(out, with_card=with_card)
     for target, is_folder in paths.items():
         _check_target(target, is_folder, source, overwrite)
         if is_folder:
             _check_owner(target, paths)
 
 
-def output_paths(
-    out: Path, format: str | None = None, *, with_card: bool = False
-) -> dict[Path, bool]:
+def output_paths(out: Path, *, with_card: bool = False) -> dict[Path, bool]:
     """Return all files and folders of an output, and which of them are folders.
 
     Examples
@@ -94,7 +82,7 @@ def output_paths(
     >>> {path.name: is_folder for path, is_folder in paths.items()}
     {'cells.csv': False, 'cells': True, 'cells.card.md': False}
     """
-    kind = output_format(out, format)
+    kind = output_format(out)
     paths = {out: kind == "folder"}
     if kind in ("csv", "parquet"):
         paths[images_folder(out)] = True
@@ -190,19 +178,17 @@ def _may_be_ours(folder: Path) -> bool:
     return not present or any(present <= paths for paths in named)
 
 
-def check_disk_space(
-    out: Path, labelled: LabelledImages, n_added: int, format: str | None = None
-) -> None:
+def check_disk_space(out: Path, labelled: LabelledImages, n_added: int) -> None:
     """Raise DataError if the disk has less space than an output needs.
 
     Parameters
     ----------
-    out, labelled, format
+    out, labelled
         See :func:`balancegan.data.writing.write_images`.
     n_added : int
         Number of synthetic images.
     """
-    n_bytes = estimate_bytes(labelled, n_added, output_format(out, format))
+    n_bytes = estimate_bytes(labelled, n_added, output_format(out))
     reason = files.check_room(out, n_bytes)
     if reason is not None:
         raise DataError(

@@ -36,7 +36,6 @@ CardMaker = Callable[[WrittenFiles | None], str]
 def check_writable(
     out: str | os.PathLike[str],
     labelled: LabelledImages,
-    format: str | None = None,
     image_format: ImageFormat | None = None,
 ) -> None:
     """Raise DataError if a format cannot hold the images, before any are generated.
@@ -47,12 +46,12 @@ def check_writable(
         The file or folder to write.
     labelled : LabelledImages
         What was read.
-    format, image_format
+    image_format
         See :func:`write_images`.
     """
     out = Path(out)
-    kind = output_format(out, format)
-    paths = output_paths(out, kind)
+    kind = output_format(out)
+    paths = output_paths(out)
     folders = [path for path, is_folder in paths.items() if is_folder]
     for part in labelled.parts.values():
         _check_files_apart(part.files or (), folders)
@@ -78,7 +77,6 @@ def write_images(
     labelled: LabelledImages,
     synthetic: SyntheticImages | None = None,
     *,
-    format: str | None = None,
     card: CardMaker | None = None,
     image_format: ImageFormat | None = None,
 ) -> None:
@@ -87,17 +85,13 @@ def write_images(
     Parameters
     ----------
     out : path-like
-        The file or folder to write; see :func:`balancegan.data.outputs.check_output`.
-        An .npz file that was read from another one is a copy of that, with all its
-        other arrays.
+        An .npz file, a .csv or .parquet manifest (with the images in a folder next to
+        it), or a folder (one sub-folder a class, and a metadata.csv). If an .npz file
+        was read, an .npz file is a copy of it, with all its other arrays.
     labelled : LabelledImages
         What was read.
     synthetic : SyntheticImages or None, default=None
         What to add. None: nothing, and the output does not mark synthetic images.
-    format : str or None, default=None
-        "npz", "csv" or "parquet" (a manifest, with the images in a folder next to it)
-        or "folder" (one sub-folder a class, and a metadata.csv). None: by the name of
-        `out`.
     card : callable or None, default=None
         Returns a text about the images, given the image files that were written (None:
         the images are in arrays): README.md in a folder, NAME.card.md next to a file.
@@ -113,7 +107,7 @@ def write_images(
         If the format cannot hold the images.
     """
     out = Path(out)
-    kind = output_format(out, format)
+    kind = output_format(out)
     if kind == "folder":
         with whole_folder(out) as folder:
             table = write_files(folder, labelled, synthetic, image_format)
