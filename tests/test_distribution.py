@@ -174,7 +174,7 @@ def test_a_worker_ends_if_the_others_do_not_connect():
     code, said = end(start(["-c", script], 0, ports))
     assert code == 1
     assert "worker 0 of 2 processes" in said
-    assert "at most 2 s" in said
+    assert "up to 2 s" in said
     assert "Traceback" not in said
 
 
