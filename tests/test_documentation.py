@@ -63,7 +63,9 @@ def commands():
 
 
 @pytest.mark.parametrize("words", list(commands()), ids=" ".join)
-def test_commands_of_the_documents_parse(words):
+def test_commands_of_the_documents_parse(words, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run.toml").touch()
     help_names = {"help_option_names": ["-h", "--help"]}
     main.commands[words[0]].make_context(words[0], words[1:], **help_names)
 
