@@ -103,7 +103,7 @@ def test_an_estimate_ends_in_time_however_slow_steps_are(monkeypatch, capsys):
     assert now[0] <= 15
     assert cost.is_least
     assert cost.training_seconds > 600
-    Display(quiet=False).say_estimate({**asdict(cost), "validation_seconds": 0.0}, 6)
+    Display(quiet=False).say_estimate(asdict(cost), 6)
     said = capsys.readouterr().err
     assert "in at least" in said
     assert "too slow here to be measured" in said
@@ -112,10 +112,10 @@ def test_an_estimate_ends_in_time_however_slow_steps_are(monkeypatch, capsys):
 
 def test_times_below_a_second_are_not_said_to_be_none(capsys):
     cost = estimate.Estimate(300, 90.0, 0.2, 0.0, 10**9, needs_gan=True)
-    Display(quiet=False).say_estimate({**asdict(cost), "validation_seconds": 0.0}, 6)
+    Display(quiet=False).say_estimate(asdict(cost), 6)
     said = " ".join(capsys.readouterr().err.split())
-    assert "300 steps in about 1 min 30 s, judge images for less than 1 s" in said
-    assert "make 6 in less than 1 s; memory: about 1.00 GB" in said
+    assert "300 steps in about 1 min 30 s, check quality in less than 1 s" in said
+    assert "make 6 images in less than 1 s; memory: about 1.00 GB" in said
 
 
 def test_an_estimate_leaves_settings_alone_and_counts_minutes():

@@ -169,7 +169,7 @@ def count_added(added: pd.DataFrame) -> dict[str, Any]:
     for move in added["move"]:
         for words in filter(None, move.split(", ")):
             first = words.split()[0]
-            if first.isalpha():  # and no number of pixels
+            if first.isalpha():  # and not a number of pixels
                 moved[first] = moved.get(first, 0) + 1
     ways = (GAN, RECOMBINED, COPIED)
     return {**{way: int(methods.get(way, 0)) for way in ways}, "moved": moved}

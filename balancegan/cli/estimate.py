@@ -1,8 +1,8 @@
-"""What a run would cost, estimated within a few seconds from steps on few images.
+"""Estimate within 20 seconds what a run would cost, from steps on few images.
 
-Nothing is compiled: that alone takes longer than people wait for an estimate, and
-cannot be stopped. Steps are taken one operation at a time, on 2 images, then on more
-as long as time is left, and what a whole batch takes compiled is extrapolated.
+Nothing is compiled, because compiling takes long and cannot be stopped. Steps are run
+eagerly on 2 images, then on more while time is left; the time of a compiled step on a
+whole batch is extrapolated.
 """
 
 import math
@@ -33,33 +33,19 @@ from balancegan.samplers.augmenter import ConditionalGANAugmenter
 from balancegan.samplers.training import TrainingPlan, plan_training, prepare_run
 from balancegan.targets import read_attributes
 
-LIMIT_SECONDS = 20.0  # for all of an estimate
-GAN_SHARE = 0.75  # of the time left
-STEPS_SECONDS = 15.0  # for its steps: the last one may take longer than foreseen
-TRIAL_SIZES, ROUNDS = (2, 8, 32), 3  # images of a step, and how often each is taken
-# The very first step is slower: parts of it are compiled. Those of the GAN are longer
-# than those of other networks
+LIMIT_SECONDS = 20.0  # for the whole estimate
+GAN_SHARE = 0.75  # of the time left, for steps of GAN training
+STEPS_SECONDS = 15.0  # for all steps: the last one may take longer than expected
+TRIAL_SIZES, ROUNDS = (2, 8, 32), 3  # images per step, and repetitions
+# How much slower the first step is than the next: expected, and at most
 FIRST_TO_NEXT, LONGEST_TO_NEXT = 2.0, 4.0
-# What compiled steps take of the same steps taken one operation at a time, and how
-# long compiling is: measured at 8 to 64 pixels on two cores, right within a factor of 2
+# Time of compiled steps compared with eager ones, and of compiling: measured at 8 to 64
+# pixels on two cores, correct within a factor of 2
 PER_IMAGE, PER_STEP, COMPILING = 0.7, 1 / 8, 15.0
 
 
 class Limit:
-    """How much time is left for an estimate.
-
-    Parameters
-    ----------
-    seconds : float, default=15
-        In all.
-    clock : callable
-        Seconds.
-
-    Attributes
-    ----------
-    longest : float
-        What the longest step so far took.
-    """
+    """The time left for an estimate; `longest` is the time of the longest step."""
 
     def __init__(
         self,
@@ -71,11 +57,11 @@ class Limit:
 
     @property
     def left(self) -> float:
-        """Seconds until the limit, below 0 after it."""
+        """Seconds until the limit; negative after it."""
         return self.ends - self.clock()
 
     def time(self, take: Callable[[int], Any], n: int) -> float:
-        """Return what a step of n images takes."""
+        """Run a step on n images, and return its seconds."""
         started = self.clock()
         take(n)
         taken = self.clock() - started
@@ -85,15 +71,7 @@ class Limit:
 
 @dataclass(frozen=True)
 class StepTime:
-    """What a compiled step takes.
-
-    Parameters
-    ----------
-    seconds, compiling : float
-        Of a step, and before the first one.
-    is_least : bool
-        Whether it is only known that a step takes as long or longer.
-    """
+    """Seconds of a compiled step, and of compiling; `is_least`: a lower bound."""
 
     seconds: float
     compiling: float
@@ -103,18 +81,18 @@ class StepTime:
 def time_step(
     take: Callable[[int], Any], size: int, limit: Limit, share: float = 0.5
 ) -> StepTime:
-    """Return about how long a compiled step of `size` images takes.
+    """Return the approximate time of a compiled step.
 
     Parameters
     ----------
     take : callable
-        Takes a step of so many images, one operation at a time.
+        Runs a step on a number of images eagerly.
     size : int
         Images of a whole step.
     limit : Limit
-        No step is begun that would probably not end in time.
+        The time left. Steps that would probably exceed it are not started.
     share : float, default=0.5
-        Of the time left.
+        Share of the time left to use.
     """
     spared = (1 - share) * limit.left
     if limit.left - spared < limit.longest / LONGEST_TO_NEXT or limit.left <= 0:
@@ -124,11 +102,11 @@ def time_step(
     for n in [min(n, size) for n in TRIAL_SIZES] * ROUNDS:
         expected = taken.get(n) or (_fit(taken)(n) if taken else first / FIRST_TO_NEXT)
         if limit.left - spared >= expected:
-            # The least of each size: other programs may have been in the way
+            # Keep the shortest time: other programs may have slowed down a step
             taken[n] = min(limit.time(take, n), taken.get(n, math.inf))
-    if not taken:  # the first step alone: how much slower it was, nobody knows
+    if not taken:  # only the first step, which is slower by an unknown factor
         return StepTime(PER_STEP * first / LONGEST_TO_NEXT, 0.0, is_least=True)
-    if len(taken) == 1 and size not in taken:  # how it grows with images, nobody knows
+    if len(taken) == 1 and size not in taken:  # growth with the size is unknown
         return StepTime(PER_STEP * min(taken.values()), 0.0, is_least=True)
     steady = _fit(taken)
     overhead = max(0.0, steady(0))
@@ -138,7 +116,7 @@ def time_step(
 
 
 def _fit(taken: Mapping[int, float]) -> Callable[[int], float]:
-    """Return seconds by the number of images: a line through the extremes."""
+    """Return seconds as a linear function of the number of images."""
     few, many = min(taken), max(taken)
     slope = taken[many] / many
     if few < many:
@@ -155,14 +133,13 @@ class Estimate:
     steps : int
         Training steps.
     training_seconds, judging_seconds, synthesis_seconds : float
-        How long each would take, right within a factor of 2. Judging is training the
-        judges, and making the images that they look at.
+        Durations, correct within a factor of 2. Judging includes training the judges.
     peak_memory_bytes : int or None
-        Largest resident memory of the process. None where the system does not tell.
+        Largest memory of the process. None: unknown.
     needs_gan : bool
         Whether any image is generated. If not, nothing is trained.
     is_least : bool
-        Whether steps were too slow to measure, and all takes as long or longer.
+        Whether steps were too slow to measure, so that times are lower bounds.
     """
 
     steps: int
@@ -183,25 +160,20 @@ def estimate_cost(
     *,
     reject: bool = True,
 ) -> Estimate:
-    """Estimate what it would cost to train and to make `n_images`.
+    """Estimate the cost of training and of making images.
 
     Parameters
     ----------
     augmenter : ConditionalGANAugmenter
-        A trained one, which costs no training, or the settings of one to be trained;
-        it is left as it is.
+        A trained one, or one to train. It is not changed.
     X, y : ndarray, or DataFrame of attributes
-        What it would be trained on.
+        The training data.
     n_images : int
-        How many images would be made.
+        Number of images to make.
     limit : Limit or None, default=None
-        How long estimating may take. None: 15 seconds.
+        The time for the estimate. None: 15 seconds.
     reject : bool, default=True
-        Whether generated images would be judged.
-
-    Returns
-    -------
-    estimate : Estimate
+        Whether generated images are judged.
     """
     limit = limit or Limit()
     labels = read_attributes(y) or Labels.of_one(np.asarray(y))
@@ -221,8 +193,8 @@ def estimate_cost(
     judging_seconds = 0.0
     if reject and n_generated:
         judging = trial.time_judge()
-        n_looked_at = max(n_generated, N_TRIAL * trial.n_classes)
-        judging_seconds = n_looked_at / BATCH * making.seconds
+        n_judged = max(n_generated, N_TRIAL * trial.n_classes)
+        judging_seconds = n_judged / BATCH * making.seconds
         if len(X) >= FEWEST_FOR_NETWORK:  # linear judges take a second
             n_steps = N_FOLDS * SHARE_OF_STEPS * own_judge.JUDGE_STEPS
             judging_seconds += n_steps * judging.seconds
@@ -238,7 +210,7 @@ def estimate_cost(
 
 
 class _Trial:
-    """What steps are taken of: networks as training would build them."""
+    """The networks that training would build, to time their steps."""
 
     def __init__(
         self,
@@ -261,13 +233,13 @@ class _Trial:
         self.format, self.sizes = self.model.image_format, self.model.attributes.sizes
 
     def time_training(self, run: TrainingRun) -> StepTime:
-        """Return what a step of the GAN takes."""
+        """Return the time of a training step."""
         gan, preset = run.gan, self.preset
         images, classes = run.batches[0]
         n_halves = 2 if preset.alternating else 1
 
         def take(n: int) -> None:
-            """Take a step of `n` images."""
+            """Run a step on `n` images."""
             gan.preset = replace(preset, batch_size=n)
             rows = slice(max(1, n // n_halves))
             batch = (images[rows], classes[rows])
@@ -276,7 +248,7 @@ class _Trial:
         return time_step(take, preset.batch_size, self.limit, GAN_SHARE)
 
     def count_steps(self, step: StepTime) -> tuple[int, float]:
-        """Return how many steps are taken, and how long all of training takes."""
+        """Return the number of steps, and the seconds of the whole training."""
         before = step.compiling
         if self.preset.judge_features:
             n_attributes = len(self.sizes)
@@ -292,7 +264,7 @@ class _Trial:
         return steps, before + steps * step.seconds
 
     def time_judge(self) -> StepTime:
-        """Return what a step of a judge takes."""
+        """Return the time of a training step of a judge."""
         if not hasattr(self, "_judge_step"):
             shape = self.format.image_shape
             to_model_range = self.format.to_model_range
@@ -308,7 +280,7 @@ class _Trial:
         return self._judge_step
 
     def time_making(self) -> StepTime:
-        """Return what it takes to make a batch of images."""
+        """Return the time of generating a batch."""
         classes = np.zeros(BATCH, dtype="int32")
         generator = self.model.check_generates()
         latents = self.model.draw_latents(classes, 0)
@@ -320,7 +292,7 @@ class _Trial:
 
 
 def _train_eagerly(network: keras.Model, loss: Any) -> Callable[..., Any]:
-    """Return what takes a step of a network, one operation at a time."""
+    """Return a function that runs a training step eagerly."""
     network.compile(Adam(), loss, run_eagerly=True, jit_compile=False)
     return network.train_on_batch
 
@@ -331,15 +303,7 @@ def estimate_classifier(
     n_steps: int,
     limit: Limit | None = None,
 ) -> float:
-    """Return about how many seconds it takes to train a network for so many steps.
-
-    Parameters
-    ----------
-    build, rows, n_steps
-        As in :func:`balancegan.evaluation.classifiers.train_network`.
-    limit : Limit or None, default=None
-        How long estimating may take. None: 15 seconds.
-    """
+    """Return the approximate seconds of training a classifier for some steps."""
     shape = rows.to_model_range(rows.images[:1]).shape[1:]
     batch_size = choose_batch_size(shape)
     few = np.resize(np.arange(len(rows.images)), batch_size)

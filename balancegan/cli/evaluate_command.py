@@ -184,7 +184,7 @@ def _reduce(
     task : Task
         With images as classifiers see them.
     gan_side : int or None
-        Longest side of the images that the GAN learns from. None: as they are.
+        Longest side of the images that the GAN learns from. None: the images' size.
     methods : list of str or None
         What is compared.
     is_asked : bool

@@ -152,7 +152,7 @@ def train_file(
 
 
 def connect(strategy: Distribution) -> "WorkerGroup":
-    """Connect the workers; end the process if the others do not come."""
+    """Connect the workers; end the process if some do not come."""
     from balancegan.gan.distribution import connect_workers  # imports TensorFlow
 
     if strategy != MULTI_WORKER:
