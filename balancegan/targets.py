@@ -211,7 +211,7 @@ def give_back(
         lost = sorted(set(map(str, labels.ravel())) - set(map(str, kept)))
         raise DataError(
             f"The type of y, {getattr(y, 'dtype', type(y).__name__)}, cannot hold all "
-            f"labels that were asked for. Received: {', '.join(lost)}. Give y a type "
+            f"labels that were requested. Received: {', '.join(lost)}. Give y a type "
             "or categories that can."
         )
     return X, y

@@ -63,7 +63,7 @@ def check_pixels(
         images = part.images
         if expected.holds_pixels:  # of any range
             images, expected = images[:1], replace(expected, low=0, high=255)
-        check_format(images, expected, f"the images to write (looked at: {split})")
+        check_format(images, expected, f"the images to write (part: {split})")
         encode_image(expected.to_pixels(images[:1])[0])
     return image_format
 

@@ -85,7 +85,7 @@ class ExaminedPart:
     which: str  # "training " or "test ", as it comes before "image"
     values: ImageValues
     outside: np.ndarray  # (n,), bool: values far from the expected range
-    fractional: np.ndarray  # (n,), bool: in 0 to 1, while the others are in 0 to 255
+    fractional: np.ndarray  # (n,), bool: in 0 to 1, in a set of 0 to 255
     constant: np.ndarray  # (n,), bool
 
     @cached_property

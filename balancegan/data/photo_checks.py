@@ -155,7 +155,7 @@ def _find_odd_shape(code: str, examined: ExaminedSet) -> Finding:
             f"of an odd aspect ratio: the usual one is {usual}. Brought to one size "
             "they are distorted, padded or cut: crop them."
         )
-        passed = "No aspect ratio is far from the others."
+        passed = "No aspect ratio is far from the usual one."
     else:
         factor, values = ODD_SIZE, [np.log(s.prod(axis=1)) / 2 for s in sizes]
         side = np.exp(np.median(values[0]))
@@ -163,7 +163,7 @@ def _find_odd_shape(code: str, examined: ExaminedSet) -> Finding:
             f"of an odd size: the usual one is about {side:.0f} pixels a side. Small "
             "ones are blurred when enlarged: do they come from another source?"
         )
-        passed = "No size is far from the others."
+        passed = "No size is far from the usual one."
     low, median, high = np.percentile(values[0], [25, 50, 75])
     reach = FAR_OUT * (high - low)
     far = []
