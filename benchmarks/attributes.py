@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 
 from balancegan import ConditionalGANAugmenter, UnseenCombinationWarning
+from balancegan.gan.presets import UNBOUNDED_STEPS
 from balancegan.pictures import tile_grid, write_png
 
 RESULTS = Path(__file__).parent / "results"
@@ -135,7 +136,7 @@ def main():
 
     kept = ~np.logical_and.reduce([train[k] == v for k, v in LEFT_OUT.items()])
     augmenter = ConditionalGANAugmenter(
-        max_minutes=options.minutes, random_state=options.seed
+        steps=UNBOUNDED_STEPS, max_minutes=options.minutes, random_state=options.seed
     ).fit(x_train[kept], train[kept].reset_index(drop=True))
     assert augmenter.count_training_images(LEFT_OUT) == 0
 

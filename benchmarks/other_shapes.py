@@ -19,6 +19,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from balancegan import ConditionalGANAugmenter
+from balancegan.gan.presets import UNBOUNDED_STEPS
 from balancegan.pictures import tile_grid, write_png
 
 RESULTS = Path(__file__).parent / "results"
@@ -76,7 +77,9 @@ def main():
     for name in options.only:
         images, labels = SETS[name](options)
         augmenter = ConditionalGANAugmenter(
-            max_minutes=options.minutes, random_state=0
+            steps=UNBOUNDED_STEPS if options.minutes else None,
+            max_minutes=options.minutes,
+            random_state=0,
         ).fit(images, labels)
         model = augmenter.model_
         seen = augmenter.report_.class_history

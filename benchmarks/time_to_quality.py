@@ -30,7 +30,7 @@ from tutorial_loop import BATCH_SIZE, TutorialLoop
 from balancegan.attributes import Labels
 from balancegan.gan.conditional_gan import build_gan
 from balancegan.gan.judge import Judge
-from balancegan.gan.presets import choose_preset
+from balancegan.gan.presets import UNBOUNDED_STEPS, choose_preset
 from balancegan.gan.training import TrainingRun
 from balancegan.images import find_format
 from balancegan.pictures import tile_grid, write_png
@@ -112,7 +112,7 @@ class Snapshots:
 def train_ours(train, minutes, seed):
     """Yield (steps, step kept, seconds, multiply-adds, images) for each mark."""
     images, labels = train
-    preset = choose_preset("default", max_minutes=minutes[-1])
+    preset = choose_preset("default", steps=UNBOUNDED_STEPS)
     seconds = [60 * m for m in minutes]
     run = TrainingRun(
         images,
