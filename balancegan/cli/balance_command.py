@@ -164,7 +164,7 @@ def _choose_holdout(
 def _check_output(
     data: Path, out: Path | None, log_dir: str | None, *, overwrite: bool
 ) -> "Output | None":
-    """Return what shall be written, after refusing what cannot be."""
+    """Return what will be written; refuse what cannot be."""
     from balancegan.cli.tasks import Output
     from balancegan.data.outputs import check_output, output_paths
 
@@ -212,7 +212,7 @@ def _check_task(
 ) -> "Task":
     """Show what is to be added, after refusing what cannot be written.
 
-    Unless the user has asked for generated images, blurred ones are left out.
+    Blurred generated images are left out unless the user requested some.
     """
     from balancegan.balance import class_counts
     from balancegan.cli.tasks import check_writing, note_files, without_blurred

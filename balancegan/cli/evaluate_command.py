@@ -188,7 +188,7 @@ def _reduce(
     methods : list of str or None
         What is compared.
     is_asked : bool
-        Whether the user has asked for generated images.
+        Whether the user requested generated images.
 
     Returns
     -------

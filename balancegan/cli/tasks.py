@@ -249,7 +249,7 @@ def without_blurred(task: Task, *, is_asked: bool) -> Task:
     task : Task
         A task whose images are written as files.
     is_asked : bool
-        Whether the user has asked for generated images: then there is only a warning.
+        Whether the user requested generated images: then there is only a warning.
     """
     sizes = task.labelled.train.sizes
     height, width = task.image_format.image_shape[:2]

@@ -132,7 +132,7 @@ class LossMonitor(keras.callbacks.Callback):
 
 
 class QualityMonitor(keras.callbacks.Callback):
-    """Evaluates images of the few-shot classes now and then; keeps the best state.
+    """Evaluates images of the few-shot classes at times; keeps the best state.
 
     Parameters
     ----------
@@ -219,7 +219,7 @@ class QualityMonitor(keras.callbacks.Callback):
             self.model.stop_training = self.budget.is_used_up(step)
 
     def refresh_sampler(self) -> None:
-        """Give the sampler the present weights of the GAN's generator."""
+        """Copy the weights of the trained generator to the sampler."""
         if self.sampler is not self.model.sampling_generator:
             self.sampler.set_weights(self.model.sampling_generator.get_weights())
 
@@ -286,9 +286,9 @@ class QualityMonitor(keras.callbacks.Callback):
 
 
 class CheckpointMonitor(keras.callbacks.Callback):
-    """Writes checkpoints now and then, at the end, and when the user interrupts.
+    """Writes checkpoints every minute, at the end, and on interruption.
 
-    Must be the last callback, so that it saves the states of the others after a step.
+    Must be the last callback, so that it saves all their states after a step.
     `run` is what :func:`balancegan.gan.checkpoint.describe_run` returns, `parts` is
     everything that changes in training.
     """

@@ -1,8 +1,8 @@
 """The pixels that belong to each of several attributes.
 
 A pixel belongs to the attribute that changes it most, whatever the other attributes
-are. In data with correlated attributes few images show that. A generator can be asked
-for every combination; real images show it if there are enough of rare combinations.
+are. In data with correlated attributes few images show that. A generator can make every
+combination; real images show it if there are enough of rare combinations.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -62,7 +62,7 @@ def squared_distances(
     """Return squared Euclidean distances (m, n) of rows to others.
 
     One matrix product: faster than scikit-learn's searches for a batch of images, and
-    exact enough here. `squares` are the `square_norms` of the others, if known.
+    exact enough here. `squares` are the `square_norms` of `others`, if known.
 
     >>> squared_distances(np.array([[0.0, 3.0]]), np.array([[4.0, 0.0], [0.0, 3.0]]))
     array([[25.,  0.]])
@@ -95,7 +95,7 @@ class RealNeighbours:
     Attributes
     ----------
     spacing : ndarray of shape (n,)
-        Distance of each to its nearest other, duplicates left out; at least a tenth of
+        Distance of each to its nearest other, duplicates left out; at least 10 % of
         the usual one. NaN where there is no other.
     usual : float
         The median of `spacing`, and at least 0.15 of the typical distance in the class,
@@ -133,7 +133,7 @@ class RealNeighbours:
     def ratios_among(self) -> np.ndarray:
         """Return the distance of each real image to its nearest, by that one's spacing.
 
-        As if each in turn were generated and the others real. NaN of fewer than three.
+        As if each in turn were generated. NaN for fewer than three images.
         """
         if len(self.flat) < 3:
             return np.full(len(self.flat), np.nan)

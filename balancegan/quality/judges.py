@@ -175,7 +175,7 @@ class CrossFittedJudge:
     def judge(
         self, images: np.ndarray, class_indices: np.ndarray | int
     ) -> list[Judgement]:
-        """Return what each judge says of images that shall be of some classes."""
+        """Return what each judge says of images of given classes."""
         asked = np.broadcast_to(class_indices, len(images))
         return [self.judge_by(fold, images, asked) for fold in range(N_FOLDS)]
 

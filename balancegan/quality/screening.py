@@ -200,7 +200,7 @@ class ScreeningResult:
         """Return sample weights, 0 to 1, of images; of the accepted ones if None.
 
         The probability of the class relative to the median of unseen real images, at
-        most 1. Images that were not measured get the mean of the others.
+        most 1. Images that were not measured get the mean of the measured ones.
         """
         numbers = self.numbers if numbers is None else numbers
         usual = self.real["probability"].median() if len(self.real) else np.nan
@@ -220,7 +220,7 @@ def screen_images(
 ) -> ScreeningResult:
     """Find the first `n` images of a class that are good enough.
 
-    With `best_of` above 1, measure so many images for each one that is wanted and take
+    With `best_of` above 1, measure this number of images for each accepted one and take
     those of the highest probability.
     """
     of_class = reference.of_classes(selection.class_indices)
@@ -256,7 +256,7 @@ def screen_images(
     numbers = np.flatnonzero(accepted & (not is_given_up))
     if best_of > 1:
         first = (numbers < best_of * n) | (np.arange(len(numbers)) < n)
-        numbers = numbers[first]  # the trial may be larger than asked for
+        numbers = numbers[first]  # the trial may be larger than requested
         order = np.argsort(-figures["probability"].to_numpy()[numbers])
         numbers = np.sort(numbers[order[:n]])
     return ScreeningResult(
