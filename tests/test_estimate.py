@@ -120,7 +120,9 @@ def test_times_below_a_second_are_not_said_to_be_none(capsys):
 
 def test_an_estimate_leaves_settings_alone_and_counts_minutes():
     X, y = make_images(12), np.repeat([0, 1], [9, 3])
-    augmenter = ConditionalGANAugmenter(max_minutes=600, gan_share=1, verbose=0)
+    augmenter = ConditionalGANAugmenter(
+        steps=10**8, max_minutes=600, gan_share=1, verbose=0
+    )
     before = augmenter.get_params()
     cost = estimate_cost(augmenter, X, y, 6)
     assert augmenter.get_params() == before
