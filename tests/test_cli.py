@@ -442,7 +442,7 @@ def test_the_installed_command_keeps_its_streams_apart(installed, data, tmp_path
 
 def interrupt_in_training(installed, *words, by=signal.SIGINT):
     """Run a command, interrupt it in the midst of training, return what it said."""
-    words = with_config([*words, "--max-minutes", 10, "--preset", "tutorial"])
+    words = with_config([*words, "--steps", 100_000, "--preset", "tutorial"])
     process = subprocess.Popen(
         [installed, *words],
         stderr=subprocess.PIPE,
