@@ -242,7 +242,7 @@ def test_the_largest_seed_of_numpy_is_one(small_set):
 
 
 @pytest.mark.parametrize("parameters", [{"gan_share": -0.5}, {"max_ratio": -1}])
-def test_parameters_set_after_fit_are_looked_at_too(small_set, parameters):
+def test_parameters_set_after_fit_are_checked_too(small_set, parameters):
     augmenter = quick().fit(*small_set).set_params(**parameters)
     with pytest.raises(ValueError, match=next(iter(parameters))):
         augmenter.resample({"boot": 6})
@@ -424,7 +424,7 @@ def test_what_is_not_fitted_is_copied_too():
         assert not hasattr(again, "model_")
 
 
-def test_resampling_looks_at_all_images_once_for_their_hash(trained, monkeypatch):
+def test_resampling_hashes_all_images_once(trained, monkeypatch):
     hashed = []
     monkeypatch.setattr(
         augmenter_module.joblib, "hash", lambda rows: str(hashed.append(len(rows[0])))

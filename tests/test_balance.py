@@ -184,7 +184,7 @@ ALL_PAIRS = [(3, "blue"), (3, "red"), (5, "blue"), (5, "red")]
         ({(np.int64(5), np.str_("blue")): 7}, None, [0, 0, 0, 7]),
     ],
 )
-def test_what_no_image_has_may_be_asked_for(strategy, max_ratio, plan):
+def test_combinations_without_images_may_be_requested(strategy, max_ratio, plan):
     classes = [(3, "blue"), (3, "red"), (5, "red"), (5, "blue")][: len(plan)]
     found = plan_synthesis(PAIRS, strategy, max_ratio, ALL_PAIRS)
     assert list(found.items()) == list(zip(classes, plan, strict=True))

@@ -245,7 +245,7 @@ def test_the_card_says_of_judges_where_there_were_some(cells, tmp_path, options)
     assert ("## Quality checks" in card) == (options == ["--gan-share", 0.1])
 
 
-def test_a_model_that_was_kept_moves_copies_as_is_asked(cells, tmp_path):
+def test_a_saved_model_moves_copies_as_requested(cells, tmp_path):
     model, options = tmp_path / "model", ["--size", "16x24"]
     run("train", cells, "--model", model, *options, *QUICK)
     options += ["--model", model, "--target", "neutrophil=30", "--json"]
@@ -254,7 +254,7 @@ def test_a_model_that_was_kept_moves_copies_as_is_asked(cells, tmp_path):
     assert json.loads(result.stdout)["moves"]["allowed"] == ["mirror"]
 
 
-def test_a_card_lies_beside_a_file_and_is_not_written_over(cells, tmp_path):
+def test_a_card_is_next_to_a_file_and_is_not_overwritten(cells, tmp_path):
     card = tmp_path / "out.card.md"
     card.write_text("mine")
     options = ["--size", "16", "--gan-share", 1, *QUICK]
@@ -362,7 +362,7 @@ def test_a_copy_of_an_archive_has_the_attributes_of_synthetic_images(
     assert warned == as_it_was
 
 
-def test_a_model_of_several_attributes_is_asked_for_them(cells, tmp_path):
+def test_a_model_of_several_attributes_balances_them(cells, tmp_path):
     model = tmp_path / "model"
     train = ["--attributes", "shade,shape", "--size", "16x24", *QUICK]
     run("train", cells, "--model", model, *train)

@@ -91,7 +91,7 @@ def test_the_bar_is_the_best_that_anybody_has_without_a_gan(page, results):
     assert table.splitlines()[2].endswith("| better |")
 
 
-def test_who_moves_nothing_is_compared_with_those_who_move_nothing(page, results):
+def test_unaugmented_methods_are_compared_with_unaugmented_baselines(page, results):
     (runs,) = results
     ours = [run("cgan", seed, 0.7 + 0.01 * seed) for seed in range(3)]
     (row,) = page.still_table([runs, with_added(runs, ours)]).splitlines()[2:]
@@ -249,7 +249,7 @@ def test_a_quick_gan_is_paired_with_the_default(page, results):
     assert [row.count("-1.0 (-1.0 to -1.0)") for row in rows] == [0, 1]
 
 
-def test_runs_that_are_there_are_not_run_again(page, monkeypatch, tmp_path, capsys):
+def test_finished_runs_are_not_repeated(page, monkeypatch, tmp_path, capsys):
     import methods
 
     words = "--only digits --draws 0 --seeds 0 --methods none --judges linear --data ."
@@ -339,7 +339,7 @@ def test_a_mean_is_bold_where_its_interval_leaves_out_zero(page):
     assert shown([], []) == ""
 
 
-def test_how_many_copies_are_moved_is_said_beside_none(page, tmp_path):
+def test_shifted_copies_are_compared_with_unshifted_ones(page, tmp_path):
     import tables
 
     runs = [

@@ -143,7 +143,7 @@ def test_good_images_pass_everything():
     assert [check.code for check in found if check.method is None] == ["BG004", "BG005"]
 
 
-def test_a_fault_that_the_sampler_has_found_is_told():
+def test_a_reason_that_the_sampler_has_found_is_reported():
     copies = JUDGED[0] | {"fault": "copy", "fault_share": 0.3}
     found = run_checks(make_result(judged=[copies]))
     assert (found[0].code, found[0].outcome) == ("BG201", "issue")

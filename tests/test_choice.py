@@ -35,7 +35,7 @@ def made(copies, numbers):
     return np.concatenate(list(copies.make(np.asarray(numbers))))
 
 
-def test_copy_k_does_not_depend_on_the_others():
+def test_copy_k_does_not_depend_on_other_copies():
     copies = copies_of(gradient_images(3))
     whole = made(copies, range(150))
     np.testing.assert_array_equal(made(copies, [7, 149]), whole[[7, 149]])
@@ -178,7 +178,7 @@ def test_a_short_training_is_said_first_and_each_reason_once():
     assert short not in describe_exceptions(summary[2:], ["boot"], short)
 
 
-def test_rejected_images_are_not_handed_out_in_silence(fitted, monkeypatch):
+def test_rejected_images_are_not_returned_without_a_warning(fitted, monkeypatch):
     """Of a class that the GAN is good at on the whole, too."""
 
     def all_but_300(self, figures):
@@ -213,9 +213,7 @@ def test_real_images_are_counted_that_are_added_to(fitted, tiny_classes, accepti
 @pytest.mark.parametrize(
     ("share", "n_gan"), [(0.1, 5), (0.5, 21), (0, 0), (0.75, 30), (1, 30)]
 )
-def test_real_images_again_fill_up_what_the_gan_may_not_make(
-    fitted, tiny_classes, accepting, share, n_gan
-):
+def test_copies_fill_the_rest_of_a_class(fitted, tiny_classes, accepting, share, n_gan):
     X, y = tiny_classes
     fitted.set_params(gan_share=share)
     try:
@@ -233,9 +231,7 @@ def test_real_images_again_fill_up_what_the_gan_may_not_make(
     assert 0.2 * n_again <= sum(again) <= 0.9 * n_again
 
 
-def test_real_images_come_again_as_they_are_where_none_are_to_be_moved(
-    fitted, tiny_classes, accepting
-):
+def test_copies_are_unchanged_if_none_may_be_moved(fitted, tiny_classes, accepting):
     X, y = tiny_classes
     moved, _ = fitted.resample({"shirt": 42})
     numbers = fitted.report_.quality["number"]
@@ -356,7 +352,7 @@ def test_what_is_missing_of_the_gan_is_made_of_real_images(fitted, monkeypatch):
     assert len(X_bal) == 55
 
 
-def test_what_fills_up_is_no_copy_that_is_there_already(fitted, monkeypatch):
+def test_copies_that_fill_a_class_are_new_ones(fitted, monkeypatch):
     monkeypatch.setattr("balancegan.quality.screening.LEAST_ACCEPTED", 1.1)
     with pytest.warns(SimplerMethodWarning, match="shirt"):
         fitted.resample({"shirt": 42})

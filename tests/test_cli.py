@@ -465,9 +465,7 @@ def interrupt_in_training(installed, *words, by=signal.SIGINT):
     return [line for line in lines if line and not line.startswith("training at ")]
 
 
-def test_told_to_end_nothing_unfinished_is_left_but_what_goes_on(
-    installed, data, tmp_path
-):
+def test_sigterm_leaves_checkpoints_and_nothing_unfinished(installed, data, tmp_path):
     before = sorted(tmp_path.iterdir())
     out = tmp_path / "out.npz"
     said = interrupt_in_training(

@@ -94,6 +94,6 @@ def test_a_wrong_value_of_a_setting_names_its_key(write):
     assert "'best-of' (in the file of --config)" in " ".join(done.stderr.split())
 
 
-def test_a_setting_given_as_an_option_is_told_where_it_belongs(monkeypatch):
+def test_a_setting_given_as_an_option_names_the_config_file(monkeypatch):
     with pytest.raises(click.UsageError, match="set best-of in a TOML file"):
         parse("balance", "DATA", "--best-of", 3)

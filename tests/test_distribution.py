@@ -123,7 +123,7 @@ def test_training_in_parallel_learns_the_same_model(train_once, how):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("killed", [0, 1])
-def test_a_killed_worker_ends_the_others_and_the_run_resumes(tmp_path, killed):
+def test_a_killed_worker_ends_all_workers_and_the_run_resumes(tmp_path, killed):
     data, model = tmp_path / "data.npz", tmp_path / "model"
     rng = np.random.default_rng(0)
     X = rng.integers(0, 256, size=(60, 8, 8), dtype=np.uint8)
@@ -164,7 +164,7 @@ def test_a_killed_worker_ends_the_others_and_the_run_resumes(tmp_path, killed):
 
 
 @pytest.mark.slow
-def test_a_worker_ends_if_the_others_do_not_connect():
+def test_a_worker_ends_if_no_other_connects():
     script = "from balancegan.cli import training; training.CONNECT_SECONDS = 2\n"
     script += "training.connect('multi-worker')"
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(N_WORKERS)]

@@ -41,7 +41,7 @@ def test_whatever_is_found_becomes_strict_json(value):
     assert strict(json.dumps(known, allow_nan=False)) == known
 
 
-def test_what_is_no_number_is_null_and_numbers_stay():
+def test_nan_becomes_null_and_numbers_stay():
     facts = {"a": np.array([1.5, np.nan]), "b": (math.inf, 2), "c": np.int64(3)}
     assert as_json(facts) == {"a": [1.5, None], "b": [None, 2], "c": 3}
 

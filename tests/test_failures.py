@@ -149,7 +149,9 @@ def test_a_reader_that_has_enough_is_no_error(set_of_two, monkeypatch):
         ("--max-minutes", "ten", "'ten' is not a valid float."),
     ],
 )
-def test_what_is_no_number_is_told_without_names_of_types(option, value, message):
+def test_values_that_are_not_numeric_are_reported_without_type_names(
+    option, value, message
+):
     result = run("train", "data.npz", "--model", "m", option, value)
     is_option = option != "--batch-size"
     shown = f"'{option}'" if is_option else "'batch-size' (in the file of --config)"

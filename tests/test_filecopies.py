@@ -314,7 +314,7 @@ def test_a_balanced_folder_is_not_read_as_real(photos, tmp_path):
         read_images(out)
 
 
-def test_formats_that_cannot_be_written_are_told(photos, tmp_path, monkeypatch):
+def test_formats_that_cannot_be_written_are_reported(photos, tmp_path, monkeypatch):
     monkeypatch.setattr("balancegan.data.filewriting.encode_moved", lambda *_: None)
     with pytest.warns(SimplerMethodWarning, match="3 copies are not shifted"):
         balanced(photos, tmp_path / "out")

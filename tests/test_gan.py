@@ -71,7 +71,7 @@ def test_the_discriminators_turn_is_the_cross_entropy_of_its_images(is_real):
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_the_generator_is_asked_for_the_classes_that_the_discriminator_is_told(name):
+def test_generator_and_discriminator_get_the_same_classes(name):
     gan = small_gan(name)
     asked, told = [], []
 
@@ -116,7 +116,7 @@ def test_gradient_penalty_of_a_linear_critic_is_known():
     np.testing.assert_allclose(penalties, [0, norm, 4 * norm], rtol=1e-5)
 
 
-def test_penalties_enter_only_every_so_many_steps(monkeypatch):
+def test_penalties_enter_only_at_their_interval(monkeypatch):
     gan = small_gan("default", penalty_interval=3)
     penalised = []
 

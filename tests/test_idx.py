@@ -117,7 +117,7 @@ def test_other_names_are_no_idx_files(name):
     assert parse_idx_name(name) is None
 
 
-def test_of_several_sets_one_is_asked_for(tmp_path):
+def test_one_of_several_sets_must_be_named(tmp_path):
     for first, name in enumerate(("balanced", "byclass", "letters")):
         write_set(tmp_path, f"emnist-{name}-", first * 10)
     with pytest.raises(DataError, match=r"emnist-balanced, .*byclass, .*letters"):
@@ -155,7 +155,7 @@ def test_keys_of_two_sets_are_refused(tmp_path):
         read_images(tmp_path, images_key=keys[0], labels_key=keys[1])
 
 
-def test_a_file_that_is_there_gzipped_too_is_read_once(tmp_path):
+def test_a_file_that_also_exists_gzipped_is_read_once(tmp_path):
     write_set(tmp_path, "")
     for file in list(tmp_path.iterdir()):
         (tmp_path / f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes()))

@@ -54,7 +54,7 @@ def test_a_clean_set_passes_everything(shape, dtype):
     assert not any(f.rows or f.test_rows or f.pairs for f in findings.values())
 
 
-def test_what_cannot_be_looked_at_has_not_passed():
+def test_a_check_that_cannot_run_has_not_passed():
     findings = audit(ImagePart(make_images(N), LABELS))
     outcomes = {code for code, f in findings.items() if f.outcome == "not applicable"}
     assert outcomes == {*ACROSS, *OF_PHOTOS, "BG103"}
@@ -211,7 +211,7 @@ def test_nan_and_infinity(test):
     assert "3 training images with NaN, infinity or" in findings["BG101"].message
 
 
-def test_values_far_from_the_others(test):
+def test_values_far_from_the_rest(test):
     images = make_images(N, dtype="float64")
     images[4, 1, 1], images[9] = 37, images[9] * 255
     images[10, 1, 1] = 1.05  # enlarging overshoots

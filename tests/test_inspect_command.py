@@ -82,7 +82,7 @@ def test_groups_of_the_test_part_may_be_missing(slides, change):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e300, -4.0])
-def test_bad_values_are_a_finding_and_can_be_looked_at(tmp_path, value):
+def test_bad_values_are_a_finding_with_a_picture(tmp_path, value):
     images = make_images(60, dtype="float64")
     images[7, :4] = value
     np.savez(tmp_path / "data.npz", X=images, y=np.arange(60) // 30)

@@ -154,7 +154,7 @@ def test_repositories_of_the_hub_are_read(tmp_path, files, image, label):
     assert data.labels.tolist() == Y
 
 
-def test_several_sets_of_the_hub_are_asked_about(tmp_path):
+def test_several_sets_of_the_hub_are_refused_with_their_names(tmp_path):
     for name in ("french", "german"):
         (tmp_path / name).mkdir()
         write_parquet(tmp_path / name / "train-0.parquet", rows_of(X, Y))

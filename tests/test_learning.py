@@ -20,7 +20,7 @@ def train_judges_as_users_do(monkeypatch):
     monkeypatch.setattr(judge, "JUDGE_STEPS", STEPS)
 
 
-def test_synthetic_digits_are_of_the_class_asked_for_and_varied():
+def test_generated_digits_are_varied_and_of_the_requested_class():
     X, y = load_digits(return_X_y=True)
     kept = [np.flatnonzero(y == digit)[: 90 - 7 * digit] for digit in range(10)]
     train = np.concatenate(kept)
@@ -91,7 +91,7 @@ def test_two_processes_find_what_one_finds(classifier):
     )
 
 
-def test_what_goes_along_in_training_images_is_told_apart_by_the_gan():
+def test_the_gan_separates_correlated_attributes():
     """A digit of eight beside a bar, alike in nineteen of twenty images."""
     rng = np.random.default_rng(0)
     digits, of_digit = load_digits(return_X_y=True)

@@ -49,7 +49,7 @@ def test_pieces_change_nothing(monkeypatch):
     assert look() == whole
 
 
-def test_more_copies_than_neighbours_that_are_looked_at(rng):
+def test_more_copies_than_compared_neighbours(rng):
     images = rng.random((100, 8, 8))
     images[:30] = images[0] + rng.normal(0, 0.003, (30, 8, 8))
     rows = {

@@ -124,7 +124,7 @@ def test_some_images_of_one_name_are_all_read(tmp_path):
     ]
 
 
-def test_pairs_without_a_jpeg_are_asked_about(tmp_path):
+def test_pairs_without_a_jpeg_are_refused(tmp_path):
     for file in photos(tmp_path, ".png"):
         save_mask(file.with_suffix(".bmp"))
     with pytest.raises(DataError, match="6 pairs such as cat/0.* is unclear"):

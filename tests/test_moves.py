@@ -173,7 +173,7 @@ def test_a_pair_of_mirror_images_forbids_what_most_other_classes_bear():
     assert (familiar[:2] < 0.8).all()
 
 
-def test_no_judge_has_seen_an_image_that_it_is_asked_about_moved(monkeypatch):
+def test_no_judge_has_seen_an_image_that_it_classifies_moved(monkeypatch):
     seen, asked = {}, []
 
     class Remembers(CrossFittedJudge):
@@ -299,7 +299,7 @@ def test_a_class_of_few_images_has_less_say_than_others():
     assert again["passes"].tolist() == [True, True, True, None]
 
 
-def test_a_tenth_of_a_class_may_be_lost_and_no_more():
+def test_at_most_10_percent_of_a_class_may_be_lost():
     classes, unmoved = np.repeat([0, 1], 1_000), np.ones(2_000)
     for lost, passes in ((80, True), (150, False)):
         moved = np.ones(2_000)

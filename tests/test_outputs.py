@@ -49,7 +49,7 @@ def test_a_picture_replaces_neither_the_input_nor_anything_unasked(
     assert everything(tmp_path) == before
 
 
-def test_a_picture_is_replaced_where_that_is_asked(data, tmp_path):
+def test_overwrite_replaces_a_picture(data, tmp_path):
     picture = tmp_path / "p.png"
     picture.write_text("old")
     assert run("inspect", data, "--picture", picture, "--overwrite").exit_code == 0

@@ -167,7 +167,7 @@ def test_what_is_said_of_wrong_labels_names_each_photo_once(photos):
     assert message.count("row 10") == 1
 
 
-def test_small_classes_are_named_as_not_looked_at(photos):
+def test_small_classes_are_reported_as_not_checked(photos):
     labels = np.where(np.arange(N) < 5, "rare", np.array(["leaf", "sky"])[LABELS])
     found = results(photos, labels)
     for code in ("BG122", "BG123"):
@@ -242,7 +242,7 @@ def folder(tmp_path, photos):
     return tmp_path / "set"
 
 
-def test_files_are_looked_at_at_their_own_size(folder):
+def test_files_are_checked_at_their_own_size(folder):
     inspection = balancegan.inspect(folder, size=(32, 32))
     assert inspection.image_format.image_shape == (32, 32, 3)
     found = inspection.findings.set_index("code")

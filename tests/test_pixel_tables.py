@@ -64,7 +64,7 @@ def test_the_label_may_be_last(tmp_path, images, head):
     assert data.labels.tolist() == LABELS
 
 
-def test_a_label_that_may_be_first_or_last_is_asked_for(tmp_path, images):
+def test_an_ambiguous_label_column_must_be_named(tmp_path, images):
     images[0, -1, -1] = 7
     path = write_rows(tmp_path / "t.csv", images, LABELS)
     with pytest.raises(DataError, match="column_1 to column_65.*--labels-key"):
@@ -93,7 +93,7 @@ def test_three_channels_are_read_pixel_by_pixel(tmp_path, rng):
     np.testing.assert_array_equal(read_images(path).images, colour)
 
 
-def test_other_shapes_are_asked_for(tmp_path, images):
+def test_other_shapes_must_be_given(tmp_path, images):
     head = ["label", *(f"p{k}" for k in range(56))]
     path = write_rows(tmp_path / "t.csv", images[:, 1:], LABELS, head=head)
     with pytest.raises(DataError, match="image-shape = .HEIGHT,WIDTH"):

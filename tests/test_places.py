@@ -240,9 +240,7 @@ def test_a_model_of_deep_files_has_the_range_of_what_they_became(tmp_path):
     assert "16 bits" not in arrays.stderr
 
 
-def test_files_of_another_size_than_the_model_s_are_told_its_size(
-    photos, model, tmp_path
-):
+def test_the_message_about_other_sizes_has_the_model_s_size(photos, model, tmp_path):
     words = ("balance", photos, "--model", model, "--out", tmp_path / "o")
     refused(*words, "--size", "9x5", because="resized to 9x5. Use --size 8x8.")
 

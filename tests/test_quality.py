@@ -70,7 +70,7 @@ def test_images_of_another_class_are_seen(trained, monkeypatch):
         assert row["distance"] > 0.3
 
 
-def test_images_all_alike_are_seen(trained, monkeypatch):
+def test_mode_collapse_is_found(trained, monkeypatch):
     one = lambda c, n: fresh(c, 1).repeat(n, axis=0)  # noqa: E731
     for row in measure(trained, one, monkeypatch).values():
         assert row["diversity"] == 0
@@ -121,7 +121,7 @@ def lit_stripes(class_index, n, seed):
     return stripes(counts, seed)[0] // (2 - class_index % 2)
 
 
-def test_agreement_of_several_attributes_is_told_for_each(trained, monkeypatch):
+def test_agreement_is_given_for_each_attribute(trained, monkeypatch):
     monkeypatch.setattr("balancegan.gan.judge.JUDGE_STEPS", 240)
     classes = np.repeat([0, 1, 2, 3, 5], [40, 30, 20, 20, 12])
     images = np.concatenate(

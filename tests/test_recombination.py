@@ -189,7 +189,7 @@ def test_without_rare_images_nobody_knows(plant):
 @pytest.mark.parametrize(
     ("of_generator", "n_rare"), [(halves, 0), (halves, 3), (nothing, 12)]
 )
-def test_the_generator_is_asked_where_real_images_show_no_regions(of_generator, n_rare):
+def test_the_generator_is_used_if_real_images_show_no_regions(of_generator, n_rare):
     images, classes = confounded(halves, n_rare)
     model = make_model(of_generator, images=images)
     recombining = RecombiningModel.of(model, images, classes)
@@ -245,7 +245,7 @@ def test_values_that_no_image_has_cannot_be_made():
     assert not model.can_make(both)
 
 
-def test_image_k_does_not_depend_on_the_others():
+def test_image_k_does_not_depend_on_other_images():
     model = make_recombining(*real_images())
     whole = recombine(model, 6, range(150))
     np.testing.assert_array_equal(
@@ -338,7 +338,7 @@ def test_one_attribute_has_no_regions(monkeypatch):
     fit((X, y)).resample()
 
 
-def test_combinations_that_no_image_has_may_be_asked_for(two_attributes, monkeypatch):
+def test_combinations_without_images_may_be_requested(two_attributes, monkeypatch):
     monkeypatch.setattr(Regions, "of_generator", apart)
     X, y = two_attributes
     augmenter = fit((X[:32], y[:32]))

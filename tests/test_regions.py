@@ -107,7 +107,7 @@ def test_fewer_images_than_values_are_no_error():
     assert not found.shrunken.any()
 
 
-def test_images_all_alike_are_no_error():
+def test_constant_images_are_no_error():
     found = effects_of(confounded(None, 2), np.ones((408, 5, 5, 2)))
     assert not found.unbiased.any()
     assert not found.shrunken.any()

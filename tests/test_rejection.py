@@ -308,7 +308,7 @@ def test_the_worst_twentieth_is_rejected_even_of_good_images():
     assert (probability < limits.least_probability).mean() == pytest.approx(0.05, 0.1)
 
 
-def test_reasons_are_told_apart_and_nan_is_none():
+def test_reasons_are_distinguished_and_nan_is_none():
     limits = Limits(0.5, 2.0, 3.0, 0.9)
     fine = {
         "probability": 0.9,

@@ -86,7 +86,7 @@ def test_train_resumes_to_the_same_model(data, tmp_path):
         np.testing.assert_array_equal(one, two)
 
 
-def test_begun_anew_where_that_is_allowed(data, tmp_path):
+def test_training_restarts_if_that_is_allowed(data, tmp_path):
     out = tmp_path / "out.npz"
     with killed_after(2):
         balance(data, out)
@@ -105,7 +105,7 @@ def test_with_another_setting_it_is_refused_and_stays(data, tmp_path):
     assert CheckpointFolder(tmp_path / "out.npz.checkpoints").steps == [2, 1]
 
 
-def test_nothing_to_go_on_with(data, tmp_path):
+def test_nothing_to_resume(data, tmp_path):
     done = balance(data, tmp_path / "out.npz", "--resume")
     assert done.exit_code == 0, done.stderr
     assert "no checkpoint to resume" in done.stderr

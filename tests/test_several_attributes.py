@@ -73,7 +73,7 @@ def test_what_is_not_named_is_drawn_from_images_that_have_what_is(fitted, fed):
 
 
 @pytest.mark.parametrize("label", [{"digit": "5"}, ("5", "red"), {}])
-def test_image_k_does_not_depend_on_how_many_are_asked(fitted, label):
+def test_image_k_does_not_depend_on_the_number_requested(fitted, label):
     many = fitted.sample(label, 90)
     np.testing.assert_array_equal(fitted.sample(label, 7), many[:7])
     np.testing.assert_array_equal(fitted.sample(label, 20, first=60), many[60:80])
@@ -228,7 +228,7 @@ TARGET_KINDS = ["dict", "name", "all", "share", "callable"]
 
 
 @pytest.mark.parametrize(("strategy", "n_new"), TARGETS, ids=TARGET_KINDS)
-def test_strategies_speak_of_combinations(fitted, strategy, n_new):
+def test_strategies_name_combinations(fitted, strategy, n_new):
     _, y_bal = fitted.resample(strategy)
     assert len(y_bal) == 60 + n_new
 
@@ -320,7 +320,7 @@ def test_a_loaded_model_knows_its_attributes(tmp_path):
         loaded.resample(None, X, Y[["colour", "digit"]])
 
 
-def test_own_networks_are_told_the_number_of_all_combinations():
+def test_own_networks_get_the_number_of_all_combinations():
     calls = []
 
     def generator(image_shape, n_classes, latent_dim, seed):

@@ -37,7 +37,7 @@ def test_channels_last_needs_no_word(row_shape):
         (200, 9, 9),
     ],
 )
-def test_channels_that_may_come_first_are_asked_about(row_shape):
+def test_ambiguous_channels_are_refused(row_shape):
     channels, height, width = row_shape
     remedy = rf"image_shape=\({height}, {width}, {channels}\).*image-shape"
     with pytest.raises(DataError, match=remedy):
@@ -128,7 +128,7 @@ def test_the_command_line_asks_which_sides_are_channels(bands, tmp_path):
 
 
 @pytest.mark.usefixtures("one_step_a_call")
-def test_balance_writes_channels_last_what_it_is_told_comes_first(bands, tmp_path):
+def test_balance_writes_channels_last(bands, tmp_path):
     data, images = bands
     how = ("--steps", 1, "--gan-share", 0, "--no-reject", "--image-shape", "16,16,13")
     result = run("balance", data, "--out", tmp_path / "out.npz", *how)

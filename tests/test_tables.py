@@ -158,7 +158,7 @@ def test_of_several_columns_the_one_that_names_files_is_taken(root):
     assert_read(write_table(root, table_of(rows, "id,image,label")))
 
 
-def test_columns_that_name_other_files_are_asked_about(root):
+def test_columns_that_name_other_files_are_refused(root):
     rows = [(file, "dog/0.png", name) for file, name in FILES.items()]
     with pytest.raises(DataError, match=r"image, img. Name one by --images-key"):
         read_images(write_table(root, table_of(rows, "image,img,label")))
@@ -170,7 +170,7 @@ def test_classes_with_a_number_and_a_name_are_one_column(root):
     assert_read(path)
 
 
-def test_labels_that_differ_are_asked_about(root):
+def test_labels_that_differ_are_refused(root):
     rows = [(file, name, file[:5]) for file, name in FILES.items()]
     with pytest.raises(DataError, match="class, species. Name one by --labels-key"):
         read_images(write_table(root, table_of(rows, "file,class,species")))
@@ -440,7 +440,7 @@ def test_files_in_two_folders_are_found_where_each_is(tmp_path):
     assert [file.name for file in data.train.files] == ["a.png", "b.png"]
 
 
-def test_two_folders_with_the_files_are_asked_about(tmp_path):
+def test_two_folders_with_the_files_are_refused(tmp_path):
     for folder in ("one", "two"):
         save_images(tmp_path / folder, FILES)
     path = write_table(tmp_path, USUAL)

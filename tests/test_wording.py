@@ -75,8 +75,6 @@ WHOLE_NAMES = {
     "Made",
 }
 
-# Parts that are not checked yet
-UNFINISHED = {"tests"}
 DOCUMENTS = [*ROOT.glob("*.md"), *sorted(ROOT.glob("docs/**/*.md"))]
 
 
@@ -131,11 +129,6 @@ def modules_of(part):
     return sorted((package / part).rglob("*.py"))
 
 
-def skip_unfinished(part):
-    if part in UNFINISHED:
-        pytest.skip("not checked yet")
-
-
 def report(found):
     return "\n".join(f"{path}:{line}: {text}" for path, line, text in sorted(found))
 
@@ -154,7 +147,6 @@ def test_documents_use_plain_words(path):
 
 @pytest.mark.parametrize("part", ["help texts", "benchmarks"])
 def test_other_texts_use_plain_words(part):
-    skip_unfinished(part)
     pattern = {"help texts": "tests/help_texts/*.txt", "benchmarks": "benchmarks/*.md"}
     found = [
         (path.name, line, turn)
@@ -179,7 +171,6 @@ PARTS = [
 
 @pytest.mark.parametrize("part", PARTS)
 def test_code_uses_plain_words(part):
-    skip_unfinished(part)
     found = [
         (path.relative_to(ROOT), line, turn)
         for path in modules_of(part)
@@ -195,7 +186,6 @@ def test_code_uses_plain_words(part):
 
 
 def test_names_of_tests_use_plain_words():
-    skip_unfinished("tests")
     found = [
         (path.name, line, turn)
         for path in sorted((ROOT / "tests").glob("test_*.py"))
