@@ -30,7 +30,12 @@ import joblib
 import numpy as np
 from click.testing import CliRunner
 
-from balancegan import ConditionalGANAugmenter, DataError, SavedModelError
+from balancegan import (
+    ConditionalGANAugmenter,
+    DataError,
+    SavedModelError,
+    TrainingOptions,
+)
 from balancegan.cli.commands import main as cli
 from balancegan.data.lineage import read_lineage
 from balancegan.data.reading import read_images
@@ -99,10 +104,9 @@ def make_corpus(folder: Path) -> Corpus:
     rng = np.random.default_rng(0)
     X, y = rng.integers(0, 256, (24, 8, 8), dtype=np.uint8), np.repeat([0, 1, 2], 8)
     augmenter = ConditionalGANAugmenter(
-        preset="tutorial",
+        preset=TrainingOptions(preset="tutorial", batch_size=4),
         steps=2,
-        batch_size=4,
-        gan_only=True,
+        gan_share=1,
         random_state=0,
         verbose=0,
     )

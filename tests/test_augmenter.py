@@ -453,11 +453,8 @@ def test_resampling_hashes_all_images_once(trained, monkeypatch):
     ],
 )
 def test_bad_parameters_are_refused_before_training(small_set, parameters, message):
-    augmenter = quick(**parameters)
     with pytest.raises(ValueError, match=message):
-        augmenter.fit(*small_set)
-    with pytest.raises(NotFittedError):
-        augmenter.sample("bag", 1)
+        quick(**parameters).fit(*small_set)
 
 
 @pytest.mark.parametrize("label", [["bag", "boot"], ("bag", 9), np.array(["bag"])])

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from balancegan import TrainingOptions
 from balancegan.attributes import Labels
 from balancegan.errors import CheckpointWarning, SavedModelError
 from balancegan.gan import callbacks, checkpoint, conditional_gan
@@ -77,9 +78,9 @@ def weights_of(augmenter):
 def assert_same(augmenter, other):
     for one, two in zip(weights_of(augmenter), weights_of(other), strict=True):
         np.testing.assert_array_equal(one, two)
-    for name in ("history_", "class_history_"):
+    for name in ("history", "class_history"):
         frames = [
-            getattr(each, name).drop(
+            getattr(each.report_, name).drop(
                 columns=["seconds", "evaluation_seconds"], errors="ignore"
             )
             for each in (augmenter, other)
@@ -278,7 +279,11 @@ def other_labels(X, y):
     [
         (other_data, {}, "data have changed"),
         (other_labels, {}, "data have changed"),
-        (None, {"learning_rate": 0.5}, "learning_rate is 0.5, was 0.001"),
+        (
+            None,
+            {"preset": TrainingOptions(batch_size=8, learning_rate=0.5)},
+            "learning_rate is 0.5, was 0.001",
+        ),
         (None, {"steps": 60}, "steps is 60, was 4"),
         (None, {"random_state": 4}, "seed is 4, was 3"),
         (None, {"value_range": (-1, 256)}, "high is 256.*low is -1"),

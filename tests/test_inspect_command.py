@@ -167,7 +167,7 @@ def test_columns_that_are_not_there_are_refused(coloured, slides):
     for wrong in ("colour,,size", "colour,colour", ""):
         refused = run("inspect", coloured, "--attributes", wrong)
         assert refused.exit_code == 2
-        assert "no list of names" in refused.stderr
+        assert "different names with commas" in refused.stderr
 
 
 def test_masks_that_training_refuses_are_noted_with_the_remedy(tmp_path):

@@ -183,7 +183,7 @@ def test_what_is_written_reads_as_it_was(made, format, is_given):
     folder = Path(tempfile.mkdtemp())
     try:
         out = folder / f"out{SUFFIXES.get(format, '')}"
-        write_images(out, labelled, format=format, image_format=image_format)
+        write_images(out, labelled, image_format=image_format)
         read = read_images(out)
     finally:
         shutil.rmtree(folder)

@@ -326,8 +326,8 @@ def test_gan_only_is_the_gan_only(two_attributes, monkeypatch):
 def test_what_is_not_apart_is_made_by_the_gan(two_attributes, monkeypatch):
     regions = Regions(np.zeros((SIDE, SIDE), int), 0.6)
     monkeypatch.setattr(Regions, "of_generator", lambda _: regions)
-    augmenter = fit(two_attributes, gan_share=0.5)
-    augmenter.resample({("b", "y"): 15, ("a", "x"): 21})
+    augmenter = fit(two_attributes, gan_share=0.9)
+    augmenter.resample({("b", "y"): 15, ("a", "x"): 21}, reject=False)
     assert set(augmenter.method_) == {"real", "gan"}
 
 

@@ -41,7 +41,7 @@ def test_what_was_in_a_folder_before_is_counted(model, tmp_path):
     assert "before" not in generate(model, tmp_path / "o", "--shard", "1/2").stderr
     done = generate(model, tmp_path / "o", "--shard", "2/2", "--overwrite")
     first = len(own_share(np.arange(N), 0, 2))
-    assert f"has what was in it before: {first} other file" in done.stderr
+    assert f"also holds {first} other files from before" in done.stderr
     done = generate(model, tmp_path / "o", "--overwrite")
     assert "before" not in done.stderr
     assert len(list((tmp_path / "o").iterdir())) == N

@@ -11,6 +11,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -222,19 +223,31 @@ def _load(path: Path) -> keras.Model:
     with tempfile.TemporaryDirectory() as folder:
         # Check and read a copy, which cannot change in between
         copy = Path(folder) / f"model{SUFFIX}"
-        try:
+        with _refusing(path, OSError, *READ_ERRORS):
             shutil.copyfile(path, copy)
             with zipfile.ZipFile(copy) as archive:
                 members = {one.filename: one.file_size for one in archive.infolist()}
-                _check_members(members, MOST_CONFIG_BYTES + 20 * copy.stat().st_size)
-                _check_config(json.loads(archive.read(CONFIG)))
-                check_weights_file(Path(archive.extract(WEIGHTS, folder)))
-            return keras.saving.load_model(copy, compile=False, safe_mode=True)
-        except (OSError, ValueError, *READ_ERRORS) as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise DataError(
-                f"{path} cannot be used as a classifier: {reason}"
-            ) from error
+        with _refusing(path, ValueError):
+            _check_members(members, MOST_CONFIG_BYTES + 20 * copy.stat().st_size)
+        with _refusing(path, OSError, *READ_ERRORS), zipfile.ZipFile(copy) as archive:
+            described = json.loads(archive.read(CONFIG))
+            weights = Path(archive.extract(WEIGHTS, folder))
+        with _refusing(path, OSError, ValueError):
+            _check_config(described)
+            check_weights_file(weights)
+        with _refusing(path, OSError, *READ_ERRORS):
+            model = keras.saving.load_model(copy, compile=False, safe_mode=True)
+    return model
+
+
+@contextmanager
+def _refusing(path: Path, *errors: type[Exception]) -> Iterator[None]:
+    """Turn errors about a file into an error for the user."""
+    try:
+        yield
+    except errors as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise DataError(f"{path} cannot be used as a classifier: {reason}") from error
 
 
 def _check_members(members: dict[str, int], most: int) -> None:

@@ -7,7 +7,7 @@ it.
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -22,9 +22,6 @@ from balancegan.quality.screening import (
     describe_reason,
 )
 from balancegan.samplers.synthesis import Portion
-
-if TYPE_CHECKING:
-    from balancegan.samplers.move_finder import FoundMoves
 
 MANY = 0.5  # of the images of a class: beyond, a fault of the generator
 MOST_NAMED = 10  # classes in a warning
@@ -66,7 +63,7 @@ class AugmentationReport:
     class_history: pd.DataFrame = field(default_factory=pd.DataFrame)
     quality: pd.DataFrame = field(default_factory=pd.DataFrame)
     quality_summary: pd.DataFrame = field(default_factory=pd.DataFrame)
-    moves: "FoundMoves | None" = None
+    moves: Any = None
 
 
 class ClassFill(NamedTuple):
