@@ -37,7 +37,7 @@ SIDE_ON_CPU, SIDE_ON_GPU = 64, 128  # pixels that image files are resized to
 STEP_CORE_SECONDS = 1.2
 FEWEST_STEPS = 1_000  # with fewer, smaller images are better
 # Next to files of more than twice their size, generated images look blurred, and
-# classifiers learn that blurred means rare (benchmarks/LOG.md, "Photos")
+# classifiers learn that blurred means rare
 MOST_TIMES_LARGER = 2.0
 TRAINING_OPTIONS = (
     "preset",

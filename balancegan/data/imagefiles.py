@@ -4,7 +4,7 @@ The table has "file_name" relative to the root, "label", "split", and further co
 Files are decoded once, to 8 bits; a set larger than memory goes to a temporary file.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -156,31 +156,6 @@ def read_image_files(
         has_wide_grey=is_wide,
         root=root,
     )
-
-
-def at_size(labelled: LabelledImages, size: tuple[int, int]) -> LabelledImages:
-    """Decode the same files to another size; DataError if one has changed."""
-    files = [file for part in labelled.parts.values() for file in part.files or []]
-    channels = labelled.images.shape[-1]
-    images = allocate((len(files), *size, channels))
-    scale = None
-    if labelled.file_range is not None:
-        scale = Scale(*labelled.file_range, is_given=True)
-    for row, file in enumerate(files):
-        try:
-            images[row], _ = decode(file, channels, size, labelled.fit or "pad", scale)
-        except UnusableImage as error:
-            raise DataError(
-                f"{file} has changed since it was read: {error}."
-            ) from error
-    ends = np.cumsum([len(part.labels) for part in labelled.parts.values()])
-    parts = {
-        split: replace(part, images=own)
-        for (split, part), own in zip(
-            labelled.parts.items(), np.split(images, ends[:-1]), strict=True
-        )
-    }
-    return replace(labelled, parts=parts)
 
 
 def _choose_scale(

@@ -142,15 +142,6 @@ class WorkerGroup:
         gpus = [f"GPU:{i}" for i in range(n)]
         return WorkerGroup(tf.distribute.MirroredStrategy(gpus) if n > 1 else None)
 
-    def check_alone(self, what: str) -> None:
-        """Raise DataError if several processes would do what only one can do."""
-        if self.n_processes > 1:
-            raise DataError(
-                f"{what} needs a single process. Received: {self.n_processes} "
-                "processes. Train together, save the model, and balance with it "
-                "(--model)."
-            )
-
     def from_chief(self, values: np.ndarray) -> np.ndarray:
         """Return the chief's values; all processes call it with arrays of one shape.
 

@@ -131,7 +131,7 @@ class Preset:
 
 PRESETS: dict[str, Preset] = {
     # For small imbalanced sets: draws all classes equally often and averages the
-    # generator's weights. benchmarks/LOG.md has the measurements behind each setting.
+    # generator's weights. Each setting was measured.
     "default": Preset(
         networks="projection",
         loss="relativistic",

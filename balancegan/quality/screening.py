@@ -21,8 +21,7 @@ from balancegan.quality.likeness import NEAR
 AT_ONCE = 512  # images that are measured together
 MOST_EARLIER = 10_000  # images of a class that later ones may repeat
 N_TRIAL = 256  # images of a class that its limits are set by
-# Least share of them that is rejected as of another class; benchmarks/LOG.md has what
-# this costs in variety
+# Least share of them that is rejected as of another class, at a cost in variety
 WORST = 0.05
 MOST_FOR_MIDWAY = 0.2  # rejected to agree more often with the class than real images
 LEAST_ACCEPTED = 0.2  # a class with fewer accepted is not generated
