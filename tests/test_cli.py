@@ -130,7 +130,6 @@ def test_dry_run_says_what_would_happen_and_writes_nothing(data, tmp_path):
     assert report["steps"] == 5000
     assert report["training_seconds"] > 1
     assert report["judging_seconds"] > 0
-    assert report["is_least"] is False
     assert report["peak_memory_bytes"] > 1e8
     assert "nothing was written" in result.stderr
     assert sorted(tmp_path.iterdir()) == before
