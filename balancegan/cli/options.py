@@ -305,6 +305,7 @@ def _declare(
     cls: type[Option], names: Sequence[str], changes: dict[str, Any]
 ) -> Decorator:
     def add(command: Any) -> Any:
+        """Add the options to a command, in the order of their names."""
         for name in reversed(names):
             parameter = PARAMETERS[name]
             attributes = parameter.attributes | {"heading": HEADING_OF[name]} | changes

@@ -303,6 +303,7 @@ class _Facts:
     largest: tuple[int, int] = (0, 0)
 
     def add(self, sample: Sample, sides: tuple[int, int]) -> None:
+        """Record the label, columns and size of one sample."""
         n = len(self.labels)
         self.labels.append(self._once(sample.label))
         for name, value in sample.columns.items():

@@ -113,6 +113,7 @@ class _ProcessSettings:
         self.before: list[Any] = []
 
     def enter(self) -> None:
+        """Save the settings of the process and set the standard ones."""
         with self.lock:
             if not self.depth:
                 self.before = [read() for read, _, _ in PROCESS_SETTINGS.values()]
@@ -122,6 +123,7 @@ class _ProcessSettings:
             self.depth += 1
 
     def leave(self) -> None:
+        """Restore the saved settings when the last user leaves."""
         with self.lock:
             self.depth -= 1
             if self.depth:

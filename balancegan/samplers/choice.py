@@ -5,8 +5,8 @@
 3. Everything else: copies of real images.
 
 Generated images are screened. Copies replace the rejected ones. `FilledPlan` says how
-each image is made, and why. A new method is a function that returns a ClassFill, one
-line in `MethodChoice._fill_with` and one in `choose_methods`.
+each image is made, and why. A new method returns a ClassFill: one line in
+`choose_methods`, one in `_fill_class`.
 """
 
 from collections.abc import Mapping, Sequence
